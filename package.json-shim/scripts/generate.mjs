@@ -1,0 +1,93 @@
+// Prints the TypeScript module of the contract in ../../schema; build/generate.py writes it to
+// src/generated.ts.
+
+import { readFileSync } from "node:fs";
+import { compile } from "json-schema-to-typescript";
+
+const read = (name) =>
+  JSON.parse(readFileSync(new URL(`../../schema/${name}`, import.meta.url), "utf8"));
+
+const { protocolVersion, requests, notifications, sent } = read("methods.json");
+const { errors } = read("errors.json");
+const { definitions } = read("types.json");
+
+const refs = (names) => names.map((name) => ({ $ref: `#/definitions/${name}` }));
+
+/** A type as json-schema-to-typescript wants it. */
+function prepare({ "x-extends": bases, ...type }) {
+  for (const property of Object.values(type.properties ?? {})) {
+    const { description, default: value } = property;
+    if (value !== undefined) {
+      property.description = `${description ?? ""}\n@default ${JSON.stringify(value)}`.trim();
+    }
+    const typed = ["type", "$ref", "const", "anyOf", "allOf", "oneOf"].some((word) => word in property);
+    if (!typed) property.tsType = "unknown"; // it would take it for an object
+  }
+  return bases ? { ...type, extends: refs(bases) } : type;
+}
+
+/** The types themselves: one root that names them all, so that all of them are written. */
+function types() {
+  const names = Object.keys(definitions);
+  const root = {
+    description: "Every type of the contract, by name.",
+    type: "object",
+    additionalProperties: false,
+    properties: Object.fromEntries(names.map((name) => [name, refs([name])[0]])),
+    required: names,
+    definitions: Object.fromEntries(names.map((name) => [name, prepare(definitions[name])])),
+  };
+  return compile(root, "TypeMap", { bannerComment: "", ignoreMinAndMaxItems: true });
+}
+
+/** A property name, quoted where it must be. */
+const key = (name) => (/^[\w$]+$/.test(name) ? name : JSON.stringify(name));
+
+/** The lines of one entry a row, each under its doc comment. */
+const entries = (rows, doc, entry) =>
+  Object.entries(rows)
+    .map(([name, row]) => `  /** ${doc(row)} */\n  ${key(name)}: ${entry(row)}`)
+    .join("\n");
+
+/** `load` → LoadProgress; what a request reports, or never. */
+const progress = ({ progress: kinds }) =>
+  kinds.map((kind) => `${kind[0].toUpperCase()}${kind.slice(1)}Progress`).join(" | ") || "never";
+
+const summary = (row) => row.summary;
+
+process.stdout.write(`\
+export const PROTOCOL_VERSION = ${protocolVersion};
+
+${await types()}
+/** Request → its params, its result and the progress that it reports. */
+export interface RequestMap {
+${entries(requests, summary, (row) => `{ params: ${row.params}; result: ${row.result}; progress: ${progress(row)} };`)}
+}
+
+export type Method = keyof RequestMap;
+
+export const METHODS = [
+${Object.keys(requests).map((name) => `  ${JSON.stringify(name)},`).join("\n")}
+] as const satisfies readonly Method[];
+
+/** Notification that the program sends → its params. */
+export interface NotificationMap {
+${entries(sent, summary, (row) => `${row.params};`)}
+}
+
+/** Notification that the program accepts → its params. */
+export interface ClientNotificationMap {
+${entries(notifications, summary, (row) => `${row.params};`)}
+}
+
+/** Kind → its code, and whether the very same request can succeed when it is sent again. */
+export const ERRORS = {
+${entries(
+  Object.fromEntries(errors.map((error) => [error.kind, error])),
+  (error) => error.meaning,
+  ({ code, retryable }) => `{ code: ${code}, retryable: ${retryable} },`,
+)}
+} as const;
+
+export type ErrorKind = keyof typeof ERRORS;
+`);

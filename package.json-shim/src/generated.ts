@@ -1,0 +1,860 @@
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a4a7f09a5f2a413b)
+export const PROTOCOL_VERSION = 1;
+
+/**
+ * The id of a request, as its sender chose it.
+ */
+export type RequestId = string | number;
+/**
+ * A loaded model: model-1, model-2, …
+ */
+export type ModelId = string;
+/**
+ * A context: context-1, context-2, …
+ */
+export type ContextId = string;
+/**
+ * A token id of the model's vocabulary.
+ */
+export type Token = number;
+export type ShutdownResult = null;
+/**
+ * Number format of the KV cache.
+ */
+export type KvCacheType = "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0" | "iq4_nl";
+/**
+ * "auto": where llama.cpp thinks it pays.
+ */
+export type FlashAttention = boolean | "auto";
+export type DisposeContextResult = null;
+/**
+ * Text that ends the generation; it is not part of the result.
+ */
+export type Stop = string | string[];
+/**
+ * @minItems 1
+ */
+export type Messages = Message[];
+/**
+ * `stop`: the model ended, or a stop string came; `length`: maxTokens; `contextFull`: the sequence can hold no more.
+ */
+export type FinishReason = "stop" | "length" | "contextFull";
+/**
+ * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
+ */
+export type Progress = LoadProgress | QueueProgress | PromptProgress | GenerateProgress;
+export type Fraction = number | null;
+
+/**
+ * Every type of the contract, by name.
+ */
+export interface TypeMap {
+  RequestId: RequestId;
+  ModelId: ModelId;
+  ContextId: ContextId;
+  Token: Token;
+  InitParams: InitParams;
+  PeerInfo: PeerInfo;
+  ServerInfo: ServerInfo;
+  InitResult: InitResult;
+  LlamaCppInfo: LlamaCppInfo;
+  Device: Device;
+  Capabilities: Capabilities;
+  PingParams: PingParams;
+  PingResult: PingResult;
+  StatusParams: StatusParams;
+  StatusResult: StatusResult;
+  ProcessStatus: ProcessStatus;
+  ModelStatus: ModelStatus;
+  ContextStatus: ContextStatus;
+  RequestStatus: RequestStatus;
+  AbortParams: AbortParams;
+  AbortResult: AbortResult;
+  ShutdownParams: ShutdownParams;
+  ShutdownResult: ShutdownResult;
+  DiscoverParams: DiscoverParams;
+  DiscoverResult: DiscoverResult;
+  CancelRequestParams: CancelRequestParams;
+  ExitParams: ExitParams;
+  InspectModelParams: InspectModelParams;
+  InspectModelResult: InspectModelResult;
+  LoadModelParams: LoadModelParams;
+  LoadModelResult: LoadModelResult;
+  UnloadModelParams: UnloadModelParams;
+  UnloadModelResult: UnloadModelResult;
+  KvCacheType: KvCacheType;
+  FlashAttention: FlashAttention;
+  CreateContextParams: CreateContextParams;
+  CreateContextResult: CreateContextResult;
+  DisposeContextParams: DisposeContextParams;
+  DisposeContextResult: DisposeContextResult;
+  Stop: Stop;
+  SamplingParams: SamplingParams;
+  CompleteParams: CompleteParams;
+  ChatParams: ChatParams;
+  Messages: Messages;
+  Message: Message;
+  FinishReason: FinishReason;
+  Usage: Usage;
+  Timings: Timings;
+  CompleteResult: CompleteResult;
+  AssistantMessage: AssistantMessage;
+  ChatResult: ChatResult;
+  TokenizeParams: TokenizeParams;
+  TokenizeResult: TokenizeResult;
+  DetokenizeParams: DetokenizeParams;
+  DetokenizeResult: DetokenizeResult;
+  ApplyTemplateParams: ApplyTemplateParams;
+  ApplyTemplateResult: ApplyTemplateResult;
+  Progress: Progress;
+  Fraction: Fraction;
+  LoadProgress: LoadProgress;
+  QueueProgress: QueueProgress;
+  PromptProgress: PromptProgress;
+  GenerateProgress: GenerateProgress;
+  Info: Info;
+  ErrorData: ErrorData;
+  PartialResult: PartialResult;
+}
+export interface InitParams {
+  /**
+   * The protocol version that the client speaks.
+   */
+  protocolVersion?: number;
+  clientInfo?: PeerInfo;
+  /**
+   * Log at debug level, llama.cpp's own lines included.
+   * @default false
+   */
+  debug?: boolean;
+  /**
+   * "auto": the best device there is; "cpu" or false: none; or the name of a backend, which must be in this build (cuda, vulkan, metal, …).
+   * @default "auto"
+   */
+  gpu?: string | false;
+  /**
+   * The most compute threads an engine uses. Default: one a processor that this process may run on, at most 16.
+   */
+  maxThreads?: number;
+  /**
+   * Where relative model paths start. Default: the working directory.
+   */
+  modelsDirectory?: string;
+  /**
+   * The client's process id: when that process ends, so does this one.
+   */
+  processId?: number | null;
+}
+/**
+ * Name and version of a program.
+ */
+export interface PeerInfo {
+  name: string;
+  version?: string;
+  [k: string]: unknown;
+}
+export interface ServerInfo {
+  name: string;
+  version: string;
+}
+export interface InitResult {
+  /**
+   * The protocol version that this program speaks.
+   */
+  protocolVersion: number;
+  serverInfo: ServerInfo;
+  llamaCpp: LlamaCppInfo;
+  devices: Device[];
+  /**
+   * What `gpu` came to: "cpu" or a backend's name, in lower case.
+   */
+  gpu: string;
+  /**
+   * Compute threads a context gets unless it asks for fewer.
+   */
+  threads: number;
+  capabilities: Capabilities;
+}
+/**
+ * The llama.cpp in this build.
+ */
+export interface LlamaCppInfo {
+  /**
+   * llama.cpp's own version.
+   */
+  version: string;
+  /**
+   * Version of llama-cpp-python.
+   */
+  bindingsVersion: string;
+  /**
+   * llama.cpp's own line on the processor features that it uses.
+   */
+  systemInfo: string;
+  /**
+   * Backends in this build, in lower case.
+   */
+  backends: string[];
+  supportsMmap: boolean;
+  supportsMlock: boolean;
+  supportsGpuOffload: boolean;
+}
+/**
+ * A compute device that llama.cpp sees.
+ */
+export interface Device {
+  name: string;
+  description: string;
+  /**
+   * The backend it belongs to, in lower case.
+   */
+  backend: string;
+  type: "cpu" | "gpu" | "integratedGpu" | "accelerator";
+  memoryTotalBytes: number;
+  memoryFreeBytes: number;
+}
+export interface Capabilities {
+  /**
+   * Requests that can be sent.
+   */
+  methods: string[];
+  /**
+   * Notifications that this program sends.
+   */
+  notifications: string[];
+}
+export interface PingParams {}
+export interface PingResult {
+  /**
+   * Since the program started.
+   */
+  uptimeMs: number;
+}
+export interface StatusParams {}
+export interface StatusResult {
+  version: string;
+  uptimeMs: number;
+  /**
+   * Resident memory of all processes together.
+   */
+  memoryBytes: number;
+  processes: ProcessStatus[];
+  models: ModelStatus[];
+  contexts: ContextStatus[];
+  /**
+   * Requests not answered yet, this one not counted.
+   */
+  requests: RequestStatus[];
+}
+export interface ProcessStatus {
+  role: "router" | "engine" | "transfer";
+  pid: number;
+  /**
+   * Resident memory, measured.
+   */
+  memoryBytes: number;
+  modelId?: ModelId;
+}
+export interface ModelStatus {
+  modelId: ModelId;
+  path: string;
+  /**
+   * `crashed`: its engine died and is started again by the next request that needs it.
+   */
+  state: "loading" | "ready" | "crashed";
+}
+export interface ContextStatus {
+  contextId: ContextId;
+  modelId: ModelId;
+}
+export interface RequestStatus {
+  id: RequestId;
+  method: string;
+  ageMs: number;
+}
+export interface AbortParams {
+  requestId: RequestId;
+}
+export interface AbortResult {
+  /**
+   * `aborted`: stopped, and answered with error -32800; `finished`: it ended by itself first; `notFound`: no such request is running.
+   */
+  outcome: "aborted" | "finished" | "notFound";
+  /**
+   * From the abort's arrival until the work had stopped.
+   */
+  tookMs: number;
+}
+export interface ShutdownParams {}
+export interface DiscoverParams {}
+/**
+ * An OpenRPC document.
+ */
+export interface DiscoverResult {
+  openrpc: string;
+  [k: string]: unknown;
+}
+export interface CancelRequestParams {
+  id: RequestId;
+}
+export interface ExitParams {}
+export interface InspectModelParams {
+  /**
+   * A GGUF file.
+   */
+  path: string;
+}
+export interface InspectModelResult {
+  path: string;
+  /**
+   * Size of the file.
+   */
+  sizeBytes: number;
+  ggufVersion: number;
+  architecture: string;
+  name: string | null;
+  /**
+   * Number of weights, counted over the tensors.
+   */
+  parameters: number;
+  /**
+   * The tensor type that holds most of the bytes: Q4_1, Q6_K, F16, …
+   */
+  quantization: string;
+  tensors: number;
+  contextLengthTrained: number | null;
+  embeddingSize: number | null;
+  layers: number | null;
+  vocabularySize: number | null;
+  /**
+   * Whether the model brings a chat template.
+   */
+  chatTemplate: boolean;
+  /**
+   * All metadata, arrays of more than 16 elements as {type, length}.
+   */
+  metadata: {
+    [k: string]: unknown;
+  };
+}
+export interface LoadModelParams {
+  /**
+   * A GGUF file; of a split one, the first part.
+   */
+  path: string;
+  /**
+   * Layers to place on the GPU; "auto": all of them where a GPU is used.
+   * @default "auto"
+   */
+  gpuLayers?: number | "auto";
+  /**
+   * Map the file instead of reading it: starts faster, shares pages between processes.
+   * @default true
+   */
+  useMmap?: boolean;
+  /**
+   * Keep the weights from being swapped out.
+   * @default false
+   */
+  useMlock?: boolean;
+  /**
+   * Look at every weight for invalid numbers; slower.
+   * @default false
+   */
+  checkTensors?: boolean;
+}
+export interface LoadModelResult {
+  modelId: ModelId;
+  architecture: string;
+  name: string | null;
+  /**
+   * llama.cpp's own short description.
+   */
+  description: string;
+  /**
+   * Number of weights.
+   */
+  parameters: number;
+  /**
+   * Size of the weights.
+   */
+  sizeBytes: number;
+  /**
+   * Tokens.
+   */
+  contextLengthTrained: number;
+  /**
+   * Tokens.
+   */
+  vocabularySize: number;
+  embeddingSize: number;
+  layers: number;
+  /**
+   * Whether the model brings a chat template.
+   */
+  chatTemplate: boolean;
+  loadMs: number;
+  /**
+   * Resident memory of the engine process after loading, measured.
+   */
+  memoryBytes: number;
+}
+export interface UnloadModelParams {
+  modelId: ModelId;
+}
+export interface UnloadModelResult {
+  /**
+   * Resident memory of all processes before, measured.
+   */
+  memoryBeforeBytes: number;
+  /**
+   * The same after the engine process was gone.
+   */
+  memoryAfterBytes: number;
+}
+export interface CreateContextParams {
+  modelId: ModelId;
+  /**
+   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
+   */
+  contextSize?: number;
+  /**
+   * Requests that can run at once; further ones wait.
+   * @default 1
+   */
+  sequences?: number;
+  /**
+   * Tokens computed in one step at most.
+   * @default 512
+   */
+  batchSize?: number;
+  /**
+   * Compute threads, at most those of init.
+   */
+  threads?: number;
+  /**
+   * @default "auto"
+   */
+  flashAttention?: FlashAttention & string;
+  /**
+   * @default "f16"
+   */
+  kvCacheType?: KvCacheType & string;
+}
+export interface CreateContextResult {
+  contextId: ContextId;
+  /**
+   * Tokens a sequence, as llama.cpp rounded it.
+   */
+  contextSize: number;
+  sequences: number;
+  batchSize: number;
+  threads: number;
+  kvCacheType: KvCacheType;
+  /**
+   * Resident memory of the engine process after creation, measured.
+   */
+  memoryBytes: number;
+}
+export interface DisposeContextParams {
+  contextId: ContextId;
+}
+/**
+ * How tokens are chosen. Names and defaults are llama.cpp's.
+ */
+export interface SamplingParams {
+  /**
+   * Default: as many as the context holds.
+   */
+  maxTokens?: number;
+  stop?: Stop;
+  /**
+   * Default: a random one; the result tells which.
+   */
+  seed?: number;
+  /**
+   * 0: always the most likely token.
+   * @default 0.8
+   */
+  temperature?: number;
+  /**
+   * 0: off.
+   * @default 40
+   */
+  topK?: number;
+  /**
+   * 1: off.
+   * @default 0.95
+   */
+  topP?: number;
+  /**
+   * 0: off.
+   * @default 0.05
+   */
+  minP?: number;
+  /**
+   * 1: off.
+   * @default 1
+   */
+  repeatPenalty?: number;
+  /**
+   * 0: off.
+   * @default 0
+   */
+  frequencyPenalty?: number;
+  /**
+   * 0: off.
+   * @default 0
+   */
+  presencePenalty?: number;
+  /**
+   * Tokens that the three penalties look back on.
+   * @default 64
+   */
+  repeatLastN?: number;
+  /**
+   * Go on after the model's end-of-text token.
+   * @default false
+   */
+  ignoreEos?: boolean;
+  /**
+   * Send the text as `generate` progress while it comes.
+   * @default true
+   */
+  stream?: boolean;
+}
+export interface CompleteParams extends SamplingParams {
+  contextId: ContextId;
+  /**
+   * Text, in which special tokens are recognised, or token ids.
+   */
+  prompt: string | Token[];
+}
+export interface ChatParams extends SamplingParams {
+  contextId: ContextId;
+  messages: Messages;
+}
+/**
+ * One turn of a conversation, in OpenAI's form.
+ */
+export interface Message {
+  role: "system" | "user" | "assistant" | "tool";
+  content: string;
+}
+export interface Usage {
+  promptTokens: number;
+  /**
+   * Prompt tokens that were in the KV cache already.
+   */
+  cachedTokens: number;
+  completionTokens: number;
+}
+export interface Timings {
+  /**
+   * Waiting for a free sequence.
+   */
+  queueMs: number;
+  /**
+   * Evaluating the prompt.
+   */
+  promptMs: number;
+  /**
+   * From arrival in the engine to the first token; null if there was none.
+   */
+  timeToFirstTokenMs: number | null;
+  /**
+   * From the first token to the last.
+   */
+  generateMs: number;
+  /**
+   * Of the tokens after the first; null if there were fewer than two.
+   */
+  tokensPerSecond: number | null;
+}
+export interface CompleteResult {
+  text: string;
+  finishReason: FinishReason;
+  /**
+   * The stop string that ended it, if one did.
+   */
+  stopString: string | null;
+  /**
+   * The seed that was used.
+   */
+  seed: number;
+  usage: Usage;
+  timings: Timings;
+}
+export interface AssistantMessage {
+  role: "assistant";
+  content: string;
+}
+export interface ChatResult {
+  message: AssistantMessage;
+  finishReason: FinishReason;
+  /**
+   * The stop string that ended it, if one did.
+   */
+  stopString: string | null;
+  /**
+   * The seed that was used.
+   */
+  seed: number;
+  usage: Usage;
+  timings: Timings;
+}
+export interface TokenizeParams {
+  modelId: ModelId;
+  text: string;
+  /**
+   * Add the tokens that the model wants around a text (BOS, EOS).
+   * @default false
+   */
+  addSpecial?: boolean;
+  /**
+   * Read special tokens written in the text as tokens, not as text.
+   * @default false
+   */
+  parseSpecial?: boolean;
+}
+export interface TokenizeResult {
+  tokens: Token[];
+}
+export interface DetokenizeParams {
+  modelId: ModelId;
+  tokens: Token[];
+}
+export interface DetokenizeResult {
+  /**
+   * Special tokens are written out; bytes that are no UTF-8 become U+FFFD.
+   */
+  text: string;
+}
+export interface ApplyTemplateParams {
+  modelId: ModelId;
+  messages: Messages;
+  /**
+   * End with the opening of the assistant's turn.
+   * @default true
+   */
+  addGenerationPrompt?: boolean;
+}
+export interface ApplyTemplateResult {
+  prompt: string;
+}
+export interface LoadProgress {
+  requestId: RequestId;
+  progressType: "load";
+  progress: Fraction;
+}
+export interface QueueProgress {
+  requestId: RequestId;
+  progressType: "queue";
+  progress: Fraction;
+  /**
+   * Requests that are served before this one.
+   */
+  position: number;
+}
+export interface PromptProgress {
+  requestId: RequestId;
+  progressType: "prompt";
+  progress: Fraction;
+  promptTokens: number;
+  /**
+   * Evaluated or found in the cache so far.
+   */
+  processedTokens: number;
+}
+/**
+ * A piece of text. All deltas of a request joined are its final text.
+ */
+export interface GenerateProgress {
+  requestId: RequestId;
+  progressType: "generate";
+  progress: Fraction;
+  segment: "text";
+  delta: string;
+  /**
+   * Tokens generated so far.
+   */
+  completionTokens: number;
+}
+export interface Info {
+  level: "debug" | "info" | "warning" | "error";
+  message: string;
+  modelId?: ModelId;
+}
+/**
+ * The `data` member of every error object.
+ */
+export interface ErrorData {
+  /**
+   * Stable name of the error; see schema/errors.json.
+   */
+  kind: string;
+  retryable: boolean;
+  /**
+   * What to do about it.
+   */
+  remedy: string;
+  /**
+   * JSON pointer of the field in params that is at fault.
+   */
+  pointer?: string;
+  /**
+   * What was sent there, shortened.
+   */
+  value?: unknown;
+  /**
+   * What is allowed there.
+   */
+  allowed?: unknown;
+  /**
+   * What the layer below said.
+   */
+  cause?: string;
+  partial?: PartialResult;
+  [k: string]: unknown;
+}
+/**
+ * What an aborted request had done.
+ */
+export interface PartialResult {
+  text?: string;
+  usage?: Usage;
+  timings?: Timings;
+}
+
+/** Request → its params, its result and the progress that it reports. */
+export interface RequestMap {
+  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. */
+  init: { params: InitParams; result: InitResult; progress: never };
+  /** Answered at once, whatever else is running. */
+  ping: { params: PingParams; result: PingResult; progress: never };
+  /** Processes, models, contexts and running requests, with measured memory. */
+  status: { params: StatusParams; result: StatusResult; progress: never };
+  /** Abort a running request. Answered after its work has really stopped. */
+  abort: { params: AbortParams; result: AbortResult; progress: never };
+  /** Stop all work, answer everything that is open, end all processes and exit with status 0. */
+  shutdown: { params: ShutdownParams; result: ShutdownResult; progress: never };
+  /** The OpenRPC document of this protocol. */
+  "rpc.discover": { params: DiscoverParams; result: DiscoverResult; progress: never };
+  /** Read a GGUF file's header without loading the model. */
+  inspectModel: { params: InspectModelParams; result: InspectModelResult; progress: never };
+  /** Load a model from a GGUF file into an engine process of its own. */
+  loadModel: { params: LoadModelParams; result: LoadModelResult; progress: LoadProgress };
+  /** End the model's engine process and give its memory back to the operating system, measured. */
+  unloadModel: { params: UnloadModelParams; result: UnloadModelResult; progress: never };
+  /** Make a context: a KV cache with room for one or more sequences that are computed together. */
+  createContext: { params: CreateContextParams; result: CreateContextResult; progress: never };
+  /** Free a context. Requests still running on it are aborted. */
+  disposeContext: { params: DisposeContextParams; result: DisposeContextResult; progress: never };
+  /** Continue a prompt. */
+  complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Answer a conversation, with the model's own chat template. */
+  chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Turn text into token ids. */
+  tokenize: { params: TokenizeParams; result: TokenizeResult; progress: never };
+  /** Turn token ids into text. */
+  detokenize: { params: DetokenizeParams; result: DetokenizeResult; progress: never };
+  /** Render messages with the model's chat template, without generating. */
+  applyTemplate: { params: ApplyTemplateParams; result: ApplyTemplateResult; progress: never };
+}
+
+export type Method = keyof RequestMap;
+
+export const METHODS = [
+  "init",
+  "ping",
+  "status",
+  "abort",
+  "shutdown",
+  "rpc.discover",
+  "inspectModel",
+  "loadModel",
+  "unloadModel",
+  "createContext",
+  "disposeContext",
+  "complete",
+  "chat",
+  "tokenize",
+  "detokenize",
+  "applyTemplate",
+] as const satisfies readonly Method[];
+
+/** Notification that the program sends → its params. */
+export interface NotificationMap {
+  /** How far a request is. `generate` carries the text itself. */
+  progress: Progress;
+  /** Something worth telling that belongs to no request: the engine is ready, an engine was restarted. */
+  info: Info;
+}
+
+/** Notification that the program accepts → its params. */
+export interface ClientNotificationMap {
+  /** Abort a running request, without an answer of its own (the Language Server Protocol's form). */
+  "$/cancelRequest": CancelRequestParams;
+  /** Exit at once with status 0. Open requests are answered with the error `shuttingDown` first. */
+  exit: ExitParams;
+}
+
+/** Kind → its code, and whether the very same request can succeed when it is sent again. */
+export const ERRORS = {
+  /** The line is not JSON text in UTF-8. */
+  parseError: { code: -32700, retryable: false },
+  /** The line is JSON, but not a JSON-RPC 2.0 request: no object, wrong `jsonrpc`, a bad or already running `id`, params that are no object, or too long a line. */
+  invalidRequest: { code: -32600, retryable: false },
+  /** There is no such method. */
+  methodNotFound: { code: -32601, retryable: false },
+  /** The params break the method's schema. data.pointer is the JSON pointer of the field, data.value what was sent, data.allowed what is allowed. */
+  invalidParams: { code: -32602, retryable: false },
+  /** A defect of the program itself. The traceback is in the log on stderr, never on the wire. */
+  internalError: { code: -32603, retryable: false },
+  /** The request was aborted by `abort` or `$/cancelRequest`. data.partial carries what was done until then. */
+  aborted: { code: -32800, retryable: true },
+  /** The client asks for a protocol version that this program does not speak. */
+  unsupportedProtocolVersion: { code: 1000, retryable: false },
+  /** The compute backend asked for in `gpu` is not in this build, or has no device here. */
+  backendNotAvailable: { code: 1001, retryable: false },
+  /** The program is ending: `shutdown`, `exit`, end of input, or the parent process is gone. */
+  shuttingDown: { code: 1002, retryable: false },
+  /** Too many requests are running or waiting. */
+  overloaded: { code: 1003, retryable: true },
+  /** No model of this modelId is loaded. */
+  modelNotFound: { code: 1010, retryable: false },
+  /** There is no context of this contextId. */
+  contextNotFound: { code: 1011, retryable: false },
+  /** There is no file at this path. */
+  fileNotFound: { code: 1020, retryable: false },
+  /** The file is there but cannot be read: a folder, no permission, or a read error. */
+  fileNotReadable: { code: 1021, retryable: false },
+  /** The file is not a GGUF file, or is empty. */
+  notGguf: { code: 1022, retryable: false },
+  /** The GGUF file is truncated or damaged. */
+  modelDamaged: { code: 1023, retryable: false },
+  /** llama.cpp refused the model; data.cause is what it said. */
+  modelLoadFailed: { code: 1024, retryable: false },
+  /** There was not enough memory. */
+  outOfMemory: { code: 1025, retryable: false },
+  /** llama.cpp could not make the context; data.cause is what it said. */
+  contextCreationFailed: { code: 1030, retryable: false },
+  /** The prompt has more tokens than a sequence of the context can hold. */
+  promptTooLong: { code: 1031, retryable: false },
+  /** The prompt has no tokens. */
+  emptyPrompt: { code: 1032, retryable: false },
+  /** The model has no chat template. */
+  noChatTemplate: { code: 1033, retryable: false },
+  /** The model's chat template refused the messages, failed, or went past its limits of time or output; data.cause says which. */
+  templateFailed: { code: 1034, retryable: false },
+  /** A token id is outside the model's vocabulary. */
+  invalidToken: { code: 1035, retryable: false },
+  /** The process that held the model died while it worked on the request; data.cause is what is known. Other models are untouched. */
+  engineCrashed: { code: 1040, retryable: true },
+  /** The engine process could not be started, or llama.cpp could not be loaded in it. */
+  engineStartFailed: { code: 1041, retryable: true },
+  /** llama.cpp could not evaluate the batch. */
+  decodeFailed: { code: 1042, retryable: true },
+} as const;
+
+export type ErrorKind = keyof typeof ERRORS;

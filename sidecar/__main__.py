@@ -1,0 +1,44 @@
+"""The entry: claims stdio before anything else is imported, reads the arguments, picks the role."""
+
+from __future__ import annotations
+
+from sidecar.message_handler import stdio
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; `arguments` default to the command line's."""
+    try:
+        protocol_in, protocol_out = stdio.claim()
+    except OSError as error:
+        raise SystemExit(f"llama-sidecar: stdin and stdout must be open: {error}") from None
+
+    from sidecar.arguments import COMMANDS, parse
+
+    options = parse(arguments)
+    if options.command in COMMANDS:
+        stdio.release(protocol_in, protocol_out)
+        from sidecar.cli import run
+
+        return run(options)
+    if options.role == "engine":
+        from sidecar.core.engine import Engine
+
+        Engine(protocol_in, protocol_out, log_level=options.log_level).run()
+    else:
+        from sidecar.worker.router import Router
+
+        router = Router(
+            protocol_in,
+            protocol_out,
+            log_level=options.log_level,
+            max_line_bytes=options.max_line_bytes,
+            finish=options.finish,
+        )
+        if options.parent_pid is not None:
+            router.watch_parent(options.parent_pid)
+        router.run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

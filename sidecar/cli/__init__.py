@@ -1,0 +1,26 @@
+"""The commands for people. Each is a thin client: it says nothing that an app could not say."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command that was asked for; returns the exit status."""
+    if options.command == "version":
+        print(options.version_text)
+    elif options.command == "help":
+        from sidecar.arguments import help_text
+
+        print(help_text(), end="")
+    elif options.command == "schema":
+        from sidecar.message_handler.validation import OPENRPC_FILE
+
+        with open(OPENRPC_FILE, encoding="utf-8") as file:
+            sys.stdout.write(file.read())
+    elif options.command == "demo":
+        from sidecar.cli.demo import demo
+
+        return demo(options.model, options.prompt)
+    return 0

@@ -1,0 +1,162 @@
+"""llama-cpp-python's low-level bindings, imported lean, and the few calls of ggml that they lack.
+
+`import llama_cpp` runs its package's `__init__`, which pulls in numpy, jinja2 and diskcache (275 ms).
+The module `llama_cpp.llama_cpp` needs ctypes only, so an empty package is put in front of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import sys
+import types
+import typing
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any, Final
+
+
+def _import_lean() -> Any:
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("llama-cpp-python is not installed")
+    package = types.ModuleType("llama_cpp")
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules["llama_cpp"] = package
+    # All that is wanted of typing_extensions is TypeAlias, which typing has; importing it takes 10 ms.
+    borrowed = "typing_extensions" not in sys.modules
+    if borrowed:
+        sys.modules["typing_extensions"] = typing
+    try:
+        import llama_cpp.llama_cpp as module
+    finally:
+        if borrowed:
+            del sys.modules["typing_extensions"]
+    return module
+
+
+lib: Final[Any] = _import_lean()
+"""The module llama_cpp.llama_cpp."""
+
+KV_CACHE_TYPES: Final = {
+    "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
+}  # fmt: skip
+"""Wire name → ggml_type (ggml.h)."""
+
+DEVICE_TYPES: Final = {0: "cpu", 1: "gpu", 2: "integratedGpu", 3: "accelerator"}
+"""ggml_backend_dev_type (ggml-backend.h) → wire name."""
+
+
+def _ggml(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """A function of libggml, found through libllama's own handle.
+
+    Opening the library by its file name could load a second copy, with a backend registry of its own.
+    Windows does not search the dependencies of a library, but gives the loaded ones by their names.
+    """
+    for source in (
+        lambda: lib._lib,
+        lambda: ctypes.CDLL("ggml.dll"),
+        lambda: ctypes.CDLL("ggml-base.dll"),
+    ):
+        try:
+            function: Any = getattr(source(), name)
+        except (AttributeError, OSError):
+            continue
+        function.restype, function.argtypes = result, list(arguments)
+        return typing.cast("Callable[..., Any]", function)
+    raise ImportError(f"libggml has no {name}")
+
+
+_size_pointer = ctypes.POINTER(ctypes.c_size_t)
+_dev_count = _ggml("ggml_backend_dev_count", ctypes.c_size_t)
+_dev_get = _ggml("ggml_backend_dev_get", ctypes.c_void_p, ctypes.c_size_t)
+_dev_name = _ggml("ggml_backend_dev_name", ctypes.c_char_p, ctypes.c_void_p)
+_dev_description = _ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+_dev_type = _ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
+_dev_memory = _ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, _size_pointer, _size_pointer)
+_dev_reg = _ggml("ggml_backend_dev_backend_reg", ctypes.c_void_p, ctypes.c_void_p)
+_reg_count = _ggml("ggml_backend_reg_count", ctypes.c_size_t)
+_reg_get = _ggml("ggml_backend_reg_get", ctypes.c_void_p, ctypes.c_size_t)
+_reg_name = _ggml("ggml_backend_reg_name", ctypes.c_char_p, ctypes.c_void_p)
+
+_AbortMessage = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
+_set_abort_callback = _ggml("ggml_set_abort_callback", ctypes.c_void_p, _AbortMessage)
+
+_kept: list[Any] = []
+"""Callbacks that C holds on to; without a reference here Python would free them."""
+
+
+def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> None:
+    """Initialise llama.cpp.
+
+    Its log goes to `on_log(level, text)`, its last words before an abort() to `on_abort`.
+    """
+
+    def logged(level: int, text: bytes, _: Any) -> None:
+        on_log(level, text.decode("utf-8", "replace"))
+
+    def aborting(message: bytes) -> None:
+        on_abort(message.decode("utf-8", "replace"))
+
+    _kept.extend((lib.llama_log_callback(logged), _AbortMessage(aborting)))
+    lib.llama_log_set(_kept[0], None)
+    _set_abort_callback(_kept[1])
+    lib.llama_backend_init()
+
+
+def version() -> tuple[str, str]:
+    """(llama.cpp's version, the bindings' version)."""
+    try:
+        bindings = metadata.version("llama_cpp_python")
+    except metadata.PackageNotFoundError:
+        bindings = "unknown"
+    return lib.llama_version().decode(), bindings
+
+
+def backends() -> list[str]:
+    """Names of the backends in this build, in lower case."""
+    return [_reg_name(_reg_get(i)).decode().lower() for i in range(_reg_count())]
+
+
+def devices() -> list[dict[str, Any]]:
+    """The devices llama.cpp sees, as `Device` of the schema, plus their `handle`."""
+    found = []
+    for i in range(_dev_count()):
+        handle = _dev_get(i)
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        _dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+        found.append(
+            {
+                "handle": handle,
+                "name": _dev_name(handle).decode(),
+                "description": _dev_description(handle).decode("utf-8", "replace"),
+                "backend": _reg_name(_dev_reg(handle)).decode().lower(),
+                "type": DEVICE_TYPES.get(_dev_type(handle), "accelerator"),
+                "memoryTotalBytes": total.value,
+                "memoryFreeBytes": free.value,
+            }
+        )
+    return found
+
+
+class AbortFlag:
+    """A flag that llama_decode looks at between operations, without ever entering Python.
+
+    llama.cpp calls `bool callback(void * data)` some five hundred times a token, and a Python callback
+    would take the interpreter's lock each time. C's own `strlen` has the right shape: given two bytes
+    of memory it returns 0 (go on) for an empty string and 1 (abort) once the first byte is set.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = ctypes.create_string_buffer(2)
+        runtime = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        self.callback = ctypes.cast(runtime.strlen, lib.ggml_abort_callback)
+        self.data = ctypes.cast(self._bytes, ctypes.c_void_p)
+
+    def set(self) -> None:
+        """Make the running decode, and those to come, return 2."""
+        self._bytes[0] = b"\x01"
+
+    def clear(self) -> None:
+        """Let decodes run again."""
+        self._bytes[0] = b"\x00"

@@ -1,0 +1,140 @@
+"""A context: KV cache, batch, and the sequences that are computed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.core import devices
+from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, lib
+from sidecar.core.model import Model
+from sidecar.message_handler._wire import DEFAULTS
+from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.generation import Generation
+
+MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
+"""What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
+
+FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
+"""Wire value → llama_flash_attn_type (llama.h)."""
+
+DECODE_ABORTED: Final = 2
+NO_SLOT: Final = 1
+
+
+@dataclass(eq=False)
+class Sequence:
+    """A row of the KV cache. `tokens` are those in it, in order: position i holds tokens[i]."""
+
+    index: int
+    tokens: list[int] = field(default_factory=list)
+    generation: Generation | None = None
+    last_used: float = 0.0
+
+
+class Context:
+    """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
+
+    def __init__(self, model: Model, params: dict[str, Any]) -> None:
+        """Make it. Raises SidecarError `contextCreationFailed`."""
+        defaults = DEFAULTS["CreateContextParams"]
+        self.context_id: str = params["contextId"]
+        self.model = model
+        self.kv_cache_type: str = params.get("kvCacheType", defaults["kvCacheType"])
+        self.abort_flag = AbortFlag()
+        options = self._options(params, {**defaults, **params})
+        self.handle = lib.llama_init_from_model(model.handle, options)
+        if not self.handle:
+            problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
+            raise SidecarError("contextCreationFailed", problem)
+        self.memory = lib.llama_get_memory(self.handle)
+        self.size: int = lib.llama_n_ctx_seq(self.handle)
+        self.batch_size: int = lib.llama_n_batch(self.handle)
+        self.threads: int = lib.llama_n_threads(self.handle)
+        self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
+        self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
+
+    def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
+        trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
+        size = params.get("contextSize", min(trained, MAX_DEFAULT_CONTEXT_SIZE))
+        threads = devices.threads(self.model.max_threads)
+        options = lib.llama_context_default_params()
+        options.n_ctx = size * filled["sequences"]
+        options.n_seq_max = filled["sequences"]
+        options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
+        # Logits are wanted of one token a sequence and step; room for more would cost batch × vocabulary.
+        options.n_outputs_max = filled["sequences"]
+        options.n_threads = options.n_threads_batch = min(threads, params.get("threads", threads))
+        options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
+        options.type_k = options.type_v = KV_CACHE_TYPES[self.kv_cache_type]
+        options.abort_callback = self.abort_flag.callback
+        options.abort_callback_data = self.abort_flag.data
+        options.no_perf = True
+        # A sliding-window cache of full size can give back tokens, which reuse and abort need.
+        options.swa_full = True
+        return options
+
+    def describe(self) -> dict[str, Any]:
+        """What createContext returns, read back from llama.cpp, but for the memory."""
+        return {
+            "contextId": self.context_id,
+            "contextSize": self.size,
+            "sequences": len(self.sequences),
+            "batchSize": self.batch_size,
+            "threads": self.threads,
+            "kvCacheType": self.kv_cache_type,
+        }
+
+    def free(self) -> None:
+        """Give the memory back. The context must not be used afterwards."""
+        lib.llama_batch_free(self.batch)
+        lib.llama_free(self.handle)
+
+    # ---- the batch -------------------------------------------------------------------------------
+
+    def clear_batch(self) -> None:
+        """Begin a new batch."""
+        self.batch.n_tokens = 0
+
+    def add_to_batch(self, sequence: Sequence, tokens: list[int], want_logits: bool) -> int:
+        """Append tokens behind those of the sequence; returns the index of the last one in the batch."""
+        batch, at, position = self.batch, self.batch.n_tokens, len(sequence.tokens)
+        for offset, token in enumerate(tokens):
+            index = at + offset
+            batch.token[index] = token
+            batch.pos[index] = position + offset
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence.index
+            batch.logits[index] = False
+        last: int = at + len(tokens) - 1
+        batch.logits[last] = want_logits
+        batch.n_tokens = last + 1
+        return last
+
+    def decode(self) -> int:
+        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code: 0 is good."""
+        code: int = lib.llama_decode(self.handle, self.batch)
+        return code
+
+    # ---- the KV cache ----------------------------------------------------------------------------
+
+    def keep_prefix(self, sequence: Sequence, count: int) -> int:
+        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        if count < len(sequence.tokens):
+            if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
+                del sequence.tokens[count:]
+            else:
+                self.clear_sequence(sequence)
+        return len(sequence.tokens)
+
+    def clear_sequence(self, sequence: Sequence) -> None:
+        """Empty the sequence's cache."""
+        lib.llama_memory_seq_rm(self.memory, sequence.index, -1, -1)
+        sequence.tokens.clear()
+
+    def cached_length(self, sequence: Sequence) -> int:
+        """How many tokens llama.cpp holds for the sequence, whatever we believe."""
+        length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
+        return length

@@ -1,0 +1,159 @@
+"""The engine process: reads requests from the router, works on them, and ends when its stdin does.
+
+Threads: one reads (a cancel is seen at once); the desk takes requests in order and does what is no
+token loop; the main one computes (scheduler.py); one writes. If the router dies, the reader sees the
+end of stdin and ends the process, whatever the others do.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections import deque
+from typing import Any, Final
+
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import decode
+from sidecar.message_handler.notifier import notification, send
+from sidecar.message_handler.reader import read_lines
+from sidecar.message_handler.writer import Writer
+
+FAULT_FLUSH_S: Final = 0.2
+"""How long the last words before an abort() may take to leave."""
+
+KEPT_LOG_LINES: Final = 20
+LLAMA_LEVELS: Final = {1: "debug", 2: "debug", 3: "info", 4: "error", 5: "debug"}
+"""ggml_log_level → ours, one lower: its info is an app's debug. 3 is its warning, 5 goes on a line."""
+
+
+class LlamaLog:
+    """Receives llama.cpp's log: passes it on, and keeps its last errors to explain failures with."""
+
+    def __init__(self) -> None:
+        self._errors: deque[str] = deque(maxlen=KEPT_LOG_LINES)
+
+    def __call__(self, level: int, text: str) -> None:
+        text = text.strip()
+        if text and level == 4:
+            self._errors.append(text)
+        if text and text.strip("."):
+            log.log(LLAMA_LEVELS.get(level, "debug"), text, source="llama.cpp")
+
+    def clear(self) -> None:
+        self._errors.clear()
+
+    def last_error(self) -> str:
+        """The first error since `clear`, which is the cause; those after it are its consequences."""
+        return self._errors[0] if self._errors else "llama.cpp gave no reason"
+
+
+class Engine:
+    """See the module."""
+
+    def __init__(self, protocol_in: int, protocol_out: int, *, log_level: str) -> None:
+        log.configure(log_level, "engine")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the router's to handle
+        os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # it would start a debugger on this process
+        self._descriptor = protocol_in
+        self.writer = Writer(protocol_out, lambda: os._exit(1))
+        self.llama_log = LlamaLog()
+        self._desk: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._import_llama()
+
+    def _import_llama(self) -> None:
+        """Load llama.cpp; a failure is the router's to tell."""
+        try:
+            from sidecar.core import bindings, methods
+            from sidecar.core.jobs import Jobs
+            from sidecar.core.scheduler import Scheduler
+
+            bindings.start(self.llama_log, self._fault)
+        except Exception as error:
+            log.log_exception("llama.cpp cannot be loaded", error)
+            self._fault(f"{type(error).__name__}: {error}")
+            log.flush(FAULT_FLUSH_S)
+            os._exit(1)
+        self._methods = methods
+        self.jobs = Jobs(self.writer)
+        self.scheduler = Scheduler(self.writer)
+        self.model: Any = None
+        self.contexts: dict[str, Any] = {}
+        self._restore_error: SidecarError | None = None
+
+    def run(self) -> None:
+        """Serve for ever; the process ends with its stdin."""
+        threading.Thread(target=self._read, name="sidecar:reader", daemon=True).start()
+        threading.Thread(target=self._work, name="sidecar:desk", daemon=True).start()
+        send(self.writer, notification("ready", {}))
+        self.scheduler.run()
+
+    def the_model(self) -> Any:
+        """The loaded model. Raises SidecarError `modelNotFound`."""
+        if self._restore_error is not None:
+            raise self._restore_error
+        if self.model is None:
+            raise SidecarError("modelNotFound", "No model is loaded in this engine")
+        return self.model
+
+    def context(self, context_id: str) -> Any:
+        """A context. Raises SidecarError `contextNotFound`."""
+        self.the_model()
+        context = self.contexts.get(context_id)
+        if context is None:
+            problem = f"/contextId: there is no context {context_id!r}"
+            raise SidecarError("contextNotFound", problem, pointer="/contextId", value=context_id)
+        return context
+
+    # ---- the reader thread -----------------------------------------------------------------------
+
+    def _read(self) -> None:
+        for line in read_lines(self._descriptor):
+            assert isinstance(line, bytes)
+            message = decode(line)
+            params = message.get("params") or {}
+            if message["method"] == "$/cancelRequest":
+                self.jobs.cancel(params["id"])
+            elif message["method"] == "restore":
+                self._desk.put(params)
+            else:
+                params = params[0] if isinstance(params, list) else params
+                self._desk.put(self.jobs.open(message["id"], message["method"], params or {}))
+        os._exit(0)
+
+    # ---- the desk thread -------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            item = self._desk.get()
+            if isinstance(item, dict):
+                self._restore(item)
+            elif self.jobs.begin(item):
+                self._serve(item)
+
+    def _serve(self, job: Any) -> None:
+        try:
+            result = self._methods.HANDLERS[job.method](self, job)
+        except Exception as error:
+            job.fail(error)
+        else:
+            if result is not None:
+                job.answer(result)
+
+    def _restore(self, params: dict[str, Any]) -> None:
+        """Make the model and contexts of an engine that died anew, before the requests behind this line."""
+        try:
+            self.model = self._methods.load(self, params["load"], None, lambda: False)
+            for context in params["contexts"]:
+                self._methods.make_context(self, context)
+        except Exception as error:
+            log.log_exception("the model could not be loaded again", error)
+            problem = "The engine had died, and its model could not be loaded again"
+            self._restore_error = SidecarError("engineCrashed", problem, cause=str(error))
+
+    def _fault(self, message: str) -> None:
+        """Last words; when this returns, the process ends."""
+        send(self.writer, notification("fault", {"message": message}))
+        self.writer.flush(FAULT_FLUSH_S)

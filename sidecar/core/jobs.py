@@ -1,0 +1,99 @@
+"""The engine's side of a request: who works on it, how it is stopped, and its single answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError, error_object
+from sidecar.message_handler.framing import encode
+from sidecar.message_handler.notifier import RequestId, error_response, response
+from sidecar.message_handler.writer import Writer
+
+
+class Job:
+    """One request in this engine. `stop` is what interrupts the work of the moment, if anything can."""
+
+    def __init__(self, jobs: Jobs, request_id: RequestId, method: str, params: dict[str, Any]) -> None:
+        self._jobs = jobs
+        self.id = request_id
+        self.method = method
+        self.params = params
+        self.arrived = time.monotonic()
+        self.cancelled = False
+        self.started = False
+        self.stop: Callable[[], None] | None = None
+
+    def answer(self, result: Any, *, wake: bool = True) -> None:
+        """Answer with a result, unless it was answered already."""
+        self._jobs.close(self, response(self.id, result), wake)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, unless it was answered already."""
+        if not isinstance(error, SidecarError):
+            log.log_exception(f"{self.method} failed", error)
+        self._jobs.close(self, error_response(self.id, error_object(error)), True)
+
+    def abort(self, partial: dict[str, Any] | None = None) -> None:
+        """Answer with the error `aborted`."""
+        details = {} if partial is None else {"partial": partial}
+        self.fail(SidecarError("aborted", f"{self.method} was aborted", **details))
+
+    def interruptible(self, stop: Callable[[], None] | None) -> None:
+        """Say how to interrupt what the job does now; called at once if it was cancelled meanwhile."""
+        self._jobs.interruptible(self, stop)
+
+    def check(self) -> None:
+        """Raise SidecarError `aborted` if the job was cancelled."""
+        if self.cancelled:
+            raise SidecarError("aborted", f"{self.method} was aborted")
+
+
+class Jobs:
+    """The open jobs by request id. Thread-safe."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._lock = threading.Lock()
+        self._open: dict[tuple[type, RequestId], Job] = {}
+
+    def open(self, request_id: RequestId, method: str, params: dict[str, Any]) -> Job:
+        job = Job(self, request_id, method, params)
+        with self._lock:
+            self._open[(type(request_id), request_id)] = job
+        return job
+
+    def cancel(self, request_id: RequestId) -> None:
+        """Stop a job: at once if nobody has begun it, else by its own `stop`."""
+        with self._lock:
+            job = self._open.get((type(request_id), request_id))
+            if job is None:
+                return
+            job.cancelled = True
+            waiting, stop = not job.started, job.stop
+        if waiting:
+            job.abort()
+        elif stop is not None:
+            stop()
+
+    def begin(self, job: Job) -> bool:
+        """Mark a job as being worked on. False if it was cancelled before."""
+        with self._lock:
+            job.started = True
+            return not job.cancelled
+
+    def interruptible(self, job: Job, stop: Callable[[], None] | None) -> None:
+        """See Job.interruptible."""
+        with self._lock:
+            job.stop = stop
+            cancelled = job.cancelled
+        if cancelled and stop is not None:
+            stop()
+
+    def close(self, job: Job, message: dict[str, Any], wake: bool) -> None:
+        with self._lock:
+            if self._open.pop((type(job.id), job.id), None) is job:
+                self._writer.send(encode(message), wake=wake)

@@ -1,0 +1,187 @@
+"""The engine's methods, one function each: (engine, job) → result, or None if the job is answered later.
+
+They run on the desk thread in the order in which requests came, so that createContext finds the model
+that the line before it loads. The router's own methods are in worker/methods.py.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import sidecar
+from sidecar.core import bindings, chat, devices
+from sidecar.core.bindings import lib
+from sidecar.core.context import Context
+from sidecar.core.generation import Generation, ShapeResult
+from sidecar.core.jobs import Job
+from sidecar.core.model import Model
+from sidecar.message_handler import log
+from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.notifier import Progress, send_info
+from sidecar.models import gguf
+
+if TYPE_CHECKING:
+    from sidecar.core.engine import Engine
+
+
+def init(engine: Engine, job: Job) -> dict[str, Any]:
+    if job.params.get("debug"):
+        log.configure("debug")
+    gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
+    version, bindings_version = bindings.version()
+    threads = devices.threads(job.params.get("maxThreads"))
+    send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
+    return {
+        "protocolVersion": PROTOCOL_VERSION,
+        "serverInfo": {"name": "llama-sidecar", "version": sidecar.__version__},
+        "llamaCpp": {
+            "version": version,
+            "bindingsVersion": bindings_version,
+            "systemInfo": lib.llama_print_system_info().decode().strip(),
+            "backends": bindings.backends(),
+            "supportsMmap": lib.llama_supports_mmap(),
+            "supportsMlock": lib.llama_supports_mlock(),
+            "supportsGpuOffload": lib.llama_supports_gpu_offload(),
+        },
+        "devices": devices.describe(),
+        "gpu": gpu,
+        "threads": threads,
+        "capabilities": {"methods": list(REQUESTS), "notifications": list(SENT)},
+    }
+
+
+def load_model(engine: Engine, job: Job) -> dict[str, Any]:
+    threading.Thread(target=chat.preload, name="sidecar:preload", daemon=True).start()
+    engine.model = load(engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled)
+    loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
+    return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": resident_bytes()}
+
+
+def load(
+    engine: Engine, params: dict[str, Any], progress: Progress | None, cancelled: Callable[[], bool]
+) -> Model:
+    """Load a model; a failure is explained from the file and from llama.cpp's log."""
+    gguf.check_readable(params["path"])
+    engine.llama_log.clear()
+
+    def on_progress(fraction: float) -> bool:
+        if progress is not None:
+            progress.tell(fraction)
+        return not cancelled()
+
+    try:
+        return Model.load(params, on_progress)
+    except SidecarError as error:
+        if error.kind != "modelLoadFailed":
+            raise
+        gguf.check(params["path"])
+        error.details["cause"] = engine.llama_log.last_error()
+        raise _as_memory_error(error) from None
+
+
+def create_context(engine: Engine, job: Job) -> dict[str, Any]:
+    context = make_context(engine, job.params)
+    return {**context.describe(), "memoryBytes": resident_bytes()}
+
+
+def make_context(engine: Engine, params: dict[str, Any]) -> Context:
+    """Make a context and hand it to the scheduler."""
+    engine.llama_log.clear()
+    try:
+        context = Context(engine.the_model(), params)
+    except SidecarError as error:
+        if error.kind == "contextCreationFailed":
+            error.details["cause"] = engine.llama_log.last_error()
+        raise _as_memory_error(error) from None
+    engine.contexts[context.context_id] = context
+    engine.scheduler.add(context)
+    return context
+
+
+def dispose_context(engine: Engine, job: Job) -> None:
+    context = engine.context(job.params["contextId"])
+    del engine.contexts[context.context_id]
+    engine.scheduler.remove(context)
+    job.answer(None)
+
+
+def complete(engine: Engine, job: Job) -> None:
+    context = engine.context(job.params["contextId"])
+    prompt = job.params["prompt"]
+    if isinstance(prompt, str):
+        prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
+    else:
+        context.model.check_tokens(prompt, "/prompt")
+    _generate(engine, job, context, prompt, lambda text: {"text": text})
+
+
+def chat_(engine: Engine, job: Job) -> None:
+    context = engine.context(job.params["contextId"])
+    text = chat.render(context.model, job.params["messages"], True, job)
+    prompt = chat.tokenize_prompt(context.model, text)
+    _generate(
+        engine,
+        job,
+        context,
+        prompt,
+        lambda said: {"message": {"role": "assistant", "content": said}},
+    )
+
+
+def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
+    if not prompt:
+        raise SidecarError("emptyPrompt", "The prompt has no tokens")
+    if len(prompt) > context.size:
+        problem = (
+            f"The prompt has {len(prompt)} tokens, a sequence of {context.context_id} holds {context.size}"
+        )
+        raise SidecarError("promptTooLong", problem, value=len(prompt), allowed={"maximum": context.size})
+    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, shape))
+
+
+def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
+    params = job.params
+    add_special, parse_special = params.get("addSpecial", False), params.get("parseSpecial", False)
+    return {"tokens": engine.the_model().tokenize(params["text"], add_special, parse_special)}
+
+
+def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
+    return {"text": engine.the_model().detokenize(job.params["tokens"])}
+
+
+def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
+    add_prompt = job.params.get("addGenerationPrompt", True)
+    return {"prompt": chat.render(engine.the_model(), job.params["messages"], add_prompt, job)}
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, measured."""
+    import psutil
+
+    size: int = psutil.Process().memory_info().rss
+    return size
+
+
+def _as_memory_error(error: SidecarError) -> SidecarError:
+    """llama.cpp reports want of memory as one failure among others; its log tells them apart."""
+    cause = str(error.details.get("cause", ""))
+    if "alloc" in cause.lower() or "memory" in cause.lower():
+        return SidecarError("outOfMemory", error.problem, cause=cause)
+    return error
+
+
+HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
+    "init": init,
+    "loadModel": load_model,
+    "createContext": create_context,
+    "disposeContext": dispose_context,
+    "complete": complete,
+    "chat": chat_,
+    "tokenize": tokenize,
+    "detokenize": detokenize,
+    "applyTemplate": apply_template,
+}

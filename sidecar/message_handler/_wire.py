@@ -1,0 +1,305 @@
+"""GENERATED from schema/ by build/generate.py; do not edit."""
+
+from __future__ import annotations
+
+PROTOCOL_VERSION: int = 1
+
+# Request → the lane that serves it.
+REQUESTS: dict[str, str] = {
+    "init": "router",
+    "ping": "router",
+    "status": "router",
+    "abort": "router",
+    "shutdown": "router",
+    "rpc.discover": "router",
+    "inspectModel": "router",
+    "loadModel": "engine",
+    "unloadModel": "router",
+    "createContext": "engine",
+    "disposeContext": "engine",
+    "complete": "engine",
+    "chat": "engine",
+    "tokenize": "engine",
+    "detokenize": "engine",
+    "applyTemplate": "engine",
+}
+
+# Request or accepted notification → its params type.
+PARAMS: dict[str, str] = {
+    "init": "InitParams",
+    "ping": "PingParams",
+    "status": "StatusParams",
+    "abort": "AbortParams",
+    "shutdown": "ShutdownParams",
+    "rpc.discover": "DiscoverParams",
+    "inspectModel": "InspectModelParams",
+    "loadModel": "LoadModelParams",
+    "unloadModel": "UnloadModelParams",
+    "createContext": "CreateContextParams",
+    "disposeContext": "DisposeContextParams",
+    "complete": "CompleteParams",
+    "chat": "ChatParams",
+    "tokenize": "TokenizeParams",
+    "detokenize": "DetokenizeParams",
+    "applyTemplate": "ApplyTemplateParams",
+    "$/cancelRequest": "CancelRequestParams",
+    "exit": "ExitParams",
+}
+
+# Those of them that cannot be sent without params.
+REQUIRED: frozenset[str] = frozenset(
+    {
+        "abort",
+        "inspectModel",
+        "loadModel",
+        "unloadModel",
+        "createContext",
+        "disposeContext",
+        "complete",
+        "chat",
+        "tokenize",
+        "detokenize",
+        "applyTemplate",
+        "$/cancelRequest",
+    }
+)
+
+# Notifications that are accepted.
+NOTIFICATIONS: tuple[str, ...] = (
+    "$/cancelRequest",
+    "exit",
+)
+
+# Notifications that are sent.
+SENT: tuple[str, ...] = (
+    "progress",
+    "info",
+)
+
+# Kind → code, retryable, meaning, remedy.
+ERRORS: dict[str, tuple[int, bool, str, str]] = {
+    "parseError": (
+        -32700,
+        False,
+        "The line is not JSON text in UTF-8.",
+        "Send one JSON-RPC 2.0 message a line, encoded as UTF-8, without NaN or Infinity.",
+    ),
+    "invalidRequest": (
+        -32600,
+        False,
+        "The line is JSON, but not a JSON-RPC 2.0 request: no object, wrong `jsonrpc`, a bad or already running `id`, params that are no object, or too long a line.",
+        'Send {"jsonrpc": "2.0", "id": string or integer, "method": string, "params": object}.',
+    ),
+    "methodNotFound": (
+        -32601,
+        False,
+        "There is no such method.",
+        "Use one of the methods in data.allowed; rpc.discover describes them all.",
+    ),
+    "invalidParams": (
+        -32602,
+        False,
+        "The params break the method's schema. data.pointer is the JSON pointer of the field, data.value what was sent, data.allowed what is allowed.",
+        "Correct the field that data.pointer names.",
+    ),
+    "internalError": (
+        -32603,
+        False,
+        "A defect of the program itself. The traceback is in the log on stderr, never on the wire.",
+        "Report it with the log.",
+    ),
+    "aborted": (
+        -32800,
+        True,
+        "The request was aborted by `abort` or `$/cancelRequest`. data.partial carries what was done until then.",
+        "Nothing to mend: it was asked for.",
+    ),
+    "unsupportedProtocolVersion": (
+        1000,
+        False,
+        "The client asks for a protocol version that this program does not speak.",
+        "Use a version from data.allowed, or ship client and program of the same release.",
+    ),
+    "backendNotAvailable": (
+        1001,
+        False,
+        "The compute backend asked for in `gpu` is not in this build, or has no device here.",
+        'Use one of data.allowed, or "auto".',
+    ),
+    "shuttingDown": (
+        1002,
+        False,
+        "The program is ending: `shutdown`, `exit`, end of input, or the parent process is gone.",
+        "Start a new process.",
+    ),
+    "overloaded": (
+        1003,
+        True,
+        "Too many requests are running or waiting.",
+        "Wait for some of them to be answered, then send it again.",
+    ),
+    "modelNotFound": (
+        1010,
+        False,
+        "No model of this modelId is loaded.",
+        "Call loadModel and use the modelId that it returns; `status` lists those that are loaded.",
+    ),
+    "contextNotFound": (
+        1011,
+        False,
+        "There is no context of this contextId.",
+        "Call createContext and use the contextId that it returns; `status` lists those that exist.",
+    ),
+    "fileNotFound": (
+        1020,
+        False,
+        "There is no file at this path.",
+        "Check the path; a relative one is taken from modelsDirectory, or from the working directory where none is set.",
+    ),
+    "fileNotReadable": (
+        1021,
+        False,
+        "The file is there but cannot be read: a folder, no permission, or a read error.",
+        "Check the file's kind and permissions.",
+    ),
+    "notGguf": (
+        1022,
+        False,
+        "The file is not a GGUF file, or is empty.",
+        "Use a model in GGUF format (version 2 or 3).",
+    ),
+    "modelDamaged": (
+        1023,
+        False,
+        "The GGUF file is truncated or damaged.",
+        "Fetch the file again and compare its checksum.",
+    ),
+    "modelLoadFailed": (
+        1024,
+        False,
+        "llama.cpp refused the model; data.cause is what it said.",
+        "An unknown architecture needs a newer release; otherwise fetch the file again.",
+    ),
+    "outOfMemory": (
+        1025,
+        False,
+        "There was not enough memory.",
+        "Use a smaller model, a smaller contextSize or fewer sequences, or unload other models.",
+    ),
+    "contextCreationFailed": (
+        1030,
+        False,
+        "llama.cpp could not make the context; data.cause is what it said.",
+        "Use a smaller contextSize or fewer sequences; a quantised kvCacheType needs flashAttention.",
+    ),
+    "promptTooLong": (
+        1031,
+        False,
+        "The prompt has more tokens than a sequence of the context can hold.",
+        "Shorten the prompt, or create a context with a larger contextSize.",
+    ),
+    "emptyPrompt": (
+        1032,
+        False,
+        "The prompt has no tokens.",
+        "Send at least one character of text, or one token.",
+    ),
+    "noChatTemplate": (
+        1033,
+        False,
+        "The model has no chat template.",
+        "Use an instruction-tuned model, or complete with a prompt of your own.",
+    ),
+    "templateFailed": (
+        1034,
+        False,
+        "The model's chat template refused the messages, failed, or went past its limits of time or output; data.cause says which.",
+        "Check the roles and their order against what the template accepts.",
+    ),
+    "invalidToken": (
+        1035,
+        False,
+        "A token id is outside the model's vocabulary.",
+        "Use token ids from tokenize of the same model.",
+    ),
+    "engineCrashed": (
+        1040,
+        True,
+        "The process that held the model died while it worked on the request; data.cause is what is known. Other models are untouched.",
+        "Send the request again: the model and its contexts are loaded anew under the same ids. If it crashes again, the model file or the machine is at fault.",
+    ),
+    "engineStartFailed": (
+        1041,
+        True,
+        "The engine process could not be started, or llama.cpp could not be loaded in it.",
+        "Read the log on stderr; reinstall if a library is missing.",
+    ),
+    "decodeFailed": (
+        1042,
+        True,
+        "llama.cpp could not evaluate the batch.",
+        "Send the request again; with a smaller contextSize or batchSize if it is for want of memory.",
+    ),
+}
+
+# Params type → the defaults of its properties.
+DEFAULTS: dict[str, dict[str, object]] = {
+    "InitParams": {
+        "debug": False,
+        "gpu": "auto",
+    },
+    "PingParams": {},
+    "StatusParams": {},
+    "AbortParams": {},
+    "ShutdownParams": {},
+    "DiscoverParams": {},
+    "InspectModelParams": {},
+    "LoadModelParams": {
+        "gpuLayers": "auto",
+        "useMmap": True,
+        "useMlock": False,
+        "checkTensors": False,
+    },
+    "UnloadModelParams": {},
+    "CreateContextParams": {
+        "sequences": 1,
+        "batchSize": 512,
+        "flashAttention": "auto",
+        "kvCacheType": "f16",
+    },
+    "DisposeContextParams": {},
+    "CompleteParams": {
+        "temperature": 0.8,
+        "topK": 40,
+        "topP": 0.95,
+        "minP": 0.05,
+        "repeatPenalty": 1,
+        "frequencyPenalty": 0,
+        "presencePenalty": 0,
+        "repeatLastN": 64,
+        "ignoreEos": False,
+        "stream": True,
+    },
+    "ChatParams": {
+        "temperature": 0.8,
+        "topK": 40,
+        "topP": 0.95,
+        "minP": 0.05,
+        "repeatPenalty": 1,
+        "frequencyPenalty": 0,
+        "presencePenalty": 0,
+        "repeatLastN": 64,
+        "ignoreEos": False,
+        "stream": True,
+    },
+    "TokenizeParams": {
+        "addSpecial": False,
+        "parseSpecial": False,
+    },
+    "DetokenizeParams": {},
+    "ApplyTemplateParams": {
+        "addGenerationPrompt": True,
+    },
+    "CancelRequestParams": {},
+    "ExitParams": {},
+}

@@ -1,0 +1,39 @@
+"""The errors that may leave a process: one table (schema/errors.json), one class, one mapping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidecar.message_handler._wire import ERRORS
+
+
+class SidecarError(Exception):
+    """An error of the table, raised anywhere, answered to the client as it is.
+
+    `kind` is a row of schema/errors.json; `problem` is one sentence on this very case; `details`
+    become members of the error's `data` (pointer, value, allowed, cause, partial, …).
+    """
+
+    def __init__(self, kind: str, problem: str, **details: Any) -> None:
+        super().__init__(problem)
+        self.kind = kind
+        self.problem = problem
+        self.details = details
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON-RPC error object; its message says what happened and what to do."""
+        code, retryable, _, remedy = ERRORS[self.kind]
+        return {
+            "code": code,
+            "message": f"{self.problem.rstrip('.')}. {remedy}",
+            "data": {"kind": self.kind, "retryable": retryable, "remedy": remedy, **self.details},
+        }
+
+
+def error_object(error: BaseException) -> dict[str, Any]:
+    """Map any exception to an error object. What is not ours is a defect and is not described on the wire."""
+    if isinstance(error, SidecarError):
+        return error.to_wire()
+    if isinstance(error, MemoryError):
+        return SidecarError("outOfMemory", "There is not enough memory").to_wire()
+    return SidecarError("internalError", f"Unexpected {type(error).__name__}").to_wire()

@@ -1,0 +1,136 @@
+"""Checks params against schema/ with jsonschema, and turns what breaks it into one `invalidParams` error.
+
+jsonschema takes over 100 ms to import, so it is imported with the first params that need it, and
+nothing of it stands between the start of the program and its first answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.message_handler._wire import PARAMS, REQUIRED
+from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+OPENRPC_FILE: Final = os.path.join(os.path.dirname(__file__), "openrpc.json")
+MAX_SHOWN_CHARS: Final = 200
+"""How much of a wrong value an error repeats."""
+
+_building = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def openrpc_document() -> dict[str, Any]:
+    """The OpenRPC document made from schema/: what rpc.discover returns."""
+    with open(OPENRPC_FILE, encoding="utf-8") as file:
+        document: dict[str, Any] = json.load(file)
+    return document
+
+
+def validate_params(method: str, params: Any) -> None:
+    """Raise SidecarError `invalidParams` if `params` break the schema of `method`."""
+    if params == {} and method not in REQUIRED:
+        return
+    error = _first_error(_validator(PARAMS[method]), params)
+    if error is not None:
+        raise _invalid(error)
+
+
+def preload() -> None:
+    """Do the slow import now, while there is something else to wait for."""
+    _validator(PARAMS["init"])
+
+
+@lru_cache(maxsize=128)
+def _validator(type_name: str) -> Validator:
+    with _building:
+        from jsonschema import Draft7Validator
+        from jsonschema.validators import extend
+
+    # JSON Schema calls 1.0 an integer; C functions that want an int do not.
+    checker = Draft7Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    strict: Any = extend(Draft7Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    components = openrpc_document()["components"]
+    validator: Validator = strict({"$ref": f"#/components/schemas/{type_name}", "components": components})
+    return validator
+
+
+def _first_error(validator: Validator, params: Any) -> ValidationError | None:
+    """The error nearest to the top of the params, which is the one a person would mend first."""
+    return min(validator.iter_errors(params), key=lambda error: len(error.absolute_path), default=None)
+
+
+def _invalid(error: ValidationError) -> SidecarError:
+    path = [str(part) for part in error.absolute_path]
+    schema: Any = error.schema
+    value: Any = error.instance
+    required: Any = error.validator_value
+    allowed = _allowed(schema)
+    problem = "does not fit"
+    if error.validator == "required":
+        missing = next(name for name in required if name not in value)
+        path, value, problem = [*path, missing], None, "is missing"
+        allowed = _allowed(schema.get("properties", {}).get(missing, {}))
+    elif error.validator == "additionalProperties":
+        known = sorted(schema.get("properties", {}))
+        unknown = next(name for name in value if name not in known)
+        path, value, problem = [*path, unknown], value[unknown], "is not known"
+        allowed = known
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    details: dict[str, Any] = {"pointer": pointer, "allowed": allowed}
+    shown = ""
+    if problem != "is missing":
+        details["value"] = _shortened(value)
+        shown = f" ({json.dumps(details['value'])})"
+    where = pointer or "params"
+    return SidecarError("invalidParams", f"{where} {problem}{shown}; allowed: {_told(allowed)}", **details)
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    target: dict[str, Any] = openrpc_document()["components"]["schemas"][reference.rsplit("/", 1)[1]]
+    return _resolved(target)
+
+
+def _allowed(schema: Any) -> Any:
+    """What a schema allows, as a short JSON value: its keywords without the prose, choices as a list."""
+    if not isinstance(schema, dict):
+        return schema
+    schema = _resolved(schema)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if keyword in schema:
+            return [_allowed(choice) for choice in schema[keyword]]
+    if "enum" in schema:
+        return schema["enum"]
+    if "const" in schema:
+        return [schema["const"]]
+    told = ("type", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems", "maxItems")
+    short = {keyword: schema[keyword] for keyword in told if keyword in schema}
+    if schema.get("type") == "object":
+        short["properties"] = sorted(schema.get("properties", {}))
+    elif "items" in schema:
+        short["items"] = _allowed(schema["items"])
+    return short
+
+
+def _told(allowed: Any) -> str:
+    text = json.dumps(allowed, ensure_ascii=False)
+    return text if len(text) <= 2 * MAX_SHOWN_CHARS else text[: 2 * MAX_SHOWN_CHARS] + "…"
+
+
+def _shortened(value: Any) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if len(text) <= MAX_SHOWN_CHARS:
+        return value
+    return text[:MAX_SHOWN_CHARS] + "…"

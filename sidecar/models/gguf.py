@@ -1,0 +1,266 @@
+"""Reads the header of a GGUF file: metadata and tensor table, without loading anything.
+
+The format is described in ggml's docs/gguf.md. Files come from anywhere, so every size and count is
+checked against a limit or the file's size before it is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from sidecar.message_handler.errors import SidecarError
+
+MAGIC: Final = b"GGUF"
+VERSIONS: Final = (2, 3)
+MAX_ENTRIES: Final = 65536
+"""Metadata keys, and tensors, that a file may have."""
+MAX_KEY_BYTES: Final = 65535
+MAX_STRING_BYTES: Final = 64 * 1024 * 1024
+MAX_SHOWN_ARRAY: Final = 16
+"""Longer arrays (vocabularies) are told by their length."""
+MAX_DIMENSIONS: Final = 4
+MAX_NESTING: Final = 4
+READ_BYTES: Final = 1024 * 1024
+
+STRING: Final = 8
+ARRAY: Final = 9
+SCALARS: Final = {
+    0: ("uint8", "<B"), 1: ("int8", "<b"), 2: ("uint16", "<H"), 3: ("int16", "<h"),
+    4: ("uint32", "<I"), 5: ("int32", "<i"), 6: ("float32", "<f"), 7: ("bool", "<?"),
+    10: ("uint64", "<Q"), 11: ("int64", "<q"), 12: ("float64", "<d"),
+}  # fmt: skip
+"""Metadata value type → name, struct format."""
+
+TENSOR_TYPES: Final = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210),
+    15: ("Q8_K", 256, 292), 16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50), 20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8),
+    28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18),
+    42: ("Q2_0", 64, 18),
+}  # fmt: skip
+"""ggml_type → name, weights a block, bytes a block (ggml-common.h)."""
+
+
+@dataclass(slots=True)
+class Tensor:
+    """A row of the tensor table; `size` is None where the type is not known here."""
+
+    name: str
+    weights: int
+    type_name: str
+    offset: int
+    size: int | None
+
+
+@dataclass(slots=True)
+class Header:
+    """What a GGUF file says of itself. `data_start` is where the tensors' bytes begin."""
+
+    version: int
+    metadata: dict[str, Any]
+    tensors: list[Tensor]
+    data_start: int
+
+
+def check_readable(path: str) -> int:
+    """The file's size in bytes. Raises SidecarError: `fileNotFound`, `fileNotReadable`, `notGguf` (empty)."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a path no system has
+        raise SidecarError("fileNotFound", f"/path: there is no file {path!r}", **_at(path)) from None
+    except OSError as error:
+        why = "it is a folder" if os.path.isdir(path) else error.strerror or str(error)
+        problem = f"/path: {path!r} cannot be read: {why}"
+        raise SidecarError("fileNotReadable", problem, **_at(path), cause=why) from None
+    if size == 0:
+        raise SidecarError("notGguf", f"/path: {path!r} is empty", **_at(path))
+    return size
+
+
+def check(path: str) -> None:
+    """Raise the SidecarError that explains what is wrong with a model file; return if nothing is found."""
+    read_header(path)
+
+
+def describe(path: str) -> dict[str, Any]:
+    """What inspectModel returns. Raises SidecarError: see `check_readable`, `notGguf`, `modelDamaged`."""
+    size = check_readable(path)
+    header = read_header(path)
+    metadata = header.metadata
+    architecture = str(metadata.get("general.architecture", ""))
+    bytes_by_type: dict[str, int] = {}
+    for tensor in header.tensors:
+        bytes_by_type[tensor.type_name] = bytes_by_type.get(tensor.type_name, 0) + (tensor.size or 0)
+    vocabulary = metadata.get("tokenizer.ggml.tokens")
+    return {
+        "path": path,
+        "sizeBytes": size,
+        "ggufVersion": header.version,
+        "architecture": architecture,
+        "name": metadata.get("general.name"),
+        "parameters": sum(tensor.weights for tensor in header.tensors),
+        "quantization": max(bytes_by_type, key=lambda name: bytes_by_type[name], default=""),
+        "tensors": len(header.tensors),
+        "contextLengthTrained": metadata.get(f"{architecture}.context_length"),
+        "embeddingSize": metadata.get(f"{architecture}.embedding_length"),
+        "layers": metadata.get(f"{architecture}.block_count"),
+        "vocabularySize": vocabulary["length"] if isinstance(vocabulary, dict) else None,
+        "chatTemplate": "tokenizer.chat_template" in metadata,
+        "metadata": metadata,
+    }
+
+
+def read_header(path: str) -> Header:
+    """Read and check a header, and that the file is long enough for its tensors.
+
+    Raises SidecarError: see `check_readable`, `notGguf`, `modelDamaged`.
+    """
+    size = check_readable(path)
+    try:
+        with open(path, "rb") as file:
+            header = _Reader(file, size, path).read()
+    except OSError as error:
+        raise SidecarError(
+            "fileNotReadable", f"/path: {path!r} cannot be read", **_at(path), cause=str(error)
+        ) from None
+    end = header.data_start + max(
+        (t.offset + t.size for t in header.tensors if t.size is not None), default=0
+    )
+    if end > size:
+        raise _damaged(path, f"it ends after {size} bytes, its tensors need {end}")
+    return header
+
+
+class _Reader:
+    """Walks through the header from its beginning."""
+
+    def __init__(self, file: BinaryIO, size: int, path: str) -> None:
+        self._file = file
+        self._size = size
+        self._path = path
+        self._data = b""
+        self._at = 0
+        self._base = 0
+        """Where in the file `_data` begins."""
+
+    def read(self) -> Header:
+        if self._take(4) != MAGIC:
+            raise SidecarError("notGguf", f"/path: {self._path!r} is not a GGUF file", **_at(self._path))
+        version = self._number("<I")
+        if version not in VERSIONS:
+            problem = f"/path: {self._path!r} has version {version:#x}, or bytes in another order"
+            raise SidecarError("notGguf", problem, **_at(self._path), allowed=list(VERSIONS))
+        tensor_count = self._count("tensors", MAX_ENTRIES)
+        entries = self._count("metadata keys", MAX_ENTRIES)
+        metadata = {}
+        for _ in range(entries):
+            key = self._text("a key", MAX_KEY_BYTES)
+            metadata[key] = self._value(self._number("<I"), 0)
+        tensors = [self._tensor() for _ in range(tensor_count)]
+        alignment = metadata.get("general.alignment", 32)
+        if not isinstance(alignment, int) or alignment < 1:
+            raise _damaged(self._path, f"general.alignment is {alignment!r}")
+        position = self._base + self._at
+        return Header(version, metadata, tensors, -(-position // alignment) * alignment)
+
+    def _tensor(self) -> Tensor:
+        name = self._text("a tensor's name", MAX_KEY_BYTES)
+        dimensions = self._number("<I")
+        if not 0 < dimensions <= MAX_DIMENSIONS:
+            raise _damaged(self._path, f"the tensor {name[:100]!r} has {dimensions} dimensions")
+        weights = 1
+        for _ in range(dimensions):
+            weights *= self._number("<Q")
+        kind, offset = self._number("<I"), self._number("<Q")
+        type_name, block, block_bytes = TENSOR_TYPES.get(kind, (f"type {kind}", 0, 0))
+        size = weights // block * block_bytes if block else None
+        return Tensor(name, weights, type_name, offset, size)
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in SCALARS:
+            return self._number(SCALARS[kind][1])
+        if kind == STRING:
+            return self._text("a value", MAX_STRING_BYTES)
+        if kind == ARRAY and depth < MAX_NESTING:
+            return self._array(depth)
+        raise _damaged(self._path, f"a value has the unknown type {kind}")
+
+    def _array(self, depth: int) -> Any:
+        kind = self._number("<I")
+        # Each element takes a byte at least: a larger count cannot be true.
+        count = self._count("array elements", self._size)
+        if count <= MAX_SHOWN_ARRAY:
+            return [self._value(kind, depth + 1) for _ in range(count)]
+        if kind in SCALARS:
+            name, form = SCALARS[kind]
+            self._skip(count * struct.calcsize(form))
+            return {"type": name, "length": count}
+        if kind != STRING:
+            raise _damaged(self._path, f"an array of {count} elements has the type {kind}")
+        for _ in range(count):
+            self._skip(self._number("<Q"))
+        return {"type": "string", "length": count}
+
+    def _count(self, what: str, limit: int) -> int:
+        count: int = self._number("<Q")
+        if count > limit:
+            raise _damaged(self._path, f"it claims {count} {what}")
+        return count
+
+    def _text(self, what: str, limit: int) -> str:
+        length: int = self._number("<Q")
+        if length > limit:
+            raise _damaged(self._path, f"{what} claims {length} bytes")
+        return self._take(length).decode("utf-8", "replace")
+
+    def _number(self, form: str) -> Any:
+        size = struct.calcsize(form)
+        self._need(size)
+        (value,) = struct.unpack_from(form, self._data, self._at)
+        self._at += size
+        return value
+
+    def _take(self, count: int) -> bytes:
+        self._need(count)
+        taken = self._data[self._at : self._at + count]
+        self._at += count
+        return taken
+
+    def _skip(self, count: int) -> None:
+        if self._at + count <= len(self._data):
+            self._at += count
+            return
+        target = self._base + self._at + count
+        if target > self._size:
+            raise _damaged(self._path, f"it ends after {self._size} bytes, within its header")
+        self._file.seek(target)
+        self._data, self._base, self._at = b"", target, 0
+
+    def _need(self, count: int) -> None:
+        """Have `count` bytes from here in memory."""
+        if self._at + count <= len(self._data):
+            return
+        rest = self._data[self._at :]
+        self._base += self._at
+        if self._base + count > self._size:
+            raise _damaged(self._path, f"it ends after {self._size} bytes, within its header")
+        self._data = rest + self._file.read(max(READ_BYTES, count - len(rest)))
+        self._at = 0
+        if len(self._data) < count:
+            raise _damaged(self._path, "it ends within its header")
+
+
+def _at(path: str) -> dict[str, Any]:
+    return {"pointer": "/path", "value": path[:500]}
+
+
+def _damaged(path: str, why: str) -> SidecarError:
+    return SidecarError("modelDamaged", f"/path: {path!r} is damaged: {why}", **_at(path), cause=why)

@@ -1,0 +1,92 @@
+"""From one line to the calls in it, by JSON-RPC 2.0: what a message must look like before it is looked up.
+
+Pure; a broken message comes out as the error that must be answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import decode
+from sidecar.message_handler.notifier import RequestId
+
+
+@dataclass(slots=True)
+class Call:
+    """A request, or a notification (`is_request` false: it must never be answered)."""
+
+    method: str
+    params: Any
+    request_id: RequestId | None
+    is_request: bool
+    message: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A message that is no request: the error, and the id to answer it under (null if there is none)."""
+
+    error: SidecarError
+    request_id: RequestId | None
+
+
+Item = Call | Refusal
+
+
+def read_line(line: bytes) -> Item | list[Item]:
+    """One line: a single item, or the list of a batch. An empty batch is one refusal, by the standard."""
+    try:
+        message = decode(line)
+    except ValueError as error:
+        return Refusal(SidecarError("parseError", f"The line is not JSON: {error}"), None)
+    if isinstance(message, list):
+        if not message:
+            return Refusal(SidecarError("invalidRequest", "The batch is empty"), None)
+        return [read_message(member) for member in message]
+    return read_message(message)
+
+
+def is_request_id(value: Any) -> bool:
+    """Whether a value can be an id: a string or an integer. JSON's true is no integer."""
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def read_message(message: Any) -> Item:
+    """Check the envelope of one message."""
+    if not isinstance(message, dict):
+        return Refusal(_refuse("The message is not an object", "", message), None)
+    is_request = "id" in message
+    request_id = message.get("id")
+    if is_request and not is_request_id(request_id):
+        problem = "The id is neither a string nor an integer"
+        return Refusal(_refuse(problem, "/id", request_id, ["string", "integer"]), None)
+    if message.get("jsonrpc") != "2.0":
+        problem = 'The member "jsonrpc" is not "2.0"'
+        return Refusal(_refuse(problem, "/jsonrpc", message.get("jsonrpc"), ["2.0"]), request_id)
+    method = message.get("method")
+    if not isinstance(method, str):
+        return Refusal(
+            _refuse('The member "method" is not a string', "/method", method, ["string"]),
+            request_id,
+        )
+    params = message.get("params")
+    if params is not None and not isinstance(params, dict | list):
+        return Refusal(_refuse("The params are not an object", "/params", params, ["object"]), request_id)
+    return Call(method, _by_name(params), request_id, is_request, message)
+
+
+def _by_name(params: Any) -> Any:
+    """Params as an object. Clients such as vscode-jsonrpc wrap one value in an array: `[{…}]`, `[null]`.
+
+    Any other array stays one, for the method's schema to refuse: an unknown method must be told first.
+    """
+    if isinstance(params, list) and len(params) <= 1:
+        params = params[0] if params else None
+    return {} if params is None else params
+
+
+def _refuse(problem: str, pointer: str, value: Any, allowed: Any = None) -> SidecarError:
+    shown = value if isinstance(value, int | float | bool | type(None)) else str(value)[:200]
+    return SidecarError("invalidRequest", problem, pointer=pointer, value=shown, allowed=allowed)

@@ -1,0 +1,128 @@
+"""The ledger of open requests: the one place from which a response can leave, so each gets exactly one.
+
+Whoever finishes a request calls `answer`, `fail` or `forward`; the first of them wins, later ones find
+the request closed and do nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import encode
+from sidecar.message_handler.notifier import RequestId, error_response, response
+from sidecar.message_handler.writer import Writer
+
+if TYPE_CHECKING:
+    from sidecar.worker.pool import Model, Settings
+    from sidecar.worker.process import WorkerProcess
+
+MAX_OPEN_REQUESTS: Final = 1024
+"""Open requests beyond which new ones are refused as `overloaded`."""
+
+ABORTED_CODE: Final = -32800
+
+
+class Batch:
+    """A JSON-RPC batch: its answers are collected and leave as one array when the last is there."""
+
+    def __init__(self, size: int) -> None:
+        self.missing = size
+        self.responses: list[dict[str, Any]] = []
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """An open request."""
+
+    id: RequestId
+    method: str
+    params: Any
+    line: bytes
+    batch: Batch | None
+    received: float = field(default_factory=time.monotonic)
+    model: Model | None = None
+    process: WorkerProcess | None = None
+    cancelled: bool = False
+    aborts: list[tuple[Request, float]] = field(default_factory=list)
+    """The `abort` requests that wait for this one to end, and when each came (monotonic seconds)."""
+    earlier_settings: Settings | None = None
+    """What an `init` replaced, to be put back if it fails."""
+
+
+class Ledger:
+    """Thread-safe. `lock` is the router's: whoever holds it sees requests and models in step."""
+
+    def __init__(self, writer: Writer, lock: threading.RLock) -> None:
+        self._writer = writer
+        self._lock = lock
+        self._open: dict[tuple[type, RequestId], Request] = {}
+        self.closed = threading.Condition(lock)
+        """Notified whenever a request is closed."""
+
+    def open(self, request: Request) -> None:
+        """Enter a request. Raises SidecarError if its id is in use, or too many are open."""
+        with self._lock:
+            key = (type(request.id), request.id)
+            if key in self._open:
+                problem = f"A request with the id {request.id!r:.100} is still running"
+                raise SidecarError("invalidRequest", problem, pointer="/id", value=request.id)
+            if len(self._open) >= MAX_OPEN_REQUESTS:
+                raise SidecarError("overloaded", f"{MAX_OPEN_REQUESTS} requests are open already")
+            self._open[key] = request
+
+    def find(self, request_id: RequestId) -> Request | None:
+        """The open request of this id; 1 and "1" are different ids."""
+        return self._open.get((type(request_id), request_id))
+
+    def is_open(self, request: Request) -> bool:
+        """Whether this very request is still to be answered."""
+        return self.find(request.id) is request
+
+    def wait_closed(self, requests: list[Request] | None, timeout_s: float | None) -> bool:
+        """Wait until none of these requests (None: none at all) is open. False if that took too long."""
+
+        def done() -> bool:
+            return not any(map(self.is_open, requests)) if requests is not None else not self._open
+
+        with self.closed:
+            return self.closed.wait_for(done, timeout_s)
+
+    def all(self) -> list[Request]:
+        """The open requests, oldest first."""
+        with self._lock:
+            return list(self._open.values())
+
+    def answer(self, request: Request, result: Any) -> None:
+        """Close a request with a result."""
+        self.forward(request, response(request.id, result))
+
+    def fail(self, request: Request, error: dict[str, Any]) -> None:
+        """Close a request with an error object."""
+        self.forward(request, error_response(request.id, error))
+
+    def forward(self, request: Request, message: dict[str, Any], line: bytes | None = None) -> None:
+        """Close a request with a whole response, `line` being its bytes if they are there already."""
+        with self._lock:
+            if self._open.pop((type(request.id), request.id), None) is not request:
+                return
+            self.send(message, request.batch, line)
+            aborted = message.get("error", {}).get("code") == ABORTED_CODE
+            for abort, since in request.aborts:
+                took = round((time.monotonic() - since) * 1000, 3)
+                self.answer(abort, {"outcome": "aborted" if aborted else "finished", "tookMs": took})
+            self.closed.notify_all()
+
+    def send(self, message: dict[str, Any], batch: Batch | None, line: bytes | None = None) -> None:
+        """Let a response leave, with its batch if it has one. Also for messages that are no requests."""
+        if batch is None:
+            self._writer.send(line if line is not None else encode(message))
+            return
+        with self._lock:
+            batch.responses.append(message)
+            batch.missing -= 1
+            if not batch.missing:
+                self._writer.send(encode(batch.responses))

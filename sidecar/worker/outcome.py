@@ -1,0 +1,102 @@
+"""What an engine's answer, or its death, means for the models and for who waits."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError, error_object
+from sidecar.message_handler.notifier import send_info
+from sidecar.worker.ledger import Request
+from sidecar.worker.pool import Model, end_in_background
+from sidecar.worker.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from sidecar.worker.router import Router
+
+
+def settle(router: Router, request: Request, message: dict[str, Any], line: bytes) -> None:
+    """Close a request with its engine's response, and keep the pool in step. The router's lock is held."""
+    failed = "error" in message
+    pool, model = router.pool, request.model
+    if request.method == "init" and failed and request.earlier_settings is not None:
+        pool.settings = request.earlier_settings
+        log.configure(pool.settings.log_level)
+    elif request.method == "loadModel" and model is not None and not failed:
+        model.state = "ready"
+    elif request.method == ("createContext" if failed else "disposeContext") and model is not None:
+        model.contexts.pop(request.params["contextId"], None)
+    router.ledger.forward(request, message, line)
+    if request.method == "loadModel" and model is not None and failed:
+        engine = pool.forget(model)
+        _fail_followers(router, model)
+        if engine is not None:
+            end_in_background(engine)
+        pool.spare()  # whoever failed to load one model will try another
+
+
+def after_death(router: Router, process: WorkerProcess, model: Model | None, orphans: list[Request]) -> None:
+    """Answer the requests that a dead engine leaves behind, on its relay thread."""
+    loading = model is not None and model.state == "loading"
+    cause = cause_of_death(process)
+    if not process.ready and process.fault:
+        error = SidecarError("engineStartFailed", "The engine could not start", cause=cause).to_wire()
+    elif loading and process.exit_status not in (-9, -15):
+        assert model is not None
+        error = _died_of_a_file(str(model.load["path"]), cause)
+    else:
+        error = SidecarError("engineCrashed", "The engine process died", cause=cause).to_wire()
+    with router.lock:
+        for request in orphans:
+            if request.cancelled:
+                aborted = SidecarError("aborted", f"{request.method} was aborted").to_wire()
+                router.ledger.fail(request, aborted)
+            elif not loading or request.method == "loadModel":
+                router.ledger.fail(request, error)
+        if loading:
+            assert model is not None
+            router.pool.forget(model)
+            _fail_followers(router, model)
+            router.pool.spare()
+    if model is not None and not loading:
+        text = f"The engine of {model.model_id} died ({cause}); its next request starts it again"
+        send_info(router.writer, "warning", text, modelId=model.model_id)
+        log.log("warning", text, engine=process.pid)
+
+
+def cause_of_death(process: WorkerProcess) -> str:
+    """One phrase: llama.cpp's last words if there were any, and the signal or status."""
+    status = process.exit_status or 0
+    if status < 0:
+        try:
+            how = signal.Signals(-status).name
+        except ValueError:
+            how = f"signal {-status}"
+    else:
+        how = f"exit status {status}"
+    return f"{process.fault} ({how})" if process.fault else how
+
+
+def _fail_followers(router: Router, model: Model) -> None:
+    """Requests that were sent in the hope that a load succeeds, which did not."""
+    error = SidecarError("modelNotFound", f"/modelId: {model.model_id} could not be loaded").to_wire()
+    for other in router.ledger.all():
+        if other.model is model:
+            router.ledger.fail(other, error)
+
+
+def _died_of_a_file(path: str, cause: str) -> dict[str, Any]:
+    """llama.cpp ended its process over a model file: look at the file for the reason."""
+    from sidecar.models import gguf
+
+    try:
+        gguf.check(path)
+    except SidecarError as error:
+        error.details["cause"] = cause
+        return error.to_wire()
+    except Exception as error:
+        log.log_exception("cannot inspect the model file", error)
+        return error_object(error)
+    problem = f"llama.cpp ended its process over {path!r}"
+    return SidecarError("modelLoadFailed", problem, cause=cause).to_wire()

@@ -1,0 +1,166 @@
+"""The engines: which process holds which model, a spare one to start with, and what a death means.
+
+A model outlives its engine. When an engine dies, its requests fail with `engineCrashed`; the next
+request for that model starts a new engine, which loads the model and its contexts anew under the
+same ids (with empty KV caches) before it serves the request.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.notifier import notification
+from sidecar.worker.process import OnEnd, OnMessage, WorkerProcess
+
+MAX_CRASHES: Final = 5
+CRASH_WINDOW_S: Final = 180.0
+"""A model whose engine died MAX_CRASHES times within the window is not started again by itself."""
+
+MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
+"""Bytes that may wait for one engine to read them."""
+
+
+@dataclass
+class Settings:
+    """What `init` set; models loaded afterwards go by it."""
+
+    gpu: str | bool = "auto"
+    max_threads: int | None = None
+    models_directory: str | None = None
+    log_level: str = "warning"
+
+
+@dataclass(eq=False)
+class Model:
+    """A model that was asked for. `load` and `contexts` are the params that make it again."""
+
+    model_id: str
+    load: dict[str, Any]
+    process: WorkerProcess | None
+    state: str = "loading"
+    contexts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    crashes: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_CRASHES))
+
+
+class Pool:
+    """All engines and models. Not thread-safe by itself: call it with the router's lock held."""
+
+    def __init__(self, settings: Settings, on_message: OnMessage, on_end: OnEnd) -> None:
+        self.settings = settings
+        self.processes: list[WorkerProcess] = []
+        self.models: dict[str, Model] = {}
+        self._spare: WorkerProcess | None = None
+        self._on_message = on_message
+        self._on_end = on_end
+        self._model_count = 0
+        self._context_count = 0
+
+    def spare(self) -> WorkerProcess:
+        """The idle engine; started if there is none."""
+        if self._spare is None:
+            self._spare = self._start()
+        return self._spare
+
+    def add_model(self, params: dict[str, Any]) -> Model:
+        """Give a new model its id and the spare engine. `params` are loadModel's, its path resolved."""
+        self._model_count += 1
+        model_id = f"model-{self._model_count}"
+        inner = {
+            "modelId": model_id,
+            "gpu": self.settings.gpu,
+            "maxThreads": self.settings.max_threads,
+        }
+        process, self._spare = self.spare(), None
+        model = Model(model_id, {**params, **inner}, process)
+        self.models[model_id] = model
+        return model
+
+    def add_context(self, model: Model, params: dict[str, Any]) -> dict[str, Any]:
+        """Give a new context its id; returns the params that make it."""
+        self._context_count += 1
+        context_id = f"context-{self._context_count}"
+        model.contexts[context_id] = {**params, "contextId": context_id}
+        return model.contexts[context_id]
+
+    def model(self, model_id: str) -> Model:
+        """Find a model. Raises SidecarError `modelNotFound`."""
+        model = self.models.get(model_id)
+        if model is None:
+            problem = f"/modelId: no model {model_id!r:.100} is loaded"
+            known = sorted(self.models)
+            raise SidecarError(
+                "modelNotFound", problem, pointer="/modelId", value=model_id[:200], allowed=known
+            )
+        return model
+
+    def model_of_context(self, context_id: str) -> Model:
+        """Find the model that a context belongs to. Raises SidecarError `contextNotFound`."""
+        for model in self.models.values():
+            if context_id in model.contexts:
+                return model
+        problem = f"/contextId: there is no context {context_id!r:.100}"
+        known = sorted(name for model in self.models.values() for name in model.contexts)
+        raise SidecarError(
+            "contextNotFound", problem, pointer="/contextId", value=context_id[:200], allowed=known
+        )
+
+    def engine(self, model: Model) -> WorkerProcess:
+        """The model's engine, started anew if it died. Raises SidecarError `engineCrashed`, `overloaded`."""
+        if model.process is None:
+            model.process = self._restore(model)
+        if model.process.writer.waiting_bytes > MAX_WAITING_BYTES:
+            raise SidecarError("overloaded", f"The engine of {model.model_id} does not keep up")
+        return model.process
+
+    def forget(self, model: Model) -> WorkerProcess | None:
+        """Take a model out; the caller ends its engine."""
+        self.models.pop(model.model_id, None)
+        process, model.process = model.process, None
+        return process
+
+    def died(self, process: WorkerProcess) -> Model | None:
+        """Note the end of an engine; returns the model that it held."""
+        if process in self.processes:
+            self.processes.remove(process)
+        if process is self._spare:
+            self._spare = None
+        for model in self.models.values():
+            if model.process is process:
+                model.process = None
+                model.state = "crashed" if model.state == "ready" else model.state
+                model.crashes.append(time.monotonic())
+                return model
+        return None
+
+    def _restore(self, model: Model) -> WorkerProcess:
+        recent = [at for at in model.crashes if at > time.monotonic() - CRASH_WINDOW_S]
+        if len(recent) >= MAX_CRASHES:
+            problem = f"The engine of {model.model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
+            raise SidecarError("engineCrashed", problem, cause="too many crashes")
+        process = self._start()
+        params = {"load": model.load, "contexts": list(model.contexts.values())}
+        process.send(notification("restore", params))
+        model.state = "ready"
+        return process
+
+    def _start(self) -> WorkerProcess:
+        arguments = ["--log-level", self.settings.log_level]
+        try:
+            process = WorkerProcess("engine", arguments, self._on_message, self._on_end)
+        except OSError as error:
+            problem = "The engine process cannot be started"
+            raise SidecarError("engineStartFailed", problem, cause=str(error)) from error
+        log.log("debug", "engine started", engine=process.pid)
+        self.processes.append(process)
+        return process
+
+
+def end_in_background(process: WorkerProcess) -> None:
+    """End an engine without waiting for it."""
+    threading.Thread(target=process.end, name=f"sidecar:end-{process.pid}", daemon=True).start()

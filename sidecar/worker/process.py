@@ -1,0 +1,108 @@
+"""A child process in a role of ours: how it is started, its pipes, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from sidecar.message_handler import log
+from sidecar.message_handler.framing import decode, encode
+from sidecar.message_handler.reader import read_lines
+from sidecar.message_handler.writer import Writer
+
+EXIT_TIMEOUT_S: Final = 0.4
+"""How long a child may take from the end of its stdin to its own end, before it is killed."""
+
+OnMessage = Callable[["WorkerProcess", dict[str, Any], bytes], None]
+OnEnd = Callable[["WorkerProcess"], None]
+
+
+def role_command(role: str, *arguments: str) -> list[str]:
+    """The command line that starts this very program in another role, frozen or not."""
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
+    return [*program, "--role", role, *arguments]
+
+
+class WorkerProcess:
+    """One child. Its messages go to `on_message`, then its end to `on_end`, both on its relay thread."""
+
+    def __init__(self, role: str, arguments: list[str], on_message: OnMessage, on_end: OnEnd) -> None:
+        import subprocess  # several milliseconds that a ping need not pay
+
+        self.role = role
+        self.ready = False
+        self.fault: str | None = None
+        """What the child said of its coming end: a failed start, or llama.cpp's last words."""
+        self.hurry = False
+        """Set while an abort waits for this child: its output is then taken even if nobody reads ours."""
+        self.started = time.monotonic()
+        self._popen = subprocess.Popen(
+            role_command(role, *arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        assert self._popen.stdin is not None and self._popen.stdout is not None
+        self.pid = self._popen.pid
+        self.writer = Writer(self._popen.stdin.fileno(), lambda: None, f"to-{role}-{self.pid}")
+        self._on_message = on_message
+        self._on_end = on_end
+        self.ended = threading.Event()
+        name = f"sidecar:from-{role}-{self.pid}"
+        threading.Thread(target=self._relay, name=name, daemon=True).start()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Queue a message for the child."""
+        self.writer.send(encode(message))
+
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        self._popen.kill()
+
+    def close(self) -> None:
+        """Ask it to end by ending its stdin. It does so at once, also in the middle of work."""
+        self.writer.flush(0.05)
+        # The writer thread owns the descriptor and may be blocked in it: point it elsewhere, do not close it.
+        assert self._popen.stdin is not None
+        empty = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(empty, self._popen.stdin.fileno(), inheritable=False)
+        os.close(empty)
+
+    def end(self, timeout_s: float = EXIT_TIMEOUT_S) -> None:
+        """Close it, wait, kill it if it did not go, and return when it is gone."""
+        self.close()
+        if not self.ended.wait(timeout_s):
+            self.kill()
+            self.ended.wait(timeout_s)
+
+    @property
+    def exit_status(self) -> int | None:
+        """As Popen.returncode: negative for a signal; None while it lives."""
+        return self._popen.returncode
+
+    def _relay(self) -> None:
+        assert self._popen.stdout is not None
+        for line in read_lines(self._popen.stdout.fileno()):
+            try:
+                assert isinstance(line, bytes)
+                self._on_message(self, decode(line), line + b"\n")
+            except Exception as error:  # one bad message must not end the relay
+                log.log_exception(f"cannot relay a message of the {self.role}", error)
+        self._reap()
+        self.ended.set()
+        self._on_end(self)
+
+    def _reap(self) -> None:
+        import subprocess
+
+        try:
+            self._popen.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._popen.wait()
+        log.log("debug", f"{self.role} {self.pid} ended", status=self._popen.returncode)
