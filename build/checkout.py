@@ -1,0 +1,62 @@
+"""Where things are in this checkout, and how commands are run in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+OUT = ROOT / "out"  # everything that tools write, ignored by git
+VENV = ROOT / ".venv"
+VENV_BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+VENV_PYTHON = VENV_BIN / ("python.exe" if os.name == "nt" else "python")
+MODELS = ROOT / ".models"
+NPM_PACKAGE = ROOT / "package.json-shim"
+
+TAIL_LINES = 30
+
+
+class Failed(Exception):
+    """A task cannot go on. The message is one sentence for the person who ran it."""
+
+
+def tail(text: str) -> str:
+    """The last lines of a log, indented."""
+    return "\n".join(f"    {line}" for line in text.rstrip().splitlines()[-TAIL_LINES:])
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for commands: the virtual environment's programs come first on the PATH."""
+    env = dict(os.environ)
+    env["PATH"] = os.pathsep.join([str(VENV_BIN), env.get("PATH", "")])
+    env["VIRTUAL_ENV"] = str(VENV)
+    env["PIP_USER"] = "0"  # a person's own pip configuration may ask for --user
+    env.pop("PYTHONHOME", None)
+    env.update(extra or {})
+    return env
+
+
+def call(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> int:
+    """Runs a command on this terminal; returns its exit status."""
+    return subprocess.call([str(part) for part in command], cwd=cwd, env=environment(env))
+
+
+def quietly(command: Sequence[str | Path], what: str) -> str:
+    """Runs a command, keeping what it prints. Raises Failed, with the end of that, if it fails."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Failed(f"{what} failed (exit status {done.returncode}):\n{tail(done.stdout)}")
+    return done.stdout

