@@ -12,7 +12,7 @@ import freeze
 import models
 import node
 import provision
-from checkout import BUILD, VENV_PYTHON, Failed, call
+from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
 
 
 class Task(NamedTuple):
@@ -83,7 +83,7 @@ def gen(_arguments: Sequence[str]) -> bool:
 def bench(arguments: Sequence[str]) -> bool:
     """Runs the benchmark."""
     provision.everything()
-    return call([VENV_PYTHON, BUILD / "bench.py", *arguments]) == 0
+    return call([VENV_PYTHON, ROOT / "tests" / "bench" / "run.py", *arguments]) == 0
 
 
 def frozen(_arguments: Sequence[str]) -> bool:

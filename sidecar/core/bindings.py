@@ -43,6 +43,11 @@ KV_CACHE_TYPES: Final = {
 }  # fmt: skip
 """Wire name → ggml_type (ggml.h)."""
 
+KV_CACHE_BITS: Final = {
+    "f32": 32, "f16": 16, "bf16": 16, "q8_0": 8.5, "q5_1": 6, "q5_0": 5.5, "q4_1": 5, "q4_0": 4.5, "iq4_nl": 4.5,
+}  # fmt: skip
+"""Bits a number takes, the blocks' scales included (ggml-common.h)."""
+
 DEVICE_TYPES: Final = {0: "cpu", 1: "gpu", 2: "integratedGpu", 3: "accelerator"}
 """ggml_backend_dev_type (ggml-backend.h) → wire name."""
 

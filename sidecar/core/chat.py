@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import json
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,12 +33,17 @@ MAX_OUTPUT_CHARS: Final = 64 * 1024 * 1024
 MAX_PRODUCT: Final = 1_000_000
 """Largest text or list a template may make by multiplying, and largest power."""
 
+MAX_BITS: Final = 1024
+"""Largest number a template may multiply."""
+
+MAX_MEMORY_BYTES: Final = 512 * 1024 * 1024
+"""Memory a template may take. Joining texts to themselves doubles them in no time."""
+
 STOP_CHECK_S: Final = 0.02
-"""How often a template that ignores being stopped is told again."""
+"""How often a running template's time and memory are looked at."""
 
-
-class _Stopped(BaseException):
-    """Raised inside a template's thread to end it."""
+STOP_TIMEOUT_S: Final = 0.3
+"""How long it may take to stop when it is told to."""
 
 
 def render(model: Model, messages: list[dict[str, Any]], add_generation_prompt: bool, job: Job) -> str:
@@ -70,24 +78,37 @@ class _Rendering:
         self._output: list[str] = []
         self._error: BaseException | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._render, name="sidecar:template", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sidecar:template", daemon=True)
 
     def run(self, job: Job) -> str:
-        self._thread.start()
-        job.interruptible(self._stop.set)
+        import psutil
+
+        memory = psutil.Process().memory_info
+        limit = memory().rss + MAX_MEMORY_BYTES
         deadline = time.monotonic() + MAX_RENDER_S
-        while self._thread.is_alive() and time.monotonic() < deadline and not self._stop.is_set():
-            self._thread.join(STOP_CHECK_S)
-        timed_out = self._thread.is_alive()
-        if timed_out:
-            self._end()
+        stopped = ""
+        with _address_space_limited(memory().vms + 2 * MAX_MEMORY_BYTES):
+            self._thread.start()
+            job.interruptible(self._stop.set)
+            while self._thread.is_alive() and not self._stop.is_set() and not stopped:
+                self._thread.join(STOP_CHECK_S)
+                if time.monotonic() > deadline:
+                    stopped = f"it was still running after {MAX_RENDER_S:.0f} s"
+                elif memory().rss > limit:
+                    stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"
+            if self._thread.is_alive():
+                self._end()
         job.interruptible(None)
         job.check()
-        if timed_out:
-            raise _failed(f"it was still running after {MAX_RENDER_S:.0f} s")
+        if stopped:
+            raise _failed(stopped)
         if self._error is not None:
             raise _failed(str(self._error) or type(self._error).__name__)
         return "".join(self._output)
+
+    def _run(self) -> None:
+        with suppress(SystemExit):  # from _end
+            self._render()
 
     def _render(self) -> None:
         try:
@@ -97,19 +118,34 @@ class _Rendering:
                 if size > MAX_OUTPUT_CHARS:
                     raise OverflowError(f"it put out more than {MAX_OUTPUT_CHARS} characters")
                 self._output.append(piece)
-        except _Stopped:
-            pass
-        except BaseException as error:  # whatever a template raises is the template's failure
+        except Exception as error:  # whatever a template raises is the template's failure
             self._error = error
 
     def _end(self) -> None:
-        """Raise _Stopped in the thread. It takes effect between two bytecodes, which is soon in any loop."""
-        for _ in range(10):
+        """Raise SystemExit in the thread. It takes effect between two bytecodes, which is soon in any loop."""
+        for _ in range(2):
             ident = ctypes.c_ulong(self._thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_Stopped))
-            self._thread.join(STOP_CHECK_S)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
+            self._thread.join(STOP_TIMEOUT_S)
             if not self._thread.is_alive():
                 return
+
+
+@contextmanager
+def _address_space_limited(limit: int) -> Iterator[None]:
+    """Let the system refuse what a template asks for in one piece, where it can: on Linux."""
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or limit < soft:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _failed(cause: str) -> SidecarError:
@@ -137,6 +173,8 @@ def _environment() -> Any:
                 raise OverflowError("a power is too large")
             if any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > MAX_PRODUCT:
                 raise OverflowError("a product is too large")
+            if any(isinstance(side, int) and side.bit_length() > MAX_BITS for side in (left, right)):
+                raise OverflowError("a number is too large")  # squared again and again it would take for ever
             return super().call_binop(context, operator, left, right)
 
     environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
@@ -152,9 +190,17 @@ def _raise_exception(message: str) -> None:
     raise TemplateError(message)
 
 
-def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
     """As transformers has it: not escaped for HTML, unlike jinja2's own."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def preload() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core import devices
-from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, lib
+from sidecar.core.bindings import KV_CACHE_BITS, KV_CACHE_TYPES, AbortFlag, lib
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -45,6 +45,7 @@ class Context:
         self.kv_cache_type: str = params.get("kvCacheType", defaults["kvCacheType"])
         self.abort_flag = AbortFlag()
         options = self._options(params, {**defaults, **params})
+        self._check_memory(options.n_ctx)
         self.handle = lib.llama_init_from_model(model.handle, options)
         if not self.handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
@@ -75,6 +76,25 @@ class Context:
         # A sliding-window cache of full size can give back tokens, which reuse and abort need.
         options.swa_full = True
         return options
+
+    def _check_memory(self, tokens: int) -> None:
+        """Refuse a KV cache that is larger than the memory there is: the system would end a process for it.
+
+        Keys and values of each layer, key/value head and token. Raises SidecarError `outOfMemory`.
+        """
+        import psutil
+
+        model = self.model
+        if model.has_state_beyond_kv:
+            return  # only some of the layers have a cache
+        heads, kv_heads = lib.llama_model_n_head(model.handle), lib.llama_model_n_head_kv(model.handle)
+        row = lib.llama_model_n_embd(model.handle) // max(heads, 1) * kv_heads
+        bits = KV_CACHE_BITS[self.kv_cache_type]
+        needed = int(tokens * lib.llama_model_n_layer(model.handle) * 2 * row * bits / 8)
+        available = psutil.virtual_memory().available
+        if needed > available:
+            problem = f"The KV cache of {tokens} tokens needs {needed} bytes, {available} are available"
+            raise SidecarError("outOfMemory", problem, value=needed, allowed={"maximum": available})
 
     def describe(self) -> dict[str, Any]:
         """What createContext returns, read back from llama.cpp, but for the memory."""

@@ -18,7 +18,7 @@ from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode
 from sidecar.message_handler.notifier import notification, send
-from sidecar.message_handler.reader import read_lines
+from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import Writer
 
 FAULT_FLUSH_S: Final = 0.2
@@ -110,7 +110,7 @@ class Engine:
     # ---- the reader thread -----------------------------------------------------------------------
 
     def _read(self) -> None:
-        for line in read_lines(self._descriptor):
+        for line in read_lines(self._descriptor, NO_LIMIT):
             assert isinstance(line, bytes)
             message = decode(line)
             params = message.get("params") or {}

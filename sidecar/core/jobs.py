@@ -39,8 +39,7 @@ class Job:
 
     def abort(self, partial: dict[str, Any] | None = None) -> None:
         """Answer with the error `aborted`."""
-        details = {} if partial is None else {"partial": partial}
-        self.fail(SidecarError("aborted", f"{self.method} was aborted", **details))
+        self.fail(self._aborted(partial))
 
     def interruptible(self, stop: Callable[[], None] | None) -> None:
         """Say how to interrupt what the job does now; called at once if it was cancelled meanwhile."""
@@ -49,7 +48,13 @@ class Job:
     def check(self) -> None:
         """Raise SidecarError `aborted` if the job was cancelled."""
         if self.cancelled:
-            raise SidecarError("aborted", f"{self.method} was aborted")
+            raise self._aborted(None)
+
+    def _aborted(self, partial: dict[str, Any] | None) -> SidecarError:
+        if partial is None and self.method in ("complete", "chat"):
+            partial = {"text": ""}  # it had not begun
+        details = {} if partial is None else {"partial": partial}
+        return SidecarError("aborted", f"{self.method} was aborted", **details)
 
 
 class Jobs:

@@ -235,6 +235,8 @@ class Scheduler:
             context.clear_sequence(sequence)
         else:
             sequence.tokens = sequence.generation.tokens[:held]
+            # llama.cpp runs a batch in pieces, and some may have run: the logits of those are gone, though.
+            context.keep_prefix(sequence, len(sequence.generation.tokens) - 1)
 
 
 def _shared(left: list[int], right: list[int]) -> int:

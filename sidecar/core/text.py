@@ -38,10 +38,11 @@ class TextStream:
             self.text += fresh
             return fresh
         waiting = self._held + fresh
-        found = [(waiting.find(stop), stop) for stop in self._stops if stop in waiting]
+        found = [(waiting.find(stop) + len(stop), stop) for stop in self._stops if stop in waiting]
         if found:
-            at, self.stop_string = min(found, key=lambda hit: (hit[0], -len(hit[1])))
-            certain, self._held = waiting[:at], ""
+            # The one that is complete first, so that it does not matter how tokens cut the text.
+            end, self.stop_string = min(found, key=lambda hit: (hit[0], -len(hit[1])))
+            certain, self._held = waiting[: end - len(self.stop_string)], ""
         else:
             hold = self._possible_stop(waiting)
             certain, self._held = waiting[: len(waiting) - hold], waiting[len(waiting) - hold :]

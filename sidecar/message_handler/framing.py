@@ -9,6 +9,10 @@ from typing import Any, Final
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Default limit of one input line, without its newline."""
 
+MAX_NESTING: Final = 256
+"""How deep arrays and objects may lie in each other: well below what the interpreter can follow, so that
+whatever could be read can also be looked at, told and sent on."""
+
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -24,8 +28,7 @@ class LineSplitter:
 
     def __init__(self, limit: int = MAX_LINE_BYTES) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._line = bytearray()
         self._skipping = False
         self._at_start = True
 
@@ -46,17 +49,15 @@ class LineSplitter:
         return self._finish() or None
 
     def _add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
+        if self._skipping or len(self._line) + len(piece) > self._limit:
             self._skipping = True
-            self._parts.clear()
-        elif piece:
-            self._parts.append(piece)
+            self._line = bytearray()
+        else:
+            self._line += piece
 
     def _finish(self) -> bytes | LineTooLong:
-        skipped, line = self._skipping, b"".join(self._parts)
-        self._parts.clear()
-        self._size, self._skipping = 0, False
+        skipped, line = self._skipping, bytes(self._line)
+        self._line, self._skipping = bytearray(), False
         if self._at_start:
             line, self._at_start = line.removeprefix(BOM), False
         return TOO_LONG if skipped else line.strip(b" \t\r")
@@ -81,14 +82,33 @@ def decode(line: bytes) -> Any:
     """Parse one line.
 
     Raises ValueError (also for what is not UTF-8, NaN, Infinity, an integer of thousands of digits,
-    or nesting deeper than the interpreter follows), with a text that can be shown.
+    or nesting deeper than MAX_NESTING), with a text that can be shown.
     """
     try:
-        return _decoder.decode(line.decode("utf-8"))
+        value = _decoder.decode(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        # Python's own words on integers of thousands of digits advise to call a function of Python's.
+        problem = str(error)
+        raise ValueError("an integer has too many digits" if "sys." in problem else problem) from None
+    if line.count(b"[") + line.count(b"{") > MAX_NESTING and _is_too_deep(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_NESTING):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for members in inner for each in members if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def encode(message: Any) -> bytes:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 from sidecar.message_handler.framing import MAX_LINE_BYTES, LineSplitter, LineTooLong
+
+NO_LIMIT: Final = sys.maxsize
+"""For the pipes between our own processes: what was let in, and its answer, may grow on the way."""
 
 READ_BYTES: Final = 64 * 1024
 """The size of a Linux pipe: more would not be there to read."""

@@ -17,6 +17,13 @@ def claim() -> tuple[int, int]:
     Returns (input descriptor, output descriptor), both binary and not inherited by child processes.
     Raises OSError if descriptor 0 or 1 is closed.
     """
+    try:
+        os.fstat(2)
+    except OSError:  # no stderr at all: the next descriptor would become 2, and the log be written there
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        if null != 2:
+            os.close(null)
     protocol_in, protocol_out = os.dup(0), os.dup(1)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
@@ -28,6 +35,9 @@ def claim() -> tuple[int, int]:
 
         msvcrt.setmode(protocol_in, os.O_BINARY)
         msvcrt.setmode(protocol_out, os.O_BINARY)
+    else:  # a terminal may come non-blocking from the program that shares it
+        os.set_blocking(protocol_in, True)
+        os.set_blocking(protocol_out, True)
     return protocol_in, protocol_out
 
 

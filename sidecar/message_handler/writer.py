@@ -67,8 +67,12 @@ class Writer:
         threading.Thread(target=self._run, name=f"sidecar:{name}", daemon=True).start()
 
     def send(self, line: bytes, *, wake: bool = True) -> None:
-        """Queue a line that must arrive: a response, a request, a command."""
+        """Queue a line that must arrive: a response, a request, a command.
+
+        What comes after it does not merge with what waits before it: its id may be another request's.
+        """
         with self._changed:
+            self._mergeable.clear()
             self._append(_Pending(line, None, None), wake)
 
     def progress(
@@ -153,7 +157,7 @@ class Writer:
             pending = self._queue.popleft()
             if pending.key is self:
                 self._infos -= 1
-            elif pending.key is not None:
+            elif self._mergeable.get(pending.key) is pending:
                 del self._mergeable[pending.key]
             self._waiting_bytes -= pending.size
             lines.append(pending.encoded())

@@ -6,7 +6,9 @@ checked against a limit or the file's size before it is believed.
 
 from __future__ import annotations
 
+import math
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
@@ -17,8 +19,10 @@ MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
 MAX_ENTRIES: Final = 65536
 """Metadata keys, and tensors, that a file may have."""
-MAX_KEY_BYTES: Final = 65535
-MAX_STRING_BYTES: Final = 64 * 1024 * 1024
+MAX_TEXT_BYTES: Final = 64 * 1024 * 1024
+"""All keys, texts and names of a header together. Vocabularies are not kept and do not count."""
+MAX_STRINGS: Final = 4 * 1024 * 1024
+"""Elements of an array of texts, which can only be counted by walking over them."""
 MAX_SHOWN_ARRAY: Final = 16
 """Longer arrays (vocabularies) are told by their length."""
 MAX_DIMENSIONS: Final = 4
@@ -72,14 +76,15 @@ class Header:
 def check_readable(path: str) -> int:
     """The file's size in bytes. Raises SidecarError: `fileNotFound`, `fileNotReadable`, `notGguf` (empty)."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody to write into it
+            raise _unreadable(path, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a path no system has
         raise SidecarError("fileNotFound", f"/path: there is no file {path!r}", **_at(path)) from None
     except OSError as error:
-        why = "it is a folder" if os.path.isdir(path) else error.strerror or str(error)
-        problem = f"/path: {path!r} cannot be read: {why}"
-        raise SidecarError("fileNotReadable", problem, **_at(path), cause=why) from None
+        raise _unreadable(path, error.strerror or str(error)) from None
     if size == 0:
         raise SidecarError("notGguf", f"/path: {path!r} is empty", **_at(path))
     return size
@@ -95,7 +100,7 @@ def describe(path: str) -> dict[str, Any]:
     size = check_readable(path)
     header = read_header(path)
     metadata = header.metadata
-    architecture = str(metadata.get("general.architecture", ""))
+    architecture = _known(metadata, "general.architecture", str) or ""
     bytes_by_type: dict[str, int] = {}
     for tensor in header.tensors:
         bytes_by_type[tensor.type_name] = bytes_by_type.get(tensor.type_name, 0) + (tensor.size or 0)
@@ -105,17 +110,30 @@ def describe(path: str) -> dict[str, Any]:
         "sizeBytes": size,
         "ggufVersion": header.version,
         "architecture": architecture,
-        "name": metadata.get("general.name"),
+        "name": _known(metadata, "general.name", str),
         "parameters": sum(tensor.weights for tensor in header.tensors),
         "quantization": max(bytes_by_type, key=lambda name: bytes_by_type[name], default=""),
         "tensors": len(header.tensors),
-        "contextLengthTrained": metadata.get(f"{architecture}.context_length"),
-        "embeddingSize": metadata.get(f"{architecture}.embedding_length"),
-        "layers": metadata.get(f"{architecture}.block_count"),
-        "vocabularySize": vocabulary["length"] if isinstance(vocabulary, dict) else None,
+        "contextLengthTrained": _known(metadata, f"{architecture}.context_length", int),
+        "embeddingSize": _known(metadata, f"{architecture}.embedding_length", int),
+        "layers": _known(metadata, f"{architecture}.block_count", int),
+        "vocabularySize": _length(vocabulary),
         "chatTemplate": "tokenizer.chat_template" in metadata,
         "metadata": metadata,
     }
+
+
+def _known(metadata: dict[str, Any], key: str, kind: type) -> Any:
+    """A value if it is of the type that it should have; files can say anything."""
+    value = metadata.get(key)
+    return value if type(value) is kind else None
+
+
+def _length(array: Any) -> int | None:
+    if isinstance(array, dict):
+        length: int = array["length"]
+        return length
+    return len(array) if isinstance(array, list) else None
 
 
 def read_header(path: str) -> Header:
@@ -128,9 +146,7 @@ def read_header(path: str) -> Header:
         with open(path, "rb") as file:
             header = _Reader(file, size, path).read()
     except OSError as error:
-        raise SidecarError(
-            "fileNotReadable", f"/path: {path!r} cannot be read", **_at(path), cause=str(error)
-        ) from None
+        raise _unreadable(path, error.strerror or str(error)) from None
     end = header.data_start + max(
         (t.offset + t.size for t in header.tensors if t.size is not None), default=0
     )
@@ -148,6 +164,7 @@ class _Reader:
         self._path = path
         self._data = b""
         self._at = 0
+        self._text_bytes = 0
         self._base = 0
         """Where in the file `_data` begins."""
 
@@ -162,7 +179,7 @@ class _Reader:
         entries = self._count("metadata keys", MAX_ENTRIES)
         metadata = {}
         for _ in range(entries):
-            key = self._text("a key", MAX_KEY_BYTES)
+            key = self._text("a key")
             metadata[key] = self._value(self._number("<I"), 0)
         tensors = [self._tensor() for _ in range(tensor_count)]
         alignment = metadata.get("general.alignment", 32)
@@ -172,13 +189,15 @@ class _Reader:
         return Header(version, metadata, tensors, -(-position // alignment) * alignment)
 
     def _tensor(self) -> Tensor:
-        name = self._text("a tensor's name", MAX_KEY_BYTES)
+        name = self._text("a tensor's name")
         dimensions = self._number("<I")
         if not 0 < dimensions <= MAX_DIMENSIONS:
             raise _damaged(self._path, f"the tensor {name[:100]!r} has {dimensions} dimensions")
         weights = 1
         for _ in range(dimensions):
             weights *= self._number("<Q")
+        if weights >= 2**63:
+            raise _damaged(self._path, f"the tensor {name[:100]!r} has {weights} weights")
         kind, offset = self._number("<I"), self._number("<Q")
         type_name, block, block_bytes = TENSOR_TYPES.get(kind, (f"type {kind}", 0, 0))
         size = weights // block * block_bytes if block else None
@@ -186,9 +205,11 @@ class _Reader:
 
     def _value(self, kind: int, depth: int) -> Any:
         if kind in SCALARS:
-            return self._number(SCALARS[kind][1])
+            value = self._number(SCALARS[kind][1])
+            # JSON has no word for these two.
+            return str(value) if isinstance(value, float) and not math.isfinite(value) else value
         if kind == STRING:
-            return self._text("a value", MAX_STRING_BYTES)
+            return self._text("a value")
         if kind == ARRAY and depth < MAX_NESTING:
             return self._array(depth)
         raise _damaged(self._path, f"a value has the unknown type {kind}")
@@ -203,7 +224,7 @@ class _Reader:
             name, form = SCALARS[kind]
             self._skip(count * struct.calcsize(form))
             return {"type": name, "length": count}
-        if kind != STRING:
+        if kind != STRING or count > MAX_STRINGS:
             raise _damaged(self._path, f"an array of {count} elements has the type {kind}")
         for _ in range(count):
             self._skip(self._number("<Q"))
@@ -215,9 +236,10 @@ class _Reader:
             raise _damaged(self._path, f"it claims {count} {what}")
         return count
 
-    def _text(self, what: str, limit: int) -> str:
+    def _text(self, what: str) -> str:
         length: int = self._number("<Q")
-        if length > limit:
+        self._text_bytes += length
+        if self._text_bytes > MAX_TEXT_BYTES:
             raise _damaged(self._path, f"{what} claims {length} bytes")
         return self._take(length).decode("utf-8", "replace")
 
@@ -260,6 +282,11 @@ class _Reader:
 
 def _at(path: str) -> dict[str, Any]:
     return {"pointer": "/path", "value": path[:500]}
+
+
+def _unreadable(path: str, why: str) -> SidecarError:
+    problem = f"/path: {path!r} cannot be read: {why}"
+    return SidecarError("fileNotReadable", problem, **_at(path), cause=why)
 
 
 def _damaged(path: str, why: str) -> SidecarError:

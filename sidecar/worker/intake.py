@@ -6,7 +6,7 @@ Pure; a broken message comes out as the error that must be answered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode
@@ -34,6 +34,9 @@ class Refusal:
 
 Item = Call | Refusal
 
+MAX_BATCH: Final = 1024
+"""Messages in one batch. Each may be answered with some hundred bytes, in one array."""
+
 
 def read_line(line: bytes) -> Item | list[Item]:
     """One line: a single item, or the list of a batch. An empty batch is one refusal, by the standard."""
@@ -44,6 +47,9 @@ def read_line(line: bytes) -> Item | list[Item]:
     if isinstance(message, list):
         if not message:
             return Refusal(SidecarError("invalidRequest", "The batch is empty"), None)
+        if len(message) > MAX_BATCH:
+            problem, allowed = f"The batch has {len(message)} messages", {"maxItems": MAX_BATCH}
+            return Refusal(SidecarError("invalidRequest", problem, allowed=allowed), None)
         return [read_message(member) for member in message]
     return read_message(message)
 
@@ -88,5 +94,8 @@ def _by_name(params: Any) -> Any:
 
 
 def _refuse(problem: str, pointer: str, value: Any, allowed: Any = None) -> SidecarError:
-    shown = value if isinstance(value, int | float | bool | type(None)) else str(value)[:200]
+    try:
+        shown = value if isinstance(value, int | float | bool | type(None)) else str(value)[:200]
+    except RecursionError:  # it could just be parsed
+        shown = "…"
     return SidecarError("invalidRequest", problem, pointer=pointer, value=shown, allowed=allowed)

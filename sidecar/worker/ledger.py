@@ -31,7 +31,7 @@ class Batch:
 
     def __init__(self, size: int) -> None:
         self.missing = size
-        self.responses: list[dict[str, Any]] = []
+        self.lines: list[bytes] = []
 
 
 @dataclass(slots=True, eq=False)
@@ -106,23 +106,25 @@ class Ledger:
 
     def forward(self, request: Request, message: dict[str, Any], line: bytes | None = None) -> None:
         """Close a request with a whole response, `line` being its bytes if they are there already."""
+        line = line or encode(message)  # what cannot be encoded must not close the request
         with self._lock:
-            if self._open.pop((type(request.id), request.id), None) is not request:
+            if not self.is_open(request):
                 return
-            self.send(message, request.batch, line)
+            del self._open[(type(request.id), request.id)]
+            self.send(line, request.batch)
             aborted = message.get("error", {}).get("code") == ABORTED_CODE
             for abort, since in request.aborts:
                 took = round((time.monotonic() - since) * 1000, 3)
                 self.answer(abort, {"outcome": "aborted" if aborted else "finished", "tookMs": took})
             self.closed.notify_all()
 
-    def send(self, message: dict[str, Any], batch: Batch | None, line: bytes | None = None) -> None:
+    def send(self, line: bytes, batch: Batch | None) -> None:
         """Let a response leave, with its batch if it has one. Also for messages that are no requests."""
         if batch is None:
-            self._writer.send(line if line is not None else encode(message))
+            self._writer.send(line)
             return
         with self._lock:
-            batch.responses.append(message)
+            batch.lines.append(line.rstrip())
             batch.missing -= 1
             if not batch.missing:
-                self._writer.send(encode(batch.responses))
+                self._writer.send(b"[" + b",".join(batch.lines) + b"]\n")

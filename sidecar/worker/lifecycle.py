@@ -47,7 +47,7 @@ def _waiter(pid: int) -> Callable[[], object] | None:
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
             queue.control([event], 0)
             return lambda: queue.control(None, 1)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # or a number that no process has
         return None
     except OSError as error:  # an old kernel without pidfd_open: psutil polls
         log.log("debug", "falling back to polling for the parent", cause=str(error))
@@ -55,12 +55,26 @@ def _waiter(pid: int) -> Callable[[], object] | None:
 
     try:
         return psutil.Process(pid).wait
-    except psutil.Error:
+    except (psutil.Error, ValueError):
         return None
 
 
 def on_end_signals(handler: Callable[[], None]) -> None:
-    """Call `handler` on the main thread when the program is told to end."""
+    """Call `handler` from a thread when the program is told to end.
+
+    Python's own handlers run between two bytecodes of the main thread, which sits in a read: a signal
+    just before that read would be seen with the next line. So C's handler writes to a pipe.
+    """
+    receiving, sending = os.pipe()
+    if sys.platform != "win32":
+        os.set_blocking(sending, False)  # asked for; Windows has no such pipes and does not ask
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: handler())
+            signal.signal(getattr(signal, name), lambda *_: None)
+    signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+
+    def run() -> None:
+        while os.read(receiving, 1):
+            handler()
+
+    threading.Thread(target=run, name="sidecar:signals", daemon=True).start()

@@ -31,9 +31,15 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
     if request.method == "loadModel" and model is not None and failed:
         engine = pool.forget(model)
         _fail_followers(router, model)
-        if engine is not None:
+        if engine is not None and not _keep_for_init(router, engine):
             end_in_background(engine)
         pool.spare()  # whoever failed to load one model will try another
+
+
+def _keep_for_init(router: Router, engine: WorkerProcess) -> bool:
+    """Make an engine the spare one again if `init` is still to be answered from it: the load had not begun."""
+    others = any(other.process is engine for other in router.ledger.all())
+    return others and router.pool.give_back(engine)
 
 
 def after_death(router: Router, process: WorkerProcess, model: Model | None, orphans: list[Request]) -> None:
@@ -49,11 +55,13 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
         error = SidecarError("engineCrashed", "The engine process died", cause=cause).to_wire()
     with router.lock:
         for request in orphans:
+            if request.method == "createContext" and model is not None:
+                model.contexts.pop(request.params["contextId"], None)  # it may be what the engine died of
             if request.cancelled:
                 aborted = SidecarError("aborted", f"{request.method} was aborted").to_wire()
                 router.ledger.fail(request, aborted)
-            elif not loading or request.method == "loadModel":
-                router.ledger.fail(request, error)
+            elif request.model is None or not loading or request.method == "loadModel":
+                router.ledger.fail(request, error)  # the others of a failed load: _fail_followers
         if loading:
             assert model is not None
             router.pool.forget(model)

@@ -118,6 +118,16 @@ class Pool:
             raise SidecarError("overloaded", f"The engine of {model.model_id} does not keep up")
         return model.process
 
+    def give_back(self, process: WorkerProcess) -> bool:
+        """Make an engine that holds nothing the spare one. False if there is one already."""
+        self._spare = self._spare or process
+        return self._spare is process
+
+    def retire(self, process: WorkerProcess) -> None:
+        """Give no new work to an engine that is about to end."""
+        if process is self._spare:
+            self._spare = None
+
     def forget(self, model: Model) -> WorkerProcess | None:
         """Take a model out; the caller ends its engine."""
         self.models.pop(model.model_id, None)
@@ -128,13 +138,13 @@ class Pool:
         """Note the end of an engine; returns the model that it held."""
         if process in self.processes:
             self.processes.remove(process)
-        if process is self._spare:
-            self._spare = None
+        self.retire(process)
         for model in self.models.values():
             if model.process is process:
                 model.process = None
                 model.state = "crashed" if model.state == "ready" else model.state
-                model.crashes.append(time.monotonic())
+                if not process.condemned:
+                    model.crashes.append(time.monotonic())
                 return model
         return None
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sidecar.message_handler import log
 from sidecar.message_handler.framing import decode, encode
-from sidecar.message_handler.reader import read_lines
+from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import Writer
 
 EXIT_TIMEOUT_S: Final = 0.4
@@ -39,6 +39,8 @@ class WorkerProcess:
         """What the child said of its coming end: a failed start, or llama.cpp's last words."""
         self.hurry = False
         """Set while an abort waits for this child: its output is then taken even if nobody reads ours."""
+        self.condemned = False
+        """Set when it is ended for an abort that it did not follow: that is no crash of its own."""
         self.started = time.monotonic()
         self._popen = subprocess.Popen(
             role_command(role, *arguments),
@@ -87,7 +89,7 @@ class WorkerProcess:
 
     def _relay(self) -> None:
         assert self._popen.stdout is not None
-        for line in read_lines(self._popen.stdout.fileno()):
+        for line in read_lines(self._popen.stdout.fileno(), NO_LIMIT):
             try:
                 assert isinstance(line, bytes)
                 self._on_message(self, decode(line), line + b"\n")

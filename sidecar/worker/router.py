@@ -34,12 +34,15 @@ LOAD_GRACE_S: Final = 0.02
 WORK_GRACE_S: Final = 1.0
 """The same for work in an engine that holds a model and perhaps other requests."""
 
+MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
+"""Answers that may wait for a client which sends and does not read; then its next line waits, too."""
+
 FLUSH_TIMEOUT_S: Final = 0.2
 """How long the last answers may take to leave when the program ends."""
 
 
 class Router:
-    """See the module. `run` returns never: the process ends in `_close`."""
+    """See the module. `run` returns never: the process ends in `_end`."""
 
     def __init__(
         self,
@@ -72,9 +75,12 @@ class Router:
                 problem = f"The line is longer than {self._max_line_bytes} bytes"
                 self._refuse(Refusal(SidecarError("invalidRequest", problem), None), None)
             else:
-                self._take(line)
+                self._take_safely(line)
+            if self.writer.waiting_bytes > MAX_UNREAD_BYTES:
+                self.writer.wait_for_room(lambda: self._closing)
         if self._finish:
             self.ledger.wait_closed(None, None)
+            self.writer.flush(threading.TIMEOUT_MAX)  # at the pace of who reads
         self._close(0)
 
     def watch_parent(self, pid: int) -> None:
@@ -86,6 +92,13 @@ class Router:
         return os.path.abspath(os.path.join(self.pool.settings.models_directory or "", path))
 
     # ---- from the client -------------------------------------------------------------------------
+
+    def _take_safely(self, line: bytes) -> None:
+        try:
+            self._take(line)
+        except Exception as error:  # a defect here must cost one line, not the program
+            log.log_exception("a line could not be taken", error)
+            self._refuse(Refusal(SidecarError("internalError", "The line could not be taken"), None), None)
 
     def _take(self, line: bytes) -> None:
         items = read_line(line)
@@ -106,15 +119,16 @@ class Router:
             self._take_notification(item)
 
     def _refuse(self, refusal: Refusal, batch: Batch | None) -> None:
-        self.ledger.send(error_response(refusal.request_id, refusal.error.to_wire()), batch)
+        self.ledger.send(encode(error_response(refusal.request_id, refusal.error.to_wire())), batch)
 
     def _take_request(self, call: Call, batch: Batch | None, line: bytes | None) -> None:
         assert call.request_id is not None
         request = Request(call.request_id, call.method, call.params, line or encode(call.message), batch)
         try:
-            if self._closing:
-                raise SidecarError("shuttingDown", "The program is ending")
-            self.ledger.open(request)
+            with self.lock:  # either _end sees it, or it sees the end
+                if self._closing:
+                    raise SidecarError("shuttingDown", "The program is ending")
+                self.ledger.open(request)
         except SidecarError as error:
             self._refuse(Refusal(error, call.request_id), batch)
             return
@@ -137,9 +151,10 @@ class Router:
             log.log("debug", "notification ignored", method=call.method[:200])
         elif call.method == "exit":
             self._close(0)
-        elif is_request_id(call.params.get("id")):
+        else:
+            request_id: Any = call.params.get("id") if isinstance(call.params, dict) else None
             with self.lock:
-                target = self.ledger.find(call.params["id"])
+                target = self.ledger.find(request_id) if is_request_id(request_id) else None
                 if target is not None:
                     self.cancel(target)
 
@@ -160,6 +175,7 @@ class Router:
             line = _inner_line(request, request.model.load)
         elif request.method == "createContext":
             request.model = pool.model(params["modelId"])
+            pool.engine(request.model)  # first: an engine that starts anew makes all contexts that are known
             request.params = pool.add_context(request.model, params)
             line = _inner_line(request, request.params)
         elif "contextId" in params:
@@ -181,15 +197,29 @@ class Router:
         self.writer.nudge()
         process.send(notification("$/cancelRequest", {"id": request.id}))
         loading = request.method in ("loadModel", "init")
-        grace_s = grace_s or (LOAD_GRACE_S if loading else WORK_GRACE_S)
-        timer = threading.Timer(grace_s, self._grace_is_over, (request, process))
+        self._give_grace(request, process, grace_s or (LOAD_GRACE_S if loading else WORK_GRACE_S))
+
+    def _give_grace(self, request: Request, process: WorkerProcess, grace_s: float) -> None:
+        timer = threading.Timer(grace_s, self._grace_is_over, (request, process, grace_s))
         timer.daemon = True
         timer.start()
 
-    def _grace_is_over(self, request: Request, process: WorkerProcess) -> None:
-        if self.ledger.is_open(request):
+    def _grace_is_over(self, request: Request, process: WorkerProcess, grace_s: float) -> None:
+        with self.lock:
+            if not self.ledger.is_open(request):
+                return
+            if grace_s == LOAD_GRACE_S and self._has_bystanders(request, process):
+                self._give_grace(request, process, WORK_GRACE_S)
+                return
             log.log("info", "aborted work did not stop; ending its engine", engine=process.pid)
+            process.condemned = True
+            self.pool.retire(process)
             process.kill()
+
+    def _has_bystanders(self, request: Request, process: WorkerProcess) -> bool:
+        """Whether the engine works on more than a load and what counts on it: `init`, or a load behind that."""
+        others = [other for other in self.ledger.all() if other.process is process and other is not request]
+        return any(request.model is None or other.model is not request.model for other in others)
 
     # ---- from the engines ------------------------------------------------------------------------
 
@@ -227,17 +257,21 @@ class Router:
     # ---- the end ---------------------------------------------------------------------------------
 
     def begin_close(self, status: int, shutdown: Request | None = None) -> None:
-        """End the program, from any thread; returns at once."""
-        threading.Thread(target=self._close, args=(status, shutdown), daemon=True).start()
+        """End the program, from any thread; returns at once. The first who says so decides how."""
+        if self._closed.acquire(blocking=False):
+            threading.Thread(target=self._end, args=(status, shutdown), daemon=True).start()
 
-    def _close(self, status: int, shutdown: Request | None = None) -> None:
+    def _close(self, status: int) -> None:
+        """End the program, on the main thread."""
+        if self._closed.acquire(blocking=False):
+            self._end(status)
+        time.sleep(2)  # another thread is ending the process
+
+    def _end(self, status: int, shutdown: Request | None = None) -> None:
         """Answer everything, end every child, flush, exit: about EXIT_TIMEOUT_S + FLUSH_TIMEOUT_S at most."""
-        if not self._closed.acquire(blocking=False):
-            time.sleep(2)  # another thread is ending the process
-            return
-        self._closing = True
         ending = SidecarError("shuttingDown", "The program is ending").to_wire()
         with self.lock:
+            self._closing = True
             processes = list(self.pool.processes)
             for request in self.ledger.all():
                 if request is not shutdown:

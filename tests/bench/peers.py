@@ -1,0 +1,136 @@
+"""The peers, where they are there: llama.cpp's own tools from the same source, and node-llama-cpp.
+
+`prepare` makes them, in the per-user cache: the tools compile for some minutes, node-llama-cpp's prebuilt
+package comes from npm. Without them the benchmark shows our own figures alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+BUILD = HERE.parent.parent / "build"
+sys.path.insert(0, str(BUILD))
+import cache  # noqa: E402
+import pins  # noqa: E402
+
+NODE_LLAMA_CPP = "3.22.1"
+PLATFORM_PACKAGE = {"linux": "linux-x64", "darwin": "mac-arm64-metal", "win32": "win-x64"}.get(sys.platform)
+
+
+def tools_folder() -> Path:
+    """Where llama-bench and llama-batched-bench are, or will be."""
+    return cache.folder() / "bench" / "llama-tools"
+
+
+def node_folder() -> Path:
+    """Where node-llama-cpp is installed, or will be."""
+    return cache.folder() / "bench" / f"node-llama-cpp-{NODE_LLAMA_CPP}"
+
+
+def prepare() -> None:
+    """Build and install what is missing."""
+    if not (tools_folder() / "bin" / _exe("llama-batched-bench")).is_file():
+        _build_tools(tools_folder())
+    if not (node_folder() / "node_modules").is_dir():
+        node_folder().mkdir(parents=True, exist_ok=True)
+        names = [f"node-llama-cpp@{NODE_LLAMA_CPP}", f"@node-llama-cpp/{PLATFORM_PACKAGE}@{NODE_LLAMA_CPP}"]
+        npm = shutil.which("npm") or "npm"
+        subprocess.run(
+            [npm, "install", "--ignore-scripts", "--omit=optional", *names], cwd=node_folder(), check=True
+        )
+
+
+def _build_tools(folder: Path) -> None:
+    """Compile llama.cpp's tools from the pinned llama-cpp-python source, natively, as the wheel is."""
+    source = folder / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    (requirement,) = [pin.split()[0] for pin in pins.pinned(pins.LLAMA_CPP)][:1]
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*download, "--no-binary", ":all:", requirement, "-d", str(source)], check=True)
+    with tarfile.open(next(source.glob("*.tar.gz"))) as archive:
+        archive.extractall(source, filter="data")
+    llama = next(source.glob("*/vendor/llama.cpp"))
+    options = [
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DLLAMA_BUILD_TESTS=OFF",
+        "-DLLAMA_BUILD_EXAMPLES=OFF",
+        "-DLLAMA_BUILD_UI=OFF",
+        # The wheel's own settings, so that both compute with the same instructions.
+        f"-DCMAKE_PROJECT_INCLUDE={(HERE / 'llama_tools.cmake').as_posix()}",
+    ]
+    subprocess.run(["cmake", "-S", str(llama), "-B", str(folder), *options], check=True)
+    targets = ["--target", "llama-bench", "llama-batched-bench"]
+    jobs = str(os.cpu_count() or 1)
+    subprocess.run(["cmake", "--build", str(folder), "--config", "Release", "-j", jobs, *targets], check=True)
+
+
+class Llama:
+    """llama.cpp's own tools."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bin = folder / "bin"
+
+    @classmethod
+    def find(cls) -> Llama | None:
+        """They, if they are there: $LLAMA_TOOLS or the cache."""
+        folder = Path(os.environ.get("LLAMA_TOOLS", tools_folder()))
+        return cls(folder) if (folder / "bin" / _exe("llama-batched-bench")).is_file() else None
+
+    def bench(self, model: str, threads: int, prompt: int, generated: int) -> dict[str, float]:
+        """Tokens a second of `prompt` and `generated`, by llama-bench."""
+        command = [self._bin / _exe("llama-bench"), "-m", model, "-t", str(threads), "-o", "json", "-r", "2"]
+        rows = json.loads(_output([*command, "-p", str(prompt), "-n", str(generated)]))
+        return {("prompt" if row["n_prompt"] else "decode"): row["avg_ts"] for row in rows}
+
+    def batched(self, model: str, threads: int, streams: int, generated: int) -> float:
+        """Tokens a second of all streams together, by llama-batched-bench."""
+        command = [self._bin / _exe("llama-batched-bench"), "-m", model, "-t", str(threads), "-c", "8192"]
+        command += ["-npp", "16", "-ntg", str(generated), "-npl", str(streams), "--output-format", "jsonl"]
+        rows = [json.loads(line) for line in _output(command).splitlines() if line.startswith("{")]
+        return float(rows[-1]["speed_tg"])
+
+
+class NodeLlamaCpp:
+    """The library that an Electron developer would use instead."""
+
+    @classmethod
+    def find(cls) -> NodeLlamaCpp | None:
+        """It, if it is there: $NODE_LLAMA_CPP or the cache."""
+        folder = Path(os.environ.get("NODE_LLAMA_CPP", node_folder()))
+        return cls(folder) if (folder / "node_modules").is_dir() and shutil.which("node") else None
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def measure(self, model: str, threads: int, generated: int, prompt: str) -> dict[str, Any]:
+        """One run of node_llama_cpp.mjs: see there for the figures."""
+        command = [
+            "node",
+            HERE / "node_llama_cpp.mjs",
+            self._folder,
+            model,
+            str(threads),
+            str(generated),
+            prompt,
+        ]
+        figures: dict[str, Any] = json.loads(_output(command).splitlines()[-1])
+        return figures
+
+
+def _output(command: list[Any]) -> str:
+    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=900)
+    if run.returncode != 0:
+        raise RuntimeError(f"{Path(command[0]).name} ended with {run.returncode}: {run.stderr[-500:]}")
+    return run.stdout
+
+
+def _exe(name: str) -> str:
+    return f"{name}.exe" if sys.platform == "win32" else name

@@ -1,0 +1,95 @@
+"""The thinnest client: one thread, blocking reads, so that the measured program has the machine to itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+Message = dict[str, Any]
+OnMessage = Callable[[Message, float], None]
+
+
+class Pipe:
+    """One running program. Times are of time.perf_counter, in seconds."""
+
+    def __init__(self, command: list[str]) -> None:
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=env
+        )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._in = self.process.stdin
+        self._out = open(self.process.stdout.fileno(), "rb", closefd=False)  # noqa: SIM115
+        self._last_id = 0
+
+    def send(self, method: str, params: Message | None = None) -> int:
+        """Send a request; returns its id."""
+        self._last_id += 1
+        message = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
+        self._in.write(json.dumps(message).encode() + b"\n")
+        return self._last_id
+
+    def receive(self) -> tuple[Message, float]:
+        """The next message and when it came."""
+        line = self._out.readline()
+        at = time.perf_counter()
+        if not line:
+            raise EOFError("the program ended; its log is above")
+        message: Message = json.loads(line)
+        return message, at
+
+    def responses(
+        self, wanted: set[int], on_message: OnMessage | None = None
+    ) -> dict[int, tuple[Message, float]]:
+        """Wait for the responses to these requests."""
+        found: dict[int, tuple[Message, float]] = {}
+        while wanted - set(found):
+            message, at = self.receive()
+            if "method" not in message and message["id"] in wanted:
+                found[message["id"]] = message, at
+            elif on_message is not None:
+                on_message(message, at)
+        return found
+
+    def call(self, method: str, params: Message | None = None, on_message: OnMessage | None = None) -> Any:
+        """Send a request and wait for its result."""
+        request_id = self.send(method, params)
+        message, _ = self.responses({request_id}, on_message)[request_id]
+        if "error" in message:
+            raise RuntimeError(f"{method}: {message['error']['message']}")
+        return message["result"]
+
+    def tree(self) -> list[psutil.Process]:
+        """The program and all its descendants."""
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def close(self) -> float:
+        """End its input; returns the seconds until it and all its children were gone."""
+        tree = self.tree()
+        begin = time.perf_counter()
+        self._in.close()
+        psutil.wait_procs(tree[1:], timeout=5)
+        self.process.wait(5)
+        took = time.perf_counter() - begin
+        self._out.close()
+        return took
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[Pipe]:
+    """A program for the length of a block."""
+    pipe = Pipe(command)
+    try:
+        yield pipe
+    finally:
+        if not pipe._in.closed:
+            pipe.close()

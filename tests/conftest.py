@@ -1,0 +1,77 @@
+"""What all tests share: the program in the runtime under test, and the pinned model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from driver import Sidecar
+
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+Start = Callable[..., Sidecar]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--runtime",
+        choices=("source", "onedir"),
+        default="source",
+        help="which program the process, transcript and real-model tests run",
+    )
+
+
+@pytest.fixture(scope="session")
+def program(request: pytest.FixtureRequest) -> list[str]:
+    """The command line of the program under test."""
+    if request.config.getoption("--runtime") == "source":
+        return [sys.executable, "-m", "sidecar"]
+    suffix = ".exe" if sys.platform == "win32" else ""
+    frozen = ROOT / "out" / "dist" / "llama-sidecar" / f"llama-sidecar{suffix}"
+    assert frozen.is_file(), f"{frozen} is missing; run: python build/dev.py freeze"
+    return [str(frozen)]
+
+
+@pytest.fixture(scope="session")
+def model_path() -> str:
+    """The pinned test model, a real one; dev.py fetches it."""
+    assert MODEL.is_file(), f"{MODEL} is missing; run: python build/dev.py setup"
+    return str(MODEL)
+
+
+@pytest.fixture
+def start(program: list[str], tmp_path: Path) -> Iterator[Start]:
+    """Start programs; whatever a test leaves running is ended, and none may leave a process behind."""
+    started: list[Sidecar] = []
+
+    def start_one(*arguments: str, **options: object) -> Sidecar:
+        options.setdefault("stderr", tmp_path / f"stderr-{len(started)}.txt")
+        started.append(Sidecar([*program, *arguments], **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start_one
+    left = [sidecar.end() for sidecar in started]
+    assert not any(left), f"processes were left behind: {left}"
+
+
+@pytest.fixture
+def sidecar(start: Start) -> Sidecar:
+    """One running program."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    program: list[str], model_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sidecar]:
+    """A program with the model as model-1 and a context of two sequences as context-1, for a whole module."""
+    sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("loaded") / "stderr.txt")
+    sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 1024, "sequences": 2})
+    yield sidecar
+    sidecar.end()

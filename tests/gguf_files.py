@@ -1,0 +1,152 @@
+"""Writes GGUF files for tests: any header, a whole tiny model, and changed copies of a real one.
+
+The format is described in ggml's docs/gguf.md. What is written here is little-endian, version 3.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+ALIGNMENT = 32
+UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 4, 5, 6, 7, 8, 9, 10
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
+SCALARS |= {11: "q", 12: "d"}
+F32 = 0
+
+Typed = tuple[int, Any]
+"""A value type and its value; that of an array is (element type, elements)."""
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}[{{ message.role }}]{{ message.content }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+def text(value: str | bytes) -> bytes:
+    """A string with its length."""
+    data = value if isinstance(value, bytes) else value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def value_bytes(kind: int, value: Any) -> bytes:
+    """A metadata value without its type."""
+    if kind == STRING:
+        return text(value)
+    if kind == ARRAY:
+        element, elements = value
+        body = b"".join(value_bytes(element, each) for each in elements)
+        return struct.pack("<IQ", element, len(elements)) + body
+    return struct.pack("<" + SCALARS[kind], value)
+
+
+def entry(key: str | bytes, kind: int, value: Any) -> bytes:
+    """One metadata entry."""
+    return text(key) + struct.pack("<I", kind) + value_bytes(kind, value)
+
+
+def tensor_row(name: str, dimensions: list[int], kind: int, offset: int) -> bytes:
+    """One row of the tensor table."""
+    shape = struct.pack(f"<I{len(dimensions)}Q", len(dimensions), *dimensions)
+    return text(name) + shape + struct.pack("<IQ", kind, offset)
+
+
+def header(entries: list[bytes], tensors: list[bytes], *, version: int = 3) -> bytes:
+    """A header, padded to where the tensors' bytes begin."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(entries))
+    return padded(head + b"".join(entries) + b"".join(tensors))
+
+
+def padded(data: bytes) -> bytes:
+    """Filled up to the alignment."""
+    return data + bytes(-len(data) % ALIGNMENT)
+
+
+# ---- a whole tiny model -------------------------------------------------------------------------------
+
+
+def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Typed) -> str:
+    """Write a llama model of one layer with random weights and a byte vocabulary; returns its path.
+
+    It says nothing sensible, but loads within milliseconds. Keyword arguments replace or add metadata
+    (`__` stands for the dot of a key).
+    """
+    width, heads, feed_forward = 32, 2, 64
+    special = ["<unk>", "<s>", "</s>"]
+    tokens = special + [f"<0x{byte:02X}>" for byte in range(256)]
+    kinds = [2, 3, 3] + [6] * 256  # unknown, control, byte (llama.h)
+    metadata: dict[str, Typed] = {
+        "general.architecture": (STRING, "llama"),
+        "general.name": (STRING, "Tiny"),
+        "llama.context_length": (UINT32, 4096),
+        "llama.embedding_length": (UINT32, width),
+        "llama.block_count": (UINT32, 1),
+        "llama.feed_forward_length": (UINT32, feed_forward),
+        "llama.attention.head_count": (UINT32, heads),
+        "llama.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
+        "llama.rope.dimension_count": (UINT32, width // heads),
+        "tokenizer.ggml.model": (STRING, "llama"),
+        "tokenizer.ggml.tokens": (ARRAY, (STRING, tokens)),
+        "tokenizer.ggml.scores": (ARRAY, (FLOAT32, [0.0] * len(tokens))),
+        "tokenizer.ggml.token_type": (ARRAY, (INT32, kinds)),
+        "tokenizer.ggml.bos_token_id": (UINT32, 1),
+        "tokenizer.ggml.eos_token_id": (UINT32, 2),
+        "tokenizer.ggml.unknown_token_id": (UINT32, 0),
+        "tokenizer.ggml.add_space_prefix": (BOOL, False),
+    }
+    if template is not None:
+        metadata["tokenizer.chat_template"] = (STRING, template)
+    metadata |= {key.replace("__", "."): value for key, value in changed.items()}
+    shapes = {
+        "token_embd.weight": [width, len(tokens)],
+        "output_norm.weight": [width],
+        "output.weight": [width, len(tokens)],
+        "blk.0.attn_norm.weight": [width],
+        "blk.0.ffn_norm.weight": [width],
+        **{f"blk.0.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")},
+        "blk.0.ffn_gate.weight": [width, feed_forward],
+        "blk.0.ffn_up.weight": [width, feed_forward],
+        "blk.0.ffn_down.weight": [feed_forward, width],
+    }
+    rows, data, chance = [], b"", random.Random(1)
+    for name, shape in shapes.items():
+        rows.append(tensor_row(name, shape, F32, len(data)))
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        data = padded(data + struct.pack(f"<{count}f", *(chance.uniform(-1, 1) for _ in range(count))))
+    entries = [entry(key, *value) for key, value in metadata.items()]
+    path.write_bytes(header(entries, rows) + data)
+    return str(path)
+
+
+# ---- a real model, changed ----------------------------------------------------------------------------
+
+
+class DamagedCopy:
+    """A copy of a model whose header is damaged and mended in place, since copying takes longer."""
+
+    def __init__(self, source: str, copy: Path, header_bytes: int) -> None:
+        shutil.copyfile(source, copy)
+        self.path = str(copy)
+        self._copy = copy
+        with copy.open("rb") as file:
+            self._header = file.read(header_bytes)
+
+    def flip(self, seed: int, *, bits: int = 4, within: tuple[int, int] | None = None) -> None:
+        """Mend the header, then flip some bits of it, the same ones for the same seed."""
+        chance = random.Random(seed)
+        first, last = within or (0, len(self._header))
+        damaged = bytearray(self._header)
+        for _ in range(bits):
+            damaged[chance.randrange(first, last)] ^= 1 << chance.randrange(8)
+        self._write(bytes(damaged))
+
+    def mend(self) -> None:
+        """Make it the model that it was."""
+        self._write(self._header)
+
+    def _write(self, data: bytes) -> None:
+        with self._copy.open("r+b") as file:
+            file.write(data)

@@ -1,0 +1,166 @@
+"""A client that does not read: memory stays flat, abort still works, and not a letter is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Start
+from driver import Sidecar
+from process_work import COUNTED, assert_aborted, assert_silent_after_response, count, load, send_endless
+
+pytestmark = pytest.mark.process
+
+MB = 1024 * 1024
+
+
+def memory(sidecar: Sidecar) -> int:
+    """Resident memory of all processes of the program."""
+    return sum(process.memory_info().rss for process in sidecar.family())
+
+
+def cpu_s(processes: list[psutil.Process]) -> float:
+    """Processor time that these processes have used so far."""
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
+
+
+def wait_stalled(sidecar: Sidecar) -> None:
+    """Wait until the program does nothing any more, because nobody reads."""
+    processes = sidecar.family()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        before = cpu_s(processes)
+        time.sleep(0.5)
+        if cpu_s(processes) - before <= 0.02:
+            return
+    raise AssertionError("it never stopped producing")
+
+
+@pytest.fixture
+def unread(start: Start, model_path: str) -> Iterator[Sidecar]:
+    """A program with context-1 (two sequences), whose stdout nobody reads any more and stderr never."""
+    sidecar = start("--log-level", "debug", stderr=None)
+    load(sidecar, model_path, sequences=2)
+    assert count(sidecar) == COUNTED
+    sidecar.stop_reading()
+    sidecar.send("ping")  # the reader takes one more chunk
+    return sidecar
+
+
+def fill_pipes(sidecar: Sidecar) -> list[Any]:
+    """Requests whose answers fill every buffer between the engine and the client."""
+    requests = [sidecar.send("rpc.discover") for _ in range(12)]
+    text = {"modelId": "model-1", "text": "a b c d e f g h " * 4000}
+    return requests + [sidecar.send("tokenize", text) for _ in range(6)]
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_while_two_streams_run_unread(unread: Sidecar) -> None:
+    requests = [send_endless(unread, maxTokens=900) for _ in range(2)]
+    time.sleep(2)  # the first steps take what they need for good
+    measured = []
+    running = unread.family()
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        measured.append(memory(unread))
+        before = cpu_s(running)
+        time.sleep(1)
+        if cpu_s(running) - before < 0.1:
+            break  # all is said
+    assert len(measured) > 3
+    assert max(measured) - measured[0] < 8 * MB
+    unread.start_reading()
+    for request in requests:
+        result = unread.result(request)
+        assert result["usage"]["completionTokens"] == 900
+        assert unread.streamed(request) == result["text"]
+        assert_silent_after_response(unread, request)
+    assert len(unread.progress(requests[0], "generate")) < 900, "nothing was merged"
+    assert unread.call("ping")
+
+
+def test_work_waits_for_the_reader_and_goes_on_with_every_letter(unread: Sidecar) -> None:
+    engines = [process.pid for process in unread.family()]
+    filling = fill_pipes(unread)
+    requests = [send_endless(unread, maxTokens=300) for _ in range(2)]
+    wait_stalled(unread)
+    flat = memory(unread)
+    time.sleep(1)
+    assert memory(unread) - flat < 2 * MB
+    unread.start_reading()
+    for request in requests:
+        result = unread.result(request)
+        assert result["usage"]["completionTokens"] == 300
+        assert unread.streamed(request) == result["text"]
+        assert result["text"].startswith(COUNTED)
+    assert all("result" in unread.response(request) for request in filling)
+    assert [process.pid for process in unread.family()] == engines
+    assert unread.call("ping")
+
+
+@pytest.mark.parametrize("form", ["abort", "$/cancelRequest"])
+def test_abort_works_though_nobody_reads(unread: Sidecar, form: str) -> None:
+    engine = sorted(process.pid for process in unread.family())
+    fill_pipes(unread)
+    stays = send_endless(unread, maxTokens=200)
+    goes = send_endless(unread)
+    wait_stalled(unread)
+    if form == "abort":
+        abort = unread.send("abort", {"requestId": goes})
+    else:
+        unread.notify(form, {"id": goes})
+    time.sleep(1.5)  # longer than the grace after which an engine is ended
+    assert sorted(process.pid for process in unread.family()) == engine
+    unread.start_reading()
+    partial = assert_aborted(unread, goes)
+    assert partial["text"] == unread.streamed(goes)
+    if form == "abort":
+        result = unread.result(abort)
+        assert result["outcome"] == "aborted"
+        assert result["tookMs"] < 1000
+    result = unread.result(stays)
+    assert result["usage"]["completionTokens"] == 200
+    assert result["text"] == unread.streamed(stays)
+    assert count(unread) == COUNTED
+
+
+def test_unload_works_though_nobody_reads(unread: Sidecar) -> None:
+    fill_pipes(unread)
+    request = send_endless(unread)
+    wait_stalled(unread)
+    unload = unread.send("unloadModel", {"modelId": "model-1"})
+    deadline = time.monotonic() + 5
+    while len(unread.family()) > 1:
+        assert time.monotonic() < deadline, "the engine is still there"
+    unread.start_reading()
+    assert_aborted(unread, request)
+    assert unread.result(unload)["memoryAfterBytes"] > 0
+
+
+def test_a_client_that_never_reads_and_closes_stdin_is_left_in_time(start: Start, model_path: str) -> None:
+    sidecar = start("--log-level", "debug", stderr=None)
+    load(sidecar, model_path, sequences=2)
+    sidecar.stop_reading()
+    fill_pipes(sidecar)
+    for _ in range(3):
+        send_endless(sidecar)
+    wait_stalled(sidecar)
+    since = time.monotonic()
+    sidecar.close_stdin()
+    assert sidecar.wait_exit(10) == 0
+    assert not sidecar.survivors(0.3)
+    assert time.monotonic() - since < 1.5
+
+
+def test_a_client_that_sends_and_does_not_read_does_not_fill_memory(start: Start) -> None:
+    sidecar = start(read=False)
+    before = memory(sidecar)
+    ping = b'{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}\n'
+    written = sidecar.write_until_full(ping * 1000, 4 * MB)
+    assert written < 4 * MB, "it took everything"
+    assert memory(sidecar) - before < 64 * MB
+    sidecar.start_reading()
+    sidecar.wait_for(lambda m: m["id"] == 1)

@@ -1,0 +1,171 @@
+"""An engine is killed: one typed error for what it did, and nothing else is disturbed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Start
+from driver import Refused, Sidecar
+from process_work import COUNT, COUNTED, count, load, send_endless, send_long_prompt
+
+pytestmark = pytest.mark.process
+
+
+def kill_engine(sidecar: Sidecar, model_id: str = "model-1") -> None:
+    """Kill the engine of a model, and wait until the program has noticed."""
+    pid = sidecar.engines()[model_id]
+    psutil.Process(pid).kill()
+    deadline = time.monotonic() + 10
+    while any(p["pid"] == pid for p in sidecar.call("status")["processes"]):
+        assert time.monotonic() < deadline, "the death of an engine was not noticed"
+
+
+def assert_crashed(sidecar: Sidecar, request: Any) -> None:
+    """The request has the typed error, once."""
+    error = sidecar.response(request)["error"]
+    assert (error["code"], error["data"]["kind"]) == (1040, "engineCrashed")
+    assert error["data"]["retryable"] is True
+    assert "SIGKILL" in error["data"]["cause"] or "exit status" in error["data"]["cause"]
+    assert len(sidecar.responses(request)) == 1
+
+
+def test_killed_in_generation_it_costs_the_request_and_nothing_else(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("createContext", {"modelId": "model-2", "contextSize": 2048})
+    before = count(sidecar)
+    survivor = send_endless(sidecar, "context-2", maxTokens=60)
+    victim = send_endless(sidecar)
+    sidecar.wait_progress(victim, "generate")
+    survivor_pid = sidecar.engines()["model-2"]
+    kill_engine(sidecar)
+    assert_crashed(sidecar, victim)
+    assert sidecar.call("ping")
+    assert count(sidecar) == before == COUNTED
+    result = sidecar.result(survivor)
+    assert result["usage"]["completionTokens"] == 60
+    assert result["text"] == sidecar.streamed(survivor)
+    assert result["text"].startswith(COUNTED)
+    assert sidecar.engines()["model-2"] == survivor_pid
+
+
+def test_killed_with_several_requests_each_is_answered_once(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path, sequences=2)
+    requests = [send_endless(sidecar) for _ in range(5)] + [send_long_prompt(sidecar)]
+    sidecar.wait_progress(requests[0], "generate")
+    kill_engine(sidecar)
+    for request in requests:
+        assert_crashed(sidecar, request)
+    assert count(sidecar) == COUNTED
+
+
+def test_killed_while_idle_the_next_request_finds_its_model_and_contexts(
+    start: Start, model_path: str
+) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 512, "sequences": 2})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256})
+    sidecar.call("disposeContext", {"contextId": "context-2"})
+    kill_engine(sidecar)
+    status = sidecar.call("status")
+    assert status["models"][0]["state"] == "crashed"
+    assert [count(sidecar, name) for name in ("context-1", "context-3")] == [COUNTED, COUNTED]
+    assert sidecar.call("status")["models"][0]["state"] == "ready"
+    with pytest.raises(Refused) as refused:
+        count(sidecar, "context-2")
+    assert refused.value.kind == "contextNotFound"
+    tokens = sidecar.call("tokenize", {"modelId": "model-1", "text": COUNT})["tokens"]
+    assert sidecar.call("detokenize", {"modelId": "model-1", "tokens": tokens})["text"] == COUNT
+
+
+def test_a_context_made_after_a_crash_is_made_once(start: Start, model_path: str) -> None:
+    sidecar = start()
+    sidecar.call("loadModel", {"path": model_path})
+    size = {"modelId": "model-1", "contextSize": 8192, "sequences": 1}
+    healthy = sidecar.call("createContext", size)["memoryBytes"]
+    sidecar.call("disposeContext", {"contextId": "context-1"})
+    kill_engine(sidecar)
+    restored = sidecar.call("createContext", size)["memoryBytes"]
+    cache = 8192 * 23040  # bytes a token: 30 layers × 2 × 192 × 2
+    assert restored < healthy + cache / 2
+    assert count(sidecar, "context-2") == COUNTED
+
+
+def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start, model_path: str) -> None:
+    sidecar = start()
+    sidecar.call("init")
+    loading = sidecar.send("loadModel", {"path": model_path})
+    follower = sidecar.send("createContext", {"modelId": "model-1"})
+    sidecar.wait_progress(loading, "load")
+    (engine,) = sidecar.children()
+    engine.kill()
+    assert_crashed(sidecar, loading)
+    assert sidecar.response(follower)["error"]["data"]["kind"] in ("modelNotFound", "engineCrashed")
+    assert sidecar.call("status")["models"] == []
+    model = sidecar.call("loadModel", {"path": model_path})
+    context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
+    assert count(sidecar, context["contextId"]) == COUNTED
+
+
+def test_killed_while_it_is_restored_the_request_is_answered_and_the_next_works(
+    start: Start, model_path: str
+) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    kill_engine(sidecar)
+    request = send_endless(sidecar)
+    kill_engine(sidecar)
+    assert_crashed(sidecar, request)
+    assert count(sidecar) == COUNTED
+
+
+def test_five_deaths_in_a_row_are_enough_and_unload_and_load_begin_anew(
+    start: Start, model_path: str
+) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    for _ in range(5):
+        request = send_endless(sidecar)
+        sidecar.wait_progress(request, "generate")
+        kill_engine(sidecar)
+        assert_crashed(sidecar, request)
+    for _ in range(2):
+        with pytest.raises(Refused) as refused:
+            count(sidecar)
+        assert refused.value.kind == "engineCrashed"
+        assert "too many" in refused.value.data["cause"]
+    with pytest.raises(Refused):
+        sidecar.call("createContext", {"modelId": "model-1"})
+    assert [c["contextId"] for c in sidecar.call("status")["contexts"]] == ["context-1"]
+    sidecar.call("unloadModel", {"modelId": "model-1"})
+    model = sidecar.call("loadModel", {"path": model_path})
+    context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
+    assert model["modelId"] == "model-2"
+    assert count(sidecar, context["contextId"]) == COUNTED
+
+
+def test_an_engine_that_dies_is_told_as_info(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    psutil.Process(sidecar.engines()["model-1"]).kill()
+    told = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
+    assert told["params"]["modelId"] == "model-1"
+
+
+def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    text = {"modelId": "model-1", "text": "a"}
+    requests = [sidecar.send("tokenize", text) for _ in range(20)]
+    psutil.Process(sidecar.engines()["model-1"]).kill()
+    requests += [sidecar.send("tokenize", text) for _ in range(50)]
+    outcomes = [sidecar.response(request) for request in requests]
+    crashed = [m for m in outcomes if "error" in m]
+    assert all(m["error"]["data"]["kind"] == "engineCrashed" for m in crashed)
+    assert sidecar.call("tokenize", text)["tokens"]

@@ -1,0 +1,131 @@
+"""Whoever dies, and however: nobody is left behind. SIGKILL everywhere, so nobody can say goodbye."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from conftest import Start
+from driver import Sidecar
+from process_work import count, load, send_endless
+
+pytestmark = pytest.mark.process
+
+BOUND_S = 1.0
+APP = "import sys; print('up', flush=True); sys.stdin.read()"
+LAUNCHER = """
+import os, subprocess, sys
+subprocess.Popen([*sys.argv[1:], "--parent-pid", str(os.getpid())]).wait()
+"""
+
+
+@pytest.fixture
+def app() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that could be the client, while this one holds the pipes: its death is no end of input."""
+    with subprocess.Popen(
+        [sys.executable, "-c", APP], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def assert_gone(sidecar: Sidecar) -> None:
+    """All processes of the program are gone in time, without any word to them."""
+    assert not sidecar.survivors(BOUND_S)
+
+
+@pytest.mark.parametrize("told_by", ["argument", "init"])
+@pytest.mark.parametrize("state", ["idle", "in load", "in generation"])
+def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
+    start: Start, model_path: str, app: subprocess.Popen[bytes], told_by: str, state: str
+) -> None:
+    sidecar = start(*(["--parent-pid", str(app.pid)] if told_by == "argument" else []))
+    sidecar.call("init", {"processId": app.pid} if told_by == "init" else {})
+    if state == "in load":
+        sidecar.wait_progress(sidecar.send("loadModel", {"path": model_path}), "load")
+    elif state == "in generation":
+        load(sidecar, model_path)
+        sidecar.wait_progress(send_endless(sidecar), "generate")
+    assert sidecar.process.poll() is None
+    app.kill()
+    assert_gone(sidecar)
+    assert sidecar.wait_exit(5) == 0
+
+
+def test_a_launcher_killed_with_the_pipes_inherited_takes_everything_with_it(
+    program: list[str], start: Start, model_path: str, tmp_path: object
+) -> None:
+    sidecar = Sidecar([sys.executable, "-c", LAUNCHER, *program], stderr=None)
+    try:
+        load(sidecar, model_path)
+        sidecar.wait_progress(send_endless(sidecar), "generate")
+        assert len(sidecar.family()) >= 3
+        sidecar.process.kill()
+        sidecar.process.wait()
+        assert_gone(sidecar)
+    finally:
+        sidecar.end()
+
+
+@pytest.mark.parametrize("pid", ["2147483000", "0", "-1", str(2**40)])
+def test_a_parent_that_is_not_there_does_not_end_it(start: Start, pid: str) -> None:
+    sidecar = start(f"--parent-pid={pid}")
+    sidecar.call("init")
+    assert sidecar.call("ping")["uptimeMs"] > 0
+
+
+def test_a_process_id_of_init_that_is_not_there_does_not_end_it(start: Start) -> None:
+    sidecar = start()
+    for pid in (2147483000, 2**40, None):
+        assert sidecar.call("init", {"processId": pid})["protocolVersion"] == 1
+    assert sidecar.call("ping")["uptimeMs"] > 0
+
+
+@pytest.mark.parametrize("state", ["idle", "in init", "in load", "in generation"])
+def test_engines_end_with_a_killed_router(start: Start, model_path: str, state: str) -> None:
+    sidecar = start()
+    if state == "in init":
+        sidecar.send("init")
+        while not sidecar.children():
+            assert sidecar.process.poll() is None
+    elif state == "in load":
+        sidecar.wait_progress(sidecar.send("loadModel", {"path": model_path}), "load")
+    else:
+        load(sidecar, model_path, sequences=2)
+        sidecar.call("init")  # a second, idle engine
+        if state == "in generation":
+            requests = [send_endless(sidecar) for _ in range(2)]
+            sidecar.wait_progress(requests[1], "generate")
+        assert len(sidecar.family()) == 3
+    sidecar.process.kill()
+    assert_gone(sidecar)
+
+
+def test_no_child_outlives_ten_rounds_of_load_and_kill(start: Start, model_path: str) -> None:
+    for _ in range(10):
+        sidecar = start()
+        sidecar.send("loadModel", {"path": model_path})
+        deadline = time.monotonic() + 10
+        while not sidecar.children() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        os.kill(sidecar.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        assert_gone(sidecar)
+
+
+def test_a_killed_spare_engine_is_replaced(start: Start, model_path: str) -> None:
+    sidecar = start()
+    sidecar.call("init")
+    (spare,) = sidecar.children()
+    spare.kill()
+    psutil.wait_procs([spare], timeout=5)
+    assert sidecar.call("init")["protocolVersion"] == 1
+    load(sidecar, model_path)
+    assert count(sidecar)

@@ -1,0 +1,161 @@
+"""What the program takes and gives back: memory, processes, threads, descriptors, processor time."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import Start
+from driver import Refused
+from process_work import COUNTED, assert_aborted, count, load, send_endless
+
+pytestmark = pytest.mark.process
+
+
+def test_unloading_gives_the_memory_back_and_ends_the_process(start: Start, model_path: str) -> None:
+    sidecar = start()
+    size = sidecar.call("loadModel", {"path": model_path})["sizeBytes"]
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 512})
+    assert count(sidecar) == COUNTED
+    pid = sidecar.engines()["model-1"]
+    unloaded = sidecar.call("unloadModel", {"modelId": "model-1"})
+    assert not psutil.pid_exists(pid)
+    assert unloaded["memoryBeforeBytes"] - unloaded["memoryAfterBytes"] > 0.8 * size
+    status = sidecar.call("status")
+    assert (status["models"], status["contexts"]) == ([], [])
+    assert status["memoryBytes"] < unloaded["memoryBeforeBytes"] - 0.8 * size
+
+
+def test_unloading_aborts_what_runs_and_its_ids_are_gone_for_good(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    requests = [send_endless(sidecar) for _ in range(3)]
+    sidecar.wait_progress(requests[0], "generate")
+    unload = sidecar.send("unloadModel", {"modelId": "model-1"})
+    late = sidecar.send("tokenize", {"modelId": "model-1", "text": "a"})
+    assert sidecar.result(unload)["memoryAfterBytes"] > 0
+    unloaded = sidecar.messages.index(sidecar.response(unload))
+    for request in requests:
+        assert_aborted(sidecar, request)
+        assert sidecar.messages.index(sidecar.response(request)) < unloaded
+    assert sidecar.response(late)["error"]["data"]["kind"] == "modelNotFound"
+    for method, params, kind in [
+        ("unloadModel", {"modelId": "model-1"}, "modelNotFound"),
+        ("createContext", {"modelId": "model-1"}, "modelNotFound"),
+        ("complete", {"contextId": "context-1", "prompt": "a"}, "contextNotFound"),
+        ("disposeContext", {"contextId": "context-1"}, "contextNotFound"),
+    ]:
+        with pytest.raises(Refused) as refused:
+            sidecar.call(method, params)
+        assert refused.value.kind == kind
+    assert sidecar.call("loadModel", {"path": model_path})["modelId"] == "model-2"
+    assert sidecar.call("createContext", {"modelId": "model-2"})["contextId"] == "context-2"
+    assert count(sidecar, "context-2") == COUNTED
+
+
+def test_unloading_in_the_middle_of_the_load_aborts_the_load(start: Start, model_path: str) -> None:
+    sidecar = start()
+    loading = sidecar.send("loadModel", {"path": model_path})
+    creating = sidecar.send("createContext", {"modelId": "model-1"})
+    sidecar.wait_progress(loading, "load")
+    unload = sidecar.send("unloadModel", {"modelId": "model-1"})
+    assert "memoryAfterBytes" in sidecar.result(unload)
+    assert_aborted(sidecar, loading)
+    assert "error" in sidecar.response(creating)
+    assert sidecar.call("status")["models"] == []
+
+
+def test_unloading_a_model_whose_engine_died_works(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    psutil.Process(sidecar.engines()["model-1"]).kill()
+    sidecar.call("unloadModel", {"modelId": "model-1"})
+    assert sidecar.call("status")["models"] == []
+    assert "engineCrashed" not in str(sidecar.messages)
+
+
+def test_loading_and_unloading_leaves_no_thread_descriptor_or_process(start: Start, model_path: str) -> None:
+    sidecar = start()
+    router = psutil.Process(sidecar.process.pid)
+
+    def round_trip() -> None:
+        model_id = sidecar.call("loadModel", {"path": model_path})["modelId"]
+        sidecar.call("unloadModel", {"modelId": model_id})
+
+    def held() -> tuple[int, int, int]:
+        descriptors = router.num_handles() if sys.platform == "win32" else router.num_fds()
+        return router.num_threads(), descriptors, len(sidecar.family())
+
+    round_trip()
+    before = settled = held()
+    for _ in range(4):
+        round_trip()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        settled = held()
+        if settled <= before:
+            break
+        time.sleep(0.05)
+    assert all(now <= then for now, then in zip(settled, before, strict=True)), f"{before} became {settled}"
+
+
+def test_disposing_of_a_context_gives_its_memory_back(start: Start, model_path: str) -> None:
+    sidecar = start()
+    sidecar.call("loadModel", {"path": model_path})
+    engine = psutil.Process(sidecar.engines()["model-1"])
+    size = {"modelId": "model-1", "contextSize": 8192}
+    sidecar.call("disposeContext", {"contextId": sidecar.call("createContext", size)["contextId"]})
+    before = engine.memory_info().rss
+    for _ in range(5):
+        made = sidecar.call("createContext", size)
+        assert made["memoryBytes"] > before + 100_000_000
+        sidecar.call("disposeContext", {"contextId": made["contextId"]})
+    assert engine.memory_info().rss < before + 20_000_000
+
+
+def test_nothing_uses_the_processor_when_there_is_nothing_to_do(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path, sequences=2)
+    sidecar.call("init")  # an idle engine beside
+    for request in [send_endless(sidecar, maxTokens=8) for _ in range(2)]:
+        sidecar.result(request)
+    request = send_endless(sidecar)
+    sidecar.wait_progress(request, "generate")
+    sidecar.call("abort", {"requestId": request})
+    time.sleep(1.5)  # the timer of the abort's grace, the end of OpenMP's spinning
+    processes = sidecar.family()
+    assert len(processes) == 3
+
+    def used() -> list[tuple[float, int]]:
+        return [
+            (
+                process.cpu_times().user + process.cpu_times().system,
+                process.num_ctx_switches().voluntary,
+            )
+            for process in processes
+        ]
+
+    before = used()
+    time.sleep(5)
+    after = used()
+    for (cpu, switches), (cpu_before, switches_before) in zip(after, before, strict=True):
+        assert cpu - cpu_before <= 0.0101
+        assert switches - switches_before <= 5, "something polls"
+
+
+def test_model_ids_count_on_and_status_tells_the_truth(start: Start, model_path: str) -> None:
+    sidecar = start()
+    for _ in range(2):
+        sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("unloadModel", {"modelId": "model-1"})
+    with pytest.raises(Refused):
+        sidecar.call("loadModel", {"path": model_path + ".missing"})
+    sidecar.call("loadModel", {"path": model_path})
+    status = sidecar.call("status")
+    assert [model["modelId"] for model in status["models"]] == ["model-2", "model-4"]
+    family = {process.pid: process.memory_info().rss for process in sidecar.family()}
+    assert {process["pid"] for process in status["processes"]} <= set(family)
+    measured = sum(family[process["pid"]] for process in status["processes"])
+    assert status["memoryBytes"] == pytest.approx(measured, rel=0.1)

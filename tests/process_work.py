@@ -1,0 +1,80 @@
+"""For tests of the program: work to be interrupted, and what an interruption must leave behind."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from driver import Message, Sidecar
+
+ABORTED = -32800
+
+COUNT = "1, 2, 3, 4, 5,"
+COUNTED = " 6, 7, 8, 9, 10"
+"""How the model goes on, greedily, by 15 tokens, each far more likely than the next best."""
+
+
+def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
+    """Load model-1 and make context-1."""
+    sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 2048, **context})
+
+
+def count(sidecar: Sidecar, context_id: str = "context-1") -> str:
+    """A short greedy text, to see whether a context works: COUNTED if it does."""
+    params = {"contextId": context_id, "prompt": COUNT, "maxTokens": 15, "temperature": 0}
+    text: str = sidecar.call("complete", params)["text"]
+    return text
+
+
+def send_endless(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
+    """A completion that goes on until the context is full, which takes many seconds."""
+    endless = {"contextId": context_id, "prompt": COUNT, "ignoreEos": True, "temperature": 0}
+    return sidecar.send("complete", {**endless, **params})
+
+
+def send_long_prompt(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
+    """A completion whose prompt takes seconds: about 1,500 tokens, none of them in a cache."""
+    first = random.randint(0, 10**6)
+    prompt = " ".join(f"Item {first + number} costs {number} dollars." for number in range(120))
+    return sidecar.send("complete", {"contextId": context_id, "prompt": prompt, "maxTokens": 4, **params})
+
+
+def assert_aborted(sidecar: Sidecar, request_id: Any) -> Message:
+    """The request ended as an aborted one must; returns its `partial`."""
+    response = sidecar.response(request_id)
+    assert response.get("error", {}).get("code") == ABORTED, response
+    assert response["error"]["data"]["kind"] == "aborted"
+    assert len(sidecar.responses(request_id)) == 1
+    partial: Message = response["error"]["data"].get("partial", {})
+    if "text" in partial:
+        assert partial["text"] == sidecar.streamed(request_id)
+    assert_silent_after_response(sidecar, request_id)
+    return partial
+
+
+def assert_silent_after_response(sidecar: Sidecar, request_id: Any) -> None:
+    """No progress of a request came after its response."""
+    answered = sidecar.messages.index(sidecar.response(request_id))
+    late = [
+        m
+        for m in sidecar.messages[answered:]
+        if m.get("method") == "progress" and m["params"]["requestId"] == request_id
+    ]
+    assert not late
+
+
+def abort_and_check(sidecar: Sidecar, request_id: Any) -> Message:
+    """Abort a request that cannot have ended yet; returns its `partial`."""
+    abort = sidecar.send("abort", {"requestId": request_id})
+    result = sidecar.result(abort)
+    assert result["outcome"] == "aborted"
+    partial = assert_aborted(sidecar, request_id)
+    answers = [sidecar.messages.index(sidecar.response(which)) for which in (request_id, abort)]
+    assert answers == sorted(answers), "abort was answered before the work had stopped"
+    return partial
+
+
+def pids(sidecar: Sidecar) -> dict[str, int]:
+    """modelId → pid of its engine."""
+    return sidecar.engines()

@@ -1,0 +1,93 @@
+"""A plain greedy loop over llama-cpp-python, without a line of the program: what its results must equal.
+
+Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, jobs},
+each job being {prompt (text, or token ids), maxTokens}; prints a JSON list of {prompt, tokens, pieces,
+margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how much the logit of each chosen
+token was above the next best.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from typing import Any
+
+import numpy
+from llama_cpp import llama_cpp as lib
+
+
+def main() -> None:
+    """Read the jobs, run each on a context of its own, print the outcomes."""
+    order = json.load(sys.stdin)
+    keep_quiet = lib.llama_log_callback(lambda *_: None)
+    lib.llama_log_set(keep_quiet, None)
+    lib.llama_backend_init()
+    model = lib.llama_model_load_from_file(order["model"].encode(), lib.llama_model_default_params())
+    print(json.dumps([run(model, order, job) for job in order["jobs"]]))
+
+
+def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
+    """One greedy completion on a new context."""
+    vocab = lib.llama_model_get_vocab(model)
+    size = lib.llama_vocab_n_tokens(vocab)
+    options = lib.llama_context_default_params()
+    options.n_ctx = order["contextSize"] * order["sequences"]
+    options.n_seq_max = order["sequences"]
+    options.n_batch = options.n_ubatch = order["batchSize"]
+    options.n_threads = options.n_threads_batch = order["threads"]
+    context = lib.llama_init_from_model(model, options)
+    batch = lib.llama_batch_init(order["batchSize"], 0, 1)
+    prompt = job["prompt"] if isinstance(job["prompt"], list) else tokenize(vocab, job["prompt"])
+    pending, position = prompt, 0
+    tokens: list[int] = []
+    margins: list[float] = []
+    ended = False
+    while len(tokens) < job["maxTokens"] and not ended:
+        while pending:
+            chunk, pending = pending[: order["batchSize"]], pending[order["batchSize"] :]
+            fill(batch, chunk, position)
+            assert lib.llama_decode(context, batch) == 0
+            position += len(chunk)
+        logits = numpy.ctypeslib.as_array(lib.llama_get_logits_ith(context, -1), (size,))
+        best = int(logits.argmax())
+        ended = bool(lib.llama_vocab_is_eog(vocab, best))
+        if not ended:
+            margins.append(float(logits[best] - numpy.partition(logits, -2)[-2]))
+            tokens.append(best)
+            pending = [best]
+    lib.llama_batch_free(batch)
+    lib.llama_free(context)
+    pieces = [piece(vocab, token).hex() for token in tokens]
+    return {"prompt": prompt, "tokens": tokens, "pieces": pieces, "margins": margins, "ended": ended}
+
+
+def fill(batch: Any, tokens: list[int], position: int) -> None:
+    """Put the next tokens of the sequence into the batch."""
+    for index, token in enumerate(tokens):
+        batch.token[index] = token
+        batch.pos[index] = position + index
+        batch.n_seq_id[index] = 1
+        batch.seq_id[index][0] = 0
+        batch.logits[index] = index == len(tokens) - 1
+    batch.n_tokens = len(tokens)
+
+
+def tokenize(vocab: Any, text: str) -> list[int]:
+    """Tokens of a prompt, special ones recognised."""
+    data = text.encode()
+    tokens = (lib.llama_token * (len(data) + 8))()
+    count = lib.llama_tokenize(vocab, data, len(data), tokens, len(tokens), True, True)
+    assert count >= 0
+    return list(tokens[:count])
+
+
+def piece(vocab: Any, token: int) -> bytes:
+    """The bytes of a token."""
+    buffer = ctypes.create_string_buffer(256)
+    size = lib.llama_token_to_piece(vocab, token, buffer, len(buffer), 0, False)
+    return buffer.raw[:size]
+
+
+if __name__ == "__main__":
+    main()

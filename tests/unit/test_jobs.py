@@ -1,0 +1,75 @@
+"""The engine's side of a request: one answer, and a cancel at any moment."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sidecar.core.jobs import Jobs
+from sidecar.message_handler.errors import SidecarError
+
+
+@pytest.fixture
+def sent() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def jobs(sent: list[Any]) -> Jobs:
+    writer: Any = SimpleNamespace(send=lambda line, wake=True: sent.append(json.loads(line)))
+    return Jobs(writer)
+
+
+def test_only_the_first_answer_leaves(jobs: Jobs, sent: list[Any]) -> None:
+    job = jobs.open(1, "chat", {})
+    job.answer({"a": 1})
+    job.answer({"a": 2})
+    job.fail(SidecarError("aborted", "x"))
+    assert [m["result"] for m in sent] == [{"a": 1}]
+
+
+def test_a_job_that_nobody_has_begun_is_aborted_at_once(jobs: Jobs, sent: list[Any]) -> None:
+    job = jobs.open("x", "chat", {})
+    jobs.cancel("x")
+    assert sent[0]["error"]["code"] == -32800
+    assert not jobs.begin(job), "the desk must not take it up"
+
+
+def test_a_running_job_is_interrupted(jobs: Jobs, sent: list[Any]) -> None:
+    job, calls = jobs.open(1, "chat", {}), []
+    assert jobs.begin(job)
+    job.interruptible(lambda: calls.append(1))
+    jobs.cancel(1)
+    assert calls == [1]
+    assert sent == [], "whoever works on it answers"
+
+
+def test_a_cancel_between_two_kinds_of_work_interrupts_the_next(jobs: Jobs) -> None:
+    job, calls = jobs.open(1, "chat", {}), []
+    jobs.begin(job)
+    jobs.cancel(1)
+    job.interruptible(lambda: calls.append(1))
+    assert calls == [1]
+    with pytest.raises(SidecarError):
+        job.check()
+
+
+def test_cancelling_one_does_not_touch_the_text_one_nor_what_is_unknown(jobs: Jobs, sent: list[Any]) -> None:
+    jobs.open("1", "chat", {})
+    jobs.cancel(1)
+    jobs.cancel(99)
+    assert sent == []
+
+
+def test_a_defect_is_answered_without_its_words(jobs: Jobs, sent: list[Any]) -> None:
+    jobs.open(1, "chat", {}).fail(RuntimeError("secret"))
+    assert sent[0]["error"]["data"]["kind"] == "internalError"
+    assert "secret" not in json.dumps(sent)
+
+
+def test_an_abort_carries_what_was_done(jobs: Jobs, sent: list[Any]) -> None:
+    jobs.open(1, "chat", {}).abort({"text": "so far"})
+    assert sent[0]["error"]["data"]["partial"] == {"text": "so far"}

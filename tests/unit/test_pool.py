@@ -1,0 +1,152 @@
+"""Models, contexts and the engines that hold them, without any engine."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.worker import pool as module
+from sidecar.worker.pool import CRASH_WINDOW_S, MAX_CRASHES, MAX_WAITING_BYTES, Pool, Settings
+
+
+class FakeProcess:
+    """Stands for a WorkerProcess."""
+
+    def __init__(self, role: str, arguments: list[str], *_: Any) -> None:
+        self.role = role
+        self.arguments = arguments
+        self.pid = id(self)
+        self.condemned = False
+        self.sent: list[Any] = []
+        self.writer = SimpleNamespace(waiting_bytes=0)
+
+    def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    monkeypatch.setattr(module, "WorkerProcess", FakeProcess)
+    return Pool(Settings(), lambda *_: None, lambda *_: None)
+
+
+def kind_of(call: Any) -> str:
+    with pytest.raises(SidecarError) as caught:
+        call()
+    caught.value.to_wire()
+    return caught.value.kind
+
+
+def ready(pool: Pool) -> Any:
+    model = pool.add_model({"path": "m.gguf"})
+    model.state = "ready"
+    return model
+
+
+def test_ids_count_up_and_are_never_used_again(pool: Pool) -> None:
+    first = pool.add_model({"path": "a"})
+    pool.forget(first)
+    second = pool.add_model({"path": "b"})
+    assert (first.model_id, second.model_id) == ("model-1", "model-2")
+    ids = [pool.add_context(second, {})["contextId"] for _ in range(3)]
+    second.contexts.pop("context-3")
+    assert [*ids, pool.add_context(second, {})["contextId"]] == [f"context-{n}" for n in (1, 2, 3, 4)]
+
+
+def test_a_model_takes_the_spare_engine_and_the_next_one_another(pool: Pool) -> None:
+    spare = pool.spare()
+    assert pool.spare() is spare
+    first, second = pool.add_model({"path": "a"}), pool.add_model({"path": "b"})
+    assert first.process is spare
+    assert second.process is not spare
+    assert len(pool.processes) == 2
+
+
+def test_a_model_is_loaded_by_the_settings_of_its_time(pool: Pool) -> None:
+    pool.settings = Settings(gpu="cpu", max_threads=3)
+    model = pool.add_model({"path": "a", "useMmap": False})
+    pool.settings = Settings()
+    assert model.load == {"path": "a", "useMmap": False, "modelId": "model-1", "gpu": "cpu", "maxThreads": 3}
+
+
+def test_unknown_ids_are_told_with_those_that_are_known(pool: Pool) -> None:
+    model = ready(pool)
+    pool.add_context(model, {})
+    for call, pointer, known in (
+        (lambda: pool.model("model-9"), "/modelId", ["model-1"]),
+        (lambda: pool.model_of_context("x" * 1000), "/contextId", ["context-1"]),
+    ):
+        with pytest.raises(SidecarError) as caught:
+            call()
+        assert caught.value.details["pointer"] == pointer
+        assert caught.value.details["allowed"] == known
+        assert len(caught.value.details["value"]) <= 200
+    assert pool.model_of_context("context-1") is model
+
+
+def test_the_engine_of_a_dead_model_is_started_again_with_all_that_it_had(pool: Pool) -> None:
+    model = ready(pool)
+    pool.add_context(model, {"modelId": "model-1", "contextSize": 64})
+    dead = model.process
+    assert pool.died(dead) is model
+    assert (model.state, model.process, dead in pool.processes) == ("crashed", None, False)
+    engine: Any = pool.engine(model)
+    assert engine is not dead
+    assert pool.engine(model) is engine
+    (restore,) = engine.sent
+    assert restore["method"] == "restore"
+    assert restore["params"]["load"] == model.load
+    assert [c["contextId"] for c in restore["params"]["contexts"]] == ["context-1"]
+    assert model.state == "ready"
+
+
+def test_the_death_of_the_spare_concerns_no_model(pool: Pool) -> None:
+    ready(pool)
+    spare = pool.spare()
+    assert pool.died(spare) is None
+    assert pool.spare() is not spare
+
+
+def test_a_model_that_keeps_crashing_is_given_up(pool: Pool) -> None:
+    model = ready(pool)
+    for _ in range(MAX_CRASHES):
+        pool.died(pool.engine(model))
+    assert kind_of(lambda: pool.engine(model)) == "engineCrashed"
+
+
+def test_crashes_long_ago_are_forgiven(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ready(pool)
+    for _ in range(MAX_CRASHES):
+        pool.died(pool.engine(model))
+    later = time.monotonic() + CRASH_WINDOW_S + 1
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later))
+    pool.engine(model)
+
+
+def test_an_engine_that_was_ended_for_an_abort_is_no_crash(pool: Pool) -> None:
+    model = ready(pool)
+    for _ in range(MAX_CRASHES + 1):
+        engine = pool.engine(model)
+        engine.condemned = True
+        pool.died(engine)
+    pool.engine(model)
+
+
+def test_an_engine_that_does_not_keep_up_gets_no_more(pool: Pool) -> None:
+    model = ready(pool)
+    writer: Any = model.process.writer
+    writer.waiting_bytes = MAX_WAITING_BYTES + 1
+    assert kind_of(lambda: pool.engine(model)) == "overloaded"
+
+
+def test_an_engine_that_cannot_be_started_is_told(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(module, "WorkerProcess", refuse)
+    assert kind_of(pool.spare) == "engineStartFailed"
+    assert pool.processes == []
