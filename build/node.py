@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,6 +84,8 @@ def with_packages() -> Node:
 
 
 def test() -> bool:
-    """Runs `npm test`; returns whether it passed."""
+    """Runs `npm test`; returns whether it passed. Its clients drive the program of this checkout."""
     node = with_packages()
-    return call([*node.npm, "test"], node.env, cwd=NPM_PACKAGE) == 0
+    program = json.dumps([str(VENV_PYTHON), "-m", "sidecar"])
+    env = {**node.env, "LLAMA_SIDECAR_COMMAND": program}
+    return call([*node.npm, "test"], env, cwd=NPM_PACKAGE) == 0

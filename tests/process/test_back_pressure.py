@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -40,7 +39,7 @@ def wait_stalled(sidecar: Sidecar) -> None:
 
 
 @pytest.fixture
-def unread(start: Start, model_path: str) -> Iterator[Sidecar]:
+def unread(start: Start, model_path: str) -> Sidecar:
     """A program with context-1 (two sequences), whose stdout nobody reads any more and stderr never."""
     sidecar = start("--log-level", "debug", stderr=None)
     load(sidecar, model_path, sequences=2)

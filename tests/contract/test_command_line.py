@@ -1,0 +1,61 @@
+"""What the program says to a person on the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import sidecar
+from driver import environment
+
+
+def run(program: list[str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment()
+    )
+
+
+def test_help_tells_the_options_and_how_to_begin(program: list[str]) -> None:
+    shown = run(program, "--help")
+    assert shown.returncode == 0
+    text = shown.stdout.decode()
+    for needed in (
+        "--version",
+        "--print-schema",
+        "--finish",
+        "--parent-pid",
+        "--log-level",
+        "demo",
+        "loadModel",
+    ):
+        assert needed in text
+    assert "--role" not in text, "roles are for the program itself"
+
+
+def test_version_is_the_package_version(program: list[str]) -> None:
+    assert run(program, "--version").stdout.decode() == f"llama-sidecar {sidecar.__version__}\n"
+
+
+def test_print_schema_prints_an_openrpc_document(program: list[str]) -> None:
+    document = json.loads(run(program, "--print-schema").stdout)
+    assert {method["name"] for method in document["methods"]} >= {"init", "chat", "exit"}
+
+
+def test_a_wrong_option_is_told_on_stderr_with_status_2(program: list[str]) -> None:
+    shown = run(program, "--no-such-option")
+    assert (shown.returncode, shown.stdout) == (2, b"")
+    assert b"--no-such-option" in shown.stderr
+
+
+def test_demo_loads_a_model_and_shows_its_answer(program: list[str], model_path: str) -> None:
+    shown = run(program, "demo", "--model", model_path, "--prompt", "Say hello.")
+    assert shown.returncode == 0
+    text = shown.stdout.decode()
+    assert '> {"jsonrpc":"2.0","id":1,"method":"init"' in text
+    assert "tokens" in text.splitlines()[-3]
+
+
+def test_demo_without_a_model_says_what_to_do(program: list[str]) -> None:
+    shown = run(program, "demo", "--model", "no/such/file.gguf")
+    assert shown.returncode == 1
+    assert "there is no file" in shown.stderr.decode()
