@@ -69,6 +69,8 @@ class Sidecar:
         self.messages: list[Any] = []
         self._next_id = 0
         self._received = bytearray()
+        self.cut = b""
+        """What stdout ended with, if that was no whole line."""
         self._may_read = threading.Event()
         self._reader: threading.Thread | None = None
         if read:
@@ -152,13 +154,11 @@ class Sidecar:
         rest = bytearray()  # added to in place: a line may have many megabytes
         while self._may_read.wait() and (chunk := os.read(self._out.fileno(), 65536)):
             self._received += chunk
-            *lines, last = chunk.split(b"\n")
+            rest += chunk
+            *lines, rest = rest.split(b"\n") if b"\n" in chunk else [rest]
             for line in lines:
-                self._inbox.put(json.loads(rest + line))
-                rest = bytearray()
-            rest += last
-        if rest:
-            self._inbox.put(json.loads(rest))
+                self._inbox.put(json.loads(line))
+        self.cut = bytes(rest)
         self._inbox.put(None)
 
     def receive(self, timeout_s: float = WAIT_S) -> Any:
@@ -209,6 +209,7 @@ class Sidecar:
             while True:
                 self.receive()
         except EOFError:
+            assert not self.cut, "the last line is not whole"
             return self.messages
 
     def responses(self, request_id: Any) -> list[Message]:
@@ -223,26 +224,11 @@ class Sidecar:
 
     def wait_progress(self, request_id: Any, progress_type: str, timeout_s: float = WAIT_S) -> Message:
         """The next progress of this type of a request."""
-        return self.wait_for(  # type: ignore[no-any-return]
-            lambda m: (
-                isinstance(m, dict)
-                and m.get("method") == "progress"
-                and m["params"]["requestId"] == request_id
-                and m["params"]["progressType"] == progress_type
-            ),
-            timeout_s,
-        )
+        return self.wait_for(lambda m: _is_progress(m, request_id, progress_type), timeout_s)
 
     def progress(self, request_id: Any, progress_type: str) -> list[Message]:
         """The params of all progress of one type of a request, of what was received so far."""
-        return [
-            m["params"]
-            for m in self.messages
-            if isinstance(m, dict)
-            and m.get("method") == "progress"
-            and m["params"]["requestId"] == request_id
-            and m["params"]["progressType"] == progress_type
-        ]
+        return [m["params"] for m in self.messages if _is_progress(m, request_id, progress_type)]
 
     def streamed(self, request_id: Any) -> str:
         """All deltas of a request joined."""
@@ -320,6 +306,13 @@ def _has_mark(process: psutil.Process, mark: str) -> bool:
         return process.environ().get(MARK) == mark and alive(process)
     except (psutil.Error, OSError):
         return False
+
+
+def _is_progress(message: Any, request_id: Any, progress_type: str) -> bool:
+    if not isinstance(message, dict) or message.get("method") != "progress":
+        return False
+    params = message["params"]
+    return bool(params["requestId"] == request_id and params["progressType"] == progress_type)
 
 
 def same_id(message: Message, request_id: Any) -> bool:

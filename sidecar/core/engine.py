@@ -25,8 +25,9 @@ FAULT_FLUSH_S: Final = 0.2
 """How long the last words before an abort() may take to leave."""
 
 KEPT_LOG_LINES: Final = 20
-LLAMA_LEVELS: Final = {1: "debug", 2: "debug", 3: "info", 4: "error", 5: "debug"}
-"""ggml_log_level → ours, one lower: its info is an app's debug. 3 is its warning, 5 goes on a line."""
+LLAMA_LEVELS: Final = {1: "debug", 2: "debug", 3: "info", 4: "info", 5: "debug"}
+"""ggml_log_level → ours, lower: what fails is answered with a typed error and llama.cpp's reason in it, and
+it also calls it an error when we abort. 3 is its warning, 4 its error, 5 goes on a line."""
 
 
 class LlamaLog:

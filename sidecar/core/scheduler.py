@@ -7,6 +7,7 @@ what room is left. Requests beyond the number of sequences wait, oldest first.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Final
 
@@ -19,6 +20,10 @@ from sidecar.message_handler.writer import Writer
 
 PROMPT_CHUNK_BESIDE_STREAMS: Final = 64
 """Prompt tokens a step while other requests generate: what a long prompt may hold them up by."""
+
+TELL_INTERVAL_S: Final = 0.016
+"""Deltas leave at most this often, once a frame of a screen: each wakes three threads of two other processes,
+which take their time from the two that compute. The first one leaves at once."""
 
 MAX_WAITING: Final = 256
 """Requests that may wait for a sequence of one context."""
@@ -100,11 +105,15 @@ class Scheduler:
 
     def run(self) -> None:
         """Serve for ever."""
+        tell_at = 0.0
         while True:
             contexts = self._next_contexts()
             for context in contexts:
                 self._step(context)
-            self._writer.wake()
+            now = time.monotonic()
+            if now >= tell_at:
+                self._writer.wake()
+                tell_at = now + TELL_INTERVAL_S
             if not self._writer.has_room():
                 self._writer.wait_for_room(lambda: self._urgent)
 

@@ -142,6 +142,13 @@ class Writer:
                     return False
             return not self._broken
 
+    def stop(self) -> None:
+        """Write nothing more: the other side is known to be gone. Ends the thread."""
+        with self._changed:
+            self._broken = True
+            self._queue.clear()
+            self._changed.notify_all()
+
     def _append(self, pending: _Pending, wake: bool) -> None:
         if self._broken:
             return
@@ -168,7 +175,9 @@ class Writer:
         while True:
             with self._changed:
                 if not self._queue:
-                    self._changed.wait_for(lambda: self._queue)
+                    self._changed.wait_for(lambda: self._queue or self._broken)
+                if self._broken:
+                    return
                 data = memoryview(self._take())
                 self._writing = True
             try:

@@ -96,8 +96,11 @@ class WorkerProcess:
             except Exception as error:  # one bad message must not end the relay
                 log.log_exception(f"cannot relay a message of the {self.role}", error)
         self._reap()
-        self.ended.set()
-        self._on_end(self)
+        self.writer.stop()
+        try:
+            self._on_end(self)
+        finally:
+            self.ended.set()  # last: who waits for it finds all requests answered
 
     def _reap(self) -> None:
         import subprocess

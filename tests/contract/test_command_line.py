@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 
-import sidecar
 from driver import environment
+
+import sidecar
 
 
 def run(program: list[str], *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -131,7 +131,7 @@ def test_in_load_at_30_random_moments_and_the_next_load_works(start: Start, mode
 
 @pytest.mark.slow
 def test_in_the_prompt_at_20_random_moments(busy: Sidecar) -> None:
-    for moment in moments(20, 1.0):
+    for moment in moments(20, 0.6):
         request = send_long_prompt(busy)
         time.sleep(moment)
         partial = abort_and_check(busy, request)

@@ -49,16 +49,22 @@ def unread(start: Start, model_path: str) -> Sidecar:
     return sidecar
 
 
-def fill_pipes(sidecar: Sidecar) -> list[Any]:
-    """Requests whose answers fill every buffer between the engine and the client."""
-    requests = [sidecar.send("rpc.discover") for _ in range(12)]
+def stall(sidecar: Sidecar, *streams: dict[str, Any]) -> list[Any]:
+    """Start streams and fill every buffer between the engine and the client; returns all requests.
+
+    First the router's buffer, so that it takes nothing more from the engine, then the engine's.
+    """
+    filling = [sidecar.send("rpc.discover") for _ in range(12)]
+    requests = [send_endless(sidecar, **params) for params in streams]
     text = {"modelId": "model-1", "text": "a b c d e f g h " * 4000}
-    return requests + [sidecar.send("tokenize", text) for _ in range(6)]
+    filling += [sidecar.send("tokenize", text) for _ in range(10)]
+    wait_stalled(sidecar)
+    return requests + filling
 
 
 @pytest.mark.slow
 def test_memory_stays_flat_while_two_streams_run_unread(unread: Sidecar) -> None:
-    requests = [send_endless(unread, maxTokens=900) for _ in range(2)]
+    requests = [send_endless(unread, maxTokens=350) for _ in range(2)]
     time.sleep(2)  # the first steps take what they need for good
     measured = []
     running = unread.family()
@@ -74,18 +80,17 @@ def test_memory_stays_flat_while_two_streams_run_unread(unread: Sidecar) -> None
     unread.start_reading()
     for request in requests:
         result = unread.result(request)
-        assert result["usage"]["completionTokens"] == 900
+        assert result["usage"]["completionTokens"] == 350
         assert unread.streamed(request) == result["text"]
         assert_silent_after_response(unread, request)
-    assert len(unread.progress(requests[0], "generate")) < 900, "nothing was merged"
+    assert len(unread.progress(requests[0], "generate")) < 350, "nothing was merged"
     assert unread.call("ping")
 
 
 def test_work_waits_for_the_reader_and_goes_on_with_every_letter(unread: Sidecar) -> None:
     engines = [process.pid for process in unread.family()]
-    filling = fill_pipes(unread)
-    requests = [send_endless(unread, maxTokens=300) for _ in range(2)]
-    wait_stalled(unread)
+    first, second, *filling = stall(unread, {"maxTokens": 300}, {"maxTokens": 300})
+    requests = [first, second]
     flat = memory(unread)
     time.sleep(1)
     assert memory(unread) - flat < 2 * MB
@@ -103,10 +108,7 @@ def test_work_waits_for_the_reader_and_goes_on_with_every_letter(unread: Sidecar
 @pytest.mark.parametrize("form", ["abort", "$/cancelRequest"])
 def test_abort_works_though_nobody_reads(unread: Sidecar, form: str) -> None:
     engine = sorted(process.pid for process in unread.family())
-    fill_pipes(unread)
-    stays = send_endless(unread, maxTokens=200)
-    goes = send_endless(unread)
-    wait_stalled(unread)
+    stays, goes, *_ = stall(unread, {"maxTokens": 200}, {})
     if form == "abort":
         abort = unread.send("abort", {"requestId": goes})
     else:
@@ -127,9 +129,7 @@ def test_abort_works_though_nobody_reads(unread: Sidecar, form: str) -> None:
 
 
 def test_unload_works_though_nobody_reads(unread: Sidecar) -> None:
-    fill_pipes(unread)
-    request = send_endless(unread)
-    wait_stalled(unread)
+    request, *_ = stall(unread, {})
     unload = unread.send("unloadModel", {"modelId": "model-1"})
     deadline = time.monotonic() + 5
     while len(unread.family()) > 1:
@@ -143,10 +143,7 @@ def test_a_client_that_never_reads_and_closes_stdin_is_left_in_time(start: Start
     sidecar = start("--log-level", "debug", stderr=None)
     load(sidecar, model_path, sequences=2)
     sidecar.stop_reading()
-    fill_pipes(sidecar)
-    for _ in range(3):
-        send_endless(sidecar)
-    wait_stalled(sidecar)
+    stall(sidecar, {}, {}, {})
     since = time.monotonic()
     sidecar.close_stdin()
     assert sidecar.wait_exit(10) == 0

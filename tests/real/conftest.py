@@ -1,0 +1,133 @@
+"""One program with the model for all of these tests, and what a plain loop over the bindings says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driver import Sidecar, environment
+
+SIZE = 1024
+"""Tokens that a sequence of the contexts holds."""
+
+
+@pytest.fixture(scope="session")
+def real(program: list[str], model_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    """A program with model-1, context-1 (one sequence) and context-2 (four), whose engine must survive."""
+    sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("real") / "stderr.txt")
+    sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": SIZE})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": SIZE, "sequences": 4})
+    engines = sidecar.engines()
+    yield sidecar
+    assert sidecar.engines() == engines, "a test cost the engine"
+    assert sidecar.call("status")["requests"] == []
+    assert [context["contextId"] for context in sidecar.call("status")["contexts"]] == [
+        "context-1",
+        "context-2",
+    ]
+    log = sidecar.log()
+    assert not sidecar.end()
+    assert "traceback" not in log, log
+
+
+@pytest.fixture
+def fresh(real: Sidecar) -> Iterator[Callable[..., str]]:
+    """Makes contexts with nothing in their caches, for one test."""
+    made: list[str] = []
+
+    def make(**params: Any) -> str:
+        result = real.call("createContext", {"modelId": "model-1", "contextSize": SIZE, **params})
+        made.append(result["contextId"])
+        return made[-1]
+
+    yield make
+    for context_id in made:
+        real.call("disposeContext", {"contextId": context_id})
+
+
+def chatml(*turns: tuple[str, str]) -> str:
+    """A conversation as SmolLM2's template writes it, with the opening of the assistant's turn."""
+    return (
+        "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
+    )
+
+
+SYSTEM = ("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 76))
+"""A prompt of more than 700 tokens, which is more than one batch holds."""
+
+PROMPTS: dict[str, tuple[str, int]] = {
+    "story": ("Once upon a time", 32),
+    "capital": ("The capital of France is", 24),
+    "count": ("1, 2, 3, 4, 5,", 30),
+    "alphabet": ("The alphabet: a b c d e f g", 19),
+    "faces": ("😀😁😂🤣😃😄😅😆" * 3, 30),
+    "letters and faces": ("A😀B😀C😀D😀E😀F😀G😀H😀", 32),
+    "foxes": ("🦊🦝" * 6, 32),
+    "japanese": ("日本語の文章です。日本語の文章です。", 30),
+    "chinese": ("漢字" * 7, 30),
+    "code": ("def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return", 32),
+    "long": (LONG, 12),
+    "chat": (chatml(SYSTEM, ("user", "Hi")), 20),
+    "chat count": (chatml(SYSTEM, ("user", "Count from 1 to 20.")), 30),
+}
+"""Name → prompt, tokens to generate."""
+
+
+@dataclass
+class Plain:
+    """What the plain loop made of a prompt."""
+
+    prompt: list[int]
+    tokens: list[int]
+    pieces: list[bytes]
+    margins: list[float]
+    ended: bool
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.pieces).decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="session")
+def plain(real: Sidecar, model_path: str) -> dict[str, Plain]:
+    """Name → what a plain loop makes of each of PROMPTS, with context parameters like the program's."""
+    return run_plain(model_path, {name: list(job) for name, job in PROMPTS.items()}, threads_of(real))
+
+
+def threads_of(sidecar: Sidecar) -> int:
+    """Compute threads of the program's contexts."""
+    threads: int = sidecar.call("init")["threads"]
+    return threads
+
+
+def run_plain(model_path: str, jobs: dict[str, list[Any]], threads: int) -> dict[str, Plain]:
+    """Run plain_loop.py for these prompts (text or tokens, tokens to generate)."""
+    order = {
+        "model": model_path,
+        "contextSize": SIZE,
+        "sequences": 1,
+        "batchSize": 512,
+        "threads": threads,
+        "jobs": [{"prompt": prompt, "maxTokens": tokens} for prompt, tokens in jobs.values()],
+    }
+    script = Path(__file__).parent / "plain_loop.py"
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        input=json.dumps(order).encode(),
+        capture_output=True,
+        timeout=300,
+        env=environment(OMP_WAIT_POLICY="passive"),  # where others compute, too, spinning costs minutes
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    results = json.loads(done.stdout)
+    for result in results:
+        result["pieces"] = [bytes.fromhex(piece) for piece in result["pieces"]]
+    return {name: Plain(**result) for name, result in zip(jobs, results, strict=True)}

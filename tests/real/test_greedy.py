@@ -1,0 +1,140 @@
+"""The program says what a plain loop over the same bindings says, token for token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from driver import Sidecar
+
+pytestmark = pytest.mark.real
+
+GREEDY: dict[str, Any] = {"temperature": 0}
+COUNTING = [
+    {"role": "user", "content": "Count from 1 to 20."},
+    {"role": "assistant", "content": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"},
+    {"role": "user", "content": "Go on."},
+]
+TURN = "1, 2, 3, 4, 5, 6"
+"""What follows, greedily, by far."""
+
+LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 76))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "story",
+        "capital",
+        "count",
+        "alphabet",
+        "faces",
+        "letters and faces",
+        "foxes",
+        "japanese",
+        "chinese",
+        "code",
+        "long",
+        "chat",
+        "chat count",
+    ],
+)
+def test_complete_equals_a_plain_loop(
+    real: Sidecar, plain: Any, name: str, fresh: Callable[..., str]
+) -> None:
+    expected = plain[name]
+    limit = len(expected.tokens) + expected.ended
+    params = {"contextId": fresh(), "prompt": expected.prompt, "maxTokens": limit, **GREEDY}
+    result = real.call("complete", params)
+    assert result["text"] == expected.text
+    assert result["finishReason"] == ("stop" if expected.ended else "length")
+    assert result["usage"] == {
+        "promptTokens": len(expected.prompt),
+        "cachedTokens": 0,
+        "completionTokens": len(expected.tokens),
+    }
+
+
+def test_a_prompt_as_text_is_the_same_as_its_tokens(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    expected = plain["story"]
+    params = {"contextId": fresh(), "prompt": "Once upon a time", "maxTokens": 32, **GREEDY}
+    assert real.call("complete", params)["text"] == expected.text
+
+
+def test_chat_equals_a_plain_loop_over_the_rendered_prompt(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    context = fresh()
+    for name, content in [("chat", "Hi"), ("chat count", "Count from 1 to 20.")]:
+        expected = plain[name]
+        messages = [{"role": "user", "content": content}]
+        limit = 20 if expected.ended else len(expected.tokens)
+        params = {"contextId": context, "messages": messages, "maxTokens": limit, **GREEDY}
+        result = real.call("chat", params)
+        assert result["message"] == {"role": "assistant", "content": expected.text}
+        assert result["usage"]["promptTokens"] == len(expected.prompt)
+        assert result["finishReason"] == ("stop" if expected.ended else "length")
+        context = fresh()
+
+
+def test_a_second_turn_reuses_the_first_and_says_what_a_fresh_context_says(
+    real: Sidecar, fresh: Callable[..., str]
+) -> None:
+    used, new = fresh(), fresh()
+    first = {"contextId": used, "messages": COUNTING[:1], "maxTokens": 8, **GREEDY}
+    usage = real.call("chat", first)["usage"]
+    results = [
+        real.call("chat", {"contextId": context, "messages": COUNTING, "maxTokens": 16, **GREEDY})
+        for context in (used, new)
+    ]
+    assert [result["message"]["content"] for result in results] == [TURN, TURN]
+    assert results[0]["usage"]["cachedTokens"] >= usage["promptTokens"] - 1
+    assert results[1]["usage"]["cachedTokens"] == 0
+
+
+def test_the_same_prompt_again_evaluates_one_token_and_says_the_same(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    context, expected = fresh(), plain["long"]
+    params = {"contextId": context, "prompt": expected.prompt, "maxTokens": 12, **GREEDY}
+    first, second = real.call("complete", params), real.call("complete", params)
+    assert first["text"] == second["text"] == expected.text
+    assert second["usage"]["cachedTokens"] == len(expected.prompt) - 1
+    assert second["timings"]["promptMs"] < first["timings"]["promptMs"] / 2
+
+
+def test_a_prompt_that_differs_in_the_middle_reuses_what_is_before(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    context, expected = fresh(), plain["long"]
+    other = LONG.replace("Item 40 costs 120", "Thing 40 costs 121")
+    real.call("complete", {"contextId": context, "prompt": other, "maxTokens": 2, **GREEDY})
+    params = {"contextId": context, "prompt": expected.prompt, "maxTokens": 12, **GREEDY}
+    result = real.call("complete", params)
+    assert result["text"] == expected.text
+    assert 300 < result["usage"]["cachedTokens"] < 500
+
+
+def test_a_shorter_prompt_after_a_longer_one_is_right(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    context = fresh()
+    longer = {"contextId": context, "prompt": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11", "maxTokens": 20, **GREEDY}
+    real.call("complete", longer)
+    shorter = {"contextId": context, "prompt": "1, 2, 3, 4, 5,", "maxTokens": 30, **GREEDY}
+    result = real.call("complete", shorter)
+    assert result["text"] == plain["count"].text
+    assert result["usage"]["cachedTokens"] == 13
+
+
+def test_a_small_batch_says_what_a_large_one_says(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    context = fresh(batchSize=16)
+    for name in ("count", "alphabet", "letters and faces"):
+        expected = plain[name]
+        params = {"contextId": context, "prompt": expected.prompt, "maxTokens": len(expected.tokens)}
+        assert real.call("complete", {**params, **GREEDY})["text"] == expected.text
