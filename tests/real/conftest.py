@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import Sidecar, environment
+from driver import Sidecar
 
 SIZE = 1024
 """Tokens that a sequence of the contexts holds."""
@@ -124,7 +124,6 @@ def run_plain(model_path: str, jobs: dict[str, list[Any]], threads: int) -> dict
         input=json.dumps(order).encode(),
         capture_output=True,
         timeout=300,
-        env=environment(OMP_WAIT_POLICY="passive"),  # where others compute, too, spinning costs minutes
     )
     assert done.returncode == 0, done.stderr.decode()
     results = json.loads(done.stdout)
