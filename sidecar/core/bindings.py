@@ -84,6 +84,11 @@ _reg_count = _ggml("ggml_backend_reg_count", ctypes.c_size_t)
 _reg_get = _ggml("ggml_backend_reg_get", ctypes.c_void_p, ctypes.c_size_t)
 _reg_name = _ggml("ggml_backend_reg_name", ctypes.c_char_p, ctypes.c_void_p)
 
+_reg_function = _ggml("ggml_backend_reg_get_proc_address", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
+_attach_threadpool = _ggml("llama_attach_threadpool", None, *(ctypes.c_void_p,) * 3)
+_detach_threadpool = _ggml("llama_detach_threadpool", None, ctypes.c_void_p)
+_threadpool_params_init = _ggml("ggml_threadpool_params_init", None, ctypes.c_void_p, ctypes.c_int)
+
 _AbortMessage = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 _set_abort_callback = _ggml("ggml_set_abort_callback", ctypes.c_void_p, _AbortMessage)
 
@@ -142,6 +147,44 @@ def devices() -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+class _ThreadPoolParams(ctypes.Structure):
+    """struct ggml_threadpool_params (ggml.h)."""
+
+    _fields_ = (
+        ("cpumask", ctypes.c_bool * 512),
+        ("n_threads", ctypes.c_int),
+        ("prio", ctypes.c_int),
+        ("poll", ctypes.c_uint32),
+        ("strict_cpu", ctypes.c_bool),
+        ("paused", ctypes.c_bool),
+    )
+
+
+def _cpu_function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """A function of the CPU backend, which may be a library of its own."""
+    cpu = next(_reg_get(i) for i in range(_reg_count()) if _reg_name(_reg_get(i)) == b"CPU")
+    function: Callable[..., Any] = ctypes.CFUNCTYPE(result, *arguments)(_reg_function(cpu, name.encode()))
+    return function
+
+
+class ThreadPool:
+    """The compute threads of a context. Without one, ggml starts and ends its threads with every token."""
+
+    def __init__(self, context: int, threads: int) -> None:
+        params = _ThreadPoolParams()
+        _threadpool_params_init(ctypes.byref(params), threads)
+        params.poll = 0  # between steps sleep, do not spin: the router and the app need the core then
+        new = _cpu_function("ggml_threadpool_new", ctypes.c_void_p, ctypes.c_void_p)
+        self._handle = new(ctypes.addressof(params))
+        self._context = context
+        _attach_threadpool(context, self._handle, self._handle)
+
+    def free(self) -> None:
+        """End the threads. The context must not compute any more."""
+        _detach_threadpool(self._context)
+        _cpu_function("ggml_threadpool_free", None, ctypes.c_void_p)(self._handle)
 
 
 class AbortFlag:

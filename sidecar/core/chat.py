@@ -83,6 +83,7 @@ class _Rendering:
     def run(self, job: Job) -> str:
         import psutil
 
+        preload()  # an import must not be stopped half-way
         memory = psutil.Process().memory_info
         limit = memory().rss + MAX_MEMORY_BYTES
         deadline = time.monotonic() + MAX_RENDER_S

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core import devices
-from sidecar.core.bindings import KV_CACHE_BITS, KV_CACHE_TYPES, AbortFlag, lib
+from sidecar.core.bindings import KV_CACHE_BITS, KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -19,6 +19,10 @@ MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
+
+RESERVED_OUTPUTS: Final = 32
+"""Tokens a step whose logits get room. One a sequence is wanted; room for the whole batch would cost batch ×
+vocabulary. With room for less than this, prompts were 15 % slower (1370 against 1580 tokens/s)."""
 
 DECODE_ABORTED: Final = 2
 NO_SLOT: Final = 1
@@ -55,6 +59,7 @@ class Context:
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
         self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
+        self._thread_pool = ThreadPool(self.handle, self.threads)
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
@@ -65,8 +70,7 @@ class Context:
         options.n_ctx = size * filled["sequences"]
         options.n_seq_max = filled["sequences"]
         options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
-        # Logits are wanted of one token a sequence and step; room for more would cost batch × vocabulary.
-        options.n_outputs_max = filled["sequences"]
+        options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
         options.n_threads = options.n_threads_batch = min(threads, params.get("threads", threads))
         options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
         options.type_k = options.type_v = KV_CACHE_TYPES[self.kv_cache_type]
@@ -110,6 +114,7 @@ class Context:
     def free(self) -> None:
         """Give the memory back. The context must not be used afterwards."""
         lib.llama_batch_free(self.batch)
+        self._thread_pool.free()
         lib.llama_free(self.handle)
 
     # ---- the batch -------------------------------------------------------------------------------

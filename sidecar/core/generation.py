@@ -39,6 +39,7 @@ class Generation:
         """What `queue` progress told last."""
         self.batch_index = -1
         self.sampler = Sampler(context.model, params, prompt)
+        self._untold = ""
         self._text = TextStream([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
@@ -83,8 +84,7 @@ class Generation:
         self.completed += 1
         self.tokens.append(token)
         delta = self._text.feed(self.context.model.piece(token))
-        if delta:
-            self._tell(delta)
+        self._untold += delta
         if self._text.stop_string is not None:
             return "stop"
         if self._max_tokens is not None and self.completed >= self._max_tokens:
@@ -96,9 +96,7 @@ class Generation:
 
     def finish(self, reason: str) -> None:
         """Answer with the result."""
-        rest = self._text.end()
-        if rest:
-            self._tell(rest)
+        self._untold += self._text.end()
         self._release()
         result = {
             **self._shape(self._text.text),
@@ -120,6 +118,7 @@ class Generation:
         self.job.fail(error)
 
     def _release(self) -> None:
+        self.tell()
         self.sampler.free()
         if self.sequence is not None:
             self.sequence.generation = None
@@ -127,8 +126,10 @@ class Generation:
 
     # ---- what is told ----------------------------------------------------------------------------
 
-    def _tell(self, delta: str) -> None:
-        if self._stream:
+    def tell(self) -> None:
+        """Progress of type `generate` with the text that has come since the last."""
+        delta, self._untold = self._untold, ""
+        if delta and self._stream:
             progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
             send_progress(
                 self._writer,

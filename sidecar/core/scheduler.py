@@ -112,6 +112,9 @@ class Scheduler:
                 self._step(context)
             now = time.monotonic()
             if now >= tell_at:
+                with self._changed:
+                    for generation in self._running():
+                        generation.tell()
                 self._writer.wake()
                 tell_at = now + TELL_INTERVAL_S
             if not self._writer.has_room():

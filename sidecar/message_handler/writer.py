@@ -1,4 +1,7 @@
-"""Writes messages to a descriptor: one thread, one bounded queue, progress that merges while it waits.
+"""Writes messages to a descriptor: one bounded queue, progress that merges while it waits.
+
+What the system takes without waiting is written at once by whoever sends it; all else by a thread: to wake
+one for every token would take more time from the compute threads than the write itself.
 
 Every sender puts messages here and never writes itself. When the other side does not read, progress of
 the same request and type melts into one message (its deltas joined, so nothing is lost), `has_room`
@@ -8,10 +11,13 @@ turns false, and it is up to the producers to wait; responses are always taken.
 from __future__ import annotations
 
 import os
+import select
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, Final
 
 from sidecar.message_handler.framing import encode
@@ -21,6 +27,9 @@ ROOM_BYTES: Final = 256 * 1024
 
 MAX_PENDING_INFO: Final = 64
 """`info` messages kept for a reader that does not read; further ones are dropped."""
+
+DIRECT_BYTES: Final = getattr(select, "PIPE_BUF", 0)
+"""What a pipe that calls itself writable takes whole, so that a write of it does not wait. 0: cannot be asked."""
 
 WRITE_BYTES: Final = 64 * 1024
 """Bytes given to the system in one write."""
@@ -51,6 +60,15 @@ class _Pending:
         return self.line if self.line is not None else encode(self.message)
 
 
+def _writability(descriptor: int) -> Callable[[], bool]:
+    """Returns a function that tells whether a write of DIRECT_BYTES would not wait."""
+    if sys.platform == "win32":
+        return lambda: False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return lambda: any(event == select.POLLOUT for _, event in poll.poll(0))
+
+
 class Writer:
     """Owns an output descriptor. Thread-safe; `on_broken` is called once if the other side is gone."""
 
@@ -64,6 +82,7 @@ class Writer:
         self._waiting_bytes = 0
         self._writing = False
         self._broken = False
+        self._is_writable = _writability(descriptor)
         threading.Thread(target=self._run, name=f"sidecar:{name}", daemon=True).start()
 
     def send(self, line: bytes, *, wake: bool = True) -> None:
@@ -109,8 +128,7 @@ class Writer:
     def wake(self) -> None:
         """Write what was queued with wake=False."""
         with self._changed:
-            if self._queue:
-                self._changed.notify_all()
+            self._leave()
 
     @property
     def waiting_bytes(self) -> int:
@@ -155,6 +173,22 @@ class Writer:
         self._queue.append(pending)
         self._waiting_bytes += pending.size
         if wake:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Write what waits if that cannot block, else wake the thread for it. The lock is held."""
+        if not self._queue or self._writing or self._broken:
+            return
+        if self._waiting_bytes > DIRECT_BYTES or not self._is_writable():
+            self._changed.notify_all()
+            return
+        data, written = self._take(), 0
+        if len(data) <= DIRECT_BYTES:
+            with suppress(OSError):  # the thread meets the same error, and tells
+                written = os.write(self._descriptor, data)
+        if written < len(data):
+            self._queue.appendleft(_Pending(data[written:], None, None))
+            self._waiting_bytes += len(data) - written
             self._changed.notify_all()
 
     def _take(self) -> bytes:

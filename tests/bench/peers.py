@@ -86,7 +86,7 @@ class Llama:
 
     def bench(self, model: str, threads: int, prompt: int, generated: int) -> dict[str, float]:
         """Tokens a second of `prompt` and `generated`, by llama-bench."""
-        command = [self._bin / _exe("llama-bench"), "-m", model, "-t", str(threads), "-o", "json", "-r", "2"]
+        command = [self._bin / _exe("llama-bench"), "-m", model, "-t", str(threads), "-o", "json", "-r", "3"]
         rows = json.loads(_output([*command, "-p", str(prompt), "-n", str(generated)]))
         return {("prompt" if row["n_prompt"] else "decode"): row["avg_ts"] for row in rows}
 

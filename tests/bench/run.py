@@ -18,8 +18,11 @@ import peers
 ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 FROZEN = ROOT / "out" / "dist" / "llama-sidecar" / "llama-sidecar"
-ROUNDS = 3
-"""Rounds of the speed measurements; in each, every peer runs once. Medians are shown."""
+ROUNDS = 5
+"""Rounds of the speed measurements; in each, every program runs for a moment. Medians are shown."""
+
+REPEATS = 3
+"""Readings of ours a round, after one that only warms up; their mean counts, as llama-bench does it."""
 
 Rows = list[tuple[str, str, Any, Any, Any]]
 
@@ -63,9 +66,11 @@ def speed(command: list[str], model: str) -> Rows:
     pipe = ours.ready(command, model, 8)
     for run in range(ROUNDS):
         say(f"speed, round {run + 1} of {ROUNDS}")
-        note("ours prompt", ours.prompt_tokens_a_second(pipe, run))
+        prompts = [ours.prompt_tokens_a_second(pipe, 10 * run + i) for i in range(REPEATS + 1)]
+        note("ours prompt", statistics.fmean(prompts[1:]))
         for streams in (1, 2, 8):
-            note(f"ours {streams}", ours.streams_tokens_a_second(pipe, streams, run))
+            readings = [ours.streams_tokens_a_second(pipe, streams, 10 * run + i) for i in range(REPEATS + 1)]
+            note(f"ours {streams}", statistics.fmean(readings[1:]))
         if llama is not None:
             bench = llama.bench(model, ours.THREADS, 441, ours.GENERATED)
             note("llama prompt", bench["prompt"])
