@@ -72,6 +72,13 @@ def _build_tools(folder: Path) -> None:
     subprocess.run(["cmake", "--build", str(folder), "--config", "Release", "-j", jobs, *targets], check=True)
 
 
+def bare_loop(model: str, threads: int, generated: int, runs: int) -> dict[str, float]:
+    """Tokens a second of bare_loop.py, `sampled` and `unsampled`."""
+    command = [sys.executable, HERE / "bare_loop.py", model, str(threads), str(generated), str(runs)]
+    figures: dict[str, float] = json.loads(_output(command))
+    return figures
+
+
 class Llama:
     """llama.cpp's own tools."""
 

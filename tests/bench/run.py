@@ -71,6 +71,9 @@ def speed(command: list[str], model: str) -> Rows:
         for streams in (1, 2, 8):
             readings = [ours.streams_tokens_a_second(pipe, streams, 10 * run + i) for i in range(REPEATS + 1)]
             note(f"ours {streams}", statistics.fmean(readings[1:]))
+        bare = peers.bare_loop(model, ours.THREADS, ours.GENERATED, REPEATS)
+        note("bare sampled", bare["sampled"])
+        note("bare unsampled", bare["unsampled"])
         if llama is not None:
             bench = llama.bench(model, ours.THREADS, 441, ours.GENERATED)
             note("llama prompt", bench["prompt"])
@@ -93,6 +96,9 @@ def speed(command: list[str], model: str) -> Rows:
         (text, "tokens/s", median[f"ours {key}"], median.get(f"llama {key}"), median.get(f"node {key}"))
         for key, text in names.items()
     ]
+    for key, text in (("sampled", "greedily sampled"), ("unsampled", "not sampled")):
+        row = (f"a bare Python loop, {text}", "tokens/s", median[f"bare {key}"], median.get("llama 1"), None)
+        rows.append(row)
     rows.append(("memory, 8 × 1024 context, all processes", "MB", memory, None, median.get("node memory")))
     rows.append(("its import and getLlama", "ms", None, None, median.get("node init")))
     rows.append(("its loadModel", "ms", None, None, median.get("node load")))
