@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a4a7f09a5f2a413b)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint c1ee7fb63882d070)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -19,9 +19,93 @@ export type ContextId = string;
 export type Token = number;
 export type ShutdownResult = null;
 /**
+ * In lower-case hexadecimal.
+ */
+export type Sha256 = string;
+/**
+ * Either `path` or `model`.
+ */
+export type EstimateModelParams = {
+  /**
+   * A GGUF file; of a split one, the first part.
+   */
+  path?: string;
+  /**
+   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   */
+  model?: string;
+  /**
+   * Branch, tag or commit of the repository.
+   * @default "main"
+   */
+  revision?: string;
+  /**
+   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   */
+  token?: string;
+  /**
+   * Address of the hub or of a mirror. Default: HF_ENDPOINT, or https://huggingface.co.
+   */
+  endpoint?: string;
+  /**
+   * Tokens a sequence. Default: what the model was trained for, at most 4096.
+   */
+  contextSize?: number;
+  /**
+   * @default 1
+   */
+  sequences?: number;
+  /**
+   * Tokens evaluated in one step at most.
+   * @default 512
+   */
+  batchSize?: number;
+  /**
+   * @default "f16"
+   */
+  kvCacheType?: KvCacheType & string;
+  /**
+   * Layers to place on the GPU; "auto": as many as fit.
+   * @default "auto"
+   */
+  gpuLayers?: number | "auto";
+} & EstimateModelParams1;
+/**
  * Number format of the KV cache.
  */
 export type KvCacheType = "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0" | "iq4_nl";
+export type EstimateModelParams1 = {
+  [k: string]: unknown;
+};
+/**
+ * Either `path` or `model`.
+ */
+export type InspectModelParams = {
+  /**
+   * A GGUF file.
+   */
+  path?: string;
+  /**
+   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   */
+  model?: string;
+  /**
+   * Branch, tag or commit of the repository.
+   * @default "main"
+   */
+  revision?: string;
+  /**
+   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   */
+  token?: string;
+  /**
+   * Address of the hub or of a mirror. Default: HF_ENDPOINT, or https://huggingface.co.
+   */
+  endpoint?: string;
+} & InspectModelParams1;
+export type InspectModelParams1 = {
+  [k: string]: unknown;
+};
 /**
  * "auto": where llama.cpp thinks it pays.
  */
@@ -42,7 +126,8 @@ export type FinishReason = "stop" | "length" | "contextFull";
 /**
  * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
  */
-export type Progress = LoadProgress | QueueProgress | PromptProgress | GenerateProgress;
+export type Progress =
+  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress;
 export type Fraction = number | null;
 
 /**
@@ -76,6 +161,20 @@ export interface TypeMap {
   DiscoverResult: DiscoverResult;
   CancelRequestParams: CancelRequestParams;
   ExitParams: ExitParams;
+  DownloadModelParams: DownloadModelParams;
+  DownloadModelResult: DownloadModelResult;
+  DownloadedFile: DownloadedFile;
+  Sha256: Sha256;
+  ModelSource: ModelSource;
+  ListModelsParams: ListModelsParams;
+  ListModelsResult: ListModelsResult;
+  ListedModel: ListedModel;
+  PartialDownload: PartialDownload;
+  DeleteModelParams: DeleteModelParams;
+  DeleteModelResult: DeleteModelResult;
+  EstimateModelParams: EstimateModelParams;
+  EstimateModelResult: EstimateModelResult;
+  DeviceEstimate: DeviceEstimate;
   InspectModelParams: InspectModelParams;
   InspectModelResult: InspectModelResult;
   LoadModelParams: LoadModelParams;
@@ -108,6 +207,8 @@ export interface TypeMap {
   ApplyTemplateResult: ApplyTemplateResult;
   Progress: Progress;
   Fraction: Fraction;
+  DownloadProgress: DownloadProgress;
+  VerifyProgress: VerifyProgress;
   LoadProgress: LoadProgress;
   QueueProgress: QueueProgress;
   PromptProgress: PromptProgress;
@@ -298,18 +399,271 @@ export interface CancelRequestParams {
   id: RequestId;
 }
 export interface ExitParams {}
-export interface InspectModelParams {
+export interface DownloadModelParams {
   /**
-   * A GGUF file.
+   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   */
+  model: string;
+  /**
+   * Branch, tag or commit of the repository.
+   * @default "main"
+   */
+  revision?: string;
+  /**
+   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   */
+  token?: string;
+  /**
+   * Address of the hub or of a mirror. Default: HF_ENDPOINT, or https://huggingface.co.
+   */
+  endpoint?: string;
+  /**
+   * Where to put it. Default: that of init, or the user's own place for data.
+   */
+  modelsDirectory?: string;
+  /**
+   * Fetch the multimodal projector (mmproj) of the repository, too.
+   * @default false
+   */
+  projector?: boolean;
+  /**
+   * What the file must hash to. Needed only for a URL: the hub tells its own.
+   */
+  sha256?: string;
+  /**
+   * Fetch it anew although it is here.
+   * @default false
+   */
+  force?: boolean;
+  /**
+   * Keep what came when the request is aborted.
+   * @default true
+   */
+  keepPartial?: boolean;
+}
+export interface DownloadModelResult {
+  /**
+   * What to give to loadModel: the file, of a split model its first part.
    */
   path: string;
-}
-export interface InspectModelResult {
-  path: string;
   /**
-   * Size of the file.
+   * @minItems 1
+   */
+  files: DownloadedFile[];
+  /**
+   * The multimodal projector, if one was asked for.
+   */
+  projectorPath: string | null;
+  /**
+   * Of all files.
    */
   sizeBytes: number;
+  /**
+   * In lower-case hexadecimal.
+   */
+  sha256: string;
+  source: ModelSource;
+  /**
+   * The one that was chosen, or that the file's name tells.
+   */
+  quantization: string | null;
+  /**
+   * Bytes that an earlier attempt had brought.
+   */
+  resumedBytes: number;
+  /**
+   * Whether all of it was here already.
+   */
+  fromCache: boolean;
+}
+export interface DownloadedFile {
+  path: string;
+  sizeBytes: number;
+  sha256: Sha256;
+  /**
+   * Whether the checksum was compared with one that the source, or the request, told.
+   */
+  verified: boolean;
+  resumedBytes: number;
+  fromCache: boolean;
+}
+/**
+ * Where a model is from.
+ */
+export interface ModelSource {
+  url: string;
+  /**
+   * owner/name on the hub.
+   */
+  repository: string | null;
+  /**
+   * The commit.
+   */
+  revision: string | null;
+  /**
+   * Its path in the repository.
+   */
+  file: string | null;
+}
+export interface ListModelsParams {
+  /**
+   * Default: that of init, or the user's own place for data.
+   */
+  modelsDirectory?: string;
+  /**
+   * Look into the hub's own cache, too.
+   * @default true
+   */
+  hubCache?: boolean;
+  /**
+   * Further folders to look into, with what is below them.
+   * @default []
+   *
+   * @maxItems 64
+   */
+  folders?: string[];
+}
+export interface ListModelsResult {
+  modelsDirectory: string;
+  models: ListedModel[];
+  /**
+   * Downloads that are not finished.
+   */
+  partials: PartialDownload[];
+  /**
+   * Whether there were more files than are looked at.
+   */
+  truncated: boolean;
+}
+export interface ListedModel {
+  /**
+   * What to give to loadModel.
+   */
+  path: string;
+  /**
+   * All parts of a split model, else the one file.
+   */
+  files: string[];
+  sizeBytes: number;
+  origin: "store" | "hubCache" | "folder";
+  /**
+   * Whether its checksum was compared after the download, and the file has not changed since.
+   */
+  verified: boolean;
+  /**
+   * Of the file at `path`, where it is known.
+   */
+  sha256: Sha256 | null;
+  source: ModelSource | null;
+  architecture: string | null;
+  name: string | null;
+  parameters: number | null;
+  quantization: string | null;
+  contextLengthTrained: number | null;
+  chatTemplate: boolean | null;
+  /**
+   * When it was loaded last, in milliseconds since 1970; null: never by this program.
+   */
+  lastUsedAt: number | null;
+  loaded: boolean;
+  /**
+   * What is wrong with it: not GGUF, damaged, a part missing.
+   */
+  problem: string | null;
+}
+export interface PartialDownload {
+  /**
+   * Where the file will be; deleteModel takes it.
+   */
+  path: string;
+  source: ModelSource;
+  downloadedBytes: number;
+  totalBytes: number | null;
+}
+export interface DeleteModelParams {
+  /**
+   * The model's path as listModels or downloadModel told it; of an unfinished download, where it would be.
+   */
+  path: string;
+  /**
+   * Default: that of init, or the user's own place for data.
+   */
+  modelsDirectory?: string;
+}
+export interface DeleteModelResult {
+  /**
+   * What was deleted.
+   */
+  files: string[];
+  freedBytes: number;
+}
+export interface EstimateModelResult {
+  path: string | null;
+  source: ModelSource | null;
+  /**
+   * Tokens a sequence that the figures are for.
+   */
+  contextSize: number;
+  sequences: number;
+  kvCacheType: string;
+  /**
+   * Layers placed on GPUs.
+   */
+  gpuLayers: number;
+  weightsBytes: number;
+  kvCacheBytes: number;
+  /**
+   * Buffers for the computation of a batch.
+   */
+  computeBytes: number;
+  /**
+   * Weights, KV cache and compute buffers, over all devices.
+   */
+  totalBytes: number;
+  /**
+   * What goes where; the CPU first.
+   */
+  devices: DeviceEstimate[];
+  /**
+   * Tokens a sequence that would fit, at most what the model was trained for; 0: not even the weights fit.
+   */
+  largestContextSize: number;
+  /**
+   * `tight`: it fits, but would leave little for everything else.
+   */
+  runs: "yes" | "tight" | "no";
+  /**
+   * One sentence on `runs`.
+   */
+  why: string;
+}
+export interface DeviceEstimate {
+  name: string;
+  type: "cpu" | "gpu" | "integratedGpu" | "accelerator";
+  layers: number;
+  weightsBytes: number;
+  kvCacheBytes: number;
+  computeBytes: number;
+  totalBytes: number;
+  /**
+   * Of the CPU: what the system could give now.
+   */
+  freeBytes: number;
+}
+export interface InspectModelResult {
+  /**
+   * Null for a file that is not here.
+   */
+  path: string | null;
+  source: ModelSource | null;
+  /**
+   * Size of the file, of a split model of the part that was read.
+   */
+  sizeBytes: number;
+  /**
+   * Bytes that were read of it.
+   */
+  readBytes: number;
   ggufVersion: number;
   architecture: string;
   name: string | null;
@@ -642,6 +996,52 @@ export interface ApplyTemplateParams {
 export interface ApplyTemplateResult {
   prompt: string;
 }
+/**
+ * Bytes are those of all files of the request.
+ */
+export interface DownloadProgress {
+  requestId: RequestId;
+  progressType: "download";
+  progress: Fraction;
+  downloadedBytes: number;
+  totalBytes: number | null;
+  /**
+   * Over the last seconds.
+   */
+  bytesPerSecond: number | null;
+  /**
+   * Until the end at that speed.
+   */
+  etaMs: number | null;
+  /**
+   * Name of the file of the moment.
+   */
+  file: string;
+  /**
+   * Which of them it is, from 1.
+   */
+  fileIndex: number;
+  fileCount: number;
+}
+/**
+ * Bytes are those of all files of the request.
+ */
+export interface VerifyProgress {
+  requestId: RequestId;
+  progressType: "verify";
+  progress: Fraction;
+  verifiedBytes: number;
+  totalBytes: number | null;
+  /**
+   * Name of the file of the moment.
+   */
+  file: string;
+  /**
+   * Which of them it is, from 1.
+   */
+  fileIndex: number;
+  fileCount: number;
+}
 export interface LoadProgress {
   requestId: RequestId;
   progressType: "load";
@@ -724,6 +1124,10 @@ export interface PartialResult {
   text?: string;
   usage?: Usage;
   timings?: Timings;
+  /**
+   * Of a download: what is on the disk and need not be fetched again.
+   */
+  keptBytes?: number;
 }
 
 /** Request → its params, its result and the progress that it reports. */
@@ -740,8 +1144,16 @@ export interface RequestMap {
   shutdown: { params: ShutdownParams; result: ShutdownResult; progress: never };
   /** The OpenRPC document of this protocol. */
   "rpc.discover": { params: DiscoverParams; result: DiscoverResult; progress: never };
-  /** Read a GGUF file's header without loading the model. */
+  /** Fetch a model into modelsDirectory, whole and verified; goes on where an earlier attempt stopped. */
+  downloadModel: { params: DownloadModelParams; result: DownloadModelResult; progress: DownloadProgress | VerifyProgress };
+  /** The models on this disk: in modelsDirectory, in the hub's own cache, and in folders that are named. */
+  listModels: { params: ListModelsParams; result: ListModelsResult; progress: never };
+  /** Delete a model of modelsDirectory, all parts of a split one, or what came of an unfinished download. */
+  deleteModel: { params: DeleteModelParams; result: DeleteModelResult; progress: never };
+  /** Read a GGUF file's header without loading the model: of a file here, or on the hub without downloading it. */
   inspectModel: { params: InspectModelParams; result: InspectModelResult; progress: never };
+  /** How much memory a model will take with a given context, whether it runs here, and the largest context that fits; before or after its download. */
+  estimateModel: { params: EstimateModelParams; result: EstimateModelResult; progress: never };
   /** Load a model from a GGUF file into an engine process of its own. */
   loadModel: { params: LoadModelParams; result: LoadModelResult; progress: LoadProgress };
   /** End the model's engine process and give its memory back to the operating system, measured. */
@@ -771,7 +1183,11 @@ export const METHODS = [
   "abort",
   "shutdown",
   "rpc.discover",
+  "downloadModel",
+  "listModels",
+  "deleteModel",
   "inspectModel",
+  "estimateModel",
   "loadModel",
   "unloadModel",
   "createContext",
@@ -855,6 +1271,34 @@ export const ERRORS = {
   engineStartFailed: { code: 1041, retryable: true },
   /** llama.cpp could not evaluate the batch. */
   decodeFailed: { code: 1042, retryable: true },
+  /** The hub has no such repository, or hides it from this token. data.allowed has names like it. */
+  repositoryNotFound: { code: 1050, retryable: false },
+  /** The repository has no such revision. */
+  revisionNotFound: { code: 1051, retryable: false },
+  /** The repository, or the server, has no such file or quantisation. data.allowed has those like it. */
+  remoteFileNotFound: { code: 1052, retryable: false },
+  /** The repository's owner wants its terms to be accepted first. */
+  gatedRepository: { code: 1053, retryable: false },
+  /** The server refused the token, or wants one. */
+  unauthorized: { code: 1054, retryable: false },
+  /** The server cannot be reached, or offline mode is set, and the model is not on this disk. */
+  offline: { code: 1055, retryable: true },
+  /** The server asks for a longer pause than a download waits for. data.value is its length in seconds, if it said. */
+  rateLimited: { code: 1056, retryable: true },
+  /** The bytes could not be fetched: the server failed, stalled or cut the connection again and again. data.cause is the last failure. */
+  downloadFailed: { code: 1057, retryable: true },
+  /** The bytes that came, fetched twice, are not those that the hub's checksum stands for. */
+  checksumMismatch: { code: 1058, retryable: true },
+  /** There is not enough space in modelsDirectory. data.value is what is needed in bytes, data.allowed.maximum what is free. */
+  diskFull: { code: 1059, retryable: false },
+  /** modelsDirectory cannot be made or written to; data.cause is the system's reason. */
+  directoryNotWritable: { code: 1060, retryable: false },
+  /** The model is loaded, or being fetched, and cannot be deleted. */
+  modelInUse: { code: 1061, retryable: false },
+  /** The path is outside modelsDirectory, or no model of it: only what lies there can be deleted. */
+  notInStore: { code: 1062, retryable: false },
+  /** The process that fetched died; data.cause is what is known. */
+  transferCrashed: { code: 1063, retryable: true },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;
