@@ -24,6 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
         from sidecar.core.engine import Engine
 
         Engine(protocol_in, protocol_out, log_level=options.log_level).run()
+    elif options.role == "transfer":
+        from sidecar.models.transfer import Transfer
+
+        Transfer(protocol_in, protocol_out, log_level=options.log_level).run()
     else:
         from sidecar.worker.router import Router
 

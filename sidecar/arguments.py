@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         default=MAX_LINE_BYTES,
         help="longest request line that is accepted (%(default)s)",
     )
-    add("--role", choices=("router", "engine"), default="router", help=argparse.SUPPRESS)
+    add("--role", choices=("router", "engine", "transfer"), default="router", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="subcommand", metavar="")
     demo = commands.add_parser("demo", help="load a model and chat with it, showing every message")
     demo.add_argument("--model", required=True, metavar="FILE", help="a GGUF file")

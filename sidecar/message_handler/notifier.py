@@ -38,21 +38,30 @@ def progress_key(params: dict[str, Any]) -> tuple[Any, ...]:
 class Progress:
     """The progress of one type of one request: never falls, is not told too often, but told at 1."""
 
-    def __init__(self, writer: Writer, request_id: RequestId, progress_type: str) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        request_id: RequestId,
+        progress_type: str,
+        interval_s: float = PROGRESS_INTERVAL_S,
+    ) -> None:
         self._writer = writer
+        self._interval_s = interval_s
         self._request_id = request_id
         self._type = progress_type
         self._highest = 0.0
         self._next_at = 0.0
 
-    def tell(self, fraction: float, **fields: Any) -> None:
-        """Send `fraction` (0…1) and the type's other members, unless it is too soon after the last."""
-        self._highest = max(self._highest, min(fraction, 1.0))
+    def tell(self, fraction: float | None, **fields: Any) -> None:
+        """Send `fraction` (0…1; None: no end is known) and the type's other members, unless it is too soon."""
+        done = fraction is not None and fraction >= 1 > self._highest
+        self._highest = max(self._highest, min(fraction or 0.0, 1.0))
         now = time.monotonic()
-        if now < self._next_at and self._highest < 1:
+        if now < self._next_at and not done:
             return
-        self._next_at = now + PROGRESS_INTERVAL_S
-        send_progress(self._writer, self._request_id, self._type, round(self._highest, 4), **fields)
+        self._next_at = now + self._interval_s
+        told = None if fraction is None else round(self._highest, 4)
+        send_progress(self._writer, self._request_id, self._type, told, **fields)
 
 
 def send_progress(

@@ -49,6 +49,8 @@ class Request:
     cancelled: bool = False
     aborts: list[tuple[Request, float]] = field(default_factory=list)
     """The `abort` requests that wait for this one to end, and when each came (monotonic seconds)."""
+    kept_bytes: int = 0
+    """Of a download: what it told last, in case its process cannot say it any more."""
     earlier_settings: Settings | None = None
     """What an `init` replaced, to be put back if it fails."""
 

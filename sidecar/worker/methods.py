@@ -18,6 +18,7 @@ from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.worker.ledger import Request
 
 if TYPE_CHECKING:
+    from sidecar.worker.pool import Model
     from sidecar.worker.router import Router
 
 UNLOAD_GRACE_S: Final = 0.05
@@ -106,13 +107,60 @@ def status(router: Router, request: Request) -> None:
     router.ledger.answer(request, result)
 
 
+def transfer(router: Router, request: Request) -> None:
+    """Give a request to a process of its own, with what that cannot know of the others."""
+    params, settings = request.params, router.pool.settings
+    directory = params.get("modelsDirectory", settings.models_directory)
+    if directory is None:
+        from sidecar.models.store import default_directory
+
+        directory = default_directory()
+    inner = {
+        **params,
+        "modelsDirectory": os.path.abspath(directory),
+        "loaded": [os.path.realpath(part) for model in router.pool.models.values() for part in _parts(model)],
+        "devices": router.pool.devices,
+    }
+    if "folders" in params:
+        inner["folders"] = [os.path.abspath(folder) for folder in params["folders"]]
+    request.process = router.pool.transfer()
+    request.process.send({"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": inner})
+
+
+def _parts(model: Model) -> list[str]:
+    """The files of a loaded model."""
+    from sidecar.models.source import part_names
+
+    folder, name = os.path.split(model.load["path"])
+    return [os.path.join(folder, part) for part in part_names(name)]
+
+
 def inspect_model(router: Router, request: Request) -> None:
+    if "model" in request.params:
+        transfer(router, request)
+        return
     path = router.resolve_path(request.params["path"])
 
     def work() -> None:
         from sidecar.models import gguf
 
         router.ledger.answer(request, gguf.describe(path))
+
+    router.desk.put((request, work))
+
+
+def estimate_model(router: Router, request: Request) -> None:
+    if "model" in request.params:
+        transfer(router, request)
+        return
+    path, devices = router.resolve_path(request.params["path"]), router.pool.devices
+
+    def work() -> None:
+        from sidecar.models import gguf
+        from sidecar.models.estimate import Machine, estimate
+
+        figures = estimate(gguf.read_header(path), request.params, Machine.here(devices))
+        router.ledger.answer(request, {"path": path, "source": None, **figures})
 
     router.desk.put((request, work))
 
@@ -170,6 +218,10 @@ HANDLERS: Final[dict[str, Callable[[Any, Request], None]]] = {
     "abort": abort,
     "shutdown": shutdown,
     "rpc.discover": discover,
+    "downloadModel": transfer,
+    "listModels": transfer,
+    "deleteModel": transfer,
     "inspectModel": inspect_model,
+    "estimateModel": estimate_model,
     "unloadModel": unload_model,
 }

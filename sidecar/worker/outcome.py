@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 from sidecar.message_handler import log
@@ -23,8 +24,11 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
     if request.method == "init" and failed and request.earlier_settings is not None:
         pool.settings = request.earlier_settings
         log.configure(pool.settings.log_level)
+    elif request.method == "init":
+        pool.devices = message["result"]["devices"]
     elif request.method == "loadModel" and model is not None and not failed:
         model.state = "ready"
+        router.desk.put((request, lambda: _note_use(router, model.load["path"])))
     elif request.method == ("createContext" if failed else "disposeContext") and model is not None:
         model.contexts.pop(request.params["contextId"], None)
     router.ledger.forward(request, message, line)
@@ -34,6 +38,14 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         if engine is not None and not _keep_for_init(router, engine):
             end_in_background(engine)
         pool.spare()  # whoever failed to load one model will try another
+
+
+def _note_use(router: Router, path: str) -> None:
+    """Remember when a model of the store was used last; on the desk."""
+    from sidecar.models.store import default_directory, note_use
+
+    directory = router.pool.settings.models_directory or default_directory()
+    note_use(directory, path, round(time.time() * 1000))
 
 
 def _keep_for_init(router: Router, engine: WorkerProcess) -> bool:
@@ -46,7 +58,9 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
     """Answer the requests that a dead engine leaves behind, on its relay thread."""
     loading = model is not None and model.state == "loading"
     cause = cause_of_death(process)
-    if not process.ready and process.fault:
+    if process.role == "transfer":
+        error = SidecarError("transferCrashed", "The transfer process died", cause=cause).to_wire()
+    elif not process.ready and process.fault:
         error = SidecarError("engineStartFailed", "The engine could not start", cause=cause).to_wire()
     elif loading and process.exit_status not in (-9, -15):
         assert model is not None
@@ -58,8 +72,10 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
             if request.method == "createContext" and model is not None:
                 model.contexts.pop(request.params["contextId"], None)  # it may be what the engine died of
             if request.cancelled:
-                aborted = SidecarError("aborted", f"{request.method} was aborted").to_wire()
-                router.ledger.fail(request, aborted)
+                aborted = SidecarError("aborted", f"{request.method} was aborted")
+                if request.method == "downloadModel":
+                    aborted.details["partial"] = {"keptBytes": request.kept_bytes}
+                router.ledger.fail(request, aborted.to_wire())
             elif request.model is None or not loading or request.method == "loadModel":
                 router.ledger.fail(request, error)  # the others of a failed load: _fail_followers
         if loading:

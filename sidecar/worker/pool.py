@@ -22,6 +22,9 @@ MAX_CRASHES: Final = 5
 CRASH_WINDOW_S: Final = 180.0
 """A model whose engine died MAX_CRASHES times within the window is not started again by itself."""
 
+MAX_TRANSFERS: Final = 16
+"""Downloads and look-ups that may run at once; each has a process."""
+
 MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
 """Bytes that may wait for one engine to read them."""
 
@@ -55,6 +58,8 @@ class Pool:
         self.settings = settings
         self.processes: list[WorkerProcess] = []
         self.models: dict[str, Model] = {}
+        self.devices: list[dict[str, Any]] = []
+        """As the last `init` told them; until then only the CPU is known, and it is not in here."""
         self._spare: WorkerProcess | None = None
         self._on_message = on_message
         self._on_end = on_end
@@ -64,7 +69,7 @@ class Pool:
     def spare(self) -> WorkerProcess:
         """The idle engine; started if there is none."""
         if self._spare is None:
-            self._spare = self._start()
+            self._spare = self._start("engine")
         return self._spare
 
     def add_model(self, params: dict[str, Any]) -> Model:
@@ -118,6 +123,13 @@ class Pool:
             raise SidecarError("overloaded", f"The engine of {model.model_id} does not keep up")
         return model.process
 
+    def transfer(self) -> WorkerProcess:
+        """A new transfer process. Raises SidecarError `overloaded`."""
+        running = sum(process.role == "transfer" for process in self.processes)
+        if running >= MAX_TRANSFERS:
+            raise SidecarError("overloaded", f"{MAX_TRANSFERS} downloads and look-ups are running already")
+        return self._start("transfer")
+
     def give_back(self, process: WorkerProcess) -> bool:
         """Make an engine that holds nothing the spare one. False if there is one already."""
         self._spare = self._spare or process
@@ -153,20 +165,20 @@ class Pool:
         if len(recent) >= MAX_CRASHES:
             problem = f"The engine of {model.model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
             raise SidecarError("engineCrashed", problem, cause="too many crashes")
-        process = self._start()
+        process = self._start("engine")
         params = {"load": model.load, "contexts": list(model.contexts.values())}
         process.send(notification("restore", params))
         model.state = "ready"
         return process
 
-    def _start(self) -> WorkerProcess:
+    def _start(self, role: str) -> WorkerProcess:
         arguments = ["--log-level", self.settings.log_level]
         try:
-            process = WorkerProcess("engine", arguments, self._on_message, self._on_end)
+            process = WorkerProcess(role, arguments, self._on_message, self._on_end)
         except OSError as error:
-            problem = "The engine process cannot be started"
+            problem = f"The {role} process cannot be started"
             raise SidecarError("engineStartFailed", problem, cause=str(error)) from error
-        log.log("debug", "engine started", engine=process.pid)
+        log.log("debug", f"{role} started", pid=process.pid)
         self.processes.append(process)
         return process
 

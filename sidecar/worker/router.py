@@ -29,7 +29,8 @@ from sidecar.worker.pool import Pool, Settings
 from sidecar.worker.process import WorkerProcess
 
 LOAD_GRACE_S: Final = 0.02
-"""How long an aborted load may take to stop by itself. Its engine holds nothing else: it is ended then."""
+"""How long an aborted load may take to stop by itself. Its engine holds nothing else: it is ended then. The
+same for a transfer: what it wrote is right at every moment."""
 
 WORK_GRACE_S: Final = 1.0
 """The same for work in an engine that holds a model and perhaps other requests."""
@@ -196,8 +197,8 @@ class Router:
         process.hurry = True
         self.writer.nudge()
         process.send(notification("$/cancelRequest", {"id": request.id}))
-        loading = request.method in ("loadModel", "init")
-        self._give_grace(request, process, grace_s or (LOAD_GRACE_S if loading else WORK_GRACE_S))
+        alone = request.method in ("loadModel", "init") or process.role == "transfer"
+        self._give_grace(request, process, grace_s or (LOAD_GRACE_S if alone else WORK_GRACE_S))
 
     def _give_grace(self, request: Request, process: WorkerProcess, grace_s: float) -> None:
         timer = threading.Timer(grace_s, self._grace_is_over, (request, process, grace_s))
@@ -234,7 +235,9 @@ class Router:
             return
         method, params = message["method"], message["params"]
         if method == "progress":
-            if self.ledger.find(params["requestId"]) is not None:
+            request = self.ledger.find(params["requestId"])
+            if request is not None:
+                request.kept_bytes = params.get("downloadedBytes", request.kept_bytes)
                 self.writer.progress(progress_key(params), message, line)
                 if not self.writer.has_room():
                     self.writer.wait_for_room(lambda: process.hurry or self._closing)

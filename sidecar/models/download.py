@@ -1,0 +1,270 @@
+"""`downloadModel`: find out what to fetch, fetch it, verify it, give it its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models import files, journal
+from sidecar.models.address import Address
+from sidecar.models.fetch import Fetch
+from sidecar.models.hub import Hub
+from sidecar.models.journal import Identity
+from sidecar.models.part import MAX_NAMED, Part
+from sidecar.models.report import Report
+from sidecar.models.store import Record, Store
+
+SPARE_BYTES: Final = 64 * 1024 * 1024
+"""Space that a download leaves free on the disk."""
+
+WAIT_INTERVAL_S: Final = 0.2
+"""How often somebody who waits for another's download looks at it."""
+
+
+Fetched = tuple[str, Record, int, bool]
+"""Path, record, bytes that an earlier attempt had brought, whether it was here already."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """One file to fetch; `relative` is where it goes, from the models directory."""
+
+    relative: str
+    source: dict[str, Any]
+    size: int | None
+    sha256: str | None
+    etag: str | None
+    address: Address
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.source["url"], self.size, self.sha256, self.etag)
+
+
+class Download:
+    """One file on its way. `kept` and `discard` may be called from another thread at any moment."""
+
+    def __init__(self, hub: Hub, store: Store, wanted: Wanted, report: Report) -> None:
+        self._hub = hub
+        self._store = store
+        self._wanted = wanted
+        self._place = store.place(wanted.relative)
+        self._report = report
+        self._part: Part | None = None
+
+    def run(self, force: bool) -> Fetched:
+        """Raises SidecarError, Changed."""
+        lock = FileLock(self._place.lock)
+        try:
+            self._wait_for(lock)
+            with lock:
+                if not force or self._report.waited:
+                    known = self._known()
+                    if known is not None:
+                        return known
+                return self._fetch()
+        except OSError as error:
+            raise files.disk_error(error, self._store.directory) from error
+
+    def kept(self) -> int:
+        """Bytes on the disk that need not come again."""
+        return self._part.journal.total if self._part is not None else 0
+
+    def discard(self) -> None:
+        """Delete what came, as far as the system lets us while it is being written."""
+        for path in (self._place.part, self._place.journal):
+            with suppress(OSError):
+                files.remove(path)
+
+    # ---- somebody else's download ----------------------------------------------------------------
+
+    def _wait_for(self, lock: FileLock) -> None:
+        """Take the lock; while another process holds it, show how far it is."""
+        while True:
+            try:
+                lock.acquire(timeout=0)
+                return
+            except Timeout:
+                self._report.waited = True
+                known = journal.read(self._place.journal)
+                self._report.downloaded(sum(end - start for start, end in known[1]) if known else 0)
+                time.sleep(WAIT_INTERVAL_S)
+
+    # ---- what is here already --------------------------------------------------------------------
+
+    def _known(self) -> Fetched | None:
+        """The file, if it is here and the right one."""
+        wanted, place = self._wanted, self._place
+        record = place.record()
+        if record is not None and _matches(record, wanted):
+            self._report.downloaded(record.size)
+            return (place.path, record, 0, True)
+        if wanted.sha256 is None or not os.path.isfile(place.path):
+            return None
+        if os.path.getsize(place.path) != wanted.size:
+            return None
+        # It has the right name and size, but nothing is remembered of it: it was put there by hand, or the
+        # program was ended in the moment between its name and its record.
+        if self._hash_of_file(place.path, wanted.size) != wanted.sha256:
+            log.log("warning", "a file of this name is here, but another one", path=place.path)
+            return None
+        record = self._remember(wanted.sha256, wanted.size)
+        return (place.path, record, 0, True)
+
+    def _hash_of_file(self, path: str, size: int) -> str:
+        import hashlib
+
+        digest = hashlib.sha256()
+        done = 0
+        with open(path, "rb") as file:
+            while chunk := file.read(1024 * 1024):
+                digest.update(chunk)
+                done += len(chunk)
+                self._report.verified(min(done, size))
+        return digest.hexdigest()
+
+    # ---- fetching --------------------------------------------------------------------------------
+
+    def _fetch(self) -> Fetched:
+        wanted, place = self._wanted, self._place
+        part = self._part = Part(place.part, place.journal, wanted.identity, wanted.source)
+        self._check_space(part)
+        resumed = part.resumed
+        sha256, size = self._bring(part)
+        if wanted.sha256 not in (None, sha256):
+            self._report.info(
+                f"{place.relative}: the checksum is wrong ({sha256} instead of {wanted.sha256}); fetching it again"
+            )
+            part.start_again()
+            sha256, size = self._bring(part)
+            self._name_wrong(part)
+            if sha256 != wanted.sha256:
+                self.discard()
+                problem = f"{place.relative}: the checksum is {sha256}, not {wanted.sha256}"
+                raise SidecarError("checksumMismatch", problem, value=sha256, allowed=wanted.sha256)
+        part.journal.close()
+        files.publish(place.part, place.path)
+        record = self._remember(sha256, size)
+        files.remove(place.journal)
+        return (place.path, record, resumed, False)
+
+    def _check_space(self, part: Part) -> None:
+        """Raises SidecarError `diskFull`."""
+        if self._wanted.size is None:
+            return
+        needed = self._wanted.size - part.resumed
+        free = max(0, shutil.disk_usage(self._store.directory).free - SPARE_BYTES)
+        if needed > free:
+            problem = f"{self._place.relative} needs {needed} bytes on the disk, {free} are free"
+            raise SidecarError("diskFull", problem, value=needed, allowed={"maximum": free})
+
+    def _bring(self, part: Part) -> tuple[str, int]:
+        """Fetch what is missing, hashing on the way. Returns the hash and the size."""
+        fetch = Fetch(self._hub.client, self._wanted.address, part, self._wanted.size)
+
+        def told() -> None:
+            self._report.downloaded(part.received)
+
+        if self._wanted.size is None:
+            fetch.run(told)
+            assert fetch.size is not None
+            hashing = _Hashing(part, fetch.size)
+        else:
+            hashing = _Hashing(part, self._wanted.size)
+            try:
+                fetch.run(told)
+            except BaseException:
+                hashing.stop()
+                raise
+        size = fetch.size or 0
+        return hashing.finish(self._report.verified), size
+
+    def _name_wrong(self, part: Part) -> None:
+        for start, end in (part.wrong or [])[:MAX_NAMED]:
+            self._report.info(f"{self._place.relative}: bytes {start} to {end - 1} were wrong at first")
+        part.wrong = None
+
+    def _remember(self, sha256: str, size: int) -> Record:
+        from sidecar.models import gguf
+
+        wanted, place = self._wanted, self._place
+        try:
+            header = gguf.describe(place.path)
+            summary = {name: header[name] for name in SUMMARY}
+        except SidecarError as error:
+            summary = {"problem": error.problem}
+        record = Record(
+            source=wanted.source,
+            size=size,
+            sha256=sha256,
+            verified=wanted.sha256 is not None,
+            etag=wanted.etag,
+            modified_ns=os.stat(place.path).st_mtime_ns,
+            downloaded_at=round(time.time() * 1000),
+            header=summary,
+        )
+        place.remember(record)
+        return record
+
+
+SUMMARY: Final = (
+    "architecture",
+    "name",
+    "parameters",
+    "quantization",
+    "contextLengthTrained",
+    "chatTemplate",
+)
+"""What of a header is remembered, and listed."""
+
+
+class _Hashing:
+    """The hash of a part, on a thread of its own behind the bytes that come."""
+
+    def __init__(self, part: Part, size: int) -> None:
+        self._part = part
+        self._size = size
+        self._stopped = threading.Event()
+        self._result: str | None = None
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="sidecar:hash", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._part.sha256(self._size, self._stopped)
+        except OSError as error:
+            self._error = error
+
+    def finish(self, tell: Callable[[int], None]) -> str:
+        """Wait for its end, telling how far it is. Raises OSError."""
+        while self._thread.is_alive():
+            tell(self._part.hashed)
+            self._thread.join(WAIT_INTERVAL_S / 2)
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        tell(self._size)
+        return self._result
+
+    def stop(self) -> None:
+        self._stopped.set()
+        with self._part.changed:
+            self._part.changed.notify_all()
+        self._thread.join()
+
+
+def _matches(record: Record, wanted: Wanted) -> bool:
+    if wanted.sha256 is not None:
+        return record.sha256 == wanted.sha256
+    return wanted.etag is not None and record.etag == wanted.etag and record.size == wanted.size

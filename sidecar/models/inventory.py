@@ -1,0 +1,170 @@
+"""`listModels` and `deleteModel`: what lies on this disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models import files, gguf, journal
+from sidecar.models.download import SUMMARY
+from sidecar.models.source import is_model, part_names
+from sidecar.models.store import STATE_FOLDER, Place, Store
+
+MAX_LISTED: Final = 2000
+"""GGUF files that are looked at in one call."""
+
+MAX_VISITED: Final = 200_000
+"""Files of named folders that are passed on the way."""
+
+
+class Inventory:
+    """One look. `loaded` are the real paths of the models that are loaded now."""
+
+    def __init__(self, store: Store, loaded: Collection[str]) -> None:
+        self._store = store
+        self._loaded = set(loaded)
+        self._seen: set[str] = set()
+        self._models: list[dict[str, Any]] = []
+        self._truncated = False
+
+    def look(self, cached: dict[str, dict[str, Any]], folders: Collection[str]) -> dict[str, Any]:
+        """A ListModelsResult. `cached`: path → source of what the hub's own cache holds."""
+        self._add_folder(self._store.directory, "store")
+        for path, source in cached.items():
+            self._add(path, "hubCache", source)
+        for folder in folders:
+            self._add_folder(os.path.abspath(folder), "folder")
+        partials = [self._partial(*found) for found in self._store.state_files(".journal")]
+        return {
+            "modelsDirectory": self._store.directory,
+            "models": self._models,
+            "partials": [partial for partial in partials if partial is not None],
+            "truncated": self._truncated,
+        }
+
+    def _add_folder(self, folder: str, origin: str) -> None:
+        for path in self._walk(folder):
+            self._add(path, origin, None)
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        visited = 0
+        for parent, folders, names in os.walk(folder):
+            folders[:] = sorted(name for name in folders if name != STATE_FOLDER)
+            visited += len(names)
+            if visited > MAX_VISITED:
+                self._truncated = True
+                return
+            yield from (os.path.join(parent, name) for name in sorted(names))
+
+    def _add(self, path: str, origin: str, source: dict[str, Any] | None) -> None:
+        parts = [os.path.join(os.path.dirname(path), name) for name in part_names(os.path.basename(path))]
+        real = os.path.realpath(path)
+        if not is_model(path.replace(os.sep, "/")) or real in self._seen:
+            return
+        if parts[0] != path and os.path.isfile(parts[0]):
+            return  # told with its first part
+        if len(self._models) >= MAX_LISTED:
+            self._truncated = True
+            return
+        self._seen.update(map(os.path.realpath, parts))
+        self._models.append(self._describe(path, parts, origin, source))
+
+    def _describe(
+        self, path: str, parts: list[str], origin: str, source: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        here = [part for part in parts if os.path.isfile(part)]
+        places = [self._store.place_of(part) for part in here] if origin == "store" else []
+        records = [place.record() if place else None for place in places]
+        first = records[0] if records else None
+        header, problem = _header(path, first.header if first else {})
+        if len(here) < len(parts):
+            problem = f"{len(parts) - len(here)} of its {len(parts)} parts are missing"
+        return {
+            "path": path,
+            "files": here,
+            "sizeBytes": sum(_size(part) for part in here),
+            "origin": origin,
+            "verified": bool(records) and len(here) == len(parts) and all(r and r.verified for r in records),
+            "sha256": first.sha256 if first else None,
+            "source": first.source if first else source,
+            **{name: header.get(name) for name in SUMMARY},
+            "lastUsedAt": first.last_used_at if first else None,
+            "loaded": any(os.path.realpath(part) in self._loaded for part in here),
+            "problem": problem,
+        }
+
+    def _partial(self, place: Place, journal_path: str) -> dict[str, Any] | None:
+        known = journal.read(journal_path)
+        if known is None or not os.path.exists(place.part):
+            return None
+        header, ranges = known
+        return {
+            "path": place.path,
+            "source": header["source"],
+            "downloadedBytes": sum(end - start for start, end in ranges),
+            "totalBytes": header["size"],
+        }
+
+
+def _header(path: str, remembered: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """(what is told of a model, what is wrong with it)."""
+    if remembered:
+        return remembered, remembered.get("problem")
+    try:
+        return gguf.describe(path), None
+    except SidecarError as error:
+        return {}, error.problem
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
+    """A DeleteModelResult. Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`."""
+    absolute = os.path.abspath(os.path.join(store.directory, path))
+    names = part_names(os.path.basename(absolute))
+    parts = [os.path.join(os.path.dirname(absolute), name) for name in names]
+    places = [place for place in map(store.place_of, parts) if place is not None]
+    at = {"pointer": "/path", "value": path[:500]}
+    if len(places) < len(parts) or (not absolute.lower().endswith(".gguf") and not places[0].record()):
+        raise SidecarError("notInStore", f"/path: {path!r} is no model of {store.directory!r}", **at)
+    if any(os.path.realpath(place.path) in loaded for place in places):
+        raise SidecarError("modelInUse", f"/path: {path!r} is loaded", **at)
+    if not any(os.path.lexists(name) for place in places for name in (place.path, place.part)):
+        raise SidecarError("fileNotFound", f"/path: there is no file {path!r}", **at)
+    deleted: list[str] = []
+    freed = 0
+    for place in places:
+        try:
+            with (
+                FileLock(place.lock, timeout=0)
+                if os.path.isdir(os.path.dirname(place.lock))
+                else nullcontext()
+            ):
+                deleted += [place.path] if os.path.lexists(place.path) else []
+                freed += sum(map(files.remove, (place.path, place.part, place.journal, place.record_path)))
+        except Timeout:
+            raise SidecarError("modelInUse", f"/path: {path!r} is being fetched", **at) from None
+        except OSError as error:
+            raise files.disk_error(error, store.directory) from error
+    _remove_empty(os.path.dirname(absolute), store.directory)
+    return {"files": deleted, "freedBytes": freed}
+
+
+def _remove_empty(folder: str, root: str) -> None:
+    """Remove folders that have become empty, up to the models directory."""
+    while folder != root and len(folder) > len(root):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
+        folder = os.path.dirname(folder)

@@ -1,0 +1,172 @@
+"""Which bytes of an unfinished file are on the disk: a text file beside it that is only ever appended to.
+
+The first line says what the file is to become; each further one is a range that was written, or `sync`:
+all before it has been given to the disk for good. After a crash of the program every whole line holds,
+since the system keeps what was written. After a crash of the system only those before the last `sync` do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sidecar.models.files import replace_file
+
+FORMAT: Final = 1
+MAX_LINES: Final = 65536
+"""Lines after which the journal is written anew, with neighbouring ranges joined."""
+
+MAX_BYTES: Final = 64 * MAX_LINES
+"""A longer journal is not ours, and is not read."""
+
+BOOT_TOLERANCE_S: Final = 30
+"""The system tells the moment of its start with some seconds of error."""
+
+Range = tuple[int, int]
+"""First byte, and the one behind the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a partial file belongs to. If any of it differs, the bytes are of another file."""
+
+    url: str
+    size: int | None
+    sha256: str | None
+    etag: str | None
+
+
+class Journal:
+    """Thread-safe. `source` is kept for whoever lists unfinished downloads."""
+
+    def __init__(self, path: str, identity: Identity, source: dict[str, Any]) -> None:
+        self._path = path
+        self._identity = identity
+        self._source = source
+        self._lock = threading.Lock()
+        self._ranges = _usable(path, identity)
+        self._file: Any = None
+        self._lines = 0
+        self._rewrite()
+
+    @property
+    def total(self) -> int:
+        """Bytes that are there."""
+        with self._lock:
+            return sum(end - start for start, end in self._ranges)
+
+    @property
+    def front(self) -> int:
+        """Bytes that are there from the beginning without a gap."""
+        with self._lock:
+            return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
+
+    def add(self, start: int, end: int) -> None:
+        """Note that these bytes were written. Raises OSError."""
+        with self._lock:
+            self._ranges = joined([*self._ranges, (start, end)])
+            self._append(f"{start} {end}\n")
+
+    def synced(self) -> None:
+        """Note that all that was added so far has been given to the disk for good. Raises OSError."""
+        with self._lock:
+            self._append("sync\n")
+
+    def missing(self, size: int) -> list[Range]:
+        """The gaps up to `size`, in order."""
+        with self._lock:
+            edges = [0, *(edge for pair in self._ranges for edge in pair), size]
+        return [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end]
+
+    def forget(self) -> None:
+        """All bytes have to come again. Raises OSError."""
+        with self._lock:
+            self._ranges = []
+            self._rewrite()
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+    def _append(self, line: str) -> None:
+        self._file.write(line.encode("ascii"))
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Write it anew beside the old one; the ranges that are trusted now count as before."""
+        header = {
+            "format": FORMAT,
+            "boot": _boot_time(),
+            "source": self._source,
+            **asdict(self._identity),
+        }
+        lines = [json.dumps(header), *(f"{start} {end}" for start, end in self._ranges), "sync", ""]
+        if self._file is not None:
+            self._file.close()
+        replace_file(self._path, "\n".join(lines).encode("utf-8"))
+        self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._lines = len(self._ranges)
+
+
+def read(path: str) -> tuple[dict[str, Any], list[Range]] | None:
+    """(header, ranges) of a journal as it stands; None if there is none, or it is no journal."""
+    try:
+        if os.path.getsize(path) > MAX_BYTES:
+            return None
+        with open(path, "rb") as file:
+            first, *lines = file.read().split(b"\n")
+        header = json.loads(first)
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            return None
+        return header, joined(_ranges(lines[:-1], header))  # what follows the last newline is half a line
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _ranges(lines: list[bytes], header: dict[str, Any]) -> list[Range]:
+    if abs(float(header["boot"]) - _boot_time()) > BOOT_TOLERANCE_S:
+        lines = lines[: max((i for i, line in enumerate(lines) if line == b"sync"), default=0)]
+    found: list[Range] = []
+    for line in lines:
+        if line == b"sync":
+            continue
+        start, end = map(int, line.split())
+        if not 0 <= start <= end:
+            break  # a crash of the system can leave anything; what came before it is good
+        found.append((start, end))
+    return found
+
+
+def _usable(path: str, identity: Identity) -> list[Range]:
+    known = read(path)
+    if known is None:
+        return []
+    header, ranges = known
+    if identity.sha256 is not None:
+        same = header.get("sha256") == identity.sha256 and header.get("size") == identity.size
+    else:  # without an ETag nobody can tell whether it is still the same file
+        same = identity.etag is not None and all(header.get(k) == v for k, v in asdict(identity).items())
+    return ranges if same else []
+
+
+def joined(ranges: list[Range]) -> list[Range]:
+    """Sorted, with those that touch made one."""
+    result: list[Range] = []
+    for start, end in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], end))
+        elif start < end:
+            result.append((start, end))
+    return result
+
+
+def _boot_time() -> float:
+    import psutil
+
+    moment: float = psutil.boot_time()
+    return moment

@@ -1,0 +1,141 @@
+"""The methods of the transfer role, one function each: (job) → result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models.store import Store
+
+if TYPE_CHECKING:
+    from sidecar.models.transfer import Job
+
+MAX_CHANGES: Final = 3
+"""How often a file may be found changed on its server while it is fetched."""
+
+
+def download_model(job: Job) -> dict[str, Any]:
+    from sidecar.models import plan as plans
+    from sidecar.models.address import Changed
+    from sidecar.models.hub import Hub
+
+    params = job.params
+    hub, store = Hub(params.get("endpoint"), params.get("token")), Store(params["modelsDirectory"])
+    budget = _memory(job)
+    for _ in range(MAX_CHANGES):
+        try:
+            plan = plans.make(hub, params, budget)
+        except SidecarError as error:
+            here = plans.offline(hub.hosts, store, params, budget) if error.kind == "offline" else None
+            if here is None:
+                raise
+            return here
+        try:
+            return _fetch(job, hub, store, plan)
+        except Changed:
+            continue
+    raise SidecarError("downloadFailed", "The file changes on its server again and again", cause="changed")
+
+
+def _fetch(job: Job, hub: Any, store: Store, plan: Any) -> dict[str, Any]:
+    from sidecar.models import plan as plans
+    from sidecar.models.download import Download
+    from sidecar.models.report import Report
+
+    sizes = [(wanted.relative.rsplit("/", 1)[-1], wanted.size) for wanted in plan.wanted]
+    report = Report(job.writer, job.id, sizes)
+    fetched: list[Any] = []
+    for index, wanted in enumerate(plan.wanted):
+        report.begin(index, sum(record.size for _, record, _, _ in fetched))
+        download = Download(hub, store, wanted, report)
+        done = sum(record.size for _, record, _, _ in fetched)
+        job.on_abort(partial(_abandoned, job, download, done))
+        fetched.append(download.run(job.params.get("force", False)))
+    return plans.result(fetched, plan.quantization, plan.has_projector)
+
+
+def _abandoned(job: Job, download: Any, done: int) -> dict[str, Any]:
+    """The partial result of an aborted download."""
+    if not job.params.get("keepPartial", True):
+        download.discard()
+        return {"keptBytes": done}
+    return {"keptBytes": done + download.kept()}
+
+
+def _memory(job: Job) -> int:
+    """Bytes that a model may take here: of the system, or of the GPUs where those have more."""
+    import psutil
+
+    devices = job.params["devices"]
+    of_gpus: int = sum(device["memoryFreeBytes"] for device in devices if device["type"] == "gpu")
+    return max(int(psutil.virtual_memory().available), of_gpus)
+
+
+def list_models(job: Job) -> dict[str, Any]:
+    from sidecar.models.inventory import Inventory
+
+    cached = {}
+    if job.params.get("hubCache", True):
+        from sidecar.models.hub import cached_models
+
+        cached = cached_models()
+    inventory = Inventory(Store(job.params["modelsDirectory"]), job.params["loaded"])
+    return inventory.look(cached, job.params.get("folders", []))
+
+
+def delete_model(job: Job) -> dict[str, Any]:
+    from sidecar.models.inventory import delete
+
+    return delete(Store(job.params["modelsDirectory"]), job.params["path"], job.params["loaded"])
+
+
+def inspect_model(job: Job) -> dict[str, Any]:
+    from sidecar.models import gguf
+
+    header, source, size, read = _remote_header(job)
+    return {
+        "path": None,
+        "source": source,
+        "sizeBytes": size,
+        "readBytes": read,
+        "ggufVersion": header.version,
+        **gguf.summary(header),
+        "metadata": header.metadata,
+    }
+
+
+def estimate_model(job: Job) -> dict[str, Any]:
+    from sidecar.models.estimate import Machine, estimate
+
+    header, source, _, _ = _remote_header(job)
+    machine = Machine.here(job.params["devices"])
+    return {"path": None, "source": source, **estimate(header, job.params, machine)}
+
+
+def _remote_header(job: Job) -> tuple[Any, dict[str, Any], int, int]:
+    """(header, source, size of the file, bytes read) of what `model` names; of a split one the first part."""
+    from sidecar.models import gguf
+    from sidecar.models import plan as plans
+    from sidecar.models.hub import Hub
+    from sidecar.models.remote import RangeFile
+
+    params = job.params
+    hub = Hub(params.get("endpoint"), params.get("token"))
+    found = plans.make(hub, params, _memory(job)).wanted[0]
+    if found.size is None:
+        raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
+    file = RangeFile(hub.client, found.address, found.size)
+    header = gguf.parse(file, found.size, params["model"])
+    return header, found.source, found.size, file.read_bytes
+
+
+HANDLERS: Final[dict[str, Callable[[Any], dict[str, Any]]]] = {
+    "downloadModel": download_model,
+    "listModels": list_models,
+    "deleteModel": delete_model,
+    "inspectModel": inspect_model,
+    "estimateModel": estimate_model,
+}
+"""inspectModel and estimateModel come here when their `model` is not on this disk."""

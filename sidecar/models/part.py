@@ -1,0 +1,157 @@
+"""The partial file of a download: bytes arrive in any order, are written where they belong and noted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from typing import Any, Final
+
+from sidecar.models.journal import Identity, Journal, Range, joined
+
+NOTE_BYTES: Final = 256 * 1024
+"""A connection notes what it wrote at least this often, so that a kill costs no more of it."""
+
+NOTE_INTERVAL_S: Final = 0.25
+"""The same for slow connections."""
+
+SYNC_BYTES: Final = 256 * 1024 * 1024
+"""Bytes after which the data is given to the disk for good: what a power cut may cost."""
+
+HASH_BYTES: Final = 1024 * 1024
+"""Bytes hashed at a time."""
+
+MAX_NAMED: Final = 16
+"""Wrong ranges that are named one by one."""
+
+
+class Part:
+    """Thread-safe. `changed` is notified when bytes came, and when the hash went on."""
+
+    def __init__(self, path: str, journal_path: str, identity: Identity, source: dict[str, Any]) -> None:
+        self.path = path
+        if not os.path.exists(path):
+            open(path, "wb").close()
+            if os.path.exists(journal_path):
+                os.unlink(journal_path)  # it speaks of bytes that are gone
+        self.journal = Journal(journal_path, identity, source)
+        self.resumed = self.journal.total
+        self.received = self.resumed
+        """Bytes that are there, noted or about to be."""
+        self.changed = threading.Condition()
+        self.wrong: list[Range] | None = None
+        """Set while bytes come a second time: the ranges in which the first ones differed."""
+        self.hashed = 0
+        self._since_sync = 0
+
+    def writer(self, start: int) -> Writer:
+        """A writer for the bytes from `start` on."""
+        return Writer(self, start)
+
+    def came(self, count: int) -> None:
+        """Count bytes that were written."""
+        with self.changed:
+            self.received += count
+            self._since_sync += count
+            due = self._since_sync >= SYNC_BYTES
+            if due:
+                self._since_sync = 0
+            self.changed.notify_all()
+        if due:
+            self._sync()
+
+    def _sync(self) -> None:
+        with open(self.path, "r+b", buffering=0) as file:
+            os.fsync(file.fileno())
+        self.journal.synced()
+
+    def start_again(self) -> None:
+        """All bytes have to come a second time; where they differ from the first is noted in `wrong`."""
+        self.journal.forget()
+        with self.changed:
+            self.received = self.resumed = self.hashed = 0
+            self.wrong = []
+
+    def differs(self, start: int, end: int) -> None:
+        """Note that these bytes were wrong the first time."""
+        with self.changed:
+            if self.wrong is not None:
+                self.wrong = joined([*self.wrong, (start, end)])
+
+    def sha256(self, size: int, cancelled: threading.Event) -> str | None:
+        """The hash of the first `size` bytes, in step with their coming. None if `cancelled` meanwhile."""
+        digest = hashlib.sha256()
+        buffer = bytearray(HASH_BYTES)
+        view = memoryview(buffer)
+        with open(self.path, "rb", buffering=0) as file:
+            position = 0
+            while position < size:
+                with self.changed:
+                    while (front := self.journal.front) <= position and not cancelled.is_set():
+                        self.changed.wait()
+                if cancelled.is_set():
+                    return None
+                while position < front:
+                    count = file.readinto(view[: min(HASH_BYTES, front - position)])
+                    if not count:
+                        raise OSError(f"{self.path} ends after {position} bytes")
+                    digest.update(view[:count])
+                    position += count
+                    with self.changed:
+                        self.hashed = position
+        return digest.hexdigest()
+
+
+class Writer:
+    """Writes one connection's bytes, in their order."""
+
+    def __init__(self, part: Part, start: int) -> None:
+        self._part = part
+        self._file = open(part.path, "r+b", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._file.seek(start)
+        self.position = start
+        self._noted = start
+        self._noted_at = time.monotonic()
+
+    def move(self, position: int) -> None:
+        """Go on at another place."""
+        if position != self.position:
+            self._note(time.monotonic())
+            self._file.seek(position)
+            self.position = self._noted = position
+
+    def write(self, data: bytes) -> None:
+        """Write the next bytes. Raises OSError."""
+        if self._part.wrong is not None:
+            self._compare(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self.position += len(data)
+        now = time.monotonic()
+        if self.position - self._noted >= NOTE_BYTES or now - self._noted_at >= NOTE_INTERVAL_S:
+            self._note(now)
+
+    def _note(self, now: float) -> None:
+        if self.position > self._noted:
+            self._part.journal.add(self._noted, self.position)
+            self._part.came(self.position - self._noted)
+        self._noted, self._noted_at = self.position, now
+
+    def _compare(self, data: bytes) -> None:
+        before = self._file.read(len(data)) or b""
+        self._file.seek(self.position)
+        if before == data:
+            return
+        differing = [i for i, (old, new) in enumerate(zip(before, data, strict=False)) if old != new]
+        first = differing[0] if differing else len(before)
+        last = len(data) - 1 if len(before) < len(data) else differing[-1]
+        self._part.differs(self.position + first, self.position + last + 1)
+
+    def close(self) -> None:
+        """Note what is not noted yet."""
+        try:
+            self._note(time.monotonic())
+        finally:
+            self._file.close()

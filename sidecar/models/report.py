@@ -1,0 +1,89 @@
+"""The progress of a download over all its files: `download` and `verify`, at most ten a second, never falling."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.message_handler.notifier import Progress, RequestId, send_info
+from sidecar.message_handler.writer import Writer
+
+INTERVAL_S: Final = 0.1
+SPEED_WINDOW_S: Final = 5.0
+"""The speed is that of the last seconds."""
+
+
+class Report:
+    """Told by one thread. Sizes are None where the server did not tell them."""
+
+    def __init__(
+        self, writer: Writer, request_id: RequestId, sizes: Sequence[tuple[str, int | None]]
+    ) -> None:
+        self._writer = writer
+        self._sizes = sizes
+        known = [size for _, size in sizes if size is not None]
+        self._total = sum(known) if len(known) == len(sizes) else None
+        self._index = 0
+        self._before = 0
+        """Bytes of the files that are done."""
+        self._highest = {"download": 0, "verify": 0}
+        self._progress = {
+            name: Progress(writer, request_id, name, INTERVAL_S) for name in ("download", "verify")
+        }
+        self._seen: deque[tuple[float, int]] = deque()
+        self.waited = False
+        """Set when another request or program is, or was, fetching the file of the moment."""
+
+    def begin(self, index: int, before: int) -> None:
+        """Turn to a file; those before it have `before` bytes together."""
+        self._index, self._before = index, before
+        self._seen.clear()
+        self.waited = False
+
+    def downloaded(self, count: int) -> None:
+        """So many bytes of the file of the moment are here."""
+        done = self._risen("download", count)
+        speed = self._speed(done)
+        left = None if self._total is None else max(self._total - done, 0)
+        self._tell(
+            "download",
+            done,
+            downloadedBytes=done,
+            bytesPerSecond=None if speed is None else round(speed),
+            etaMs=round(1000 * left / speed) if left is not None and speed else None,
+        )
+
+    def verified(self, count: int) -> None:
+        """So many bytes of the file of the moment have been hashed."""
+        done = self._risen("verify", count)
+        self._tell("verify", done, verifiedBytes=done)
+
+    def info(self, message: str) -> None:
+        """Something worth telling on the way."""
+        send_info(self._writer, "warning", message)
+
+    def _risen(self, name: str, count: int) -> int:
+        done = max(self._highest[name], self._before + count)
+        self._highest[name] = done
+        return done
+
+    def _speed(self, done: int) -> float | None:
+        """Bytes a second over the window; None until there is one."""
+        now = time.monotonic()
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > SPEED_WINDOW_S and len(self._seen) > 2:
+            self._seen.popleft()
+        at, before = self._seen[0]
+        return (done - before) / (now - at) if now - at >= INTERVAL_S else None
+
+    def _tell(self, name: str, done: int, **fields: object) -> None:
+        self._progress[name].tell(
+            None if self._total is None else done / self._total if self._total else 1.0,
+            totalBytes=self._total,
+            file=self._sizes[self._index][0],
+            fileIndex=self._index + 1,
+            fileCount=len(self._sizes),
+            **fields,
+        )
