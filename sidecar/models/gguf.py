@@ -197,9 +197,8 @@ class _Reader:
             raise self._no_gguf("is not a GGUF file")
         version = self._number("<I")
         if version not in VERSIONS:
-            raise self._no_gguf(
-                f"has version {version:#x}, or bytes in another order", allowed=list(VERSIONS)
-            )
+            why = f"has version {version:#x}, or bytes in another order"
+            raise self._no_gguf(why, allowed=list(VERSIONS))
         tensor_count = self._count("tensors", MAX_ENTRIES)
         entries = self._count("metadata keys", MAX_ENTRIES)
         metadata = {}
@@ -210,8 +209,7 @@ class _Reader:
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
             raise self._damaged(f"general.alignment is {alignment!r}")
-        position = self._base + self._at
-        data_start = -(-position // alignment) * alignment
+        data_start = -(-(self._base + self._at) // alignment) * alignment
         return Header(version, metadata, self._arrays, tensors, data_start, self._read_bytes)
 
     def _tensor(self) -> Tensor:
