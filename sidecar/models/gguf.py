@@ -25,6 +25,9 @@ MAX_STRINGS: Final = 4 * 1024 * 1024
 """Elements of an array of texts, which can only be counted by walking over them."""
 MAX_SHOWN_ARRAY: Final = 16
 """Longer arrays (vocabularies) are told by their length."""
+MAX_KEPT_ARRAY: Final = 1024
+"""Longer arrays of numbers are not kept in the header either. Values a layer are far below this."""
+MAX_KEPT_ARRAYS: Final = 64
 MAX_DIMENSIONS: Final = 4
 MAX_NESTING: Final = 4
 READ_BYTES: Final = 1024 * 1024
@@ -57,6 +60,7 @@ class Tensor:
     """A row of the tensor table; `size` is None where the type is not known here."""
 
     name: str
+    shape: tuple[int, ...]
     weights: int
     type_name: str
     offset: int
@@ -65,12 +69,28 @@ class Tensor:
 
 @dataclass(slots=True)
 class Header:
-    """What a GGUF file says of itself. `data_start` is where the tensors' bytes begin."""
+    """What a GGUF file says of itself. `data_start` is where the tensors' bytes begin.
+
+    `arrays` has the numbers of those arrays that `metadata` only tells the length of: one a layer, mostly.
+    `read_bytes` is how much of the file was read to find all this out.
+    """
 
     version: int
     metadata: dict[str, Any]
+    arrays: dict[str, list[Any]]
     tensors: list[Tensor]
     data_start: int
+    read_bytes: int
+
+    @property
+    def architecture(self) -> str:
+        """`general.architecture`, or an empty string."""
+        return self.known("general.architecture", str) or ""
+
+    def known(self, key: str, kind: type) -> Any:
+        """A value of the metadata if it is of the type that it should have; files can say anything."""
+        value = self.metadata.get(key)
+        return value if type(value) is kind else None
 
 
 def check_readable(path: str) -> int:
@@ -99,41 +119,37 @@ def describe(path: str) -> dict[str, Any]:
     """What inspectModel returns. Raises SidecarError: see `check_readable`, `notGguf`, `modelDamaged`."""
     size = check_readable(path)
     header = read_header(path)
-    metadata = header.metadata
-    architecture = _known(metadata, "general.architecture", str) or ""
-    bytes_by_type: dict[str, int] = {}
-    for tensor in header.tensors:
-        bytes_by_type[tensor.type_name] = bytes_by_type.get(tensor.type_name, 0) + (tensor.size or 0)
-    vocabulary = metadata.get("tokenizer.ggml.tokens")
     return {
         "path": path,
+        "source": None,
         "sizeBytes": size,
+        "readBytes": header.read_bytes,
         "ggufVersion": header.version,
-        "architecture": architecture,
-        "name": _known(metadata, "general.name", str),
-        "parameters": sum(tensor.weights for tensor in header.tensors),
-        "quantization": max(bytes_by_type, key=lambda name: bytes_by_type[name], default=""),
-        "tensors": len(header.tensors),
-        "contextLengthTrained": _known(metadata, f"{architecture}.context_length", int),
-        "embeddingSize": _known(metadata, f"{architecture}.embedding_length", int),
-        "layers": _known(metadata, f"{architecture}.block_count", int),
-        "vocabularySize": _length(vocabulary),
-        "chatTemplate": "tokenizer.chat_template" in metadata,
-        "metadata": metadata,
+        **summary(header),
+        "metadata": header.metadata,
     }
 
 
-def _known(metadata: dict[str, Any], key: str, kind: type) -> Any:
-    """A value if it is of the type that it should have; files can say anything."""
-    value = metadata.get(key)
-    return value if type(value) is kind else None
-
-
-def _length(array: Any) -> int | None:
-    if isinstance(array, dict):
-        length: int = array["length"]
-        return length
-    return len(array) if isinstance(array, list) else None
+def summary(header: Header) -> dict[str, Any]:
+    """The members that every description of a model has: architecture, quantisation, sizes."""
+    architecture = header.architecture
+    bytes_by_type: dict[str, int] = {}
+    for tensor in header.tensors:
+        bytes_by_type[tensor.type_name] = bytes_by_type.get(tensor.type_name, 0) + (tensor.size or 0)
+    tokens = header.metadata.get("tokenizer.ggml.tokens")
+    short = len(tokens) if isinstance(tokens, list) else None
+    return {
+        "architecture": architecture,
+        "name": header.known("general.name", str),
+        "parameters": sum(tensor.weights for tensor in header.tensors),
+        "quantization": max(bytes_by_type, key=lambda name: bytes_by_type[name], default=""),
+        "tensors": len(header.tensors),
+        "contextLengthTrained": header.known(f"{architecture}.context_length", int),
+        "embeddingSize": header.known(f"{architecture}.embedding_length", int),
+        "layers": header.known(f"{architecture}.block_count", int),
+        "vocabularySize": tokens["length"] if isinstance(tokens, dict) else short,
+        "chatTemplate": "tokenizer.chat_template" in header.metadata,
+    }
 
 
 def read_header(path: str) -> Header:
@@ -144,7 +160,7 @@ def read_header(path: str) -> Header:
     size = check_readable(path)
     try:
         with open(path, "rb") as file:
-            header = _Reader(file, size, path).read()
+            header = parse(file, size, path)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     end = header.data_start + max(
@@ -155,55 +171,62 @@ def read_header(path: str) -> Header:
     return header
 
 
+def parse(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> Header:
+    """Read and check the header of any seekable file of `size` bytes; its end is not looked at.
+
+    `name` and the request's member `pointer` are for the error. Raises SidecarError: `notGguf`,
+    `modelDamaged`, and OSError or what else the file raises.
+    """
+    return _Reader(file, size, name, pointer).read()
+
+
 class _Reader:
     """Walks through the header from its beginning."""
 
-    def __init__(self, file: BinaryIO, size: int, path: str) -> None:
-        self._file = file
-        self._size = size
-        self._path = path
-        self._data = b""
-        self._at = 0
-        self._text_bytes = 0
+    def __init__(self, file: BinaryIO, size: int, name: str, pointer: str) -> None:
+        self._file, self._size = file, size
+        self._name, self._pointer = name, pointer
+        self._arrays: dict[str, list[Any]] = {}
+        self._read_bytes = self._text_bytes = 0
+        self._data, self._at = b"", 0
         self._base = 0
         """Where in the file `_data` begins."""
 
     def read(self) -> Header:
         if self._take(4) != MAGIC:
-            raise SidecarError("notGguf", f"/path: {self._path!r} is not a GGUF file", **_at(self._path))
+            raise self._no_gguf("is not a GGUF file")
         version = self._number("<I")
         if version not in VERSIONS:
-            problem = f"/path: {self._path!r} has version {version:#x}, or bytes in another order"
-            raise SidecarError("notGguf", problem, **_at(self._path), allowed=list(VERSIONS))
+            why = f"has version {version:#x}, or bytes in another order"
+            raise self._no_gguf(why, allowed=list(VERSIONS))
         tensor_count = self._count("tensors", MAX_ENTRIES)
         entries = self._count("metadata keys", MAX_ENTRIES)
         metadata = {}
         for _ in range(entries):
             key = self._text("a key")
-            metadata[key] = self._value(self._number("<I"), 0)
+            metadata[key] = self._value(self._number("<I"), 0, key)
         tensors = [self._tensor() for _ in range(tensor_count)]
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment < 1:
-            raise _damaged(self._path, f"general.alignment is {alignment!r}")
-        position = self._base + self._at
-        return Header(version, metadata, tensors, -(-position // alignment) * alignment)
+            raise self._damaged(f"general.alignment is {alignment!r}")
+        data_start = -(-(self._base + self._at) // alignment) * alignment
+        return Header(version, metadata, self._arrays, tensors, data_start, self._read_bytes)
 
     def _tensor(self) -> Tensor:
         name = self._text("a tensor's name")
         dimensions = self._number("<I")
         if not 0 < dimensions <= MAX_DIMENSIONS:
-            raise _damaged(self._path, f"the tensor {name[:100]!r} has {dimensions} dimensions")
-        weights = 1
-        for _ in range(dimensions):
-            weights *= self._number("<Q")
+            raise self._damaged(f"the tensor {name[:100]!r} has {dimensions} dimensions")
+        shape = tuple(self._number("<Q") for _ in range(dimensions))
+        weights = math.prod(shape)
         if weights >= 2**63:
-            raise _damaged(self._path, f"the tensor {name[:100]!r} has {weights} weights")
+            raise self._damaged(f"the tensor {name[:100]!r} has {weights} weights")
         kind, offset = self._number("<I"), self._number("<Q")
         type_name, block, block_bytes = TENSOR_TYPES.get(kind, (f"type {kind}", 0, 0))
         size = weights // block * block_bytes if block else None
-        return Tensor(name, weights, type_name, offset, size)
+        return Tensor(name, shape, weights, type_name, offset, size)
 
-    def _value(self, kind: int, depth: int) -> Any:
+    def _value(self, kind: int, depth: int, key: str) -> Any:
         if kind in SCALARS:
             value = self._number(SCALARS[kind][1])
             # JSON has no word for these two.
@@ -211,21 +234,25 @@ class _Reader:
         if kind == STRING:
             return self._text("a value")
         if kind == ARRAY and depth < MAX_NESTING:
-            return self._array(depth)
-        raise _damaged(self._path, f"a value has the unknown type {kind}")
+            return self._array(depth, key)
+        raise self._damaged(f"a value has the unknown type {kind}")
 
-    def _array(self, depth: int) -> Any:
+    def _array(self, depth: int, key: str) -> Any:
         kind = self._number("<I")
         # Each element takes a byte at least: a larger count cannot be true.
         count = self._count("array elements", self._size)
         if count <= MAX_SHOWN_ARRAY:
-            return [self._value(kind, depth + 1) for _ in range(count)]
+            return [self._value(kind, depth + 1, key) for _ in range(count)]
         if kind in SCALARS:
             name, form = SCALARS[kind]
-            self._skip(count * struct.calcsize(form))
+            width = struct.calcsize(form)
+            if depth == 0 and count <= MAX_KEPT_ARRAY and len(self._arrays) < MAX_KEPT_ARRAYS:
+                self._arrays[key] = list(struct.unpack(f"<{count}{form[1]}", self._take(count * width)))
+            else:
+                self._skip(count * width)
             return {"type": name, "length": count}
         if kind != STRING or count > MAX_STRINGS:
-            raise _damaged(self._path, f"an array of {count} elements has the type {kind}")
+            raise self._damaged(f"an array of {count} elements has the type {kind}")
         for _ in range(count):
             self._skip(self._number("<Q"))
         return {"type": "string", "length": count}
@@ -233,14 +260,14 @@ class _Reader:
     def _count(self, what: str, limit: int) -> int:
         count: int = self._number("<Q")
         if count > limit:
-            raise _damaged(self._path, f"it claims {count} {what}")
+            raise self._damaged(f"it claims {count} {what}")
         return count
 
     def _text(self, what: str) -> str:
         length: int = self._number("<Q")
         self._text_bytes += length
         if self._text_bytes > MAX_TEXT_BYTES:
-            raise _damaged(self._path, f"{what} claims {length} bytes")
+            raise self._damaged(f"{what} claims {length} bytes")
         return self._take(length).decode("utf-8", "replace")
 
     def _number(self, form: str) -> Any:
@@ -262,7 +289,7 @@ class _Reader:
             return
         target = self._base + self._at + count
         if target > self._size:
-            raise _damaged(self._path, f"it ends after {self._size} bytes, within its header")
+            raise self._damaged(f"it ends after {self._size} bytes, within its header")
         self._file.seek(target)
         self._data, self._base, self._at = b"", target, 0
 
@@ -273,15 +300,24 @@ class _Reader:
         rest = self._data[self._at :]
         self._base += self._at
         if self._base + count > self._size:
-            raise _damaged(self._path, f"it ends after {self._size} bytes, within its header")
-        self._data = rest + self._file.read(max(READ_BYTES, count - len(rest)))
+            raise self._damaged(f"it ends after {self._size} bytes, within its header")
+        more = self._file.read(max(READ_BYTES, count - len(rest)))
+        self._read_bytes += len(more)
+        self._data = rest + more
         self._at = 0
         if len(self._data) < count:
-            raise _damaged(self._path, "it ends within its header")
+            raise self._damaged("it ends within its header")
+
+    def _no_gguf(self, why: str, **details: Any) -> SidecarError:
+        problem = f"{self._pointer}: {self._name!r} {why}"
+        return SidecarError("notGguf", problem, **_at(self._name, self._pointer), **details)
+
+    def _damaged(self, why: str) -> SidecarError:
+        return _damaged(self._name, why, self._pointer)
 
 
-def _at(path: str) -> dict[str, Any]:
-    return {"pointer": "/path", "value": path[:500]}
+def _at(path: str, pointer: str = "/path") -> dict[str, Any]:
+    return {"pointer": pointer, "value": path[:500]}
 
 
 def _unreadable(path: str, why: str) -> SidecarError:
@@ -289,5 +325,6 @@ def _unreadable(path: str, why: str) -> SidecarError:
     return SidecarError("fileNotReadable", problem, **_at(path), cause=why)
 
 
-def _damaged(path: str, why: str) -> SidecarError:
-    return SidecarError("modelDamaged", f"/path: {path!r} is damaged: {why}", **_at(path), cause=why)
+def _damaged(path: str, why: str, pointer: str = "/path") -> SidecarError:
+    problem = f"{pointer}: {path!r} is damaged: {why}"
+    return SidecarError("modelDamaged", problem, **_at(path, pointer), cause=why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -64,7 +65,8 @@ def refused(path: str) -> SidecarError:
 
 def test_a_whole_header_is_described(write: Any) -> None:
     told = gguf.describe(write(WHOLE))
-    assert told["sizeBytes"] == len(WHOLE)
+    assert told["sizeBytes"] == told["readBytes"] == len(WHOLE)
+    assert told["source"] is None
     assert (told["architecture"], told["name"], told["ggufVersion"]) == ("llama", "Näme", 3)
     assert (told["contextLengthTrained"], told["embeddingSize"], told["layers"]) == (2048, 64, 2)
     assert (told["parameters"], told["tensors"], told["quantization"]) == (136, 2, "Q4_1")
@@ -82,6 +84,43 @@ def test_the_real_model_is_described(model_path: str) -> None:
     assert (told["architecture"], told["quantization"]) == ("llama", "Q4_1")
     assert told["parameters"] == 134_515_008
     assert told["vocabularySize"] == 49_152
+
+
+def test_a_header_is_read_from_any_file_without_its_tensors() -> None:
+    """As of a model that is not here: only the beginning has come."""
+    head = WHOLE[:-128]
+    header = gguf.parse(io.BytesIO(head), len(WHOLE), "far/away.gguf")
+    assert header.data_start == header.read_bytes == len(head)
+    assert gguf.summary(header)["architecture"] == "llama"
+    assert [(tensor.name, tensor.shape) for tensor in header.tensors] == [("a", (32, 4)), ("b", (8,))]
+    with pytest.raises(SidecarError) as caught:
+        gguf.parse(io.BytesIO(head[:100]), 100, "far/away.gguf", "/model")
+    assert (caught.value.details["pointer"], caught.value.details["value"]) == ("/model", "far/away.gguf")
+
+
+def test_numbers_a_layer_are_kept_but_not_shown_and_vocabularies_are_neither() -> None:
+    layers, scores = list(range(26)), [0.5] * (gguf.MAX_KEPT_ARRAY + 1)
+    entries = [
+        files.entry("x.attention.head_count_kv", files.ARRAY, (files.INT32, layers)),
+        files.entry("x.short", files.ARRAY, (files.INT32, [1, 2])),
+        files.entry("tokenizer.ggml.scores", files.ARRAY, (files.FLOAT32, scores)),
+    ]
+    header = gguf.parse(io.BytesIO(data := files.header(entries, [])), len(data), "some.gguf")
+    assert header.arrays == {"x.attention.head_count_kv": layers}
+    assert header.metadata == {
+        "x.attention.head_count_kv": {"type": "int32", "length": 26},
+        "x.short": [1, 2],
+        "tokenizer.ggml.scores": {"type": "float32", "length": len(scores)},
+    }
+
+
+def test_only_so_many_arrays_are_kept() -> None:
+    entries = [
+        files.entry(f"a{number}", files.ARRAY, (0, [0] * 17)) for number in range(2 * gguf.MAX_KEPT_ARRAYS)
+    ]
+    header = gguf.parse(io.BytesIO(data := files.header(entries, [])), len(data), "some.gguf")
+    assert len(header.arrays) == gguf.MAX_KEPT_ARRAYS
+    assert len(header.metadata) == len(entries)
 
 
 def test_every_metadata_type_is_read(write: Any) -> None:
