@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.store import Store
@@ -127,7 +127,13 @@ def _remote_header(job: Job) -> tuple[Any, dict[str, Any], int, int]:
     if found.size is None:
         raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
     file = RangeFile(hub.client, found.address, found.size)
-    header = gguf.parse(file, found.size, params["model"])
+    try:
+        header = gguf.parse(cast(BinaryIO, file), found.size, params["model"])
+    except SidecarError as error:
+        if error.details.get("pointer") == "/path":
+            error.details["pointer"] = "/model"
+            error.problem = error.problem.replace("/path", "/model", 1)
+        raise
     return header, found.source, found.size, file.read_bytes
 
 
