@@ -26,9 +26,6 @@ MAX_TOKEN: Final = 2**31 - 1
 MAX_SHOWN_CHARS: Final = 200
 """How much of a wrong value an error repeats."""
 
-SECRET: Final = ("/token",)
-"""Fields whose value no error repeats."""
-
 _building = threading.Lock()
 
 
@@ -111,13 +108,10 @@ def _invalid(error: ValidationError) -> SidecarError:
         unknown = next(name for name in value if name not in known)
         path, value, problem = [*path, unknown], value[unknown], "is not known"
         allowed = known
-    elif error.validator == "oneOf" and not path:
-        names = [name for choice in required for name in choice["required"]]
-        problem, allowed = f"need exactly one of {', '.join(names)}", names
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
     details: dict[str, Any] = {"pointer": pointer, "allowed": allowed}
     shown = ""
-    if problem != "is missing" and pointer not in SECRET and path:
+    if problem != "is missing":
         details["value"] = _shortened(value)
         shown = f" ({json.dumps(details['value'])})"
     where = pointer or "params"
