@@ -42,7 +42,8 @@ DIFF_LINES = 40  # a file; the rest of a diff says nothing that the first lines 
 def wire_module(contract: Contract) -> str:
     """Literals only, one entry a line, as the formatter would lay them out: imports in no time."""
     types = {name: row["params"] for name, row in contract.accepted.items()}
-    required = [m for m in types if contract.flat_type(types[m]).get("required")]
+    flat = {method: contract.flat_type(name) for method, name in types.items()}
+    required = [method for method, type_ in flat.items() if type_.get("required") or "oneOf" in type_]
     lines = [f'"""{NOTICE}."""', "", "from __future__ import annotations", ""]
     lines += [f"PROTOCOL_VERSION: int = {contract.protocol_version}", ""]
     lines += ["# Request → the lane that serves it.", "REQUESTS: dict[str, str] = {"]

@@ -23,7 +23,18 @@ function prepare({ "x-extends": bases, ...type }) {
     const typed = ["type", "$ref", "const", "anyOf", "allOf", "oneOf"].some((word) => word in property);
     if (!typed) property.tsType = "unknown"; // it would take it for an object
   }
+  if (type.properties && type.oneOf) type.oneOf = alternatives(type);
   return bases ? { ...type, extends: refs(bases) } : type;
+}
+
+/** "One of these is required", with the properties that it would otherwise make up from the names. */
+function alternatives({ properties, oneOf }) {
+  const names = oneOf.flatMap(({ required }) => required);
+  return oneOf.map(({ required }) => {
+    const property = (name) => (required.includes(name) ? { ...properties[name] } : { tsType: "never" });
+    const choice = Object.fromEntries(names.map((name) => [name, property(name)]));
+    return { type: "object", additionalProperties: false, properties: choice, required };
+  });
 }
 
 /** The types themselves: one root that names them all, so that all of them are written. */

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint c1ee7fb63882d070)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d89a20ce1c8283e)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -48,15 +48,16 @@ export type EstimateModelParams = {
    */
   endpoint?: string;
   /**
-   * Tokens a sequence. Default: what the model was trained for, at most 4096.
+   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
    */
   contextSize?: number;
   /**
+   * Requests that can run at once.
    * @default 1
    */
   sequences?: number;
   /**
-   * Tokens evaluated in one step at most.
+   * Tokens computed in one step at most.
    * @default 512
    */
   batchSize?: number;
@@ -74,9 +75,21 @@ export type EstimateModelParams = {
  * Number format of the KV cache.
  */
 export type KvCacheType = "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q4_1" | "q4_0" | "iq4_nl";
-export type EstimateModelParams1 = {
-  [k: string]: unknown;
-};
+export type EstimateModelParams1 =
+  | {
+      /**
+       * A GGUF file; of a split one, the first part.
+       */
+      path: string;
+      model?: never;
+    }
+  | {
+      path?: never;
+      /**
+       * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+       */
+      model: string;
+    };
 /**
  * Either `path` or `model`.
  */
@@ -103,9 +116,21 @@ export type InspectModelParams = {
    */
   endpoint?: string;
 } & InspectModelParams1;
-export type InspectModelParams1 = {
-  [k: string]: unknown;
-};
+export type InspectModelParams1 =
+  | {
+      /**
+       * A GGUF file.
+       */
+      path: string;
+      model?: never;
+    }
+  | {
+      path?: never;
+      /**
+       * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+       */
+      model: string;
+    };
 /**
  * "auto": where llama.cpp thinks it pays.
  */
@@ -238,7 +263,7 @@ export interface InitParams {
    */
   maxThreads?: number;
   /**
-   * Where relative model paths start. Default: the working directory.
+   * Where downloads go and relative model paths start. Default: the user's own place for data; for paths the working directory.
    */
   modelsDirectory?: string;
   /**
@@ -459,9 +484,9 @@ export interface DownloadModelResult {
    */
   sizeBytes: number;
   /**
-   * In lower-case hexadecimal.
+   * Of the file at `path`.
    */
-  sha256: string;
+  sha256: Sha256;
   source: ModelSource;
   /**
    * The one that was chosen, or that the file's name tells.
@@ -605,7 +630,7 @@ export interface EstimateModelResult {
    */
   contextSize: number;
   sequences: number;
-  kvCacheType: string;
+  kvCacheType: KvCacheType;
   /**
    * Layers placed on GPUs.
    */
@@ -625,7 +650,7 @@ export interface EstimateModelResult {
    */
   devices: DeviceEstimate[];
   /**
-   * Tokens a sequence that would fit, at most what the model was trained for; 0: not even the weights fit.
+   * Tokens a sequence that would fit, at most what the model was trained on; 0: not even the weights fit.
    */
   largestContextSize: number;
   /**

@@ -25,6 +25,10 @@ export const params: ParamsOf = {
   abort: { requestId: 7 },
   shutdown: {},
   "rpc.discover": {},
+  downloadModel: { model: "hf:owner/repo:Q4_K_M", projector: true, keepPartial: false },
+  listModels: { hubCache: false, folders: ["downloads"] },
+  deleteModel: { path: "models/owner/repo/model.gguf" },
+  estimateModel: { model: "hf:owner/repo:Q4_K_M", contextSize: 8192, kvCacheType: "q8_0", gpuLayers: "auto" },
   inspectModel: { path: "models/SmolLM2-135M-Instruct.Q4_1.gguf" },
   loadModel: { path: "models/SmolLM2-135M-Instruct.Q4_1.gguf", gpuLayers: "auto" },
   unloadModel: { modelId: "model-1" },
@@ -44,6 +48,10 @@ export const readers: ReadersOf = {
   abort: (result) => result.outcome === "aborted",
   shutdown: (result) => result satisfies null,
   "rpc.discover": (result) => result.openrpc.startsWith("1."),
+  downloadModel: (result) => result.files.map((file) => file.sizeBytes - file.resumedBytes),
+  listModels: (result) => result.models.map((model) => model.source?.repository ?? model.problem),
+  deleteModel: (result) => result.files.length + result.freedBytes,
+  estimateModel: (result) => result.runs === "no" && result.devices.map((device) => device.freeBytes),
   inspectModel: (result) => result.name?.length ?? result.metadata["general.name"],
   loadModel: (result) => result.modelId.length + result.parameters,
   unloadModel: (result) => result.memoryBeforeBytes - result.memoryAfterBytes,
@@ -72,6 +80,10 @@ export function delta(progress: Progress): string {
 export const chatDelta = (progress: RequestMap["chat"]["progress"]): GenerateProgress | undefined =>
   progress.progressType === "generate" ? progress : undefined;
 
+/** What a download reports: bytes on the way, then bytes that were checked. */
+export const bytes = (progress: RequestMap["downloadModel"]["progress"]): number =>
+  progress.progressType === "download" ? progress.downloadedBytes : progress.verifiedBytes;
+
 export const kind: ErrorKind = "engineCrashed";
 export const code: 1040 = ERRORS[kind].code;
 export const data: ErrorData = { kind, retryable: true, remedy: "Send the request again.", value: 7 };
@@ -87,6 +99,12 @@ params.complete = { contextId: "context-1" };
 params.init = { gpu: true };
 // @ts-expect-error: no such role
 params.chat = { contextId: "context-1", messages: [{ role: "developer", content: "Hello" }] };
+// @ts-expect-error: neither path nor model
+params.inspectModel = { revision: "main" };
+// @ts-expect-error: path and model
+params.estimateModel = { path: "model.gguf", model: "hf:owner/repo" };
+// @ts-expect-error: no such property beside path
+params.estimateModel = { path: "model.gguf", context_size: 8192 };
 // @ts-expect-error: no such method
 export const unknownMethod: Method = "compleet";
 // @ts-expect-error: a load has no delta

@@ -60,6 +60,8 @@ REQUIRED: frozenset[str] = frozenset(
         "abort",
         "downloadModel",
         "deleteModel",
+        "inspectModel",
+        "estimateModel",
         "loadModel",
         "unloadModel",
         "createContext",

@@ -108,11 +108,19 @@ def _invalid(error: ValidationError) -> SidecarError:
         unknown = next(name for name in value if name not in known)
         path, value, problem = [*path, unknown], value[unknown], "is not known"
         allowed = known
+    elif error.validator == "oneOf" and isinstance(value, dict):  # one of these properties is required
+        allowed = sorted(name for choice in required for name in choice["required"])
+        given = [name for name in allowed if name in value]
+        if given:
+            path, value, problem = [*path, given[1]], value[given[1]], f"cannot stand beside /{given[0]}"
+        else:
+            problem = f"is missing one of {' and '.join(allowed)}"
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
     details: dict[str, Any] = {"pointer": pointer, "allowed": allowed}
     shown = ""
-    if problem != "is missing":
-        details["value"] = _shortened(value)
+    if not problem.startswith("is missing"):
+        secret = isinstance(value, str) and pointer.lower().endswith("token")  # however it is misspelt
+        details["value"] = "…" if secret else _shortened(value)
         shown = f" ({json.dumps(details['value'])})"
     where = pointer or "params"
     return SidecarError("invalidParams", f"{where} {problem}{shown}; allowed: {_told(allowed)}", **details)

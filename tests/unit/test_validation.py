@@ -145,10 +145,33 @@ def test_every_example_is_taken(path: Path) -> None:
 @pytest.mark.parametrize("method", PARAMS)
 def test_no_params_are_taken_where_none_are_required(method: str) -> None:
     schema = openrpc_document()["components"]["schemas"][PARAMS[method]]
-    if schema.get("required"):
+    if schema.get("required") or "oneOf" in schema:
         refused(method, {})
     else:
         validate_params(method, {})
+
+
+def test_one_of_two_is_wanted_and_not_both() -> None:
+    neither = refused("inspectModel", {"revision": "main"})
+    assert (neither["pointer"], neither["allowed"]) == ("", ["model", "path"])
+    both = refused("inspectModel", {"path": "a.gguf", "model": "hf:owner/repo"})
+    assert (both["pointer"], both["value"], both["allowed"]) == ("/path", "a.gguf", ["model", "path"])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"model": "hf:owner/repo", "Token": "hf_secret"},
+        {"model": "hf:owner/repo", "hf_token": "hf_secret"},
+        {"model": 1, "token": "hf_secret"},
+        {"model": "hf:owner/repo", "path": "a.gguf", "token": "hf_secret"},
+    ],
+)
+def test_a_token_is_never_repeated(params: dict[str, Any]) -> None:
+    method = "inspectModel" if "path" in params else "downloadModel"
+    with pytest.raises(SidecarError) as caught:
+        validate_params(method, params)
+    assert "secret" not in json.dumps(caught.value.to_wire())
 
 
 def test_a_long_value_is_told_shortened() -> None:
