@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 import sidecar
 from sidecar.message_handler.framing import MAX_LINE_BYTES
 from sidecar.message_handler.log import LEVELS
 
-COMMANDS: Final = ("help", "version", "schema", "demo")
+COMMANDS: Final = ("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate")
 
 DESCRIPTION: Final = """\
 A local language model as a child process: reads JSON-RPC 2.0 requests on stdin, one a line, and
@@ -24,26 +25,40 @@ from a shell:
    "messages": [{"role": "user", "content": "Hello!"}]}}
   END
 (each request on one line). `llama-sidecar --print-schema` describes every method.
-`llama-sidecar demo --model FILE` shows a conversation with all its messages."""
+`llama-sidecar demo --model FILE` shows a conversation with all its messages.
+`llama-sidecar COMMAND --help` tells what a command takes."""
+
+MODEL: Final = """\
+MODEL is owner/repo on the hub (the quantisation that fits best), owner/repo:Q4_K_M,
+owner/repo/path/file.gguf, or an https address. For gated and private repositories set HF_TOKEN, or
+log in with the hub's own tool: a token on the command line could be read by everybody here.
+"""
+MODEL_OR_PATH: Final = f"{MODEL}A GGUF file that is here is taken as a path.\n"
+
+
+class _HelpAsked(Exception):
+    """Carries the text. It is printed after stdout is given back, which parsing comes before."""
+
+
+class _Help(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        raise _HelpAsked(parser.format_help())
+
+
+def _with_help(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("-h", "--help", action=_Help, help="show this and exit")
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="llama-sidecar",
-        description=DESCRIPTION,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
+    parser = _with_help(
+        argparse.ArgumentParser(prog="llama-sidecar", description=DESCRIPTION, epilog=EXAMPLE, add_help=False)
     )
     add = parser.add_argument
-    add(
-        "-h",
-        "--help",
-        dest="command",
-        action="store_const",
-        const="help",
-        help="show this and exit",
-    )
     add(
         "--version",
         dest="command",
@@ -78,21 +93,104 @@ def _parser() -> argparse.ArgumentParser:
         help="longest request line that is accepted (%(default)s)",
     )
     add("--role", choices=("router", "engine", "transfer"), default="router", help=argparse.SUPPRESS)
-    commands = parser.add_subparsers(dest="subcommand", metavar="")
-    demo = commands.add_parser("demo", help="load a model and chat with it, showing every message")
+    _add_commands(parser)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", title="commands")
+
+    def command(name: str, does: str, example: str, description: str = "") -> argparse.ArgumentParser:
+        epilog = f"example:\n  llama-sidecar {example}"
+        text = f"{does[0].upper()}{does[1:]}.\n\n{description}".rstrip()
+        return _with_help(
+            commands.add_parser(name, help=does, description=text, epilog=epilog, add_help=False)
+        )
+
+    demo = command("demo", "load a model and chat with it, showing every message", "demo --model model.gguf")
     demo.add_argument("--model", required=True, metavar="FILE", help="a GGUF file")
     demo.add_argument("--prompt", default="Why is the sky blue?", help="what to ask (%(default)s)")
-    return parser
+
+    pull = command(
+        "pull",
+        "fetch a model, whole and verified; goes on where it stopped",
+        "pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M",
+        f"{MODEL}Its path is printed on stdout, everything else on stderr.",
+    )
+    pull.add_argument("model", metavar="MODEL", help="what to fetch")
+    _add_hub(pull)
+    _add_directory(pull)
+    pull.add_argument("--projector", action="store_true", help="fetch the multimodal projector (mmproj), too")
+    pull.add_argument("--force", action="store_true", help="fetch it anew although it is here")
+
+    listing = command("list", "show the models that are on this disk", "list")
+    _add_directory(listing)
+
+    remove = command(
+        "rm",
+        "delete a model, or what came of an unfinished download; does not ask",
+        "rm bartowski/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct-Q4_K_M.gguf",
+    )
+    remove.add_argument("path", metavar="PATH", help="its path, or its name as `list` shows it")
+    _add_directory(remove)
+
+    inspect = command(
+        "inspect",
+        "show what a model's header says, also before it is fetched",
+        "inspect bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M",
+        MODEL_OR_PATH,
+    )
+    estimate = command(
+        "estimate",
+        "show what memory a model will take and whether it runs here, also before it is fetched",
+        "estimate Qwen/Qwen2.5-7B-Instruct-GGUF:Q4_K_M --context-size 16384 --kv-cache-type q8_0",
+        MODEL_OR_PATH,
+    )
+    for either in (inspect, estimate):
+        either.add_argument("model", metavar="PATH-or-MODEL", help="what to look at")
+        _add_hub(either)
+    add = estimate.add_argument
+    add("--context-size", type=_count, metavar="N", help="tokens a sequence (the model's own, at most 4096)")
+    add("--sequences", type=_count, metavar="N", help="requests that can run at once (1)")
+    add(
+        "--kv-cache-type",
+        metavar="TYPE",
+        help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
+    )
+    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: all that fit)")
+    for scripted in (pull, listing, inspect, estimate):
+        scripted.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
+
+
+def _add_hub(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit (main)")
+    parser.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models-directory", metavar="FOLDER", help="where the models are (the user's own place for data)"
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of at least 1")
+    return int(text)
+
+
+def _layers(text: str) -> int | str:
+    if text != "auto" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is neither a number nor auto")
+    return text if text == "auto" else int(text)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; `options.command` is a member of COMMANDS or None. Exits on a wrong one."""
-    options = _parser().parse_args(arguments)
+    try:
+        options = _parser().parse_args(arguments)
+    except _HelpAsked as asked:
+        return argparse.Namespace(command="help", text=str(asked))
     options.command = options.command or options.subcommand
-    options.version_text = f"llama-sidecar {sidecar.__version__}"
+    options.text = f"llama-sidecar {sidecar.__version__}\n"
     return options
-
-
-def help_text() -> str:
-    """What --help prints."""
-    return _parser().format_help()

@@ -8,12 +8,8 @@ import sys
 
 def run(options: argparse.Namespace) -> int:
     """Run the command that was asked for; returns the exit status."""
-    if options.command == "version":
-        print(options.version_text)
-    elif options.command == "help":
-        from sidecar.arguments import help_text
-
-        print(help_text(), end="")
+    if options.command in ("help", "version"):
+        print(options.text, end="")
     elif options.command == "schema":
         from sidecar.message_handler.validation import OPENRPC_FILE
 
@@ -23,4 +19,8 @@ def run(options: argparse.Namespace) -> int:
         from sidecar.cli.demo import demo
 
         return demo(options.model, options.prompt)
+    else:
+        from sidecar.cli.models import run_model_command
+
+        return run_model_command(options)
     return 0

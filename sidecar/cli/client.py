@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,20 +17,36 @@ OnLine = Callable[[str, bytes], None]
 
 
 class SidecarFailed(Exception):
-    """An error response, or the program's unexpected end."""
+    """An error response, or the program's unexpected end; `data` is the error's own."""
+
+    def __init__(self, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.data = data or {}
+        self.kind: str = self.data.get("kind", "")
 
 
 class Client:
     """One running program. Requests are sent one after the other; use it as a context manager."""
 
-    def __init__(self, on_line: OnLine | None = None) -> None:
+    def __init__(self, on_line: OnLine | None = None, log_level: str = "warning") -> None:
         program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
-        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._process = subprocess.Popen(
+            [*program, "--log-level", log_level],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            # A terminal's Ctrl-C is for us, who abort; it must not end the program in the middle.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._in = self._process.stdin
         self._lines = read_lines(self._process.stdout.fileno())
         self._on_line = on_line or (lambda *_: None)
+        self._sending = threading.Lock()
         self._next_id = 0
+        self._running: int | None = None
+        self._aborted = False
 
     def __enter__(self) -> Client:
         return self
@@ -44,18 +62,36 @@ class Client:
         on_notification: OnNotification | None = None,
     ) -> Any:
         """Send a request and wait for its result. Raises SidecarFailed."""
-        self._next_id += 1
-        line = encode({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params or {}})
-        self._on_line(">", line)
-        self._in.write(line)
+        with self._sending:
+            self._running = request_id = self._send(method, params or {})
+            if self._aborted:
+                self._send("abort", {"requestId": request_id})
         for received in self._lines:
             assert isinstance(received, bytes)
             self._on_line("<", received)
             message = decode(received)
-            if message.get("id") == self._next_id:
+            if message.get("id") == request_id:
                 if "error" in message:
-                    raise SidecarFailed(message["error"]["message"])
+                    raise SidecarFailed(message["error"]["message"], message["error"].get("data"))
                 return message["result"]
             if on_notification is not None and "method" in message:
                 on_notification(message["method"], message["params"])
         raise SidecarFailed("the program ended unexpectedly; its log is above")
+
+    def abort(self) -> None:
+        """Abort the request that `call` waits for, and any to come. From any thread."""
+        with self._sending:
+            if self._running is not None and not self._aborted:
+                with contextlib.suppress(SidecarFailed):  # its end is told to `call`
+                    self._send("abort", {"requestId": self._running})
+            self._aborted = True
+
+    def _send(self, method: str, params: dict[str, Any]) -> int:
+        self._next_id += 1
+        line = encode({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
+        self._on_line(">", line)
+        try:
+            self._in.write(line)
+        except OSError:
+            raise SidecarFailed("the program ended unexpectedly; its log is above") from None
+        return self._next_id

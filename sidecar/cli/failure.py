@@ -1,0 +1,85 @@
+"""Errors for people: what happened in one sentence, and what to do about it on a command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from sidecar.cli.client import SidecarFailed
+from sidecar.cli.figures import size
+from sidecar.cli.terminal import printable
+
+MAX_CHOICES: Final = 12
+
+AGAIN: Final = "Run the same command again: it goes on where this one stopped."
+REMEDIES: Final = {
+    "invalidParams": "`--help` after the command shows what it takes.",
+    "fileNotFound": "Check the path; `llama-sidecar list` shows the models that are here.",
+    "repositoryNotFound": "Check owner and name; for a private repository set HF_TOKEN to a token that may read it.",
+    "remoteFileNotFound": "Check the name, or leave it out: the best that fits is chosen.",
+    "gatedRepository": (
+        "Open the repository's page on the hub, accept the terms, and set HF_TOKEN to a token of that account."
+    ),
+    "unauthorized": "Make a token with read access in the hub's settings and set HF_TOKEN to it.",
+    "offline": "Check the network, the proxy and --endpoint; HF_HUB_OFFLINE must not be set. What came is kept.",
+    "rateLimited": "Wait, or set HF_TOKEN: known users have higher limits. What came is kept.",
+    "downloadFailed": AGAIN,
+    "transferCrashed": AGAIN,
+    "checksumMismatch": (
+        "Something between here and the hub changes the bytes, or the file there is broken: "
+        "try another network or --endpoint."
+    ),
+    "diskFull": (
+        "Free space, delete models with `llama-sidecar rm`, or choose another --models-directory. "
+        "What came is kept."
+    ),
+    "directoryNotWritable": "Choose a --models-directory that this user may write to.",
+    "modelInUse": "End the program that uses it first.",
+    "notInStore": "Use a path that `llama-sidecar list` shows.",
+    "overloaded": "Wait a little and run it again.",
+}
+"""What an app is told names members of requests; here it has to name options. Kind → remedy."""
+
+
+def sentence(failed: SidecarFailed) -> str:
+    """What to print of an error response, without a newline."""
+    data = failed.data
+    remedy = REMEDIES.get(failed.kind, data.get("remedy", ""))
+    problem = str(failed).removesuffix(data.get("remedy", "")).strip()
+    if failed.kind == "invalidParams":
+        problem = _as_option(problem, data.get("pointer", ""))
+    return printable(" ".join(part for part in (problem, _figures(data), _choices(data), remedy) if part))
+
+
+def stopped(data: dict[str, Any]) -> str:
+    """What to print of a download that was aborted."""
+    kept = data.get("partial", {}).get("keptBytes")
+    if not kept:
+        return "Stopped. Nothing had come yet."
+    return f"Stopped. {size(kept)} are kept; the same command goes on from there."
+
+
+def _as_option(problem: str, pointer: str) -> str:
+    """`/contextSize does not fit` as `--context-size does not fit`."""
+    name = pointer.lstrip("/")
+    if name in ("", "model", "path"):
+        return problem
+    option = "--" + re.sub(r"[A-Z]", lambda match: "-" + match[0].lower(), name)
+    return problem.replace(pointer, option)
+
+
+def _choices(data: dict[str, Any]) -> str:
+    """Near names, where the program knows some."""
+    allowed = data.get("allowed")
+    if data["kind"] == "invalidParams" or not isinstance(allowed, list) or not allowed:
+        return ""
+    names = [name if isinstance(name, str) else json.dumps(name) for name in allowed]
+    more = f" and {len(names) - MAX_CHOICES} more" if len(names) > MAX_CHOICES else ""
+    return f"There is {', '.join(names[:MAX_CHOICES])}{more}."
+
+
+def _figures(data: dict[str, Any]) -> str:
+    if data["kind"] != "diskFull" or not isinstance(data.get("allowed"), dict):
+        return ""
+    return f"It needs {size(data['value'])}, and {size(data['allowed']['maximum'])} are free."

@@ -1,0 +1,236 @@
+"""`llama-sidecar pull | list | rm | inspect | estimate`: the methods on models, for people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from sidecar.cli import failure
+from sidecar.cli.bar import ProgressBar
+from sidecar.cli.client import Client, SidecarFailed
+from sidecar.cli.figures import ago, counted, share, size, weights
+from sidecar.cli.naming import given, listed_path, path_or_model, remote, shown_path
+from sidecar.cli.table import Column, table
+from sidecar.cli.terminal import marks, printable, width
+from sidecar.worker.lifecycle import on_end_signals
+
+INTERRUPTED: Final = 130
+"""The exit status that shells expect of what Ctrl-C ended."""
+
+
+def run_model_command(options: argparse.Namespace) -> int:
+    """Run one of COMMANDS with a program of its own. Returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        with Client(log_level="error") as client:
+            on_end_signals(_Interruption(client))
+            COMMANDS[options.command](client, options)
+    except SidecarFailed as failed:
+        if failed.kind == "aborted":
+            text = failure.stopped(failed.data) if options.command == "pull" else "Stopped."
+            print(text, file=sys.stderr)
+            return INTERRUPTED
+        print(f"llama-sidecar: {failure.sentence(failed)}", file=sys.stderr)
+        return 2 if failed.kind == "invalidParams" else 1
+    except KeyboardInterrupt:  # before there was anything to abort
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever reads our stdout has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+class _Interruption:
+    """Ctrl-C: the first aborts the request, the second ends this process; what came is kept in either case."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._again = False
+
+    def __call__(self) -> None:
+        if self._again:
+            os._exit(INTERRUPTED)
+        self._again = True
+        self._client.abort()
+
+
+def pull(client: Client, options: argparse.Namespace) -> None:
+    """Fetch a model. Its path goes to stdout, for scripts; all else to stderr."""
+    params = {"model": remote(options.model)}
+    params |= given(options, "revision", "endpoint", "models_directory", "projector", "force")
+    bar = ProgressBar(sys.stderr)
+    bar.wait(f"Looking for {printable(params['model'])}")
+    try:
+        result = client.call("downloadModel", params, bar.notified)
+    finally:
+        bar.clear()
+    if options.json:
+        _print_json(result)
+        return
+    print(_fetched(result), file=sys.stderr)
+    if result["projectorPath"] is not None:
+        print(f"Projector: {printable(result['projectorPath'])}", file=sys.stderr)
+    print(result["path"])
+
+
+def _fetched(result: dict[str, Any]) -> str:
+    files = result["files"]
+    said = [size(result["sizeBytes"])]
+    if len(files) > 1:
+        said.insert(0, counted(len(files), "file"))
+    if result["quantization"] is not None:
+        said.append(result["quantization"])
+    whole = all(file["verified"] for file in files)
+    said.append("verified" if whole else "not verified: there was no checksum to compare with")
+    if result["fromCache"]:
+        said.append("it was here already")
+    elif result["resumedBytes"]:
+        said.append(f"{size(result['resumedBytes'])} of it from an earlier attempt")
+    return printable(f"{os.path.basename(result['path'])}: {', '.join(said)}.")
+
+
+def list_models(client: Client, options: argparse.Namespace) -> None:
+    """Show what is on this disk."""
+    listing = client.call("listModels", given(options, "models_directory"))
+    if options.json:
+        _print_json(listing)
+        return
+    print("\n\n".join(_listing(listing, width(sys.stdout), marks(sys.stdout).ellipsis)))
+    if listing["truncated"]:
+        print("There were more files than are looked at.", file=sys.stderr)
+
+
+LISTED: Final = [
+    Column("model"),
+    Column("size", 1, right=True),
+    Column("architecture", 4),
+    Column("quantisation", 2),
+    Column("context", 3, right=True),
+    Column("verified", 5),
+    Column("last used", 6),
+]
+UNFINISHED: Final = [Column("unfinished (pull goes on)"), Column("here", 1, right=True)]
+
+
+def _listing(listing: dict[str, Any], limit: int | None, ellipsis: str) -> list[str]:
+    """The parts of what `list` prints: models, what is wrong with them, unfinished downloads, the sum."""
+    directory, models = listing["modelsDirectory"], listing["models"]
+    parts = []
+    if models:
+        parts.append(table(LISTED, [_row(model, directory) for model in models], limit, ellipsis))
+    parts.append(
+        [
+            f"{shown_path(model['path'], directory)}: {printable(model['problem'])}"
+            for model in models
+            if model["problem"] is not None
+        ]
+    )
+    if listing["partials"]:
+        rows = [
+            [shown_path(part["path"], directory), share(part["downloadedBytes"], part["totalBytes"])]
+            for part in listing["partials"]
+        ]
+        parts.append(table(UNFINISHED, rows, limit, ellipsis))
+    total = size(sum(model["sizeBytes"] for model in models))
+    said = f"{counted(len(models), 'model')}, {total}" if models else "No model is here yet"
+    parts.append([f"{said}; models directory: {printable(directory)}"])
+    return ["\n".join(lines) for lines in parts if lines]
+
+
+def _row(model: dict[str, Any], directory: str) -> list[str]:
+    context = model["contextLengthTrained"]
+    return [
+        shown_path(model["path"], directory),
+        size(model["sizeBytes"]),
+        printable(model["architecture"] or "?"),
+        printable(model["quantization"] or "?"),
+        "?" if context is None else str(context),
+        "yes" if model["verified"] else "no",
+        "in use" if model["loaded"] else ago(model["lastUsedAt"]),
+    ]
+
+
+def remove(client: Client, options: argparse.Namespace) -> None:
+    """Delete a model, and say what that freed."""
+    places = given(options, "models_directory")
+    path = os.path.abspath(options.path)
+    if not os.path.exists(path):
+        path = listed_path(client.call("listModels", {**places, "hubCache": False}), options.path) or path
+    result = client.call("deleteModel", {"path": path, **places})
+    print(f"Deleted {counted(len(result['files']), 'file')}, freed {size(result['freedBytes'])}.")
+
+
+def inspect(client: Client, options: argparse.Namespace) -> None:
+    """Show what a model's header says."""
+    result = client.call("inspectModel", path_or_model(client, options))
+    if options.json:
+        _print_json(result)
+        return
+    source = result["source"] or {}
+    facts = {
+        "name": result["name"],
+        "file": result["path"] or source.get("url"),
+        "size": size(result["sizeBytes"]),
+        "architecture": result["architecture"],
+        "parameters": weights(result["parameters"]),
+        "quantisation": result["quantization"],
+        "context": result["contextLengthTrained"],
+        "layers": result["layers"],
+        "embedding": result["embeddingSize"],
+        "vocabulary": result["vocabularySize"],
+        "chat template": "yes" if result["chatTemplate"] else "no",
+    }
+    for title, fact in facts.items():
+        if fact is not None:
+            print(f"{title:14}{printable(str(fact))}")
+    if result["path"] is None:
+        print(f"\n{size(result['readBytes'])} of it were read; pull fetches it.")
+
+
+def estimate(client: Client, options: argparse.Namespace) -> None:
+    """Show what memory a model will take, and whether it runs here."""
+    params = path_or_model(client, options)
+    params |= given(options, "context_size", "sequences", "kv_cache_type", "gpu_layers")
+    result = client.call("estimateModel", params)
+    if options.json:
+        _print_json(result)
+        return
+    columns = [Column("device"), Column("weights", 2, True), Column("KV cache", 3, True)]
+    columns += [Column("compute", 4, True), Column("total", right=True), Column("free", 1, True)]
+    rows = [
+        [printable(device["name"]), *(size(device[f"{part}Bytes"]) for part in PARTS)]
+        for device in result["devices"]
+    ]
+    if len(rows) > 1:
+        rows.append(["all", *(size(result[f"{part}Bytes"]) for part in PARTS[:-1]), ""])
+    print("\n".join(table(columns, rows, width(sys.stdout), marks(sys.stdout).ellipsis)))
+    file = os.path.basename(result["path"] or result["source"]["url"])
+    layers = f", {counted(result['gpuLayers'], 'layer')} on the GPU" if result["gpuLayers"] else ""
+    print(
+        f"\n{printable(file)}: {counted(result['sequences'], 'sequence')} of {result['contextSize']} tokens, "
+        f"KV cache in {result['kvCacheType']}{layers}."
+    )
+    print(f"Runs here: {result['runs']}. {printable(result['why'])}")
+    largest = result["largestContextSize"]
+    print(f"Largest context that fits: {largest} tokens." if largest else "No context fits.")
+
+
+PARTS: Final = ("weights", "kvCache", "compute", "total", "free")
+
+
+def _print_json(result: Any) -> None:
+    print(json.dumps(result, indent=2))
+
+
+COMMANDS: Final[dict[str, Callable[[Client, argparse.Namespace], None]]] = {
+    "pull": pull,
+    "list": list_models,
+    "rm": remove,
+    "inspect": inspect,
+    "estimate": estimate,
+}

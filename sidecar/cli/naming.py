@@ -1,0 +1,68 @@
+"""What is meant by MODEL and PATH on the command line, and how paths are shown there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any, Final
+
+from sidecar.cli.client import Client
+from sidecar.cli.terminal import printable
+
+REMOTE: Final = ("hf:", "https://", "http://")
+
+
+def remote(text: str) -> str:
+    """MODEL as the protocol wants it: people leave out the `hf:`."""
+    return text if text.startswith(REMOTE) else f"hf:{text}"
+
+
+def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, Any]:
+    """The params `path` or `model` with their companions.
+
+    A path is a file that exists, one that `list` shows, or a .gguf that would lie in a folder which exists.
+    """
+    text: str = options.model
+    if text.startswith(REMOTE) or not (os.path.isfile(text) or text.endswith(".gguf")):
+        return {"model": remote(text), **given(options, "revision", "endpoint")}
+    if os.path.isfile(text):
+        return {"path": os.path.abspath(text)}
+    listed = listed_path(client.call("listModels", {"hubCache": False}), text)
+    if listed is not None:
+        return {"path": listed}
+    if os.path.isdir(os.path.dirname(text) or "."):
+        return {"path": os.path.abspath(text)}
+    return {"model": remote(text), **given(options, "revision", "endpoint")}
+
+
+def listed_path(listing: dict[str, Any], text: str) -> str | None:
+    """The path of a model, or unfinished download, that `list` shows under this name."""
+    paths = [entry["path"] for entry in (*listing["models"], *listing["partials"])]
+    wanted = os.path.normpath(os.path.join(listing["modelsDirectory"], text))
+    named = [path for path in paths if os.path.basename(path) == text]
+    if wanted in paths:
+        return wanted
+    return named[0] if len(named) == 1 else None
+
+
+def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those options that were given, as members of params."""
+    params = {}
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value is not False:
+            head, *rest = name.split("_")
+            params[head + "".join(word.capitalize() for word in rest)] = value
+    if "modelsDirectory" in params:
+        params["modelsDirectory"] = os.path.abspath(params["modelsDirectory"])
+    return params
+
+
+def shown_path(path: str, directory: str) -> str:
+    """A path as people read it: from the models directory, or from the home directory."""
+    home = os.path.expanduser("~")
+    for start, prefix in ((directory, ""), (home, "~" + os.sep)):
+        inside = start.rstrip(os.sep) + os.sep
+        if path.startswith(inside):
+            return printable(prefix + path[len(inside) :])
+    return printable(path)

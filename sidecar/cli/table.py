@@ -1,0 +1,41 @@
+"""A table that fits the terminal: less telling columns are left out, then the first is shortened."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from sidecar.cli.terminal import cells, pad, shorten
+
+GAP: Final = "  "
+MIN_FIRST: Final = 32
+"""Columns that the first keeps before another one is left out."""
+
+
+class Column(NamedTuple):
+    """A column's title; `rank` says what stays longest: 0 always does, the highest goes first."""
+
+    title: str
+    rank: int = 0
+    right: bool = False
+
+
+def table(columns: list[Column], rows: list[list[str]], limit: int | None, ellipsis: str) -> list[str]:
+    """The lines of a table, in at most `limit` columns of a terminal; None: as wide as it comes."""
+    texts = [[column.title for column in columns], *rows]
+    widths = [max(cells(row[index]) for row in texts) for index in range(len(columns))]
+    shown = list(range(len(columns)))
+    if limit is not None:
+        widths[0], first = min(widths[0], MIN_FIRST), widths[0]
+        for index in sorted(shown[1:], key=lambda index: -columns[index].rank):
+            if _total(widths, shown) > limit and columns[index].rank:
+                shown.remove(index)
+        widths[0] = max(1, min(first, widths[0] + limit - _total(widths, shown)))
+    lines = []
+    for row in texts:
+        padded = [pad(shorten(row[i], widths[i], ellipsis), widths[i], columns[i].right) for i in shown]
+        lines.append(GAP.join(padded).rstrip())
+    return lines
+
+
+def _total(widths: list[int], shown: list[int]) -> int:
+    return sum(widths[index] for index in shown) + len(GAP) * (len(shown) - 1)

@@ -1,0 +1,91 @@
+"""What a console can show: its width, its characters, and text that is safe to write to it."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+DEFAULT_COLUMNS: Final = 80
+MIN_COLUMNS: Final = 10
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The signs that are not ASCII, or what stands for them."""
+
+    full: str
+    empty: str
+    ellipsis: str
+
+
+FINE: Final = Marks("█", "░", "…")
+PLAIN: Final = Marks("#", "-", "...")
+
+
+def marks(stream: TextIO) -> Marks:
+    """The fine ones where the stream's encoding has them: a cp1252 console does not."""
+    try:
+        "".join((FINE.full, FINE.empty, FINE.ellipsis)).encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return FINE
+
+
+def width(stream: TextIO) -> int | None:
+    """Columns of the terminal, less one, in which many wrap; None where it is no terminal."""
+    if not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdigit() and int(told) > 0:
+        columns = int(told)
+    else:
+        try:
+            columns = os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+    return max(MIN_COLUMNS, columns or DEFAULT_COLUMNS) - 1
+
+
+def printable(text: str) -> str:
+    """`text` without what would move the cursor, change colours or turn the line round: names come from files."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    return sum(map(_cells, text))
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def shorten(text: str, limit: int, ellipsis: str) -> str:
+    """`text` in at most `limit` columns; what is too long loses its middle, as the end tells files apart."""
+    if cells(text) <= limit:
+        return text
+    room = limit - cells(ellipsis)
+    if room < 2:
+        return _head(text, limit)
+    head = _head(text, room // 3)
+    tail = _head(text[::-1], room - cells(head))[::-1]
+    return head + ellipsis + tail
+
+
+def _head(text: str, limit: int) -> str:
+    taken = 0
+    for position, character in enumerate(text):
+        taken += _cells(character)
+        if taken > limit:
+            return text[:position]
+    return text
+
+
+def pad(text: str, columns: int, right: bool = False) -> str:
+    """`text` with spaces to this many columns."""
+    spaces = " " * (columns - cells(text))
+    return spaces + text if right else text + spaces
