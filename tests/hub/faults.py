@@ -1,0 +1,122 @@
+"""What can go wrong on the way, to order: on which requests, how often, and what."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from hub.records import Request
+
+
+@dataclass
+class Fault:
+    """One fault. It hits the requests that match it; `times` None: for good.
+
+    Set one thing that goes wrong in each. Where several faults hit a request, all of them do.
+    """
+
+    target: str = "*"
+    """Pattern over a request's target: owner/repo/file for resolve and CDN, the path for all else."""
+    origin: str = "*"
+    """"hub", "cdn" or "*"."""
+    method: str = "*"
+    times: int | None = 1
+    skip: int = 0
+    """So many matching requests are served well first."""
+
+    # What becomes of the body. These hit only requests whose body is longer than that many bytes.
+    drop_after: int | None = None
+    """Reset the connection after so many bytes of the body."""
+    stall_after: int | None = None
+    """Send no more after so many bytes of the body, and keep the connection open."""
+    cut_after: int | None = None
+    """Close the connection in order after so many bytes, although more were promised."""
+    corrupt_at: int | None = None
+    """Flip the bits of the byte at this offset of the file; hits only requests that get this byte."""
+    bytes_per_second: float | None = None
+
+    # What the answer says.
+    status: int | None = None
+    """Answer with this and no file."""
+    retry_after: float | str | None = None
+    reset_after: int | None = None
+    """Seconds until the rate limit is over, in the hub's own header `RateLimit`."""
+    etag: str | None = None
+    """The file's ETag from now on; quoted already."""
+    total_off_by: int = 0
+    """Added to the total in Content-Range."""
+    start_off_by: int = 0
+    """Added to the start in Content-Range."""
+    length_off_by: int = 0
+    """Added to Content-Length."""
+    forget_ranges: bool = False
+    """Answer 200 with all of the file, whatever was asked for."""
+    latency_s: float = 0.0
+    """Wait before answering."""
+
+    hits: int = 0
+    """How many requests it has hit."""
+    passed: int = 0
+
+    def matches(self, request: Request) -> bool:
+        """Whether it is meant for this request."""
+        return (
+            (self.times is None or self.hits < self.times)
+            and self.origin in ("*", request.origin)
+            and self.method in ("*", request.method)
+            and fnmatchcase(request.target, self.target)
+        )
+
+    def reaches(self, first: int, count: int) -> bool:
+        """Whether a body of `count` bytes from offset `first` of the file gets as far as the fault."""
+        befores = (self.drop_after, self.stall_after, self.cut_after)
+        if any(before is not None and before >= count for before in befores):
+            return False
+        return self.corrupt_at is None or first <= self.corrupt_at < first + count
+
+    @property
+    def of_body(self) -> bool:
+        """Whether it needs a body to show."""
+        numbers = (self.drop_after, self.stall_after, self.cut_after, self.corrupt_at, self.bytes_per_second)
+        return any(number is not None for number in numbers)
+
+
+class Faults:
+    """The faults that are set, for all origins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Fault] = []
+
+    def add(self, fault: Fault) -> Fault:
+        """Set one more."""
+        with self._lock:
+            self._all.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Serve everything well from now on (what is running keeps its faults)."""
+        with self._lock:
+            self._all.clear()
+
+    def of_answer(self, request: Request) -> list[Fault]:
+        """Those that change what is answered to a request; each counts as a hit."""
+        return self._take([f for f in self._all if not f.of_body], request)
+
+    def of_body(self, request: Request, first: int, count: int) -> list[Fault]:
+        """Those that change a body of `count` bytes from offset `first`; each counts as a hit."""
+        return self._take([f for f in self._all if f.of_body and f.reaches(first, count)], request)
+
+    def _take(self, candidates: list[Fault], request: Request) -> list[Fault]:
+        with self._lock:
+            taken = []
+            for fault in candidates:
+                if not fault.matches(request):
+                    continue
+                if fault.passed < fault.skip:
+                    fault.passed += 1
+                    continue
+                fault.hits += 1
+                taken.append(fault)
+            return taken
