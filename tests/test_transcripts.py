@@ -3,8 +3,8 @@
 Each file of transcripts/ is one behaviour: a first line that names it and where it is demanded, then
 `{">": message}` to send and `{"<": message}` to receive, in order. A text in place of a message to send
 is a raw line. In what is received, "<any>", "<string>", "<number>" and "<integer>" stand for what varies;
-<model> stands for the model's path in both. Notifications that a transcript does not expect may come
-anywhere; responses may not. Every line that the program writes is checked against the schema.
+<model> stands for the model's path and <folder> for an empty folder in both. Notifications that a transcript
+does not expect may come anywhere; responses may not. Every line that the program writes is checked against the schema.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def check(type_name: str, value: Any) -> None:
 class Replay:
     """One transcript against one program."""
 
-    def __init__(self, sidecar: Sidecar, model_path: str) -> None:
+    def __init__(self, sidecar: Sidecar, model_path: str, folder: Path) -> None:
         self._sidecar = sidecar
-        self._model = json.dumps(model_path)[1:-1]
+        self._paths = {"<model>": model_path, "<folder>": str(folder)}
         self._methods: dict[tuple[type, Any], str] = {}
         self._open: list[Any] = []
         """What has been received and no step has expected yet."""
@@ -75,7 +75,10 @@ class Replay:
     def run(self, steps: list[dict[str, Any]]) -> None:
         for step in steps:
             ((direction, written),) = step.items()
-            message = json.loads(json.dumps(written).replace("<model>", self._model))
+            text = json.dumps(written)
+            for name, path in self._paths.items():
+                text = text.replace(name, json.dumps(path)[1:-1])
+            message = json.loads(text)
             if direction == ">":
                 self._send(message)
             else:
@@ -177,9 +180,13 @@ def check_text(response: dict[str, Any], streamed: str | None) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_program_answers_as_the_transcript_says(path: Path, sidecar: Sidecar, model_path: str) -> None:
+def test_the_program_answers_as_the_transcript_says(
+    path: Path, sidecar: Sidecar, model_path: str, tmp_path: Path
+) -> None:
     _, steps = read(path)
-    Replay(sidecar, model_path).run(steps)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    Replay(sidecar, model_path, folder).run(steps)
 
 
 def test_every_transcript_says_once_what_it_shows_and_who_demands_it() -> None:

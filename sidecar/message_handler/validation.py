@@ -119,7 +119,7 @@ def _invalid(error: ValidationError) -> SidecarError:
     details: dict[str, Any] = {"pointer": pointer, "allowed": allowed}
     shown = ""
     if not problem.startswith("is missing"):
-        secret = isinstance(value, str) and pointer.lower().endswith("token")  # however it is misspelt
+        secret = pointer.lower().endswith("token")  # however it is misspelt
         details["value"] = "…" if secret else _shortened(value)
         shown = f" ({json.dumps(details['value'])})"
     where = pointer or "params"

@@ -78,7 +78,7 @@ class Download:
 
     def kept(self) -> int:
         """Bytes on the disk that need not come again."""
-        return self._part.journal.total if self._part is not None else 0
+        return self._part.journal.total if self._part is not None else self._on_disk()
 
     def discard(self) -> None:
         """Delete what came, as far as the system lets us while it is being written."""
@@ -96,9 +96,13 @@ class Download:
                 return
             except Timeout:
                 self._report.waited = True
-                known = journal.read(self._place.journal)
-                self._report.downloaded(sum(end - start for start, end in known[1]) if known else 0)
+                self._report.downloaded(self._on_disk())
                 time.sleep(WAIT_INTERVAL_S)
+
+    def _on_disk(self) -> int:
+        """Bytes of the partial file, by its journal."""
+        known = journal.read(self._place.journal)
+        return sum(end - start for start, end in known[1]) if known else 0
 
     # ---- what is here already --------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ MAX_PIECE_BYTES: Final = 32 * 1024 * 1024
 """Bytes asked for in one request: small enough for all connections to have work, large enough that the
 time of a request does not show."""
 
-GROW_INTERVAL_S: Final = 0.3
+GROW_INTERVAL_S: Final = 0.2
 GROW_GAIN: Final = 1.15
 """As long as more connections bring this many times the bytes, there are made more."""
 
@@ -38,7 +38,7 @@ MAX_FAILURES: Final = 8
 FIRST_PAUSE_S: Final = 0.25
 MAX_PAUSE_S: Final = 20.0
 
-TICK_S: Final = 0.1
+TICK_S: Final = 0.05
 NO_END: Final = 2**63
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -24,6 +25,8 @@ MAX_BYTES: Final = 64 * MAX_LINES
 
 BOOT_TOLERANCE_S: Final = 30
 """The system tells the moment of its start with some seconds of error."""
+
+_RANGE: Final = re.compile(rb"(\d{1,19}) (\d{1,19})")
 
 Range = tuple[int, int]
 """First byte, and the one behind the last."""
@@ -135,10 +138,10 @@ def _ranges(lines: list[bytes], header: dict[str, Any]) -> list[Range]:
     for line in lines:
         if line == b"sync":
             continue
-        start, end = map(int, line.split())
-        if not 0 <= start <= end:
+        match = _RANGE.fullmatch(line)
+        if match is None:
             break  # a crash of the system can leave anything; what came before it is good
-        found.append((start, end))
+        found.append((int(match[1]), int(match[2])))
     return found
 
 

@@ -30,7 +30,8 @@ class Report:
         """Bytes of the files that are done."""
         self._highest = {"download": 0, "verify": 0}
         self._progress = {
-            name: Progress(writer, request_id, name, INTERVAL_S) for name in ("download", "verify")
+            "download": Progress(writer, request_id, "download", INTERVAL_S),
+            "verify": Progress(writer, request_id, "verify", INTERVAL_S),
         }
         self._seen: deque[tuple[float, int]] = deque()
         self.waited = False

@@ -1,0 +1,152 @@
+"""The journal of an unfinished file: what it says after a crash, and when it is not believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sidecar.models import journal
+from sidecar.models.journal import Identity, Journal, read
+from sidecar.models.part import Part
+
+HUB = Identity("https://hub/a", 1000, "ab" * 32, None)
+PLAIN = Identity("https://server/a", 1000, None, '"v1"')
+SOURCE = {"url": "https://hub/a", "repository": None, "revision": None, "file": None}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "a.journal")
+
+
+Open = Callable[..., Journal]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Open journals; they are closed at the end only, as if each time the program had been killed."""
+    journals: list[Journal] = []
+
+    def open_one(path: str, identity: Identity = HUB) -> Journal:
+        journals.append(Journal(path, identity, SOURCE))
+        return journals[-1]
+
+    yield open_one
+    for each in journals:
+        each.close()
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Iterator[Callable[[], Part]]:
+    """The same for partial files."""
+    parts: list[Part] = []
+
+    def open_one() -> Part:
+        parts.append(Part(str(tmp_path / "a.part"), str(tmp_path / "a.journal"), HUB, SOURCE))
+        return parts[-1]
+
+    yield open_one
+    for each in parts:
+        each.journal.close()
+
+
+def test_what_was_added_is_there_after_it_is_opened_again(opened: Open, path: str) -> None:
+    first = opened(path)
+    first.add(0, 100)
+    first.add(300, 400)
+    first.add(100, 150)  # no close: as if the program had been killed
+    again = opened(path)
+    assert (again.total, again.front) == (250, 150)
+    assert again.missing(1000) == [(150, 300), (400, 1000)]
+
+
+def test_the_whole_file_is_missing_at_first(opened: Open, path: str) -> None:
+    journal = opened(path)
+    assert (journal.total, journal.front, journal.missing(1000)) == (0, 0, [(0, 1000)])
+
+
+def test_half_a_line_at_the_end_is_not_believed(opened: Open, path: str) -> None:
+    opened(path).add(0, 100)
+    with Path(path).open("ab") as file:
+        file.write(b"100 20")  # of "100 200"
+    assert opened(path).total == 100
+
+
+@pytest.mark.parametrize("rubbish", [b"\0\0\0\0\n", b"x y\n", b"1\n", b"1 2 3\n", b"\xff\xfe\n"])
+def test_what_cannot_be_read_ends_it(opened: Open, path: str, rubbish: bytes) -> None:
+    opened(path).add(0, 100)
+    with Path(path).open("ab") as file:
+        file.write(rubbish + b"100 200\n")
+    assert opened(path).total == 100
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}\n0 100\n", b"[]\n", b'{"format": 99}\n0 100\n'])
+def test_another_kind_of_file_is_no_journal(opened: Open, path: str, content: bytes) -> None:
+    Path(path).write_bytes(content)
+    assert read(path) is None
+    assert opened(path).total == 0
+
+
+def test_after_a_crash_of_the_system_only_what_was_synced_counts(opened: Open, path: str) -> None:
+    first = opened(path)
+    first.add(0, 100)
+    first.synced()
+    first.add(100, 900)
+    lines = Path(path).read_bytes().split(b"\n")
+    header = json.loads(lines[0])
+    header["boot"] -= 3600  # written before the system was started
+    Path(path).write_bytes(b"\n".join([json.dumps(header).encode(), *lines[1:]]))
+    assert opened(path).total == 100
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (HUB, HUB, 100),
+        (HUB, replace(HUB, url="https://mirror/b"), 100),  # the same bytes, wherever they come from
+        (HUB, replace(HUB, sha256="cd" * 32), 0),
+        (HUB, replace(HUB, size=999), 0),
+        (PLAIN, PLAIN, 100),
+        (PLAIN, replace(PLAIN, etag='"v2"'), 0),
+        (PLAIN, replace(PLAIN, size=999), 0),
+        (PLAIN, replace(PLAIN, url="https://other/a"), 0),
+        (replace(PLAIN, etag=None), replace(PLAIN, etag=None), 0),  # nobody can tell what it is
+    ],
+)
+def test_bytes_of_another_file_are_not_taken(
+    opened: Open, path: str, before: Identity, after: Identity, kept: int
+) -> None:
+    opened(path, before).add(0, 100)
+    assert opened(path, after).total == kept
+
+
+def test_it_stays_short(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MAX_LINES", 10)
+    growing = opened(path)
+    for i in range(100):
+        growing.add(i, i + 1)
+    assert Path(path).read_bytes().count(b"\n") < 15
+    assert growing.total == 100
+
+
+def test_a_journal_without_its_file_is_worth_nothing(part: Callable[[], Part], tmp_path: Path) -> None:
+    writer = part().writer(0)
+    writer.write(b"x" * 100)
+    writer.close()
+    (tmp_path / "a.part").unlink()
+    assert part().resumed == 0
+
+
+def test_where_bytes_that_come_a_second_time_differ_is_told(part: Callable[[], Part]) -> None:
+    twice = part()
+    for data in (b"a" * 50 + b"X" + b"a" * 30 + b"YY" + b"a" * 17, b"a" * 120):
+        writer = twice.writer(0)
+        writer.write(data)
+        writer.close()
+        if twice.wrong is None:
+            twice.start_again()
+    assert twice.wrong == [(50, 120)], "from the first to the last of what came in one piece"
