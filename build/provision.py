@@ -1,9 +1,10 @@
-"""`.venv` with the pinned packages and the project in it, and the test model in `.models`."""
+"""`.venv` with the pinned packages and the project in it, and the test models in `.models`."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 
 import models
 import pins
@@ -14,7 +15,7 @@ from steps import Step, digest, ensure
 STAMPS = VENV / "stamps"
 
 
-def everything() -> None:
+def everything(pinned: Sequence[models.Model] = models.PINNED) -> None:
     """Makes the checkout ready to run; silent, and done within milliseconds, if it is."""
     ensure(
         [
@@ -22,7 +23,7 @@ def everything() -> None:
             Step(STAMPS / "packages", lambda: digest(pins.everyday()), _install_packages),
             Step(STAMPS / "llama-cpp-python", wheel.key, wheel.install),
             Step(STAMPS / "project", lambda: digest([ROOT / "pyproject.toml"]), _install_project),
-            *(_model_step(model) for model in models.PINNED),
+            *(_model_step(model) for model in pinned),
         ]
     )
 

@@ -31,7 +31,7 @@ def setup(_arguments: Sequence[str]) -> bool:
 
 def demo(arguments: Sequence[str]) -> bool:
     """Runs the demo on the pinned model."""
-    provision.everything()
+    provision.everything([models.SMOLLM2])
     model = models.SMOLLM2.path
     return call([VENV_PYTHON, "-m", "sidecar", "demo", "--model", model, *arguments]) == 0
 

@@ -5,6 +5,7 @@ The format is described in ggml's docs/gguf.md. What is written here is little-e
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import struct
@@ -15,7 +16,7 @@ ALIGNMENT = 32
 UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 4, 5, 6, 7, 8, 9, 10
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
 SCALARS |= {11: "q", 12: "d"}
-F32 = 0
+F32, F16 = 0, 1
 
 Typed = tuple[int, Any]
 """A value type and its value; that of an array is (element type, elements)."""
@@ -68,6 +69,40 @@ def padded(data: bytes) -> bytes:
 # ---- a whole tiny model -------------------------------------------------------------------------------
 
 
+TOKENS = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+
+KINDS = [2, 3, 3] + [6] * 256
+"""What the tokens are (llama.h): unknown, control, bytes."""
+
+VOCABULARY: dict[str, Typed] = {
+    "tokenizer.ggml.model": (STRING, "llama"),
+    "tokenizer.ggml.tokens": (ARRAY, (STRING, TOKENS)),
+    "tokenizer.ggml.scores": (ARRAY, (FLOAT32, [0.0] * len(TOKENS))),
+    "tokenizer.ggml.token_type": (ARRAY, (INT32, KINDS)),
+    "tokenizer.ggml.bos_token_id": (UINT32, 1),
+    "tokenizer.ggml.eos_token_id": (UINT32, 2),
+    "tokenizer.ggml.unknown_token_id": (UINT32, 0),
+    "tokenizer.ggml.add_space_prefix": (BOOL, False),
+}
+
+
+def hollow_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]]) -> str:
+    """Write a model of any architecture whose weights are all 0 and take no space; returns its path.
+
+    Matrices are of F16, all else of F32.
+    """
+    rows, end = [], 0
+    for name, shape in shapes.items():
+        kind, size = (F16, 2) if len(shape) == 2 else (F32, 4)
+        rows.append(tensor_row(name, shape, kind, end))
+        end += -(-math.prod(shape) * size // ALIGNMENT) * ALIGNMENT
+    head = header([entry(key, *value) for key, value in (VOCABULARY | metadata).items()], rows)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + end)
+    return str(path)
+
+
 def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Typed) -> str:
     """Write a llama model of one layer with random weights and a byte vocabulary; returns its path.
 
@@ -75,9 +110,6 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
     (`__` stands for the dot of a key).
     """
     width, heads, feed_forward = 32, 2, 64
-    special = ["<unk>", "<s>", "</s>"]
-    tokens = special + [f"<0x{byte:02X}>" for byte in range(256)]
-    kinds = [2, 3, 3] + [6] * 256  # unknown, control, byte (llama.h)
     metadata: dict[str, Typed] = {
         "general.architecture": (STRING, "llama"),
         "general.name": (STRING, "Tiny"),
@@ -88,22 +120,15 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
         "llama.attention.head_count": (UINT32, heads),
         "llama.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
         "llama.rope.dimension_count": (UINT32, width // heads),
-        "tokenizer.ggml.model": (STRING, "llama"),
-        "tokenizer.ggml.tokens": (ARRAY, (STRING, tokens)),
-        "tokenizer.ggml.scores": (ARRAY, (FLOAT32, [0.0] * len(tokens))),
-        "tokenizer.ggml.token_type": (ARRAY, (INT32, kinds)),
-        "tokenizer.ggml.bos_token_id": (UINT32, 1),
-        "tokenizer.ggml.eos_token_id": (UINT32, 2),
-        "tokenizer.ggml.unknown_token_id": (UINT32, 0),
-        "tokenizer.ggml.add_space_prefix": (BOOL, False),
+        **VOCABULARY,
     }
     if template is not None:
         metadata["tokenizer.chat_template"] = (STRING, template)
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
     shapes = {
-        "token_embd.weight": [width, len(tokens)],
+        "token_embd.weight": [width, len(TOKENS)],
         "output_norm.weight": [width],
-        "output.weight": [width, len(tokens)],
+        "output.weight": [width, len(TOKENS)],
         "blk.0.attn_norm.weight": [width],
         "blk.0.ffn_norm.weight": [width],
         **{f"blk.0.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")},

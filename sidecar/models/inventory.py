@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import files, gguf, journal
 from sidecar.models.download import SUMMARY
-from sidecar.models.source import is_model, part_names
+from sidecar.models.source import is_model, part_paths
 from sidecar.models.store import STATE_FOLDER, Place, Store
 
 MAX_LISTED: Final = 2000
@@ -62,7 +62,7 @@ class Inventory:
             yield from (os.path.join(parent, name) for name in sorted(names))
 
     def _add(self, path: str, origin: str, source: dict[str, Any] | None) -> None:
-        parts = [os.path.join(os.path.dirname(path), name) for name in part_names(os.path.basename(path))]
+        parts = part_paths(path)
         real = os.path.realpath(path)
         if not is_model(path.replace(os.sep, "/")) or real in self._seen:
             return
@@ -131,8 +131,7 @@ def _size(path: str) -> int:
 def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
     """A DeleteModelResult. Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`."""
     absolute = os.path.abspath(os.path.join(store.directory, path))
-    names = part_names(os.path.basename(absolute))
-    parts = [os.path.join(os.path.dirname(absolute), name) for name in names]
+    parts = part_paths(absolute)
     places = [place for place in map(store.place_of, parts) if place is not None]
     at = {"pointer": "/path", "value": path[:500]}
     if len(places) < len(parts) or (not absolute.lower().endswith(".gguf") and not places[0].record()):

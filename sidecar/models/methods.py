@@ -66,11 +66,10 @@ def _abandoned(job: Job, download: Any, done: int) -> dict[str, Any]:
 
 def _memory(job: Job) -> int:
     """Bytes that a model may take here: of the system, or of the GPUs where those have more."""
-    import psutil
+    from sidecar.models.machine import Machine
 
-    devices = job.params["devices"]
-    of_gpus: int = sum(device["memoryFreeBytes"] for device in devices if device["type"] == "gpu")
-    return max(int(psutil.virtual_memory().available), of_gpus)
+    machine = Machine.here(**job.params["hardware"])
+    return max(machine.free_bytes, sum(device["memoryFreeBytes"] for device in machine.gpus))
 
 
 def list_models(job: Job) -> dict[str, Any]:
@@ -94,11 +93,11 @@ def delete_model(job: Job) -> dict[str, Any]:
 def inspect_model(job: Job) -> dict[str, Any]:
     from sidecar.models import gguf
 
-    header, source, size, read = _remote_header(job)
+    ((header, wanted, read),) = _remote_headers(job, all_parts=False)
     return {
         "path": None,
-        "source": source,
-        "sizeBytes": size,
+        "source": wanted.source,
+        "sizeBytes": wanted.size,
         "readBytes": read,
         "ggufVersion": header.version,
         **gguf.summary(header),
@@ -107,15 +106,16 @@ def inspect_model(job: Job) -> dict[str, Any]:
 
 
 def estimate_model(job: Job) -> dict[str, Any]:
-    from sidecar.models.estimate import Machine, estimate
+    from sidecar.models.estimate import estimate, join
+    from sidecar.models.machine import Machine
 
-    header, source, _, _ = _remote_header(job)
-    machine = Machine.here(job.params["devices"])
-    return {"path": None, "source": source, **estimate(header, job.params, machine)}
+    found = _remote_headers(job, all_parts=True)
+    figures = estimate(join([header for header, _, _ in found]), job.params, Machine.here(**job.params["hardware"]))
+    return {"path": None, "source": found[0][1].source, **figures}
 
 
-def _remote_header(job: Job) -> tuple[Any, dict[str, Any], int, int]:
-    """(header, source, size of the file, bytes read) of what `model` names; of a split one the first part."""
+def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
+    """(header, file, bytes read) of what `model` names; of a split one the first part, or all of them."""
     from sidecar.models import gguf
     from sidecar.models import plan as plans
     from sidecar.models.hub import Hub
@@ -123,18 +123,21 @@ def _remote_header(job: Job) -> tuple[Any, dict[str, Any], int, int]:
 
     params = job.params
     hub = Hub(params.get("endpoint"), params.get("token"))
-    found = plans.make(hub, params, _memory(job)).wanted[0]
-    if found.size is None:
-        raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
-    file = RangeFile(hub.client, found.address, found.size)
-    try:
-        header = gguf.parse(cast(BinaryIO, file), found.size, params["model"])
-    except SidecarError as error:
-        if error.details.get("pointer") == "/path":
-            error.details["pointer"] = "/model"
-            error.problem = error.problem.replace("/path", "/model", 1)
-        raise
-    return header, found.source, found.size, file.read_bytes
+    wanted = plans.make(hub, params, _memory(job)).wanted
+    found = []
+    for each in wanted if all_parts else wanted[:1]:
+        if each.size is None:
+            raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
+        file = RangeFile(hub.client, each.address, each.size)
+        try:
+            header = gguf.parse(cast(BinaryIO, file), each.size, params["model"])
+        except SidecarError as error:
+            if error.details.get("pointer") == "/path":
+                error.details["pointer"] = "/model"
+                error.problem = error.problem.replace("/path", "/model", 1)
+            raise
+        found.append((header, each, file.read_bytes))
+    return found
 
 
 HANDLERS: Final[dict[str, Callable[[Any], dict[str, Any]]]] = {

@@ -7,6 +7,7 @@ Quantisations are told by the files' names, as everybody on the hub writes them:
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -195,6 +196,12 @@ def part_names(path: str) -> list[str]:
         return [path]
     stem, suffix = path[: match.start()], path[-5:]
     return [f"{stem}-{part:05}-of-{match[2]}{suffix}" for part in range(1, int(match[2]) + 1)]
+
+
+def part_paths(path: str) -> list[str]:
+    """The same for a file on this disk."""
+    folder, name = os.path.split(path)
+    return [os.path.join(folder, part) for part in part_names(name)]
 
 
 def _named(

@@ -18,7 +18,6 @@ from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.worker.ledger import Request
 
 if TYPE_CHECKING:
-    from sidecar.worker.pool import Model
     from sidecar.worker.router import Router
 
 UNLOAD_GRACE_S: Final = 0.05
@@ -109,30 +108,24 @@ def status(router: Router, request: Request) -> None:
 
 def transfer(router: Router, request: Request) -> None:
     """Give a request to a process of its own, with what that cannot know of the others."""
+    from sidecar.models.source import part_paths
+    from sidecar.models.store import default_directory
+
     params, settings = request.params, router.pool.settings
     directory = params.get("modelsDirectory", settings.models_directory)
     if directory is None:
-        from sidecar.models.store import default_directory
-
         directory = default_directory()
+    loaded = [model.load["path"] for model in router.pool.models.values()]
     inner = {
         **params,
         "modelsDirectory": os.path.abspath(directory),
-        "loaded": [os.path.realpath(part) for model in router.pool.models.values() for part in _parts(model)],
-        "devices": router.pool.devices,
+        "loaded": [os.path.realpath(part) for path in loaded for part in part_paths(path)],
+        "hardware": router.pool.hardware,
     }
     if "folders" in params:
         inner["folders"] = [os.path.abspath(folder) for folder in params["folders"]]
     request.process = router.pool.transfer()
     request.process.send({"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": inner})
-
-
-def _parts(model: Model) -> list[str]:
-    """The files of a loaded model."""
-    from sidecar.models.source import part_names
-
-    folder, name = os.path.split(model.load["path"])
-    return [os.path.join(folder, part) for part in part_names(name)]
 
 
 def inspect_model(router: Router, request: Request) -> None:
@@ -153,13 +146,16 @@ def estimate_model(router: Router, request: Request) -> None:
     if "model" in request.params:
         transfer(router, request)
         return
-    path, devices = router.resolve_path(request.params["path"]), router.pool.devices
+    path, hardware = router.resolve_path(request.params["path"]), router.pool.hardware
 
     def work() -> None:
         from sidecar.models import gguf
-        from sidecar.models.estimate import Machine, estimate
+        from sidecar.models.estimate import estimate, join
+        from sidecar.models.machine import Machine
+        from sidecar.models.source import part_paths
 
-        figures = estimate(gguf.read_header(path), request.params, Machine.here(devices))
+        header = join([gguf.read_header(part) for part in part_paths(path)])
+        figures = estimate(header, request.params, Machine.here(**hardware))
         router.ledger.answer(request, {"path": path, "source": None, **figures})
 
     router.desk.put((request, work))

@@ -25,7 +25,12 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         pool.settings = request.earlier_settings
         log.configure(pool.settings.log_level)
     elif request.method == "init":
-        pool.devices = message["result"]["devices"]
+        told = message["result"]
+        pool.hardware = {
+            "gpu": told["gpu"],
+            "devices": told["devices"],
+            "system_info": told["llamaCpp"]["systemInfo"],
+        }
     elif request.method == "loadModel" and model is not None and not failed:
         model.state = "ready"
         router.desk.put((request, lambda: _note_use(router, model.load["path"])))

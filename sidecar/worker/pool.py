@@ -58,8 +58,8 @@ class Pool:
         self.settings = settings
         self.processes: list[WorkerProcess] = []
         self.models: dict[str, Model] = {}
-        self.devices: list[dict[str, Any]] = []
-        """As the last `init` told them; until then only the CPU is known, and it is not in here."""
+        self.hardware: dict[str, Any] = {}
+        """What the last `init` told of it: arguments of models.machine.Machine.here. Empty: not asked yet."""
         self._spare: WorkerProcess | None = None
         self._on_message = on_message
         self._on_end = on_end

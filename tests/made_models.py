@@ -1,0 +1,143 @@
+"""Models of several architectures with weights of 0, for what llama.cpp takes for them; see hollow_model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gguf_files import ARRAY, FLOAT32, INT32, STRING, TOKENS, UINT32, Typed, hollow_model
+
+WIDTH = 512
+
+
+def numbers(architecture: str, **values: int) -> dict[str, Typed]:
+    """Metadata of an architecture; `__` stands for the dot of a key."""
+    common: dict[str, Typed] = {
+        "general.architecture": (STRING, architecture),
+        f"{architecture}.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
+    }
+    values = {"context_length": 8192, "embedding_length": WIDTH} | values
+    return common | {f"{architecture}.{k.replace('__', '.')}": (UINT32, v) for k, v in values.items()}
+
+
+def blocks(count: int, shapes: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The same tensors for each of so many layers."""
+    return {f"blk.{index}.{name}": shape for index in range(count) for name, shape in shapes.items()}
+
+
+ENDS = {"token_embd.weight": [WIDTH, len(TOKENS)], "output_norm.weight": [WIDTH]}
+OUTPUT = {"output.weight": [WIDTH, len(TOKENS)]}
+NORMS = {"attn_norm.weight": [WIDTH], "ffn_norm.weight": [WIDTH]}
+
+
+def attention(query: int, keys: int) -> dict[str, list[int]]:
+    """The matrices of grouped-query attention."""
+    return {
+        "attn_q.weight": [WIDTH, query],
+        "attn_k.weight": [WIDTH, keys],
+        "attn_v.weight": [WIDTH, keys],
+        "attn_output.weight": [query, WIDTH],
+    }
+
+
+def feed_forward(size: int) -> dict[str, list[int]]:
+    """The matrices of a gated feed-forward part."""
+    return {
+        "ffn_gate.weight": [WIDTH, size],
+        "ffn_up.weight": [WIDTH, size],
+        "ffn_down.weight": [size, WIDTH],
+    }
+
+
+def experts(size: int, count: int) -> dict[str, list[int]]:
+    """The matrices of experts and the one that picks them."""
+    return {
+        "ffn_gate_inp.weight": [WIDTH, count],
+        "ffn_gate_exps.weight": [WIDTH, size, count],
+        "ffn_up_exps.weight": [WIDTH, size, count],
+        "ffn_down_exps.weight": [size, WIDTH, count],
+    }
+
+
+def mixture(path: Path) -> str:
+    """Qwen 3 MoE: experts, and heads whose sum is wider than the embedding."""
+    metadata = numbers(
+        "qwen3moe", block_count=4, feed_forward_length=2048, expert_feed_forward_length=256, expert_count=16,
+        expert_used_count=4, attention__head_count=16, attention__head_count_kv=2, attention__key_length=64,
+        attention__value_length=64,
+    )  # fmt: skip
+    qk_norms = {"attn_q_norm.weight": [64], "attn_k_norm.weight": [64]}
+    layer = NORMS | attention(1024, 128) | qk_norms | experts(256, 16)
+    return hollow_model(path, metadata, ENDS | OUTPUT | blocks(4, layer))
+
+
+def latent(path: Path) -> str:
+    """DeepSeek 2: multi-head latent attention, a dense layer and then experts, one of them shared."""
+    heads, latent, rope, plain = 8, 128, 32, 64
+    metadata = numbers(
+        "deepseek2", block_count=4, feed_forward_length=1024, expert_feed_forward_length=256, expert_count=8,
+        expert_used_count=2, expert_shared_count=1, leading_dense_block_count=1, attention__head_count=heads,
+        attention__head_count_kv=1, attention__key_length=latent + rope, attention__value_length=latent,
+        attention__key_length_mla=plain + rope, attention__value_length_mla=plain, rope__dimension_count=rope,
+        attention__q_lora_rank=192, attention__kv_lora_rank=latent,
+    )  # fmt: skip
+    layer = NORMS | {
+        "attn_q_a_norm.weight": [192],
+        "attn_kv_a_norm.weight": [latent],
+        "attn_q_a.weight": [WIDTH, 192],
+        "attn_q_b.weight": [192, heads * (plain + rope)],
+        "attn_kv_a_mqa.weight": [WIDTH, latent + rope],
+        "attn_k_b.weight": [plain, latent, heads],
+        "attn_v_b.weight": [latent, plain, heads],
+        "attn_output.weight": [heads * plain, WIDTH],
+    }
+    shared = {name.replace(".", "_shexp."): shape for name, shape in feed_forward(256).items()}
+    dense = blocks(1, layer | feed_forward(1024))
+    all_four = blocks(4, layer | experts(256, 8) | shared)
+    sparse = {name: shape for name, shape in all_four.items() if not name.startswith("blk.0.")}
+    return hollow_model(path, metadata, ENDS | OUTPUT | dense | sparse)
+
+
+def recurrent(path: Path) -> str:
+    """Mamba: no attention, a state of fixed size for each sequence."""
+    inner, state, kernel, rank = 2 * WIDTH, 16, 4, 32
+    metadata = numbers(
+        "mamba", block_count=6, ssm__conv_kernel=kernel, ssm__inner_size=inner, ssm__state_size=state,
+        ssm__time_step_rank=rank, feed_forward_length=0, attention__head_count=0,
+    )  # fmt: skip
+    layer = {
+        "attn_norm.weight": [WIDTH],
+        "ssm_in.weight": [WIDTH, 2 * inner],
+        "ssm_conv1d.weight": [kernel, inner],
+        "ssm_conv1d.bias": [inner],
+        "ssm_x.weight": [inner, rank + 2 * state],
+        "ssm_dt.weight": [rank, inner],
+        "ssm_dt.bias": [inner],
+        "ssm_a": [state, inner],
+        "ssm_d": [inner],
+        "ssm_out.weight": [inner, WIDTH],
+    }
+    return hollow_model(path, metadata, ENDS | blocks(6, layer))
+
+
+def hybrid(path: Path, layers: int = 24) -> str:
+    """LFM 2: every third layer has attention, the others a short convolution; more layers than are shown."""
+    metadata = numbers(
+        "lfm2", block_count=layers, feed_forward_length=1536, attention__head_count=8, shortconv__l_cache=3
+    )
+    kv_heads = [2 if index % 3 == 2 else 0 for index in range(layers)]
+    metadata["lfm2.attention.head_count_kv"] = (ARRAY, (INT32, kv_heads))
+    with_attention = attention(WIDTH, 128) | {"attn_q_norm.weight": [64], "attn_k_norm.weight": [64]}
+    without = {
+        "shortconv.conv.weight": [3, WIDTH],
+        "shortconv.in_proj.weight": [WIDTH, 3 * WIDTH],
+        "shortconv.out_proj.weight": [WIDTH, WIDTH],
+    }
+    shapes = {"token_embd.weight": ENDS["token_embd.weight"], "token_embd_norm.weight": [WIDTH]}
+    for index, heads in enumerate(kv_heads):
+        layer = NORMS | feed_forward(1536) | (with_attention if heads else without)
+        shapes |= {f"blk.{index}.{name}": shape for name, shape in layer.items()}
+    return hollow_model(path, metadata, shapes)
+
+
+MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}
+"""What the layers of a made model are → writes it."""

