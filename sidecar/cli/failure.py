@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 from sidecar.cli.client import SidecarFailed
 from sidecar.cli.figures import size
 from sidecar.cli.terminal import printable
-
-MAX_CHOICES: Final = 12
 
 AGAIN: Final = "Run the same command again: it goes on where this one stopped."
 REMEDIES: Final = {
@@ -46,10 +43,17 @@ def sentence(failed: SidecarFailed) -> str:
     """What to print of an error response, without a newline."""
     data = failed.data
     remedy = REMEDIES.get(failed.kind, data.get("remedy", ""))
-    problem = str(failed).removesuffix(data.get("remedy", "")).strip()
+    pointer = data.get("pointer", "")
+    problem = str(failed).removesuffix(data.get("remedy", "")).strip().removeprefix(f"{pointer}: ")
     if failed.kind == "invalidParams":
-        problem = _as_option(problem, data.get("pointer", ""))
-    return printable(" ".join(part for part in (problem, _figures(data), _choices(data), remedy) if part))
+        problem = _as_option(problem, pointer)
+    elif failed.kind == "diskFull" and isinstance(data.get("allowed"), dict):
+        needed, free = data["value"], data["allowed"]["maximum"]
+        problem = problem.replace(f"{needed} bytes", size(needed)).replace(str(free), size(free))
+    cause = data.get("cause", "")
+    if cause and cause not in problem:
+        problem = f"{problem.rstrip('.')} ({cause})."
+    return printable(f"{problem} {remedy}".strip())
 
 
 def stopped(data: dict[str, Any]) -> str:
@@ -67,19 +71,3 @@ def _as_option(problem: str, pointer: str) -> str:
         return problem
     option = "--" + re.sub(r"[A-Z]", lambda match: "-" + match[0].lower(), name)
     return problem.replace(pointer, option)
-
-
-def _choices(data: dict[str, Any]) -> str:
-    """Near names, where the program knows some."""
-    allowed = data.get("allowed")
-    if data["kind"] == "invalidParams" or not isinstance(allowed, list) or not allowed:
-        return ""
-    names = [name if isinstance(name, str) else json.dumps(name) for name in allowed]
-    more = f" and {len(names) - MAX_CHOICES} more" if len(names) > MAX_CHOICES else ""
-    return f"There is {', '.join(names[:MAX_CHOICES])}{more}."
-
-
-def _figures(data: dict[str, Any]) -> str:
-    if data["kind"] != "diskFull" or not isinstance(data.get("allowed"), dict):
-        return ""
-    return f"It needs {size(data['value'])}, and {size(data['allowed']['maximum'])} are free."

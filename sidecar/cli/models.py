@@ -158,11 +158,16 @@ def _row(model: dict[str, Any], directory: str) -> list[str]:
 def remove(client: Client, options: argparse.Namespace) -> None:
     """Delete a model, and say what that freed."""
     places = given(options, "models_directory")
-    path = os.path.abspath(options.path)
-    if not os.path.exists(path):
-        path = listed_path(client.call("listModels", {**places, "hubCache": False}), options.path) or path
+    path: str = options.path  # a relative one is taken from the models directory
+    if os.path.exists(path):
+        path = os.path.abspath(path)
+    else:
+        listing = client.call("listModels", {**places, "hubCache": False})
+        entries = listing["models"] + listing["partials"]
+        path = listed_path(entries, listing["modelsDirectory"], path) or path
     result = client.call("deleteModel", {"path": path, **places})
-    print(f"Deleted {counted(len(result['files']), 'file')}, freed {size(result['freedBytes'])}.")
+    what = counted(len(result["files"]), "file") if result["files"] else "an unfinished download"
+    print(f"Deleted {what}, freed {size(result['freedBytes'])}.")
 
 
 def inspect(client: Client, options: argparse.Namespace) -> None:

@@ -27,7 +27,8 @@ def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, Any]
         return {"model": remote(text), **given(options, "revision", "endpoint")}
     if os.path.isfile(text):
         return {"path": os.path.abspath(text)}
-    listed = listed_path(client.call("listModels", {"hubCache": False}), text)
+    listing = client.call("listModels", {"hubCache": False})
+    listed = listed_path(listing["models"], listing["modelsDirectory"], text)
     if listed is not None:
         return {"path": listed}
     if os.path.isdir(os.path.dirname(text) or "."):
@@ -35,10 +36,10 @@ def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, Any]
     return {"model": remote(text), **given(options, "revision", "endpoint")}
 
 
-def listed_path(listing: dict[str, Any], text: str) -> str | None:
-    """The path of a model, or unfinished download, that `list` shows under this name."""
-    paths = [entry["path"] for entry in (*listing["models"], *listing["partials"])]
-    wanted = os.path.normpath(os.path.join(listing["modelsDirectory"], text))
+def listed_path(entries: list[dict[str, Any]], directory: str, text: str) -> str | None:
+    """The path of the model, or unfinished download, that `list` shows so, or whose file is named so."""
+    paths = [entry["path"] for entry in entries]
+    wanted = os.path.normpath(os.path.join(directory, text))
     named = [path for path in paths if os.path.basename(path) == text]
     if wanted in paths:
         return wanted

@@ -69,7 +69,8 @@ def _memory(job: Job) -> int:
     from sidecar.models.machine import Machine
 
     machine = Machine.here(**job.params["hardware"])
-    return max(machine.free_bytes, sum(device["memoryFreeBytes"] for device in machine.gpus))
+    of_gpus: int = sum(device["memoryFreeBytes"] for device in machine.gpus)
+    return max(machine.free_bytes, of_gpus)
 
 
 def list_models(job: Job) -> dict[str, Any]:
@@ -110,7 +111,9 @@ def estimate_model(job: Job) -> dict[str, Any]:
     from sidecar.models.machine import Machine
 
     found = _remote_headers(job, all_parts=True)
-    figures = estimate(join([header for header, _, _ in found]), job.params, Machine.here(**job.params["hardware"]))
+    figures = estimate(
+        join([header for header, _, _ in found]), job.params, Machine.here(**job.params["hardware"])
+    )
     return {"path": None, "source": found[0][1].source, **figures}
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Start
+from download_work import Begin, Downloads, surroundings
+from driver import Sidecar
 from hub import Hub
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
@@ -37,3 +42,35 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
         return Taken(gguf.read_header(path), machine, result["model"]["model"], result["contexts"])
 
     return find_out
+
+
+@pytest.fixture(scope="module")
+def online(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    """A program for a whole module, with its log at its most talkative."""
+    folder = tmp_path_factory.mktemp("online")
+    sidecar = Sidecar(
+        [*program, "--log-level", "debug"],
+        stderr=folder / "stderr.txt",
+        env=surroundings(folder / "home"),
+    )
+    yield sidecar
+    left = sidecar.end()
+    assert not left
+    assert "Traceback" not in sidecar.log()
+
+
+@pytest.fixture
+def downloads(online: Sidecar, hub: Hub, tmp_path: Path) -> Downloads:
+    """Downloads from this test's hub into this test's directory."""
+    return Downloads(online, hub, tmp_path / "models")
+
+
+@pytest.fixture
+def begin(start: Start, hub: Hub, tmp_path: Path) -> Begin:
+    """Downloads by a program of their own, with more in its environment; all into one directory."""
+
+    def begin_one(*arguments: str, **environment: Any) -> Downloads:
+        sidecar = start(*arguments, env=surroundings(tmp_path / "home", **environment))
+        return Downloads(sidecar, hub, tmp_path / "models")
+
+    return begin_one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,25 @@ def test_a_path_is_a_file_here_one_that_list_shows_or_one_that_could_be_here(
 
 
 def test_a_name_that_two_models_share_is_no_name() -> None:
-    listing = {
-        "modelsDirectory": "store",
-        "models": [{"path": "a/x.gguf"}, {"path": "b/x.gguf"}],
-        "partials": [],
-    }
-    assert listed_path(listing, "x.gguf") is None
+    entries = [{"path": "a/x.gguf"}, {"path": "b/x.gguf"}]
+    assert listed_path(entries, "store", "x.gguf") is None
+    assert listed_path(entries, "a", "x.gguf") == "a/x.gguf".replace("/", os.sep)
+
+
+def test_rm_takes_what_list_shows_and_says_what_is_freed(capsys: pytest.CaptureFixture[str]) -> None:
+    listing = example("ListModelsResult", "defaults")
+    program = Scripted(listModels=listing, deleteModel=example("DeleteModelResult", "split"))
+    for shown, sent in (
+        ("Qwen/Qwen2.5-7B-Instruct-GGUF/qwen2.5-7b-instruct-q4_k_m-00001-of-00002.gguf", "models/Qwen/"),
+        ("gemma-3-4b-it-Q4_K_M.gguf", "models/ggml-org/"),
+        ("owner/repo/none.gguf", "owner/repo/none.gguf"),
+    ):
+        models.remove(program, options(path=shown))  # type: ignore[arg-type]
+        assert program.sent[-1][1]["path"].replace(os.sep, "/").startswith(sent)
+    assert "Deleted 2 files, freed 4.68 GB." in capsys.readouterr().out
+    program.results["deleteModel"] = example("DeleteModelResult", "unfinished")
+    models.remove(program, options(path="gemma-3-4b-it-Q4_K_M.gguf"))  # type: ignore[arg-type]
+    assert "Deleted an unfinished download, freed 1.26 GB." in capsys.readouterr().out
 
 
 def test_only_what_was_given_is_sent() -> None:
@@ -169,18 +183,19 @@ def failed(kind: str, **data: Any) -> SidecarFailed:
 def test_errors_do_not_speak_of_members_of_messages(path: Path) -> None:
     data = json.loads(path.read_text(encoding="utf-8"))
     text = failure.sentence(SidecarFailed(f"It did not work. {data['remedy']}", data))
-    assert text.startswith("It did not work. ") and text.endswith(".")
+    assert text.startswith("It did not work") and text.endswith(".")
     if path.stem not in ("method-not-found", "aborted", "aborted-while-loading", "aborted-while-downloading"):
         assert "data." not in text and "modelsDirectory" not in text and "`token`" not in text
 
 
-def test_near_names_and_figures_are_told() -> None:
-    near = failure.sentence(failed("remoteFileNotFound", allowed=["Q4_K_M", "Q8_0"]))
-    assert "There is Q4_K_M, Q8_0." in near
-    many = failure.sentence(failed("repositoryNotFound", allowed=[f"hf:owner/repo-{n}" for n in range(20)]))
-    assert "and 8 more" in many
-    full = failure.sentence(failed("diskFull", value=2_489_757_856, allowed={"maximum": 1_073_741_824}))
-    assert "It needs 2.49 GB, and 1.07 GB are free." in full
+def test_figures_are_written_as_people_do_and_causes_are_told() -> None:
+    full = failed("diskFull", value=2_489_757_856, allowed={"maximum": 1_073_741_824})
+    full.args = (
+        "m-20240101.gguf needs 2489757856 bytes on the disk, 1073741824 are free. " + full.data["remedy"],
+    )
+    assert "m-20240101.gguf needs 2.49 GB on the disk, 1.07 GB are free. Free" in failure.sentence(full)
+    broken = failure.sentence(failed("downloadFailed", cause="no bytes for 30 s"))
+    assert broken == f"It did not work (no bytes for 30 s). {failure.AGAIN}"
 
 
 def test_a_wrong_value_is_told_by_the_name_of_its_option() -> None:
