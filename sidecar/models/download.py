@@ -67,12 +67,14 @@ class Download:
         lock = FileLock(self._place.lock)
         try:
             self._wait_for(lock)
-            with lock:
+            try:
                 if not force or self._report.waited:
                     known = self._known()
                     if known is not None:
                         return known
                 return self._fetch()
+            finally:
+                lock.release()
         except OSError as error:
             raise files.disk_error(error, self._store.directory) from error
 
