@@ -1,0 +1,308 @@
+"""listModels, deleteModel, and inspectModel and estimateModel of what is not on this disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf_files
+import pytest
+from download_work import REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
+from driver import Refused, Sidecar
+from hub import Hub, Synthetic
+from hub.client import wait_until
+
+pytestmark = [pytest.mark.process, pytest.mark.real]
+
+
+@dataclass(frozen=True)
+class Headed:
+    """A file that begins with a real model's header and goes on with made bytes."""
+
+    head: bytes
+    size: int
+    sha256: str = "5" * 64
+
+    def read(self, offset: int, count: int) -> memoryview:
+        if offset < len(self.head):
+            return memoryview(self.head)[offset : offset + count]
+        return Synthetic(self.size, seed=3).read(offset, count)
+
+
+def listed(downloads: Downloads, **params: Any) -> Any:
+    own = {"modelsDirectory": str(downloads.directory), "hubCache": False}
+    return downloads.sidecar.call("listModels", {**own, **params})
+
+
+def delete(downloads: Downloads, path: str) -> Any:
+    return downloads.sidecar.call("deleteModel", {"path": path, "modelsDirectory": str(downloads.directory)})
+
+
+def refused(downloads: Downloads, path: str) -> str:
+    with pytest.raises(Refused) as caught:
+        delete(downloads, path)
+    assert caught.value.data["pointer"] == "/path"
+    return caught.value.kind
+
+
+@pytest.fixture
+def real(hub: Hub, model_path: str) -> bytes:
+    """The pinned model in a repository, as Q4_1."""
+    data = Path(model_path).read_bytes()
+    hub.add(REPO, {"Smol-Q4_1.gguf": data})
+    return data
+
+
+# ---- listModels --------------------------------------------------------------------------------------
+
+
+def test_what_was_downloaded_is_listed_with_all_that_is_known(downloads: Downloads, real: bytes) -> None:
+    result = downloads.fetch(f"hf:{REPO}:Q4_1")
+    (model,) = listed(downloads)["models"]
+    assert model == {
+        "path": result["path"],
+        "files": [result["path"]],
+        "sizeBytes": len(real),
+        "origin": "store",
+        "verified": True,
+        "sha256": result["sha256"],
+        "source": result["source"],
+        "architecture": "llama",
+        "name": "Smollm2 135M 8k Lc100K Mix1 Ep2",
+        "parameters": 134515008,
+        "quantization": "Q4_1",
+        "contextLengthTrained": 8192,
+        "chatTemplate": True,
+        "lastUsedAt": None,
+        "loaded": False,
+        "problem": None,
+    }
+
+
+def test_a_file_that_was_changed_since_is_not_called_verified(downloads: Downloads, real: bytes) -> None:
+    path = Path(downloads.fetch(f"hf:{REPO}:Q4_1")["path"])
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"?")
+    os.utime(path, ns=(1, 1))
+    (model,) = listed(downloads)["models"]
+    assert (model["verified"], model["architecture"]) == (False, "llama")
+
+
+def test_a_loaded_model_is_marked_its_use_is_remembered_and_it_cannot_be_deleted(
+    begin: Begin, real: bytes
+) -> None:
+    downloads = begin()
+    sidecar = downloads.sidecar
+    sidecar.call("init", {"modelsDirectory": str(downloads.directory)})
+    path = downloads.fetch(f"hf:{REPO}:Q4_1")["path"]
+    before = time.time() * 1000 - 1
+    loaded = sidecar.call("loadModel", {"path": path})["modelId"]
+    wait_until(lambda: listed(downloads)["models"][0]["lastUsedAt"] is not None)
+    (model,) = listed(downloads)["models"]
+    assert model["loaded"]
+    assert before <= model["lastUsedAt"] <= time.time() * 1000 + 1
+    assert refused(downloads, path) == "modelInUse"
+    assert Path(path).exists()
+    sidecar.call("unloadModel", {"modelId": loaded})
+    assert not listed(downloads)["models"][0]["loaded"]
+    assert delete(downloads, path)["files"] == [path]
+
+
+def test_files_put_there_by_hand_or_lying_elsewhere_are_found(
+    downloads: Downloads, model_path: str, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "deep"
+    for folder in (downloads.directory, elsewhere):
+        folder.mkdir(parents=True)
+    shutil.copy(model_path, downloads.directory / "mine.gguf")
+    gguf_files.tiny_model(elsewhere / "tiny-F16.gguf")
+    (elsewhere / "broken.gguf").write_bytes(b"GGUF")
+    (elsewhere / "notes.txt").write_text("no model")
+    found = {
+        Path(m["path"]).name: m for m in listed(downloads, folders=[str(tmp_path / "elsewhere")])["models"]
+    }
+    assert found.keys() == {"mine.gguf", "tiny-F16.gguf", "broken.gguf"}
+    mine, tiny, broken = found["mine.gguf"], found["tiny-F16.gguf"], found["broken.gguf"]
+    assert (mine["origin"], mine["verified"], mine["source"], mine["parameters"]) == (
+        "store",
+        False,
+        None,
+        134515008,
+    )
+    assert (tiny["origin"], tiny["architecture"], tiny["problem"]) == ("folder", "llama", None)
+    assert "damaged" in broken["problem"]
+
+
+def test_what_lies_in_the_hubs_own_cache_is_found(
+    begin: Begin, hub: Hub, model_path: str, tmp_path: Path
+) -> None:
+    downloads = begin()
+    commit = "c" * 40
+    folder = tmp_path / "home" / "hub" / "models--owner--Cached-GGUF"
+    snapshot = folder / "snapshots" / commit
+    for each in (folder / "blobs", folder / "refs", snapshot):
+        each.mkdir(parents=True)
+    shutil.copy(model_path, folder / "blobs" / "abc")
+    (folder / "refs" / "main").write_text(commit)
+    (snapshot / "Smol-Q4_1.gguf").symlink_to("../../blobs/abc")
+    (model,) = listed(downloads, hubCache=True)["models"]
+    assert (model["origin"], model["path"]) == ("hubCache", str(snapshot / "Smol-Q4_1.gguf"))
+    assert (model["source"]["repository"], model["source"]["revision"]) == ("owner/Cached-GGUF", commit)
+    assert model["parameters"] == 134515008
+    assert refused(downloads, model["path"]) == "notInStore"
+    assert listed(downloads)["models"] == []
+
+
+def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub) -> None:
+    parts = {f"M-Q4_0-0000{i}-of-00003.gguf": Synthetic(100_000 + i, seed=i) for i in (1, 2, 3)}
+    hub.add(REPO, parts)
+    result = downloads.fetch(f"hf:{REPO}:Q4_0")
+    (model,) = listed(downloads)["models"]
+    assert model["files"] == [file["path"] for file in result["files"]]
+    assert (model["sizeBytes"], model["verified"]) == (300_006, True)
+    Path(model["files"][1]).unlink()
+    assert listed(downloads)["models"][0]["problem"] == "1 of its 3 parts are missing"
+    assert len(delete(downloads, result["path"])["files"]) == 2
+    assert downloads.files() == []
+    assert listed(downloads)["models"] == []
+
+
+def test_an_unfinished_download_is_listed_and_can_be_deleted(begin: Begin, hub: Hub) -> None:
+    downloads = begin()
+    hub.add(REPO, {"Model-Q4_K_M.gguf": Synthetic(8 << 20, seed=1)})
+    hub.fault(bytes_per_second=2e6, times=None)
+    request = downloads.send()
+    downloads.wait_bytes(request, 1 << 20)
+    final = str(downloads.directory / "owner" / "Model-GGUF" / "Model-Q4_K_M.gguf")
+    assert refused(downloads, final) == "modelInUse"
+    kill(downloads.transfer())
+    assert downloads.sidecar.response(request)["error"]["data"]["kind"] == "transferCrashed"
+    found = listed(downloads)
+    assert found["models"] == []
+    (partial,) = found["partials"]
+    assert (partial["path"], partial["totalBytes"]) == (final, 8 << 20)
+    assert 1 << 20 <= partial["downloadedBytes"] < 8 << 20
+    assert partial["source"]["repository"] == REPO
+    assert delete(downloads, final)["freedBytes"] > 0
+    assert listed(downloads)["partials"] == []
+    assert downloads.unfinished() == []
+
+
+# ---- deleteModel -------------------------------------------------------------------------------------
+
+
+def test_only_models_of_the_directory_can_be_deleted(downloads: Downloads, tmp_path: Path) -> None:
+    downloads.directory.mkdir(parents=True)
+    outside = tmp_path / "outside.gguf"
+    outside.write_bytes(b"x")
+    (downloads.directory / "notes.txt").write_text("mine")
+    (downloads.directory / "link").symlink_to(tmp_path, target_is_directory=True)
+    for path in (
+        str(outside),
+        "../outside.gguf",
+        "notes.txt",
+        "link/outside.gguf",
+        ".llama-sidecar/x.gguf",
+        "a/../../outside.gguf",
+        ".",
+        str(downloads.directory),
+    ):
+        assert refused(downloads, path) == "notInStore", path
+    assert refused(downloads, "none.gguf") == "fileNotFound"
+    assert outside.exists()
+    assert (downloads.directory / "notes.txt").exists()
+
+
+def test_empty_folders_go_with_the_last_model(downloads: Downloads, hub: Hub) -> None:
+    hub.add(REPO, {"Model-Q4_K_M.gguf": Synthetic(1000, seed=1)})
+    path = downloads.fetch(SPEC)["path"]
+    assert delete(downloads, os.path.relpath(path, downloads.directory))["freedBytes"] > 0
+    assert [p for p in downloads.directory.iterdir() if p.name != ".llama-sidecar"] == []
+    assert [p for p in files_below(downloads.directory) if p.suffix != ".lock"] == []
+
+
+# ---- what is not on this disk ------------------------------------------------------------------------
+
+
+def test_the_header_of_a_large_remote_file_costs_little(
+    online: Sidecar, downloads: Downloads, hub: Hub, model_path: str
+) -> None:
+    with Path(model_path).open("rb") as file:
+        head = file.read(4 << 20)
+    hub.add(REPO, {"Huge-Q4_1.gguf": Headed(head, 4 << 30)})
+    result = online.call("inspectModel", {"model": f"hf:{REPO}", "endpoint": hub.endpoint})
+    local = online.call("inspectModel", {"path": model_path})
+    same = local.keys() - {"path", "source", "sizeBytes", "readBytes"}
+    assert {name: result[name] for name in same} == {name: local[name] for name in same}
+    assert (result["path"], result["sizeBytes"]) == (None, 4 << 30)
+    assert result["source"]["file"] == "Huge-Q4_1.gguf"
+    assert result["readBytes"] <= 4_000_000
+    assert hub.sent(f"{REPO}/Huge-Q4_1.gguf") <= 4_000_000
+    assert downloads.files() == []
+
+
+def test_a_remote_file_that_is_no_model_is_refused_before_much_is_read(online: Sidecar, hub: Hub) -> None:
+    lies = gguf_files.header([gguf_files.entry("a", gguf_files.STRING, "b")] * 3, [])
+    hub.add(REPO, {"No-Q4_0.gguf": b"x" * 1000, "Lie-Q8_0.gguf": lies[:16] + b"\xff" * 8 + b"\0" * 100_000})
+    for quantization, kind in (("Q4_0", "notGguf"), ("Q8_0", "modelDamaged")):
+        with pytest.raises(Refused) as caught:
+            online.call("inspectModel", {"model": f"hf:{REPO}:{quantization}", "endpoint": hub.endpoint})
+        assert (caught.value.kind, caught.value.data["pointer"]) == (kind, "/model")
+        assert "/model" in caught.value.error["message"]
+
+
+def test_reading_a_remote_header_survives_a_bad_line(online: Sidecar, hub: Hub, model_path: str) -> None:
+    with Path(model_path).open("rb") as file:
+        hub.add(REPO, {"Huge-Q4_1.gguf": Headed(file.read(4 << 20), 1 << 30)})
+    hub.fault(origin="cdn", status=503)
+    hub.fault(origin="cdn", drop_after=1000)
+    result = online.call("inspectModel", {"model": f"hf:{REPO}", "endpoint": hub.endpoint})
+    assert result["architecture"] == "llama"
+
+
+def test_an_estimate_before_the_download_is_that_after_it(
+    online: Sidecar, downloads: Downloads, hub: Hub, real: bytes, model_path: str
+) -> None:
+    params = {"contextSize": 2048, "sequences": 2, "kvCacheType": "q8_0"}
+    remote = online.call("estimateModel", {"model": f"hf:{REPO}:Q4_1", "endpoint": hub.endpoint, **params})
+    local = online.call("estimateModel", {"path": model_path, **params})
+    figures = local.keys() - {"path", "source", "devices"}
+    assert {name: remote[name] for name in figures} == {name: local[name] for name in figures}
+    assert (remote["path"], remote["source"]["repository"]) == (None, REPO)
+    assert (local["path"], local["source"]) == (model_path, None)
+    assert downloads.files() == []
+
+
+def test_a_model_that_is_too_large_is_told_before_it_is_fetched(online: Sidecar, hub: Hub) -> None:
+    big = gguf_files.header(
+        [gguf_files.entry("general.architecture", gguf_files.STRING, "llama")]
+        + [
+            gguf_files.entry(f"llama.{name}", gguf_files.UINT32, value)
+            for name, value in (
+                ("block_count", 1),
+                ("context_length", 4096),
+                ("embedding_length", 4096),
+                ("attention.head_count", 32),
+                ("feed_forward_length", 16384),
+            )
+        ],
+        [gguf_files.tensor_row("token_embd.weight", [4096, 1 << 30], gguf_files.F16, 0)],
+    )
+    size = len(big) + 4096 * (1 << 30) * 2
+    hub.add(REPO, {"Huge-F16.gguf": Headed(big, size)})
+    result = online.call("estimateModel", {"model": f"hf:{REPO}/Huge-F16.gguf", "endpoint": hub.endpoint})
+    assert result["runs"] == "no"
+    assert result["largestContextSize"] == 0
+    assert result["weightsBytes"] > 8e12
+    assert result["why"]
+
+
+def test_listing_needs_no_network(start: Any, tmp_path: Path) -> None:
+    sidecar = start(env=surroundings(tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="1"))
+    result = sidecar.call("listModels", {"modelsDirectory": str(tmp_path / "models")})
+    assert (result["models"], result["partials"]) == ([], [])
