@@ -6,6 +6,7 @@ requests and asked for anew when it is refused. What proves who we are goes to t
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,10 @@ MAX_ASKED_PAUSE_S: Final = 120.0
 """The longest pause that a server may ask for (Retry-After)."""
 
 TRY_LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+_RATE_LIMIT: Final = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
+"""The header RateLimit, where none of the requests (r) is left for some seconds (t)."""
 
 
 class Retry(Exception):
@@ -155,9 +160,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def retry_after(answer: httpx2.Response) -> float | None:
-    """The pause that an answer asks for, in seconds; the header has a number of them, or a date."""
+    """The pause that an answer asks for, in seconds: a number of them, a date, or the hub's own way."""
     from datetime import datetime, timezone
 
+    limit = _RATE_LIMIT.search(answer.headers.get("RateLimit", ""))
+    if limit and answer.status_code == 429:
+        return float(limit[1])
     said = answer.headers.get("Retry-After", "").strip()
     try:
         if said.isdecimal():

@@ -61,12 +61,15 @@ class Download:
         self._place = store.place(wanted.relative)
         self._report = report
         self._part: Part | None = None
+        self._ours = False
+        """Whether the lock is ours, and with it what is on the disk."""
 
     def run(self, force: bool) -> Fetched:
         """Raises SidecarError, Changed."""
         lock = FileLock(self._place.lock)
         try:
             self._wait_for(lock)
+            self._ours = True
             try:
                 if not force or self._report.waited:
                     known = self._known()
@@ -83,7 +86,9 @@ class Download:
         return self._part.journal.total if self._part is not None else self._on_disk()
 
     def discard(self) -> None:
-        """Delete what came, as far as the system lets us while it is being written."""
+        """Delete what came, as far as the system lets us while it is being written; of our own bytes only."""
+        if not self._ours:
+            return
         for path in (self._place.part, self._place.journal):
             with suppress(OSError):
                 files.remove(path)

@@ -167,7 +167,9 @@ class Hub:
         if status in (401, 403):
             return _unauthorized("The hub refuses the token" if self._token else "The hub wants a token")
         if status == 429:
-            return SidecarError("rateLimited", "The hub asks for a pause")
+            asked = retry_after(error.response) if isinstance(error, HfHubHTTPError) else None
+            told = {} if asked is None else {"value": asked}
+            return SidecarError("rateLimited", "The hub asks for a pause", **told)
         if isinstance(error, HFValidationError):
             return SidecarError("invalidParams", f"/model: {repository!r} is no name of a repository", **at)
         cause = f"{type(error).__name__}{'' if status is None else f' {status}'}"

@@ -43,14 +43,17 @@ class Identity:
 
 
 class Journal:
-    """Thread-safe. `source` is kept for whoever lists unfinished downloads."""
+    """Thread-safe. `source` is kept for whoever lists unfinished downloads.
 
-    def __init__(self, path: str, identity: Identity, source: dict[str, Any]) -> None:
+    `held`: bytes of the partial file. The journal cannot speak of more.
+    """
+
+    def __init__(self, path: str, identity: Identity, source: dict[str, Any], held: int) -> None:
         self._path = path
         self._identity = identity
         self._source = source
         self._lock = threading.Lock()
-        self._ranges = _usable(path, identity)
+        self._ranges = [(start, min(end, held)) for start, end in _usable(path, identity) if start < held]
         self._file: Any = None
         self._lines = 0
         self._rewrite()

@@ -31,12 +31,14 @@ class Part:
 
     def __init__(self, path: str, journal_path: str, identity: Identity, source: dict[str, Any]) -> None:
         self.path = path
-        if not os.path.exists(path):
-            open(path, "wb").close()
-            if os.path.exists(journal_path):
-                os.unlink(journal_path)  # it speaks of bytes that are gone
-        self.journal = Journal(journal_path, identity, source)
+        open(path, "ab").close()
+        held = os.path.getsize(path)
+        if identity.size is not None:
+            held = min(held, identity.size)
+        self.journal = Journal(journal_path, identity, source, held)
         self.resumed = self.journal.total
+        # What is left of another version must not become the end of this one.
+        os.truncate(path, held if self.resumed else 0)
         self.received = self.resumed
         """Bytes that are there, noted or about to be."""
         self.changed = threading.Condition()

@@ -32,7 +32,8 @@ class Job:
         self.id: RequestId = message["id"]
         self.method: str = message["method"]
         self.params: dict[str, Any] = message["params"]
-        self._partial: Callable[[], dict[str, Any]] = dict
+        nothing = {"keptBytes": 0} if self.method == "downloadModel" else {}
+        self._partial: Callable[[], dict[str, Any]] = lambda: nothing
         self._answered = threading.Lock()
 
     def on_abort(self, partial: Callable[[], dict[str, Any]]) -> None:
