@@ -142,6 +142,22 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(
     assert "there is no file" in gone.stderr
 
 
+def test_estimate_says_the_same_before_and_after_the_download(
+    person: Person, hub: Hub, model_path: str
+) -> None:
+    hub.add(REPO, {FILE: Path(model_path).read_bytes()})
+    options = ("--context-size", "2048", "--sequences", "2", "--kv-cache-type", "q8_0", "--gpu-layers", "0")
+    before = person.run("estimate", REPO, *options)
+    assert re.search(r"^CPU( +[\d.]+ [MG]B){5}$", before.stdout, re.MULTILINE), before.stderr
+    assert f"{FILE}: 2 sequences of 2048 tokens, KV cache in q8_0." in before.stdout
+    assert "Runs here: yes. " in before.stdout
+    remote, local = (
+        json.loads(person.run("estimate", what, *options, "--json").stdout) for what in (REPO, model_path)
+    )
+    assert (remote["path"], local["path"]) == (None, model_path)
+    assert remote["totalBytes"] == local["totalBytes"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
