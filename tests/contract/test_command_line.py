@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
 from driver import environment
 
 import sidecar
@@ -31,6 +32,37 @@ def test_help_tells_the_options_and_how_to_begin(program: list[str]) -> None:
     ):
         assert needed in text
     assert "--role" not in text, "roles are for the program itself"
+
+
+@pytest.mark.parametrize("command", ["demo", "pull", "list", "rm", "inspect", "estimate"])
+def test_every_command_tells_its_options_with_an_example(program: list[str], command: str) -> None:
+    assert f"\n    {command} " in run(program, "--help").stdout.decode()
+    shown = run(program, command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    text = shown.stdout.decode("ascii")  # what every console can show
+    assert f"usage: llama-sidecar {command}" in text
+    assert f"example:\n  llama-sidecar {command}" in text
+    assert "--token" not in text, "process lists show arguments"
+    if command not in ("demo", "rm"):
+        assert "--json" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pull"],
+        ["rm"],
+        ["list", "more"],
+        ["inspect"],
+        ["estimate", "a.gguf", "--context-size", "0"],
+        ["estimate", "a.gguf", "--gpu-layers", "all"],
+        ["pull", "owner/repo", "--token", "secret"],
+    ],
+)
+def test_wrong_usage_is_told_on_stderr_with_status_2(program: list[str], arguments: list[str]) -> None:
+    shown = run(program, *arguments)
+    assert (shown.returncode, shown.stdout) == (2, b"")
+    assert shown.stderr.startswith(b"usage: llama-sidecar")
 
 
 def test_version_is_the_package_version(program: list[str]) -> None:
