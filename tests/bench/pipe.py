@@ -19,8 +19,9 @@ OnMessage = Callable[[Message, float], None]
 class Pipe:
     """One running program. Times are of time.perf_counter, in seconds."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], more_env: dict[str, str] | None = None) -> None:
         env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        env |= more_env or {}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=env

@@ -14,6 +14,7 @@ from typing import Any
 
 import ours
 import peers
+import transfer
 
 ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -36,18 +37,23 @@ def main() -> int:
     parser.add_argument(
         "--runtime", choices=("source", "onedir"), default="source", help="which program (%(default)s)"
     )
-    parser.add_argument("--only", choices=("speed", "latency"), help="a part of it")
+    parser.add_argument("--only", choices=("speed", "latency", "transfer"), help="a part of it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
     if options.peers:
         peers.prepare()
     command = [sys.executable, "-m", "sidecar"] if options.runtime == "source" else [str(FROZEN)]
     rows: Rows = []
-    if options.only != "latency":
+    if options.only in (None, "speed"):
         rows += speed(command, str(MODEL))
-    if options.only != "speed":
+    if options.only in (None, "latency"):
         rows += latency(command, str(MODEL))
-    show(rows)
+    if rows:
+        show(rows, "llama.cpp")
+    if options.only in (None, "transfer"):
+        downloads = transfer.rows(command, say)
+        show(downloads, "hf_hub")
+        rows += downloads
     if options.json:
         names = ("what", "unit", "sidecar", "llama.cpp", "node-llama-cpp")
         text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1)
@@ -141,9 +147,9 @@ def latency(command: list[str], model: str) -> Rows:
     return rows
 
 
-def show(rows: Rows) -> None:
+def show(rows: Rows, library: str) -> None:
     """Print the table. Ratios: ours to theirs, so more is better for tokens a second."""
-    print(f"{'':44} {'':9} {'sidecar':>9} {'llama.cpp':>10} {'ratio':>6} {'node-llama-cpp':>15} {'ratio':>6}")
+    print(f"{'':44} {'':9} {'sidecar':>9} {library:>10} {'ratio':>6} {'node-llama-cpp':>15} {'ratio':>6}")
     for what, unit, mine, llama, node in rows:
         cells = [
             _number(mine, 9),

@@ -1,0 +1,209 @@
+"""Measures downloads over loopback, from the tests' hub in a process of its own, beside `hf_hub_download`.
+
+As a script it is one of its own children: `serve MB FAULT` is the hub, `hf FOLDER` is hf_hub_download,
+`bytes FOLDER hash|plain` our own fetching without the program around it, with or without the checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pipe import Pipe
+
+REPO, FILE = "bench/Model-GGUF", "Model-Q4_K_M.gguf"
+PLAIN_MB = 512
+SLOW_MB = 192
+SLOW = {"latency_s": 0.02, "bytes_per_second": 20e6, "times": None}
+"""A line on which each request takes 20 ms more, and a connection brings 20 MB/s at most."""
+
+ROUNDS = 3
+ABORTS = 60
+Rows = list[tuple[str, str, Any, Any, Any]]
+
+
+def rows(command: list[str], say: Callable[[str], None]) -> Rows:
+    """All figures, as run.py shows them; in place of llama.cpp stands huggingface_hub."""
+    result: Rows = []
+    shares: list[float] = []
+    peaks: list[float] = []
+    for name, size, fault in (
+        ("loopback", PLAIN_MB, {}),
+        ("20 ms a request, 20 MB/s each", SLOW_MB, SLOW),
+    ):
+        say(f"downloads, {name}")
+        mine, theirs = [], []
+        with hub(size, fault) as env, folder() as into:
+            for round_ in range(ROUNDS):
+                theirs.append(size / child(env, "hf", into / f"hf-{round_}"))
+                seconds, share, peak = ours(command, env, into / f"ours-{round_}")
+                mine.append(size / seconds)
+                shares.append(share)
+                peaks.append(peak)
+        result.append((f"download, {name}", "MB/s", statistics.median(mine), statistics.median(theirs), None))
+    result.append(("router's processor time in a download", "%", statistics.median(shares), None, None))
+    result.append(("transfer process, largest", "MB", max(peaks), None, None))
+    for name, size, fault in (("loopback", PLAIN_MB, {}), ("the slower line", SLOW_MB, SLOW)):
+        say(f"the checksum's share, {name}")
+        with hub(size, fault) as env, folder() as into:
+            hashed, plain = [], []
+            for round_ in range(ROUNDS):
+                plain.append(child(env, "bytes", into / f"plain-{round_}", "plain"))
+                hashed.append(child(env, "bytes", into / f"hash-{round_}", "hash"))
+        share = 100 * (statistics.median(hashed) / statistics.median(plain) - 1)
+        result.append((f"time that the checksum adds, {name}", "%", share, None, None))
+    say("abort of download")
+    times = sorted(abort_ms(command))
+    for quantile, name in ((0.5, "p50"), (0.99, "p99")):
+        value = times[min(int(quantile * len(times)), len(times) - 1)]
+        result.append((f"abort of download, {name} of {len(times)}", "ms", value, None, None))
+    return result
+
+
+@contextmanager
+def hub(size: int, fault: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """A hub with one file of `size` million bytes; yields the environment that leads to it."""
+    command = [sys.executable, __file__, "serve", str(size), json.dumps(fault)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None and server.stdout is not None
+        endpoint = server.stdout.readline().strip()
+        with folder() as home:
+            yield {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+        server.stdin.close()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def child(env: dict[str, str], *arguments: Any) -> float:
+    """Seconds that a child of this script says it took."""
+    run = subprocess.run(
+        [sys.executable, __file__, *map(str, arguments)],
+        env={**os.environ, **env, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    shutil.rmtree(arguments[1])
+    return float(run.stdout.split()[-1])
+
+
+def ours(command: list[str], env: dict[str, str], into: Path) -> tuple[float, float, float]:
+    """Seconds from request to answer, the router's processor time in %, the transfer's largest memory in MB."""
+    pipe = Pipe(command, env)
+    pipe.call(
+        "inspectModel",
+        {"path": str(Path(__file__).parents[2] / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf")},
+    )
+    router = psutil.Process(pipe.process.pid)
+    used = sum(router.cpu_times()[:2])
+    begin = time.perf_counter()
+    request = pipe.send("downloadModel", {"model": f"hf:{REPO}", "modelsDirectory": str(into)})
+    peak, done = [0.0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(router, peak, done))
+    watcher.start()
+    answer, at = pipe.responses({request})[request]
+    done.set()
+    watcher.join()
+    assert "result" in answer, answer
+    share = 100 * (sum(router.cpu_times()[:2]) - used) / (at - begin)
+    pipe.close()
+    shutil.rmtree(into)
+    return at - begin, share, peak[0]
+
+
+def _watch(router: psutil.Process, peak: list[float], done: threading.Event) -> None:
+    while not done.wait(0.05):
+        for process in router.children():
+            try:
+                if "transfer" in process.cmdline():
+                    peak[0] = max(peak[0], process.memory_info().rss / 1e6)
+            except psutil.Error:
+                continue
+
+
+def abort_ms(command: list[str]) -> list[float]:
+    """From sending `abort` to the aborted request's response, at random moments; a third on a stalled line."""
+    random.seed(1)
+    times = []
+    with hub(SLOW_MB, {"stall_after": 3_000_000, "skip": 40, "times": None}) as env, folder() as into:
+        pipe = Pipe(command, env)
+        pipe.call("init")
+        for _ in range(ABORTS):
+            target = pipe.send("downloadModel", {"model": f"hf:{REPO}", "modelsDirectory": str(into)})
+            time.sleep(random.uniform(0.002, 0.8))
+            begin = time.perf_counter()
+            abort = pipe.send("abort", {"requestId": target})
+            found, at = pipe.responses({target, abort})[target]
+            if "error" in found:
+                times.append(1000 * (at - begin))
+            else:
+                pipe.call("deleteModel", {"path": found["result"]["path"], "modelsDirectory": str(into)})
+        pipe.close()
+    return times
+
+
+# ---- the children ------------------------------------------------------------------------------------
+
+
+def serve(size: str, fault: str) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from hub import Hub, Synthetic
+
+    with Hub(send_buffer=None) as served:
+        served.add(REPO, {FILE: Synthetic(int(size) * 1_000_000, seed=1)})
+        if json.loads(fault):
+            served.fault(f"{REPO}/{FILE}", origin="cdn", **json.loads(fault))
+        print(served.endpoint, flush=True)
+        sys.stdin.read()
+
+
+def hf(into: str) -> float:
+    from huggingface_hub import hf_hub_download
+
+    begin = time.perf_counter()
+    hf_hub_download(REPO, FILE, cache_dir=into)
+    return time.perf_counter() - begin
+
+
+def fetch_bytes(into: str, how: str) -> float:
+    from sidecar.models import plan
+    from sidecar.models.download import _Hashing
+    from sidecar.models.fetch import Fetch
+    from sidecar.models.hub import Hub as Client
+    from sidecar.models.part import Part
+
+    client = Client(None, None)
+    (wanted,) = plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
+    Path(into).mkdir()
+    part = Part(f"{into}/part", f"{into}/journal", wanted.identity, wanted.source)
+    begin = time.perf_counter()
+    hashing = _Hashing(part, wanted.size or 0) if how == "hash" else None
+    Fetch(client.client, wanted.address, part, wanted.size).run(lambda: None)
+    if hashing is not None:
+        assert hashing.finish(lambda _: None) == wanted.sha256
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    task, *rest = sys.argv[1:]
+    if task == "serve":
+        serve(*rest)
+    else:
+        print(hf(*rest) if task == "hf" else fetch_bytes(*rest))
