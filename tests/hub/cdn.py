@@ -27,7 +27,7 @@ class CdnExchange(Exchange):
         """Serve the file of a link that is good, or a plain file."""
         plain = self.hub.plain.get(unquote(path.removeprefix("/files/")))
         if path.startswith("/files/") and plain is not None:
-            self.send_file(plain.content, plain.etag, {}, plain.ranges)
+            self.send_file(plain.content, plain.etag, {}, plain.ranges, plain.length)
             return
         link = self.hub.links.get(path)
         if link is None or self.query.get("Signature") != link.signature:

@@ -31,6 +31,7 @@ class Plain:
     content: Content
     etag: str | None
     ranges: bool
+    length: bool
 
 
 @dataclass
@@ -129,12 +130,18 @@ class Hub:
         self.repositories[name].names[tag] = commit
 
     def put(
-        self, name: str, content: bytes | Content, *, etag: str | None = "strong", ranges: bool = True
+        self,
+        name: str,
+        content: bytes | Content,
+        *,
+        etag: str | None = "strong",
+        ranges: bool = True,
+        length: bool = True,
     ) -> str:
-        """Serve a plain file; returns its URL. `etag`: "strong", "weak" or None."""
+        """Serve a plain file; returns its URL. `etag`: "strong", "weak" or None; `length`: tell it."""
         held = content_of(content)
         told = {"strong": f'"{held.sha256[:16]}"', "weak": f'W/"{held.sha256[:16]}"', None: None}[etag]
-        self.plain[name] = Plain(held, told, ranges)
+        self.plain[name] = Plain(held, told, ranges, length)
         return f"{self.cdn}/files/{quote(name)}"
 
     def may_read(self, token: str | None, name: str) -> bool:

@@ -139,12 +139,13 @@ class Exchange(BaseHTTPRequestHandler):
 
     # ---- answers ---------------------------------------------------------------------------------
 
-    def start(self, status: int, headers: dict[str, Any], length: int) -> None:
+    def start(self, status: int, headers: dict[str, Any], length: int | None) -> None:
         """Send status line and headers."""
         self.request_.status = status
-        self.request_.promised = length
+        self.request_.promised = length or 0
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": length}.items():
+        end = {"Connection": "close"} if length is None else {"Content-Length": length}
+        for name, value in {**headers, **end}.items():
             if value is not None:
                 self.send_header(name, str(value))
         self.end_headers()
@@ -171,9 +172,17 @@ class Exchange(BaseHTTPRequestHandler):
     # ---- files -----------------------------------------------------------------------------------
 
     def send_file(
-        self, content: Content, etag: str | None, headers: dict[str, Any], ranges: bool = True
+        self,
+        content: Content,
+        etag: str | None,
+        headers: dict[str, Any],
+        ranges: bool = True,
+        length: bool = True,
     ) -> None:
-        """Answer with a file, or with the range of it that was asked for."""
+        """Answer with a file, or with the range of it that was asked for.
+
+        Without `length` the end of the connection is the end of the file.
+        """
         etag = next((fault.etag for fault in self.faults_ if fault.etag is not None), etag)
         headers = {"ETag": etag, "Content-Type": "application/octet-stream", **headers}
         wanted: tuple[int, int] | None = None
@@ -192,7 +201,7 @@ class Exchange(BaseHTTPRequestHandler):
             start = first + sum(fault.start_off_by for fault in self.faults_)
             headers["Content-Range"] = f"bytes {start}-{start + count - 1}/{total}"
         off_by = sum(fault.length_off_by for fault in self.faults_)
-        self.start(status, headers, count + off_by)
+        self.start(status, headers, count + off_by if length else None)
         self.request_.first = first
         self.request_.promised = count
         if self.command != "HEAD":

@@ -136,13 +136,23 @@ def test_what_is_here_is_told_as_done(downloads: Downloads) -> None:
     assert of_type(all_progress(downloads, request), "download")[-1]["progress"] == 1
 
 
-def test_where_no_length_is_told(downloads: Downloads) -> None:
-    """Without ranges and ETag there is still a length; the bytes must not be more than that."""
-    url = downloads.hub.put(FILE, BIG, etag=None, ranges=False)
-    slow(downloads.hub, f"files/{FILE}")
+def test_without_ranges(downloads: Downloads) -> None:
+    url = downloads.hub.put(FILE, BIG, ranges=False)
     request = downloads.send(url)
     assert downloads.sidecar.result(request)["sha256"] == BIG.sha256
     assert of_type(all_progress(downloads, request), "download")[-1]["downloadedBytes"] == BIG.size
+
+
+def test_where_no_length_is_told(downloads: Downloads) -> None:
+    """There is no end known to be a fraction of."""
+    url = downloads.hub.put(FILE, BIG, ranges=False, length=False)
+    downloads.hub.fault(f"files/{FILE}", bytes_per_second=8_000_000, times=None)
+    request = downloads.send(url)
+    assert downloads.sidecar.result(request)["sha256"] == BIG.sha256
+    told = [p for p in all_progress(downloads, request) if p["progressType"] == "download"]
+    assert {(p["progress"], p["totalBytes"], p["etaMs"]) for p in told} == {(None, None, None)}
+    counts = [p["downloadedBytes"] for p in told]
+    assert counts == sorted(counts) and counts[-1] > 0
 
 
 # ---- abort ---------------------------------------------------------------------------------------

@@ -184,3 +184,8 @@ def test_plain_files(hub: Hub, etag: str | None, start: str | None) -> None:
     assert (status, body) == (200, b"0123456789")
     assert "accept-ranges" not in headers
     assert headers.get("etag", "").startswith(start) if start else "etag" not in headers
+
+
+def test_plain_files_of_no_told_length(hub: Hub) -> None:
+    _, headers, body = fetch(hub.put("a.gguf", b"0123456789", ranges=False, length=False))
+    assert "content-length" not in headers and body == b"0123456789"
