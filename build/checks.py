@@ -19,7 +19,7 @@ FUNCTION_LINES = 70
 GENERATED = frozenset({"_wire.py"})  # their length is their maker's affair
 
 # A library → the one folder that may import it.
-ONLY = {"llama_cpp": "sidecar/core", "huggingface_hub": "sidecar/models"}
+ONLY = {"llama_cpp": "sidecar/core", "huggingface_hub": "sidecar/models", "httpx2": "sidecar/models"}
 
 # A file or folder → what it must not import: llama.cpp may take down an engine, never the router.
 NEVER = {"sidecar/message_handler": "sidecar.core", "sidecar/worker": "sidecar.core"}
