@@ -225,7 +225,7 @@ class Planner:
             less = f"; with {largest} tokens of context it would fit" if largest else ""
             name, wanted, free = lacking
             return "no", f"It needs {_size(wanted)} on {name}, where {_size(free)} are free{less}{rough}."
-        if _lacking(parts[:1], FULL) is not None:
+        if _lacking(parts, FULL) is not None:
             return "tight", f"It needs {_size(needed)} and leaves little for everything else{rough}."
         free = sum(part.free for part in parts)
         return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."
