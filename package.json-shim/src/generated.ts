@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d89a20ce1c8283e)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 3c1cb6ed2bd2e4bd)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -722,7 +722,7 @@ export interface LoadModelParams {
    */
   path: string;
   /**
-   * Layers to place on the GPU; "auto": all of them where a GPU is used.
+   * Layers to place on the GPU; "auto": as many as fit into the memory of the GPUs used, beside a context of the default size.
    * @default "auto"
    */
   gpuLayers?: number | "auto";
@@ -794,9 +794,9 @@ export interface UnloadModelResult {
 export interface CreateContextParams {
   modelId: ModelId;
   /**
-   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
+   * Tokens that each sequence can hold; "auto": as many as fit into the memory, at most what the model was trained on. Default: what it was trained on, at most 4096.
    */
-  contextSize?: number;
+  contextSize?: number | "auto";
   /**
    * Requests that can run at once; further ones wait.
    * @default 1

@@ -5,24 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.core import devices
-from sidecar.core.bindings import KV_CACHE_BITS, KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
+from sidecar.core import devices, memory
+from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.layers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
     from sidecar.core.generation import Generation
 
-MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
-"""What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
-
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
-
-RESERVED_OUTPUTS: Final = 32
-"""Tokens a step whose logits get room. One a sequence is wanted; room for the whole batch would cost batch ×
-vocabulary. With room for less than this, prompts were 15 % slower (1370 against 1580 tokens/s)."""
 
 DECODE_ABORTED: Final = 2
 NO_SLOT: Final = 1
@@ -42,14 +36,14 @@ class Context:
     """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
 
     def __init__(self, model: Model, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError `contextCreationFailed`."""
+        """Make it. Raises SidecarError `contextCreationFailed`, `outOfMemory`."""
         defaults = DEFAULTS["CreateContextParams"]
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = params.get("kvCacheType", defaults["kvCacheType"])
         self.abort_flag = AbortFlag()
         options = self._options(params, {**defaults, **params})
-        self._check_memory(options.n_ctx)
+        memory.check_context(model, params, options.n_ctx // options.n_seq_max)
         self.handle = lib.llama_init_from_model(model.handle, options)
         if not self.handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
@@ -64,7 +58,10 @@ class Context:
 
     def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
-        size = params.get("contextSize", min(trained, MAX_DEFAULT_CONTEXT_SIZE))
+        size = params.get("contextSize")
+        if size == "auto":
+            size = memory.largest_context(self.model, params)
+        size = size or min(trained, MAX_DEFAULT_CONTEXT_SIZE)
         threads = devices.threads(self.model.max_threads)
         options = lib.llama_context_default_params()
         options.n_ctx = size * filled["sequences"]
@@ -80,25 +77,6 @@ class Context:
         # A sliding-window cache of full size can give back tokens, which reuse and abort need.
         options.swa_full = True
         return options
-
-    def _check_memory(self, tokens: int) -> None:
-        """Refuse a KV cache that is larger than the memory there is: the system would end a process for it.
-
-        Keys and values of each layer, key/value head and token. Raises SidecarError `outOfMemory`.
-        """
-        import psutil
-
-        model = self.model
-        if model.has_state_beyond_kv:
-            return  # only some of the layers have a cache
-        heads, kv_heads = lib.llama_model_n_head(model.handle), lib.llama_model_n_head_kv(model.handle)
-        row = lib.llama_model_n_embd(model.handle) // max(heads, 1) * kv_heads
-        bits = KV_CACHE_BITS[self.kv_cache_type]
-        needed = int(tokens * lib.llama_model_n_layer(model.handle) * 2 * row * bits / 8)
-        available = psutil.virtual_memory().available
-        if needed > available:
-            problem = f"The KV cache of {tokens} tokens needs {needed} bytes, {available} are available"
-            raise SidecarError("outOfMemory", problem, value=needed, allowed={"maximum": available})
 
     def describe(self) -> dict[str, Any]:
         """What createContext returns, read back from llama.cpp, but for the memory."""

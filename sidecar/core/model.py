@@ -5,23 +5,26 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-from sidecar.core import devices
+from sidecar.core import devices, memory
 from sidecar.core.bindings import lib
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.gguf import Header
 
 
 class Model:
     """Owns a llama_model. Make it with `load`."""
 
-    def __init__(self, handle: int, model_id: str, path: str, max_threads: int | None) -> None:
+    def __init__(self, handle: int, params: dict[str, Any], devices: Sequence[int], gpu_layers: int) -> None:
         self.handle = handle
-        self.model_id = model_id
-        self.path = path
-        self.max_threads = max_threads
+        self.model_id: str = params["modelId"]
+        self.path: str = params["path"]
+        self.max_threads: int | None = params.get("maxThreads")
+        self.devices = devices
+        self.gpu_layers = gpu_layers
         self.vocab = lib.llama_model_get_vocab(handle)
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self.vocab)
         self.context_length_trained: int = lib.llama_model_n_ctx_train(handle)
@@ -38,16 +41,15 @@ class Model:
     def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
-        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, or `modelLoadFailed`
-        (the caller knows llama.cpp's log and says more).
+        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `outOfMemory`, or
+        `modelLoadFailed` (the caller knows llama.cpp's log and says more).
         """
         _, handles = devices.resolve_gpu(params["gpu"])
         options = lib.llama_model_default_params()
         # A null-terminated list of devices to offload to; empty means the CPU.
         offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
         options.devices = ctypes.cast(offload, ctypes.c_void_p)
-        layers = params.get("gpuLayers", "auto")
-        options.n_gpu_layers = (-1 if layers == "auto" else layers) if handles else 0
+        layers = options.n_gpu_layers = memory.plan_load(params, handles)
         options.load_mode = int(params.get("useMmap", True)) + 2 * int(params.get("useMlock", False))
         options.check_tensors = params.get("checkTensors", False)
         aborted = False
@@ -65,7 +67,12 @@ class Model:
             raise SidecarError("aborted", "loadModel was aborted")
         if not handle:
             raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
-        return cls(handle, params["modelId"], params["path"], params.get("maxThreads"))
+        return cls(handle, params, handles, layers)
+
+    @cached_property
+    def header(self) -> Header | None:
+        """What the file says of itself; None if it can be read no more."""
+        return memory.read_header(self.path)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""

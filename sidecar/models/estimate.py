@@ -12,16 +12,17 @@ from typing import Any, Final
 
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.models.gguf import Header, Tensor
-from sidecar.models.layers import LOOKED_UP, MORE_THAN_KEYS_AND_VALUES, ModelShape
+from sidecar.models.layers import (
+    CELLS,
+    LOOKED_UP,
+    MAX_DEFAULT_CONTEXT_SIZE,
+    MORE_THAN_KEYS_AND_VALUES,
+    RESERVED_OUTPUTS,
+    ModelShape,
+)
 from sidecar.models.machine import Machine
 
-MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
-"""What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
-RESERVED_OUTPUTS: Final = 32
-"""Tokens a step whose logits get room. One a sequence is wanted; room for the whole batch would cost batch ×
-vocabulary. With room for less than this, prompts were 15 % slower (1370 against 1580 tokens/s)."""
-CELLS: Final = 256
-"""A sequence's cache is rounded up to a multiple of this (llama-context.cpp)."""
+MAX_CONTEXT_SIZE: Final = 2**24
 FULL: Final = 0.9
 """Memory filled beyond this share is called tight; "auto" leaves the rest of a GPU to everything else."""
 
@@ -98,10 +99,8 @@ class Planner:
         self._asked_layers: int | str = asked["gpuLayers"] if machine.gpus else 0
         self._machine = machine
         self._loaded = loaded
-        self._trained = self.shape.trained or MAX_DEFAULT_CONTEXT_SIZE
-        size = asked.get("contextSize", "default")
-        default = min(self._trained, MAX_DEFAULT_CONTEXT_SIZE)
-        self.size: int = self.largest() if size == "auto" else default if size == "default" else size
+        self._trained = min(self.shape.trained or MAX_DEFAULT_CONTEXT_SIZE, MAX_CONTEXT_SIZE)
+        self.size: int = asked.get("contextSize", min(self._trained, MAX_DEFAULT_CONTEXT_SIZE))
 
     def describe(self) -> dict[str, Any]:
         """What estimateModel returns, but for `path` and `source`."""
@@ -134,14 +133,17 @@ class Planner:
 
         return _last(range(everything + 1), fits)
 
-    def largest(self) -> int:
-        """Tokens a sequence that fit, at most what the model was trained for; 0: nothing fits."""
-        sizes = [*range(CELLS, self._trained, CELLS), self._trained]
-        at = _last(range(len(sizes) + 1), lambda n: n == 0 or self._runs_with(sizes[n - 1]))
-        return sizes[at - 1] if at else 0
+    def largest(self, share: float = 1) -> int:
+        """Tokens a sequence that fit into this share of the memory, at most what the model was trained for.
 
-    def _runs_with(self, size: int) -> bool:
-        return _lacking(self.plan(size, self.gpu_layers(size))) is None
+        0: nothing fits.
+        """
+
+        def fits(cells: int) -> bool:
+            size = min(cells * CELLS, self._trained)
+            return _lacking(self.plan(size, self.gpu_layers(size)), share) is None
+
+        return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
 
     def plan(self, size: int, gpu_layers: int) -> list[Part]:
         """What goes where: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
@@ -223,7 +225,7 @@ class Planner:
             less = f"; with {largest} tokens of context it would fit" if largest else ""
             name, wanted, free = lacking
             return "no", f"It needs {_size(wanted)} on {name}, where {_size(free)} are free{less}{rough}."
-        if _lacking(parts[:1], FULL) is not None:
+        if _lacking(parts, FULL) is not None:
             return "tight", f"It needs {_size(needed)} and leaves little for everything else{rough}."
         free = sum(part.free for part in parts)
         return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,8 @@ class Machine:
     @classmethod
     def here(cls, gpu: str = "cpu", devices: Sequence[dict[str, Any]] = (), system_info: str = "") -> Machine:
         """This machine. The arguments are members of InitResult; without them, a usual CPU and no GPU."""
+        import platform
+
         words = (system_info or USUAL_FEATURES.get(platform.machine().lower(), "")).split()
         gpus = [
             each for each in devices if each["backend"] == gpu and each["type"] in ("gpu", "integratedGpu")

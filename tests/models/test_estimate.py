@@ -19,16 +19,16 @@ ROUNDING = 128 * 1024
 """llama.cpp's log tells hundredths of MiB, several times over; made models are small."""
 
 
-def differences(expected: dict[str, int], told: dict[str, Any]) -> list[str]:
+def differences(expected: dict[str, int], told: dict[str, Any], near: float = NEAR) -> list[str]:
     """Which figures are not near what was really taken."""
     return [
         f"{key}: {told[key]} instead of {bytes_}"
         for key, bytes_ in expected.items()
-        if abs(told[key] - bytes_) > max(NEAR * bytes_, ROUNDING)
+        if abs(told[key] - bytes_) > max(near * bytes_, ROUNDING)
     ]
 
 
-def compare(taken: Taken, number: int) -> list[str]:
+def compare(taken: Taken, number: int, near: float = NEAR) -> list[str]:
     """What is wrong with the estimate for a context of GRID."""
     told = estimate.estimate(taken.header, GRID[number], taken.machine)
     context = taken.contexts[number]
@@ -37,7 +37,7 @@ def compare(taken: Taken, number: int) -> list[str]:
         "kvCacheBytes": context.get("KV", 0) + context.get("RS", 0),
         "computeBytes": context["compute"] + context["output"],
     }
-    return differences(expected | {"totalBytes": sum(expected.values())}, told)
+    return differences(expected | {"totalBytes": sum(expected.values())}, told, near)
 
 
 @pytest.mark.parametrize("model", REAL)
@@ -51,12 +51,11 @@ def test_of_real_models_every_figure_is_near(taken: Callable[[str], Taken], mode
 @pytest.mark.parametrize("model", MADE)
 @pytest.mark.parametrize("flash", ["auto", False])
 def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, flash: str | bool) -> None:
-    if model == "latent" and not flash:
-        pytest.skip("latent attention without flash attention is off by up to 12 %")
+    near = 0.15 if model == "latent" and not flash else NEAR
     wrong = {
         str(params): found
         for number, params in enumerate(GRID)
-        if params["flashAttention"] == flash and (found := compare(taken(model), number))
+        if params["flashAttention"] == flash and (found := compare(taken(model), number, near))
     }
     assert not wrong
 

@@ -1,0 +1,140 @@
+"""Whether a model or a context fits into memory, before llama.cpp asks the system for it.
+
+Systems promise more memory than they have and end the process that uses it, so want of memory is told
+here, from the model's header (models/estimate.py). Reading that takes up to 100 ms; where there is plenty
+of memory, a bound that needs no header says so first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.core import bindings
+from sidecar.core.bindings import KV_CACHE_BITS, lib
+from sidecar.message_handler import log
+from sidecar.message_handler._wire import DEFAULTS
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models import gguf
+from sidecar.models.layers import CELLS, RESERVED_OUTPUTS
+from sidecar.models.machine import Machine, available_bytes
+
+if TYPE_CHECKING:
+    from sidecar.core.model import Model
+    from sidecar.models.estimate import Part, Planner
+
+PART_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+MAX_PARTS: Final = 1000
+WIDEST_STEP: Final = 64
+WIDEST_STATE: Final = 512
+"""Numbers a token that a step keeps, and a sequence that a recurrent layer keeps, in widths of the embedding:
+more than any architecture needs."""
+
+
+def parts(path: str) -> list[str]:
+    """The files of a model, of which `path` is the first or only one."""
+    found = PART_NAME.search(path)
+    if found is None or not 1 < int(found[2]) <= MAX_PARTS:
+        return [path]
+    return [f"{path[: found.start()]}-{n:05}-of-{found[2]}.gguf" for n in range(1, int(found[2]) + 1)]
+
+
+def read_header(path: str) -> gguf.Header | None:
+    """The header of all parts of a model; None if it cannot be read, which llama.cpp will explain."""
+    from sidecar.models.estimate import join
+
+    try:
+        return join([gguf.read_header(part) for part in parts(path)])
+    except SidecarError as error:
+        log.log("debug", "no estimate of memory", cause=error.problem)
+        return None
+
+
+def machine(handles: Collection[int]) -> Machine:
+    """This machine, with those of its devices that a model is offloaded to."""
+    gpus = [device for device in bindings.devices() if device["handle"] in handles]
+    features = lib.llama_print_system_info().decode().split()
+    return Machine(available_bytes(), gpus, frozenset(features))
+
+
+def plan_load(params: dict[str, Any], handles: Collection[int]) -> int:
+    """How many layers go to the devices. Raises SidecarError `outOfMemory` if the weights cannot fit."""
+    path, asked = params["path"], params.get("gpuLayers", "auto")
+    if not handles:
+        asked = 0
+    # Twice the file: mapped, and copied once more in the order that the CPU likes.
+    bound = 2 * sum(os.path.getsize(part) for part in parts(path) if os.path.exists(part))
+    if asked != "auto" and bound < available_bytes():
+        return int(asked)
+    from sidecar.models.estimate import Planner
+
+    header = read_header(path)
+    if header is None:
+        return -1 if asked == "auto" else int(asked)
+    planner = Planner(header, {**params, "gpuLayers": asked}, machine(handles))
+    layers = planner.gpu_layers(planner.size)
+    cpu = planner.plan(planner.size, layers)[0]
+    if cpu.copied > cpu.free:
+        problem = f"/path: the weights of {path!r} need {cpu.copied} bytes, {cpu.free} are available"
+        allowed = {"maximum": cpu.free}
+        raise SidecarError("outOfMemory", problem, pointer="/path", value=cpu.copied, allowed=allowed)
+    return layers
+
+
+def largest_context(model: Model, params: dict[str, Any]) -> int | None:
+    """Tokens a sequence that fit beside the model and leave some room; None if its header cannot be read.
+
+    Raises SidecarError `outOfMemory` if not even the smallest context fits.
+    """
+    from sidecar.models.estimate import FULL
+
+    header = model.header
+    if header is None:
+        return None
+    planner = _planner(model, header, params)
+    largest = planner.largest(FULL)
+    if not largest:
+        raise _too_large(planner.sequences, 1, planner.plan(1, model.gpu_layers)[0])
+    return largest
+
+
+def check_context(model: Model, params: dict[str, Any], size: int) -> None:
+    """Raise SidecarError `outOfMemory` if a context of `size` tokens a sequence does not fit."""
+    if _context_bound(model, params, size) < available_bytes():
+        return
+    header = model.header
+    if header is None:
+        return
+    planner = _planner(model, header, params)
+    cpu = planner.plan(size, model.gpu_layers)[0]
+    if cpu.needed > cpu.free:
+        raise _too_large(planner.sequences, size, cpu)
+
+
+def _planner(model: Model, header: gguf.Header, params: dict[str, Any]) -> Planner:
+    from sidecar.models.estimate import Planner
+
+    known = {key: value for key, value in params.items() if key != "contextSize"}
+    here = machine(model.devices)
+    return Planner(header, {**known, "gpuLayers": model.gpu_layers}, here, loaded=True)
+
+
+def _too_large(sequences: int, size: int, cpu: Part) -> SidecarError:
+    problem = f"A context of {sequences} × {size} tokens needs {cpu.needed} bytes, {cpu.free} are available"
+    return SidecarError("outOfMemory", problem, value=cpu.needed, allowed={"maximum": cpu.free})
+
+
+def _context_bound(model: Model, params: dict[str, Any], size: int) -> int:
+    """More bytes than a context of any architecture takes, from what llama.cpp tells of the model."""
+    asked = {**DEFAULTS["CreateContextParams"], **params}
+    sequences, batch = asked["sequences"], max(asked["batchSize"], asked["sequences"])
+    heads, layers = lib.llama_model_n_head(model.handle), lib.llama_model_n_layer(model.handle)
+    width = lib.llama_model_n_embd(model.handle)
+    size += CELLS
+    caches = size * sequences * layers * 4 * width * KV_CACHE_BITS[asked["kvCacheType"]] / 8
+    states = sequences * layers * WIDEST_STATE * width * 4 if model.has_state_beyond_kv else 0
+    step = batch * (WIDEST_STEP * width + size * (heads + 2)) * 4
+    logits = (2 * sequences + RESERVED_OUTPUTS) * model.vocabulary_size * 4
+    return int(caches + states + step + logits)
