@@ -83,8 +83,7 @@ class Hub:
         `unauthorized`, `rateLimited`, `downloadFailed`.
         """
         wanted = source.revision or revision or DEFAULT_REVISION
-        if constants.is_offline_mode():
-            raise SidecarError("offline", "HF_HUB_OFFLINE is set, and the model is not here")
+        self.check_online()
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
         info: Any = self._asking(partial(ask, source.repository), source.repository, wanted)
         files = []
@@ -97,6 +96,11 @@ class Hub:
                 sha256 = sibling.lfs.sha256 if sibling.lfs else None
                 files.append(RemoteFile(sibling.rfilename, sibling.size, sha256))
         return Listing(source.repository, info.sha or wanted, files)
+
+    def check_online(self) -> None:
+        """Raises SidecarError `offline` if the user wants nothing to be asked of any server."""
+        if constants.is_offline_mode():
+            raise SidecarError("offline", "HF_HUB_OFFLINE is set, and the model is not here")
 
     def address(self, listing: Listing, file: RemoteFile) -> Address:
         """Where the bytes of a file are."""

@@ -55,6 +55,10 @@ class Part:
         """Count bytes that were written."""
         with self.changed:
             self.received += count
+
+    def noted(self, count: int) -> None:
+        """Let the hash follow bytes that the journal has; now and then give them to the disk for good."""
+        with self.changed:
             self._since_sync += count
             due = self._since_sync >= SYNC_BYTES
             if due:
@@ -131,6 +135,7 @@ class Writer:
         while rest:
             rest = rest[self._file.write(rest) :]
         self.position += len(data)
+        self._part.came(len(data))
         now = time.monotonic()
         if self.position - self._noted >= NOTE_BYTES or now - self._noted_at >= NOTE_INTERVAL_S:
             self._note(now)
@@ -138,7 +143,7 @@ class Writer:
     def _note(self, now: float) -> None:
         if self.position > self._noted:
             self._part.journal.add(self._noted, self.position)
-            self._part.came(self.position - self._noted)
+            self._part.noted(self.position - self._noted)
         self._noted, self._noted_at = self.position, now
 
     def _compare(self, data: bytes) -> None:

@@ -61,6 +61,7 @@ def _room(budget_bytes: int) -> int:
 
 def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     relative = url_name(source.url)
+    hub.check_online()
     try:
         with hub.client.stream(
             "GET",

@@ -26,7 +26,10 @@ class CdnExchange(Exchange):
     def answer(self, path: str) -> None:
         """Serve the file of a link that is good, or a plain file."""
         plain = self.hub.plain.get(unquote(path.removeprefix("/files/")))
-        if path.startswith("/files/") and plain is not None:
+        if path.startswith("/files/"):
+            if plain is None:
+                self.send(404, b"not found", {})
+                return
             self.send_file(plain.content, plain.etag, {}, plain.ranges, plain.length)
             return
         link = self.hub.links.get(path)

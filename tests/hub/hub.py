@@ -72,6 +72,8 @@ class Hub:
         self.link_lifetime_s = 3600.0
         self.link_uses: int | None = None
         """Requests that a new link is good for; None: any number."""
+        self.strange: bytes | None = None
+        """What the hub answers to everything, with status 200, instead of what it ought to."""
         self.faults = Faults()
         self.requests = Records()
 

@@ -1,0 +1,183 @@
+"""downloadModel where nothing can be had: a typed error each, that says what to do and offers what is like it."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from download_work import FILE, REPO, SPEC, TARGET, Begin, Downloads, assert_whole
+from driver import Message
+from hub import Hub, Synthetic
+
+pytestmark = pytest.mark.process
+
+SMALL = Synthetic(300_000, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def commit(hub: Hub) -> str:
+    """The commit of an open repository; beside it are a gated and a private one."""
+    hub.add("owner/Gated-GGUF", {FILE: SMALL}, gated="manual")
+    hub.add("owner/Hidden-GGUF", {FILE: SMALL}, private=True)
+    return hub.add(REPO, {FILE: SMALL, "Model-Q8_0.gguf": SMALL, "sub/Model-IQ2_XXS.gguf": SMALL})
+
+
+def check(error: Message, code: int, kind: str) -> Message:
+    """It is the error that is meant, and a person can do something with it. Returns its data."""
+    data: Message = error["data"]
+    assert (error["code"], data["kind"]) == (code, kind)
+    assert data["remedy"] and data["remedy"] in error["message"]
+    assert "Traceback" not in error["message"] and "Error(" not in error["message"]
+    return data
+
+
+@pytest.mark.parametrize("who", [None, "stranger"])
+def test_gated(downloads: Downloads, who: str | None) -> None:
+    token = {"token": downloads.hub.stranger} if who else {}
+    error = downloads.refused("hf:owner/Gated-GGUF:Q4_K_M", **token)
+    check(error, 1053, "gatedRepository")
+    assert f"{downloads.hub.endpoint}/owner/Gated-GGUF" in error["message"], "where to accept its terms"
+    assert not downloads.files()
+
+
+def test_gated_and_private_with_a_token(downloads: Downloads) -> None:
+    for repository in ("owner/Gated-GGUF", "owner/Hidden-GGUF"):
+        assert_whole(downloads.fetch(f"hf:{repository}:Q4_K_M", token=downloads.hub.token), SMALL)
+    assert downloads.hub.tokens_sent_to("hub") == {f"Bearer {downloads.hub.token}"}
+    assert not downloads.hub.tokens_sent_to("cdn")
+
+
+def test_a_token_from_the_environment(begin: Begin, hub: Hub) -> None:
+    downloads = begin(HF_TOKEN=hub.token)
+    assert_whole(downloads.fetch("hf:owner/Hidden-GGUF"), SMALL)
+    assert hub.tokens_sent_to("hub") == {f"Bearer {hub.token}"} and not hub.tokens_sent_to("cdn")
+    # The one of the request counts more.
+    check(
+        downloads.refused("hf:owner/Hidden-GGUF", token=hub.stranger, force=True), 1050, "repositoryNotFound"
+    )
+
+
+def test_a_token_does_not_go_to_other_servers(downloads: Downloads) -> None:
+    url = downloads.hub.put("plain.gguf", SMALL)
+    downloads.fetch(url, token=downloads.hub.token)
+    assert not downloads.hub.tokens_sent_to("cdn")
+
+
+@pytest.mark.parametrize("model", [SPEC, "hf:owner/Hidden-GGUF", "hf:owner/Gated-GGUF", "hf:owner/None-GGUF"])
+def test_a_bad_token(downloads: Downloads, model: str) -> None:
+    data = check(downloads.refused(model, token="hf_" + "x" * 34), 1054, "unauthorized")
+    assert data["pointer"] == "/token"
+
+
+def test_a_private_repository(downloads: Downloads) -> None:
+    check(downloads.refused("hf:owner/Hidden-GGUF"), 1050, "repositoryNotFound")
+    check(downloads.refused("hf:owner/Hidden-GGUF", token=downloads.hub.stranger), 1050, "repositoryNotFound")
+
+
+@pytest.mark.parametrize("model", ["hf:owner/Modl-GGUF", "hf:owner/model:Q4_K_M", "hf:ovner/Model-GGUF"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_missing_repository_with_names_like_it(downloads: Downloads, model: str, known: bool) -> None:
+    token = {"token": downloads.hub.token} if known else {}
+    error = downloads.refused(model, **token)
+    data = check(error, 1050, "repositoryNotFound")
+    assert REPO in data["allowed"] and REPO in error["message"]
+    assert ("owner/Hidden-GGUF" in data["allowed"]) <= known, "it told of what it may not"
+
+
+def test_a_missing_repository_with_nothing_like_it(downloads: Downloads) -> None:
+    data = check(downloads.refused("hf:zzz/qqqqqqqqqq"), 1050, "repositoryNotFound")
+    assert data["allowed"] == []
+
+
+def test_a_missing_file_with_names_like_it(downloads: Downloads) -> None:
+    error = downloads.refused(f"hf:{REPO}/Model-Q4_K_S.gguf")
+    data = check(error, 1052, "remoteFileNotFound")
+    assert FILE in data["allowed"] and FILE in error["message"]
+
+
+@pytest.mark.parametrize("name", ["Q5_K_M", "nonsense"])
+def test_a_missing_quantisation(downloads: Downloads, name: str) -> None:
+    data = check(downloads.refused(f"hf:{REPO}:{name}"), 1052, "remoteFileNotFound")
+    assert sorted(data["allowed"]) == ["IQ2_XXS", "Q4_K_M", "Q8_0"]
+
+
+def test_a_repository_without_models(downloads: Downloads) -> None:
+    downloads.hub.add("owner/Words", {"README.md": b"words"})
+    check(downloads.refused("hf:owner/Words"), 1052, "remoteFileNotFound")
+
+
+def test_a_missing_revision(downloads: Downloads) -> None:
+    data = check(downloads.refused(SPEC, revision="v9"), 1051, "revisionNotFound")
+    assert (data["pointer"], data["value"]) == ("/revision", "v9")
+
+
+def test_a_missing_plain_file(downloads: Downloads) -> None:
+    check(downloads.refused(f"{downloads.hub.cdn}/files/none.gguf"), 1052, "remoteFileNotFound")
+
+
+def closed_port() -> str:
+    """An address on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_nobody_there(downloads: Downloads) -> None:
+    data = check(downloads.refused(SPEC, endpoint=closed_port()), 1055, "offline")
+    assert data["retryable"] is True
+    check(downloads.refused(f"{closed_port()}/model.gguf"), 1055, "offline")
+
+
+def test_nobody_there_but_the_model_is_here(downloads: Downloads) -> None:
+    first = downloads.fetch(SPEC)
+    again = downloads.fetch(SPEC, endpoint=closed_port())
+    assert again["fromCache"] and again["path"] == first["path"] and again["sha256"] == SMALL.sha256
+    best = downloads.fetch(f"hf:{REPO}", endpoint=closed_port())
+    assert best["path"] == first["path"], "of what is here, it is the best"
+    check(downloads.refused(f"hf:{REPO}:Q8_0", endpoint=closed_port()), 1055, "offline")
+
+
+def test_offline_mode(begin: Begin, downloads: Downloads) -> None:
+    offline = begin(HF_HUB_OFFLINE="1")
+    error = offline.refused(SPEC)
+    check(error, 1055, "offline")
+    assert "HF_HUB_OFFLINE" in error["message"]
+    assert not list(offline.hub.requests)
+    first = downloads.fetch(SPEC)
+    downloads.hub.requests.clear()
+    result = offline.fetch(SPEC)
+    assert result["fromCache"] and result["path"] == first["path"]
+    assert not list(offline.hub.requests)
+
+
+def test_offline_mode_and_a_plain_address(begin: Begin, downloads: Downloads) -> None:
+    url = downloads.hub.put("plain.gguf", SMALL)
+    offline = begin(HF_HUB_OFFLINE="1")
+    check(offline.refused(url), 1055, "offline")
+    assert not list(offline.hub.requests)
+    downloads.fetch(url)
+    assert offline.fetch(url)["fromCache"]
+
+
+def test_the_line_goes_away_in_the_middle(downloads: Downloads) -> None:
+    """Nobody answers any more: what came is kept, and the error says that it is the line."""
+    big = Synthetic(4_000_000, seed=9)
+    downloads.hub.add(REPO, {FILE: big})
+    downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=500_000, times=None)
+    request = downloads.send()
+    downloads.wait_bytes(request, 500_000)
+    downloads.hub.close()
+    error = downloads.sidecar.response(request)["error"]
+    check(error, 1055, "offline")
+    assert downloads.unfinished() and not downloads.files()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no</html>", b"[]", b'{"id": 5}', b'{"siblings": "x"}', b"\xff\xfe"]
+)
+def test_a_server_that_is_no_hub(downloads: Downloads, body: bytes) -> None:
+    """Whatever it says, it is an error of ours that says so, and no defect."""
+    hub = downloads.hub
+    hub.strange = body
+    error = downloads.refused(SPEC)
+    assert error["data"]["kind"] in ("downloadFailed", "remoteFileNotFound")

@@ -1,0 +1,123 @@
+"""Two requests, or two programs, for the same file: one fetches, all are answered, and nobody writes twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+from download_work import FILE, MOST_TWICE, REPO, SPEC, TARGET, Begin, Downloads, assert_whole, kill
+from hub import Hub, Synthetic
+
+pytestmark = pytest.mark.process
+
+BIG = Synthetic(6_000_000, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def commit(hub: Hub) -> str:
+    """The commit of a repository with one large file, that comes slowly."""
+    hub.fault(TARGET, bytes_per_second=800_000, times=None, origin="cdn")
+    return hub.add(REPO, {FILE: BIG})
+
+
+def assert_fetched_once(downloads: Downloads) -> None:
+    downloads.hub.settle()
+    assert downloads.hub.sent(TARGET) == BIG.size
+    assert [path.name for path in downloads.files()] == [FILE]
+    assert not downloads.unfinished()
+
+
+def test_three_requests(downloads: Downloads) -> None:
+    requests = [downloads.send() for _ in range(3)]
+    results = [downloads.sidecar.result(request) for request in requests]
+    for result in results:
+        assert_whole(result, BIG)
+    assert len({result["path"] for result in results}) == 1
+    assert_fetched_once(downloads)
+
+
+def test_who_waits_sees_the_progress_of_who_fetches(downloads: Downloads) -> None:
+    first = downloads.send()
+    downloads.wait_bytes(first, 1_000_000)
+    second = downloads.send()
+    for request in (first, second):
+        assert_whole(downloads.sidecar.result(request), BIG)
+    told = downloads.sidecar.progress(second, "download")
+    counts = [params["downloadedBytes"] for params in told]
+    assert counts == sorted(counts) and counts[-1] == BIG.size
+    assert len({count for count in counts if 0 < count < BIG.size}) >= 2, "it saw nothing of it"
+    assert_fetched_once(downloads)
+
+
+def test_forced_at_the_same_time(downloads: Downloads) -> None:
+    """Whoever waited for a fetch that was forced has what was asked for."""
+    requests = [downloads.send(force=True) for _ in range(2)]
+    for request in requests:
+        assert_whole(downloads.sidecar.result(request), BIG)
+    assert_fetched_once(downloads)
+
+
+def test_two_programs(begin: Begin) -> None:
+    first, second = begin(), begin()
+    requests = [first.send(), second.send()]
+    assert_whole(first.sidecar.result(requests[0]), BIG)
+    assert_whole(second.sidecar.result(requests[1]), BIG)
+    assert_fetched_once(first)
+
+
+@pytest.mark.parametrize("end", ["abort", "kill the transfer", "kill the program"])
+def test_who_waits_goes_on_when_who_fetches_ends(begin: Begin, end: str) -> None:
+    first, second = begin(), begin()
+    fetching = first.send()
+    first.wait_bytes(fetching, 1_000_000)
+    waiting = second.send()
+    second.wait_bytes(waiting, 1_000_000)
+    if end == "abort":
+        first.abort(fetching)
+    elif end == "kill the transfer":
+        kill(first.transfer())
+    else:
+        kill(psutil.Process(first.sidecar.process.pid))
+    assert_whole(second.sidecar.result(waiting), BIG)
+    second.hub.settle()
+    assert second.hub.sent(TARGET) <= BIG.size + MOST_TWICE
+    assert not second.unfinished()
+
+
+def test_two_models_at_once(downloads: Downloads) -> None:
+    other = Synthetic(2_000_000, seed=2)
+    downloads.hub.add(REPO, {"Model-Q8_0.gguf": other})
+    requests = [downloads.send(), downloads.send(f"hf:{REPO}:Q8_0")]
+    assert_whole(downloads.sidecar.result(requests[0]), BIG)
+    assert_whole(downloads.sidecar.result(requests[1]), other)
+
+
+def test_other_requests_are_answered_meanwhile(downloads: Downloads) -> None:
+    request = downloads.send()
+    downloads.wait_bytes(request, 500_000)
+    assert len(downloads.transfers()) == 1
+    for _ in range(20):
+        downloads.sidecar.call("ping")
+    assert not downloads.sidecar.has_response(request), "make the file larger"
+    assert_whole(downloads.sidecar.result(request), BIG)
+
+
+def test_a_lock_that_a_dead_program_left_holds_nobody_up(downloads: Downloads) -> None:
+    request = downloads.send()
+    downloads.wait_bytes(request, 1_000_000)
+    kill(downloads.transfer())
+    assert downloads.sidecar.response(request)["error"]["data"]["kind"] == "transferCrashed"
+    locks = [path for path in downloads.directory.rglob("*.lock") if path.is_file()]
+    assert locks, "this test looks for the wrong file"
+    downloads.hub.faults.clear()
+    assert_whole(downloads.fetch(SPEC), BIG)
+
+
+def test_the_record_of_who_fetched_is_whole(downloads: Downloads) -> None:
+    for request in [downloads.send() for _ in range(2)]:
+        downloads.sidecar.result(request)
+    (record,) = [path for path in downloads.directory.rglob("*.json") if path.is_file()]
+    assert json.loads(record.read_text(encoding="utf-8"))["sha256"] == BIG.sha256
+    assert Path(record).stat().st_size < 64_000
