@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import subprocess
 
 from driver import WAIT_S
@@ -40,7 +42,8 @@ class Terminal:
         self._cursor = 0
 
     def read(self) -> bool:
-        """Take in what the command writes next; False at its end."""
+        """Take in what the command writes next; False when nobody can write any more."""
+        assert select.select([self._master], [], [], WAIT_S)[0], f"nothing more came: {self.text}"
         try:
             data = os.read(self._master, 65536)
         except OSError:  # Linux's way to say that the other side is closed
@@ -57,6 +60,11 @@ class Terminal:
                 self.rows[-1] = row[: self._cursor] + character + row[self._cursor + 1 :]
                 self._cursor += 1
         return bool(data)
+
+    def wait_for(self, pattern: str) -> None:
+        """Read until this was written."""
+        while not re.search(pattern, self.text):
+            assert self.read(), self.text
 
     def press_ctrl_c(self) -> None:
         os.write(self._master, b"\x03")

@@ -14,7 +14,7 @@ REMEDIES: Final = {
     "invalidParams": "`--help` after the command shows what it takes.",
     "fileNotFound": "Check the path; `llama-sidecar list` shows the models that are here.",
     "repositoryNotFound": "Check owner and name; for a private repository set HF_TOKEN to a token that may read it.",
-    "remoteFileNotFound": "Check the name, or leave it out: the best that fits is chosen.",
+    "remoteFileNotFound": "The repository's page on the hub shows what it has.",
     "gatedRepository": (
         "Open the repository's page on the hub, accept the terms, and set HF_TOKEN to a token of that account."
     ),

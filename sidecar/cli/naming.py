@@ -20,20 +20,23 @@ def remote(text: str) -> str:
 def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, Any]:
     """The params `path` or `model` with their companions.
 
-    A path is a file that exists, one that `list` shows, or a .gguf that would lie in a folder which exists.
+    A path is a file that exists, one that `list` shows, a .gguf that would lie in a folder which exists, and
+    what is written as no name of a repository can be.
     """
     text: str = options.model
-    if text.startswith(REMOTE) or not (os.path.isfile(text) or text.endswith(".gguf")):
-        return {"model": remote(text), **given(options, "revision", "endpoint")}
-    if os.path.isfile(text):
-        return {"path": os.path.abspath(text)}
+    here = {"path": os.path.abspath(text)}
+    there = {"model": remote(text), **given(options, "revision", "endpoint")}
+    if text.startswith(REMOTE):
+        return there
+    if os.path.isfile(text) or os.path.isabs(text) or text.startswith("."):
+        return here
+    if not text.endswith(".gguf"):
+        return there
     listing = client.call("listModels", {"hubCache": False})
     listed = listed_path(listing["models"], listing["modelsDirectory"], text)
     if listed is not None:
         return {"path": listed}
-    if os.path.isdir(os.path.dirname(text) or "."):
-        return {"path": os.path.abspath(text)}
-    return {"model": remote(text), **given(options, "revision", "endpoint")}
+    return here if os.path.isdir(os.path.dirname(text) or ".") else there
 
 
 def listed_path(entries: list[dict[str, Any]], directory: str, text: str) -> str | None:

@@ -261,12 +261,30 @@ def test_ctrl_c_at_a_terminal_aborts_and_leaves_nobody_behind(
 ) -> None:
     hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
     terminal = person.at_terminal(80, "pull", REPO)
-    while not re.search(r"[1-9] %", terminal.text):
-        assert terminal.read(), terminal.text
+    terminal.wait_for(r"[1-9] %")
     terminal.press_ctrl_c()
     assert terminal.end() == 130
     (row,) = terminal.shown()
     assert re.fullmatch(r"Stopped\. [\d.]+ [kM]B are kept; the same command goes on from there\.", row)
+
+
+@needs_terminals
+def test_a_second_ctrl_c_waits_for_nothing(person: Person, hub: Hub, model: Synthetic) -> None:
+    hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
+    terminal = person.at_terminal(80, "pull", REPO)
+    terminal.wait_for(r"[1-9] %")
+    (router,) = psutil.Process(terminal.process.pid).children()
+    router.suspend()  # so that it answers nothing, not even the abort
+    try:
+        deadline = time.monotonic() + BOUND_S
+        while terminal.process.poll() is None:  # of two at once, the system may deliver one
+            assert time.monotonic() < deadline
+            terminal.press_ctrl_c()
+            time.sleep(0.2)
+        assert terminal.process.returncode == 130
+    finally:
+        router.resume()
+    terminal.end()
 
 
 @needs_terminals

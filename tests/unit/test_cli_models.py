@@ -133,6 +133,8 @@ def test_a_path_is_a_file_here_one_that_list_shows_or_one_that_could_be_here(
     assert meant("owner/repo/kept.gguf") == {"path": stored}
     assert meant("kept.gguf") == {"path": stored}
     assert meant("missing.gguf") == {"path": str(tmp_path / "missing.gguf")}
+    assert meant(str(tmp_path)) == {"path": str(tmp_path)}
+    assert meant("./other.bin") == {"path": str(tmp_path / "other.bin")}
     assert meant("owner/repo/other.gguf") == {"model": "hf:owner/repo/other.gguf", "revision": "v1"}
     assert meant("owner/repo:Q4_K_M") == {"model": "hf:owner/repo:Q4_K_M", "revision": "v1"}
     assert meant("https://example.org/kept.gguf")["model"] == "https://example.org/kept.gguf"
