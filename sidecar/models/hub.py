@@ -84,6 +84,8 @@ class Hub:
         """
         wanted = source.revision or revision or DEFAULT_REVISION
         self.check_online()
+        if wanted in (".", ".."):  # in an address they would lead elsewhere, and git allows no such names
+            raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
         info: Any = self._asking(partial(ask, source.repository), source.repository, wanted)
         files = []
@@ -164,8 +166,7 @@ class Hub:
             problem = f"/model: the hub has no repository {repository!r}, or it is private{offer}"
             return SidecarError("repositoryNotFound", problem, **at, allowed=names)
         if isinstance(error, RevisionNotFoundError):
-            problem = f"/revision: {repository} has no revision {revision!r:.100}"
-            return SidecarError("revisionNotFound", problem, pointer="/revision", value=revision[:200])
+            return _no_revision(repository, revision)
         if isinstance(error, RemoteEntryNotFoundError) or status == 404:
             return SidecarError("remoteFileNotFound", f"/model: {repository} has no such file", **at)
         if status in (401, 403):
@@ -204,6 +205,11 @@ class Hub:
 def unreachable(error: Exception) -> SidecarError:
     """The typed error for a line that is down."""
     return SidecarError("offline", "The server cannot be reached", cause=type(error).__name__)
+
+
+def _no_revision(repository: str, revision: str) -> SidecarError:
+    problem = f"/revision: {repository} has no revision {revision!r:.100}"
+    return SidecarError("revisionNotFound", problem, pointer="/revision", value=revision[:200])
 
 
 def _unauthorized(problem: str) -> SidecarError:
