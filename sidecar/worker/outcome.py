@@ -35,7 +35,9 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         model.state = "ready"
         router.desk.put((request, lambda: _note_use(router, model.load["path"])))
     elif request.method == "createContext" and not failed:
-        request.params["contextSize"] = message["result"]["contextSize"]  # an "auto" must come to the same again
+        request.params["contextSize"] = message["result"][
+            "contextSize"
+        ]  # an "auto" must come to the same again
     elif request.method == ("createContext" if failed else "disposeContext") and model is not None:
         model.contexts.pop(request.params["contextId"], None)
     router.ledger.forward(request, message, line)
