@@ -22,7 +22,7 @@ from sidecar.models.hub import Hub
 from sidecar.models.journal import Identity
 from sidecar.models.part import MAX_NAMED, Part
 from sidecar.models.report import Report
-from sidecar.models.store import Record, Store
+from sidecar.models.store import Place, Record, Store
 
 SPARE_BYTES: Final = 64 * 1024 * 1024
 """Space that a download leaves free on the disk."""
@@ -149,7 +149,8 @@ class Download:
     def _fetch(self) -> Fetched:
         wanted, place = self._wanted, self._place
         part = self._part = Part(place.part, place.journal, wanted.identity, wanted.source)
-        self._check_space(part)
+        if wanted.size is not None:
+            _check_space(self._store.directory, wanted.relative, wanted.size - part.resumed)
         resumed = part.resumed
         sha256, size = self._bring(part)
         if wanted.sha256 not in (None, sha256):
@@ -168,16 +169,6 @@ class Download:
         record = self._remember(sha256, size)
         files.remove(place.journal)
         return (place.path, record, resumed, False)
-
-    def _check_space(self, part: Part) -> None:
-        """Raises SidecarError `diskFull`."""
-        if self._wanted.size is None:
-            return
-        needed = self._wanted.size - part.resumed
-        free = max(0, shutil.disk_usage(self._store.directory).free - SPARE_BYTES)
-        if needed > free:
-            problem = f"{self._place.relative} needs {needed} bytes on the disk, {free} are free"
-            raise SidecarError("diskFull", problem, value=needed, allowed={"maximum": free})
 
     def _bring(self, part: Part) -> tuple[str, int]:
         """Fetch what is missing, hashing on the way. Returns the hash and the size."""
@@ -226,6 +217,33 @@ class Download:
         )
         place.remember(record)
         return record
+
+
+def check_space(store: Store, wanted: list[Wanted], force: bool) -> None:
+    """Whether there is room for all files of a model together, before the first is begun.
+
+    Raises SidecarError `diskFull`.
+    """
+    needed = 0
+    for file in wanted:
+        place = store.place(file.relative)
+        here = not force and os.path.isfile(place.path) and os.path.getsize(place.path) == file.size
+        if file.size is not None and not here:
+            needed += max(0, file.size - _begun(place))
+    _check_space(store.directory, wanted[0].relative, needed)
+
+
+def _begun(place: Place) -> int:
+    """Bytes that an unfinished download has taken from the disk."""
+    known = journal.read(place.journal)
+    return sum(end - start for start, end in known[1]) if known else 0
+
+
+def _check_space(directory: str, name: str, needed: int) -> None:
+    free = max(0, shutil.disk_usage(directory).free - SPARE_BYTES)
+    if needed > free:
+        problem = f"{name} needs {needed} bytes on the disk, {free} are free"
+        raise SidecarError("diskFull", problem, value=needed, allowed={"maximum": free})
 
 
 SUMMARY: Final = (

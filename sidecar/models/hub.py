@@ -46,8 +46,18 @@ FIRST_PAUSE_S: Final = 0.25
 PASSING: Final = ("offline", "rateLimited", "downloadFailed")
 """What may be over in a moment."""
 
+UNREACHABLE: Final = (
+    httpx2.TimeoutException,
+    httpx2.NetworkError,
+    httpx2.RemoteProtocolError,
+    httpx2.ProxyError,
+)
+
 TIMEOUT_S: Final = float(constants.HF_HUB_ETAG_TIMEOUT)
 """How long the hub may take over an answer: $HF_HUB_ETAG_TIMEOUT, 10 s."""
+
+DOWNLOAD_TIMEOUT_S: Final = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+"""How long a server that sends a file may be silent: $HF_HUB_DOWNLOAD_TIMEOUT, 10 s."""
 
 Result = TypeVar("Result")
 
@@ -66,7 +76,10 @@ class Hub:
 
     def __init__(self, endpoint: str | None, token: str | None) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self._token = token or get_token() or False
+        known = (token or get_token() or "").strip()
+        if not (known.isascii() and known.isprintable()):
+            raise _unauthorized("The token has letters that no token has")
+        self._token = known or False
         self._api = HfApi(endpoint=self.endpoint, token=self._token, library_name="llama-sidecar")
         set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S))
         self.client: httpx2.Client = get_session()
@@ -84,8 +97,12 @@ class Hub:
         """
         wanted = source.revision or revision or DEFAULT_REVISION
         self.check_online()
+        if wanted in (".", ".."):  # in an address they would lead elsewhere, and git allows no such names
+            raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
-        info: Any = self._asking(partial(ask, source.repository), source.repository, wanted)
+        info: Any = self.patiently(
+            partial(ask, source.repository), lambda error: self._explain(error, source.repository, wanted)
+        )
         files = []
         for sibling in (info.siblings or [])[:MAX_FILES]:
             if not is_safe(sibling.rfilename):
@@ -108,7 +125,7 @@ class Hub:
         return Address(
             url,
             self.headers(),
-            constants.HF_HUB_DOWNLOAD_TIMEOUT,
+            DOWNLOAD_TIMEOUT_S,
             file.size,
             None,
             lambda answer: self._refusal(answer, listing.repository, listing.commit),
@@ -123,21 +140,21 @@ class Hub:
 
     # ---- refusals --------------------------------------------------------------------------------
 
-    def _asking(self, call: Callable[[], Result], repository: str, revision: str) -> Result:
-        """Ask for metadata; a failure of the line is tried again."""
+    def patiently(self, call: Callable[[], Result], explain: Callable[[Exception], SidecarError]) -> Result:
+        """Ask for metadata; a failure of the line or of the server is tried again. Raises SidecarError."""
         for attempt in range(1, METADATA_TRIES + 1):
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
             try:
                 return call()
-            except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
+            except UNREACHABLE as error:
                 mapped = unreachable(error)
             except Exception as error:
-                mapped = self._explain(error, repository, revision)
-                asked = retry_after(error.response) if isinstance(error, HfHubHTTPError) else None
+                mapped = explain(error)
+                asked = retry_after(error.response) if isinstance(error, httpx2.HTTPStatusError) else None
                 pause = max(pause, asked or 0.0)
             if attempt == METADATA_TRIES or mapped.kind not in PASSING or pause > MAX_ASKED_PAUSE_S:
                 raise mapped
-            log.log("info", "the hub is asked again", cause=mapped.problem, pause=pause)
+            log.log("info", "the server is asked again", cause=mapped.problem, pause=pause)
             time.sleep(pause)
         raise AssertionError
 
@@ -164,8 +181,7 @@ class Hub:
             problem = f"/model: the hub has no repository {repository!r}, or it is private{offer}"
             return SidecarError("repositoryNotFound", problem, **at, allowed=names)
         if isinstance(error, RevisionNotFoundError):
-            problem = f"/revision: {repository} has no revision {revision!r:.100}"
-            return SidecarError("revisionNotFound", problem, pointer="/revision", value=revision[:200])
+            return _no_revision(repository, revision)
         if isinstance(error, RemoteEntryNotFoundError) or status == 404:
             return SidecarError("remoteFileNotFound", f"/model: {repository} has no such file", **at)
         if status in (401, 403):
@@ -204,6 +220,11 @@ class Hub:
 def unreachable(error: Exception) -> SidecarError:
     """The typed error for a line that is down."""
     return SidecarError("offline", "The server cannot be reached", cause=type(error).__name__)
+
+
+def _no_revision(repository: str, revision: str) -> SidecarError:
+    problem = f"/revision: {repository} has no revision {revision!r:.100}"
+    return SidecarError("revisionNotFound", problem, pointer="/revision", value=revision[:200])
 
 
 def _unauthorized(problem: str) -> SidecarError:

@@ -41,9 +41,11 @@ def download_model(job: Job) -> dict[str, Any]:
 
 def _fetch(job: Job, hub: Any, store: Store, plan: Any) -> dict[str, Any]:
     from sidecar.models import plan as plans
-    from sidecar.models.download import Download
+    from sidecar.models.download import Download, check_space
     from sidecar.models.report import Report
 
+    force = job.params.get("force", False)
+    check_space(store, plan.wanted, force)
     sizes = [(wanted.relative.rsplit("/", 1)[-1], wanted.size) for wanted in plan.wanted]
     report = Report(job.writer, job.id, sizes)
     fetched: list[Any] = []
@@ -52,7 +54,7 @@ def _fetch(job: Job, hub: Any, store: Store, plan: Any) -> dict[str, Any]:
         download = Download(hub, store, wanted, report)
         done = sum(record.size for _, record, _, _ in fetched)
         job.on_abort(partial(_abandoned, job, download, done))
-        fetched.append(download.run(job.params.get("force", False)))
+        fetched.append(download.run(force))
     return plans.result(fetched, plan.quantization, plan.has_projector)
 
 

@@ -9,9 +9,9 @@ import httpx2
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import source as sources
-from sidecar.models.address import Address
+from sidecar.models.address import Address, retry_after
 from sidecar.models.download import Wanted
-from sidecar.models.hub import TIMEOUT_S, Hub, unreachable
+from sidecar.models.hub import DOWNLOAD_TIMEOUT_S, TIMEOUT_S, Hub
 from sidecar.models.source import Choice, HubSource, RemoteFile, UrlSource
 from sidecar.models.store import DEFAULT_REVISION, Record, Store, hub_name, read_record, url_name
 
@@ -62,18 +62,7 @@ def _room(budget_bytes: int) -> int:
 def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     relative = url_name(source.url)
     hub.check_online()
-    try:
-        with hub.client.stream(
-            "GET",
-            source.url,
-            headers={"Accept-Encoding": "identity", "Range": "bytes=0-0"},
-            timeout=TIMEOUT_S,
-        ) as answer:
-            status, headers = answer.status_code, answer.headers
-    except httpx2.TransportError as error:
-        raise unreachable(error) from None
-    if status not in (200, 206):
-        raise _refused(status)
+    status, headers = hub.patiently(lambda: _probe(hub.client, source.url), _refused)
     total = (
         headers.get("Content-Range", "").rpartition("/")[2]
         if status == 206
@@ -82,19 +71,47 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     size = int(total) if total.isdecimal() else None
     etag = headers.get("ETag") or headers.get("Last-Modified")
     address = Address(
-        source.url, {}, TIMEOUT_S, size, headers.get("ETag"), lambda answer: _refused(answer.status_code)
+        source.url,
+        {},
+        DOWNLOAD_TIMEOUT_S,
+        size,
+        headers.get("ETag"),
+        lambda answer: _refusal(answer.status_code),
     )
-    url = source.url.split("?")[0].split("#")[0]  # what is behind may be a secret
-    described = {"url": url, "repository": None, "revision": None, "file": None}
+    described = {
+        "url": sources.without_secrets(source.url),
+        "repository": None,
+        "revision": None,
+        "file": None,
+    }
     return Wanted(relative, described, size, sha256.lower() if sha256 else None, etag, address)
 
 
-def _refused(status: int) -> SidecarError:
+def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers]:
+    headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
+    with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
+        answer.raise_for_status()
+        return answer.status_code, answer.headers
+
+
+def _refused(error: Exception) -> SidecarError:
+    if not isinstance(error, httpx2.HTTPStatusError):
+        return SidecarError("downloadFailed", "The server could not be asked", cause=type(error).__name__)
+    refusal = _refusal(error.response.status_code)
+    asked = retry_after(error.response)
+    if refusal.kind == "rateLimited" and asked is not None:
+        refusal.details["value"] = asked
+    return refusal
+
+
+def _refusal(status: int) -> SidecarError:
     problem = f"/model: the server answered {status}"
     if status in (404, 410):
         return SidecarError("remoteFileNotFound", problem, pointer="/model")
     if status in (401, 403):
         return SidecarError("unauthorized", problem, pointer="/model")
+    if status == 429:
+        return SidecarError("rateLimited", "The server asks for a pause")
     return SidecarError("downloadFailed", problem, cause=f"status {status}")
 
 

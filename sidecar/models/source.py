@@ -87,6 +87,11 @@ def parse(model: str, hub_hosts: Sequence[str]) -> HubSource | UrlSource:
     raise _wrong(model, "it is neither hf:owner/repo… nor an https address")
 
 
+def without_secrets(address: str) -> str:
+    """An address without user and password, and without what is behind its path."""
+    return re.sub(r"^(\w+://)[^/]*@", r"\1", re.split(r"[?#]", address)[0])
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether an address stays on this machine."""
     return host in ("localhost", "::1") or (host or "").startswith("127.")
@@ -261,7 +266,7 @@ def _missing(problem: str, name: str, allowed: list[str]) -> SidecarError:
 
 def _wrong(model: str, why: str) -> SidecarError:
     allowed: Any = ["hf:owner/repo", "hf:owner/repo:Q4_K_M", "hf:owner/repo/path/file.gguf", "https://…"]
-    shown = model.split("?")[0][:200]  # what is behind the question mark may be a secret
+    shown = without_secrets(model)[:200]
     return SidecarError(
         "invalidParams", f"/model: {shown!r}: {why}", pointer="/model", value=shown, allowed=allowed
     )

@@ -56,6 +56,7 @@ class Router:
     ) -> None:
         self.started = time.monotonic()
         self.log_level = log_level
+        log.configure(log_level)
         self._descriptor = protocol_in
         self._max_line_bytes = max_line_bytes
         self._finish = finish

@@ -94,7 +94,8 @@ class Repository:
             else:
                 tree[path] = File(path, content_of(value))
         said = "\n".join(f"{path} {tree[path].blob_id}" for path in sorted(tree))
-        sha = hashlib.sha1(f"{self.name} {len(self.commits)}\n{said}".encode()).hexdigest()
+        digest = hashlib.sha1(f"{self.name} {len(self.commits)}\n{said}".encode("utf-8", "surrogatepass"))
+        sha = digest.hexdigest()
         self.commits[sha] = tree
         self.names[branch] = sha
         return sha

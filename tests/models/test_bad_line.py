@@ -79,6 +79,16 @@ def test_servers_that_fail(downloads: Downloads, status: int) -> None:
     assert (on_cdn.hits, on_hub.hits, asked.hits) == (2, 1, 1)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_servers_of_plain_files_that_fail(downloads: Downloads, status: int) -> None:
+    """Two of the first questions, two in the middle."""
+    url = downloads.hub.put(FILE, BIG)
+    downloads.hub.fault(f"files/{FILE}", status=status, times=2)
+    fault = downloads.hub.fault(f"files/{FILE}", status=status, skip=3, times=2)
+    assert downloads.fetch(url)["sha256"] == BIG.sha256
+    assert fault.hits == 2
+
+
 @pytest.mark.slow
 def test_a_server_that_fails_for_good(downloads: Downloads) -> None:
     """After the first bytes, so that the error can say that they are kept."""

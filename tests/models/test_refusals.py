@@ -57,6 +57,12 @@ def test_a_token_from_the_environment(begin: Begin, hub: Hub) -> None:
     )
 
 
+def test_an_endpoint_from_the_environment(begin: Begin, hub: Hub) -> None:
+    downloads = begin(HF_ENDPOINT=hub.endpoint)
+    params = {"model": SPEC, "modelsDirectory": str(downloads.directory)}
+    assert_whole(downloads.sidecar.call("downloadModel", params), SMALL)
+
+
 def test_a_token_does_not_go_to_other_servers(downloads: Downloads) -> None:
     url = downloads.hub.put("plain.gguf", SMALL)
     downloads.fetch(url, token=downloads.hub.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psutil
@@ -205,6 +206,25 @@ def test_a_wrecked_journal_costs_bytes_at_most(downloads: Downloads, wreck: str)
     assert_whole(downloads.fetch(SPEC), BIG)
     assert [path.name for path in downloads.files()] == [FILE]
     assert not downloads.unfinished()
+
+
+def test_after_a_reboot_only_what_was_given_to_the_disk_counts(downloads: Downloads) -> None:
+    """The system may have lost the rest. This little was not synced at all."""
+    download = downloads.send()
+    downloads.wait_bytes(download, SOME)
+    downloads.abort(download)
+    journal = next(path for path in downloads.unfinished() if path.suffix == ".journal")
+    header, rest = journal.read_bytes().split(b"\n", 1)
+    told = {**json.loads(header), "boot": 1.0}
+    part = journal.with_suffix(".part")
+    part.write_bytes(bytes(part.stat().st_size))
+    downloads.hub.faults.clear()
+    journal.write_bytes(json.dumps(told).encode() + b"\n" + rest)
+    before = len(downloads.infos())
+    result = downloads.fetch(SPEC)
+    assert result["resumedBytes"] == 0
+    assert downloads.infos()[before:] == [], "the lost bytes were taken for good ones"
+    assert_whole(result, BIG)
 
 
 def test_keep_partial_false_leaves_nothing(downloads: Downloads) -> None:

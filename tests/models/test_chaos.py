@@ -1,0 +1,77 @@
+"""The transfer process is killed a hundred times at random points: the file ends up right, and little comes twice."""
+
+from __future__ import annotations
+
+import random
+import time
+from functools import partial
+
+import psutil
+import pytest
+from download_work import BLOCK, IN_FLIGHT, REPO, Begin, Downloads, assert_whole, kill
+from driver import alive
+from hub import Hub, Synthetic
+from hub.client import wait_until
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+KILLS = 100
+SEED = 20260101
+
+SPEED = 1_500_000
+"""Bytes a second of each connection: slower than the program reads, so that its buffers stay empty."""
+
+SIZE = 24_000_000
+"""Of each file. There are as many as the kills need."""
+
+EARLY, EARLY_S = 0.2, 0.3
+"""Share of the kills that come within so long from the start, mostly before the first byte."""
+
+WORK_S = 0.5
+"""The others come within so long after it."""
+
+
+def test_killed_at_random_points(begin: Begin, hub: Hub) -> None:
+    hub.fault(f"{REPO}/*", bytes_per_second=SPEED, times=None, origin="cdn")
+    downloads = begin()
+    chance = random.Random(SEED)
+    names: list[str] = []
+    kills = 0
+    while kills < KILLS:
+        name, content = f"Model{len(names)}-Q4_K_M.gguf", Synthetic(SIZE, seed=len(names))
+        names.append(name)
+        hub.add(REPO, {name: content})
+        killed = kill_until_done(downloads, name, chance, KILLS - kills)
+        assert_whole(downloads.fetch(f"hf:{REPO}/{name}"), content)
+        hub.settle()
+        twice = hub.sent(f"{REPO}/{name}") - SIZE
+        assert 0 <= twice <= killed * (BLOCK + IN_FLIGHT)
+        kills += killed
+    assert sorted(path.name for path in downloads.files()) == sorted(names)
+    assert not downloads.unfinished()
+
+
+def kill_until_done(downloads: Downloads, name: str, chance: random.Random, most: int) -> int:
+    """Begin a download and kill its process again and again; returns how often it was killed."""
+    target = f"{REPO}/{name}"
+    for killed in range(most):
+        downloads.hub.settle()
+        before = downloads.hub.sent(target)
+        request = downloads.send(f"hf:{target}")
+        process = downloads.transfer()
+        if chance.random() < EARLY:
+            time.sleep(chance.uniform(0, EARLY_S))
+        else:
+            wait_until(partial(works_or_is_done, downloads.hub, target, before, process))
+            time.sleep(chance.uniform(0, WORK_S))
+        kill(process)
+        error = downloads.sidecar.response(request).get("error")
+        if error is None:
+            return killed
+        assert error["data"]["kind"] == "transferCrashed"
+    return most
+
+
+def works_or_is_done(hub: Hub, target: str, before: int, process: psutil.Process) -> bool:
+    """Whether bytes have come since, or none will."""
+    return hub.sent(target) > before or not alive(process)
