@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 3c1cb6ed2bd2e4bd)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 730fc0c2376cd6b8)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -214,6 +214,7 @@ export interface TypeMap {
   DisposeContextResult: DisposeContextResult;
   Stop: Stop;
   SamplingParams: SamplingParams;
+  SchedulingParams: SchedulingParams;
   CompleteParams: CompleteParams;
   ChatParams: ChatParams;
   Messages: Messages;
@@ -902,14 +903,33 @@ export interface SamplingParams {
    */
   stream?: boolean;
 }
-export interface CompleteParams extends SamplingParams {
+/**
+ * When a request is served, and what becomes of it if that takes too long or too much room.
+ */
+export interface SchedulingParams {
+  /**
+   * `interactive` comes first, and takes the sequence of a `background` request if none is free; that goes on later.
+   * @default "interactive"
+   */
+  priority?: "interactive" | "background";
+  /**
+   * Answer with the error `timedOut` and the text so far if it takes longer, waiting included. Default: no limit.
+   */
+  timeoutMs?: number;
+  /**
+   * When the sequence can hold no more. `error`: a prompt that is too long is refused, a text ends with `contextFull`; `truncateMiddle`: a prompt that is too long loses its middle; `shift`: that, and a text goes on without the older half of what came before.
+   * @default "error"
+   */
+  contextOverflow?: "error" | "truncateMiddle" | "shift";
+}
+export interface CompleteParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
   /**
    * Text, in which special tokens are recognised, or token ids.
    */
   prompt: string | Token[];
 }
-export interface ChatParams extends SamplingParams {
+export interface ChatParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
   messages: Messages;
 }
@@ -927,6 +947,10 @@ export interface Usage {
    */
   cachedTokens: number;
   completionTokens: number;
+  /**
+   * Tokens that `contextOverflow` took out, of the prompt or on the way; left out if none.
+   */
+  truncatedTokens?: number;
 }
 export interface Timings {
   /**
@@ -1296,6 +1320,8 @@ export const ERRORS = {
   engineStartFailed: { code: 1041, retryable: true },
   /** llama.cpp could not evaluate the batch. */
   decodeFailed: { code: 1042, retryable: true },
+  /** The request took longer than its timeoutMs. data.partial carries what was done until then. */
+  timedOut: { code: 1043, retryable: true },
   /** The hub has no such repository, or hides it from this token. data.allowed has names like it. */
   repositoryNotFound: { code: 1050, retryable: false },
   /** The repository has no such revision. */

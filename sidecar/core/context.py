@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core import devices, memory
 from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
+from sidecar.core.pace import Pace
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.layers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
@@ -30,6 +32,12 @@ class Sequence:
     tokens: list[int] = field(default_factory=list)
     generation: Generation | None = None
     last_used: float = 0.0
+    shifted: bool = False
+    """Set when tokens were taken out: what is left was computed in their sight, and is no prefix of anything."""
+
+    def shared(self, tokens: list[int]) -> int:
+        """How many of these tokens, from the first, the cache holds."""
+        return 0 if self.shifted else shared_length(self.tokens, tokens)
 
 
 class Context:
@@ -54,6 +62,9 @@ class Context:
         self.threads: int = lib.llama_n_threads(self.handle)
         self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
+        self._pace = Pace(
+            self.threads, lambda threads: lib.llama_set_n_threads(self.handle, threads, threads)
+        )
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
@@ -118,14 +129,19 @@ class Context:
 
     def decode(self) -> int:
         """Evaluate the batch, without the interpreter lock. Returns llama_decode's code: 0 is good."""
+        begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
+        if code == 0:
+            self._pace.note(self.batch.n_tokens, time.monotonic() - begin)
         return code
 
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
         """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
-        if count < len(sequence.tokens):
+        if sequence.shifted:
+            self.clear_sequence(sequence)
+        elif count < len(sequence.tokens):
             if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
                 del sequence.tokens[count:]
             else:
@@ -136,8 +152,44 @@ class Context:
         """Empty the sequence's cache."""
         lib.llama_memory_seq_rm(self.memory, sequence.index, -1, -1)
         sequence.tokens.clear()
+        sequence.shifted = False
+
+    def can_copy(self, source: Sequence, count: int) -> bool:
+        """Whether `count` tokens can be copied. A recurrent state is that of all its tokens, or of none."""
+        return not self.model.has_state_beyond_kv or count == len(source.tokens)
+
+    def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
+        """Put the first `count` tokens of a sequence into another one; returns how many are there."""
+        self.clear_sequence(target)
+        lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
+        target.tokens = list(source.tokens)
+        return self.keep_prefix(target, count)
+
+    def shift(self, sequence: Sequence, keep: int) -> int:
+        """Take out the older half of what follows the first `keep` tokens; returns how many that were."""
+        gone = (len(sequence.tokens) - keep) // 2
+        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + gone)
+        lib.llama_memory_seq_add(self.memory, sequence.index, keep + gone, -1, -gone)
+        del sequence.tokens[keep : keep + gone]
+        sequence.shifted = True
+        return gone
 
     def cached_length(self, sequence: Sequence) -> int:
         """How many tokens llama.cpp holds for the sequence, whatever we believe."""
         length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
         return length
+
+
+def shared_length(left: list[int], right: list[int]) -> int:
+    """Length of the common prefix."""
+    limit = min(len(left), len(right))
+    if left[:limit] == right[:limit]:
+        return limit
+    low, high = 0, limit  # left[:low] is shared, left[:high] is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
+from sidecar.core.overflow import KEPT_AT_SHIFT
 from sidecar.core.sampling import Sampler
 from sidecar.core.text import TextStream
 from sidecar.message_handler._wire import DEFAULTS
+from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
+PRIORITIES: Final = ("interactive", "background")
 ShapeResult = Callable[[str], dict[str, Any]]
 """Makes the method's own members of the result from the text."""
 
@@ -22,8 +25,15 @@ class Generation:
     """State of one `complete` or `chat`. The scheduler moves it on; nobody else touches it."""
 
     def __init__(
-        self, job: Job, context: Context, prompt: list[int], writer: Writer, shape: ShapeResult
+        self,
+        job: Job,
+        context: Context,
+        prompt: list[int],
+        writer: Writer,
+        shape: ShapeResult,
+        truncated: int = 0,
     ) -> None:
+        """`truncated`: tokens that were cut out of the prompt."""
         params = job.params
         stop = params.get("stop", [])
         self.job = job
@@ -33,8 +43,17 @@ class Generation:
         """Prompt and generated tokens: what the sequence's cache is to hold."""
         self.sequence: Sequence | None = None
         self.cached = 0
+        self._truncated = truncated
         self.completed = 0
         """Tokens generated, the one that ends the text not counted."""
+        self.prompt_done = False
+        """Whether the prompt is evaluated: set with the first token."""
+        self.arrived = job.arrived
+        self.priority = PRIORITIES.index(params.get("priority", DEFAULTS["CompleteParams"]["priority"]))
+        """The lower, the sooner it is served."""
+        timeout_ms: float | None = params.get("timeoutMs")
+        self.deadline = None if timeout_ms is None else job.arrived + timeout_ms / 1000
+        """In time.monotonic() seconds."""
         self.queue_position: int | None = None
         """What `queue` progress told last."""
         self.batch_index = -1
@@ -51,22 +70,28 @@ class Generation:
     # ---- life ------------------------------------------------------------------------------------
 
     def admit(self, sequence: Sequence, cached: int) -> None:
-        """Take a sequence, whose cache holds the first `cached` tokens of the prompt."""
-        self._admitted = time.monotonic()
+        """Take a sequence, whose cache holds the first `cached` tokens."""
         self.sequence = sequence
-        self.cached = cached
         sequence.generation = self
-        self.tell_prompt()
+        if not self._admitted:
+            self._admitted = time.monotonic()
+            self.cached = cached
+        if not self.prompt_done:
+            self.tell_prompt()
+
+    def suspend(self) -> Sequence:
+        """Give the sequence up to somebody more urgent; what it said so far is kept."""
+        sequence = self.sequence
+        assert sequence is not None
+        self.sequence = sequence.generation = None
+        sequence.last_used = time.monotonic()
+        self.queue_position = None
+        return sequence
 
     def pending_tokens(self) -> list[int]:
         """The tokens that are to be evaluated before the next one can be sampled."""
         assert self.sequence is not None
         return self.tokens[len(self.sequence.tokens) :]
-
-    @property
-    def generating(self) -> bool:
-        """Whether the prompt is done."""
-        return len(self.tokens) > len(self.prompt)
 
     def tell_prompt(self) -> None:
         """Progress of type `prompt`."""
@@ -82,6 +107,7 @@ class Generation:
         if self.context.model.ends(token) and not self.job.params.get("ignoreEos", False):
             return "stop"
         self.completed += 1
+        self.prompt_done = True
         self.tokens.append(token)
         delta = self._text.feed(self.context.model.piece(token))
         self._untold += delta
@@ -90,8 +116,13 @@ class Generation:
         if self._max_tokens is not None and self.completed >= self._max_tokens:
             return "length"
         assert self.sequence is not None
-        if len(self.sequence.tokens) >= self.context.size:
+        if len(self.sequence.tokens) < self.context.size:
+            return None
+        if self.job.params.get("contextOverflow") != "shift":
             return "contextFull"
+        gone = self.context.shift(self.sequence, KEPT_AT_SHIFT)
+        self._truncated += gone
+        del self.tokens[KEPT_AT_SHIFT : KEPT_AT_SHIFT + gone]
         return None
 
     def finish(self, reason: str) -> None:
@@ -111,6 +142,13 @@ class Generation:
         """Answer with the error `aborted` and the text so far."""
         self._release()
         self.job.abort({"text": self._text.text, **self._accounts()})
+
+    def expire(self) -> None:
+        """Answer with the error `timedOut` and the text so far."""
+        self._release()
+        problem = f"{self.job.method} took longer than its {self.job.params['timeoutMs']} ms"
+        partial = {"text": self._text.text, **self._accounts()}
+        self.job.fail(SidecarError("timedOut", problem, partial=partial))
 
     def fail(self, error: BaseException) -> None:
         """Answer with another error."""
@@ -148,6 +186,7 @@ class Generation:
                 "promptTokens": len(self.prompt),
                 "cachedTokens": self.cached,
                 "completionTokens": self.completed,
+                **({"truncatedTokens": self._truncated} if self._truncated else {}),
             },
             "timings": self._timings(),
         }

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices
+from sidecar.core import bindings, chat, devices, overflow
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.generation import Generation, ShapeResult
@@ -135,12 +135,8 @@ def chat_(engine: Engine, job: Job) -> None:
 def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
-    if len(prompt) > context.size:
-        problem = (
-            f"The prompt has {len(prompt)} tokens, a sequence of {context.context_id} holds {context.size}"
-        )
-        raise SidecarError("promptTooLong", problem, value=len(prompt), allowed={"maximum": context.size})
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, shape))
+    prompt, truncated = overflow.fit(prompt, context, job.params)
+    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, shape, truncated))
 
 
 def tokenize(engine: Engine, job: Job) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """The scheduler: one thread that computes. Each step is one batch in which all requests of a context share.
 
 In a step every request that is generating has one token, and requests whose prompt is not done share
-what room is left. Requests beyond the number of sequences wait, oldest first.
+what room is left. Who has a sequence, and who waits for one, is decided in admission.py.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from typing import Final
 
+from sidecar.core.admission import Queue
 from sidecar.core.context import DECODE_ABORTED, Context, Sequence
 from sidecar.core.generation import Generation
 from sidecar.message_handler import log
@@ -35,7 +35,7 @@ class Scheduler:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._changed = threading.Condition()
-        self._waiting: dict[Context, deque[Generation]] = {}
+        self._waiting: dict[Context, Queue] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
         self._in_step: list[Generation] = []
         """Requests in the batch of the moment; nobody but the compute thread may touch them."""
@@ -48,7 +48,7 @@ class Scheduler:
     def add(self, context: Context) -> None:
         """Serve a new context."""
         with self._changed:
-            self._waiting[context] = deque()
+            self._waiting[context] = Queue(context)
 
     def remove(self, context: Context) -> None:
         """Abort a context's requests and free it; returns when that is done."""
@@ -73,7 +73,7 @@ class Scheduler:
                 raise SidecarError(
                     "overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already"
                 )
-            waiting.append(generation)
+            waiting.add(generation)
             self._changed.notify()
         generation.job.interruptible(lambda: self.interrupt(generation))
 
@@ -94,12 +94,16 @@ class Scheduler:
 
     def _drop(self, generation: Generation) -> None:
         """Abort a request that is waiting, or between two steps."""
-        waiting = self._waiting.get(generation.context, ())
-        if generation in waiting:
-            self._waiting[generation.context].remove(generation)
-        elif generation.sequence is None or generation.sequence.generation is not generation:
-            return  # it ended by itself
-        generation.abort()
+        if self._take_out(generation):
+            generation.abort()
+
+    def _take_out(self, generation: Generation) -> bool:
+        """Take a request from the queue. False if it ended by itself."""
+        waiting = self._waiting.get(generation.context)
+        if waiting is not None and generation in waiting:
+            waiting.remove(generation)
+            return True
+        return generation.sequence is not None and generation.sequence.generation is generation
 
     # ---- the compute thread ----------------------------------------------------------------------
 
@@ -128,14 +132,23 @@ class Scheduler:
                 self._free_retired()
                 for generation in [g for g in self._running() if g.job.cancelled]:
                     self._drop(generation)
+                self._expire()
                 busy = [context for context in self._waiting if self._has_work(context)]
                 if busy:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
 
+    def _expire(self) -> None:
+        """Answer requests whose time is up."""
+        now = time.monotonic()
+        waiting = [generation for queue in self._waiting.values() for generation in queue]
+        for generation in [*self._running(), *waiting]:
+            if generation.deadline is not None and now > generation.deadline and self._take_out(generation):
+                generation.expire()
+
     def _has_work(self, context: Context) -> bool:
-        return bool(self._waiting[context]) or any(s.generation for s in context.sequences)
+        return len(self._waiting[context]) > 0 or any(s.generation for s in context.sequences)
 
     def _running(self) -> list[Generation]:
         return [s.generation for c in self._waiting for s in c.sequences if s.generation]
@@ -173,49 +186,41 @@ class Scheduler:
             self._in_step, self._computing = [], None
 
     def _admit(self, context: Context) -> None:
-        """Give free sequences to the requests that wait, each the one that shares most of its prompt."""
-        waiting = self._waiting.get(context, deque())
-        while waiting:
-            free = [s for s in context.sequences if s.generation is None]
-            if not free:
-                self._tell_queue(waiting)
-                return
-            generation = waiting.popleft()
-            best = max(free, key=lambda s: (_shared(s.tokens, generation.prompt), -s.last_used))
-            # The last prompt token is always evaluated: its logits give the first new token.
-            reusable = min(_shared(best.tokens, generation.prompt), len(generation.prompt) - 1)
-            generation.admit(best, context.keep_prefix(best, reusable))
-
-    def _tell_queue(self, waiting: deque[Generation]) -> None:
-        for position, generation in enumerate(waiting):
-            if generation.queue_position != position:
-                generation.queue_position = position
-                job = generation.job
-                send_progress(self._writer, job.id, "queue", None, position=position, wake=False)
+        """Give sequences to the requests that wait."""
+        waiting = self._waiting.get(context)
+        if waiting:
+            waiting.admit()
+            for position, generation in enumerate(waiting):
+                if generation.queue_position != position:
+                    generation.queue_position = position
+                    send_progress(
+                        self._writer, generation.job.id, "queue", None, position=position, wake=False
+                    )
 
     def _fill(self, context: Context, generations: list[Generation]) -> dict[Generation, list[int]]:
         """Put the next batch together; returns which tokens of which request are in it."""
         context.clear_batch()
         chunks: dict[Generation, list[int]] = {}
+        pending = sorted(((g, g.pending_tokens()) for g in generations), key=lambda each: len(each[1]))
+        streams = sum(len(tokens) == 1 for _, tokens in pending)
         room = context.batch_size
-        streaming = any(g.generating for g in generations)
-        if streaming:
-            room = min(room, len(generations) + PROMPT_CHUNK_BESIDE_STREAMS)
-        for generation in sorted(generations, key=lambda g: not g.generating):
-            pending = generation.pending_tokens()
-            chunk = pending[:room]
+        if streams:
+            room = min(room, streams + PROMPT_CHUNK_BESIDE_STREAMS)
+        for index, (generation, tokens) in enumerate(pending):
+            # The shortest first, each at most its share: a short prompt is not held up by a long one.
+            chunk = tokens[: max(room // (len(pending) - index), 1)] if room else []
             if not chunk:
                 continue
             assert generation.sequence is not None
-            last = len(chunk) == len(pending)
-            index = context.add_to_batch(generation.sequence, chunk, want_logits=last)
-            generation.batch_index = index if last else -1
+            last = len(chunk) == len(tokens)
+            at = context.add_to_batch(generation.sequence, chunk, want_logits=last)
+            generation.batch_index = at if last else -1
             chunks[generation] = chunk
             room -= len(chunk)
         return chunks
 
     def _sample(self, generation: Generation) -> None:
-        if not generation.generating:
+        if not generation.prompt_done:
             generation.tell_prompt()
         if generation.batch_index < 0:
             return
@@ -249,18 +254,3 @@ class Scheduler:
             sequence.tokens = sequence.generation.tokens[:held]
             # llama.cpp runs a batch in pieces, and some may have run: the logits of those are gone, though.
             context.keep_prefix(sequence, len(sequence.generation.tokens) - 1)
-
-
-def _shared(left: list[int], right: list[int]) -> int:
-    """Length of the common prefix."""
-    limit = min(len(left), len(right))
-    if left[:limit] == right[:limit]:
-        return limit
-    low, high = 0, limit  # left[:low] is shared, left[:high] is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low

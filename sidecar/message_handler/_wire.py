@@ -251,6 +251,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "llama.cpp could not evaluate the batch.",
         "Send the request again; with a smaller contextSize or batchSize if it is for want of memory.",
     ),
+    "timedOut": (
+        1043,
+        True,
+        "The request took longer than its timeoutMs. data.partial carries what was done until then.",
+        "Allow more time, ask for fewer tokens, or send it when less is running.",
+    ),
     "repositoryNotFound": (
         1050,
         False,
@@ -394,6 +400,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "repeatLastN": 64,
         "ignoreEos": False,
         "stream": True,
+        "priority": "interactive",
+        "contextOverflow": "error",
     },
     "ChatParams": {
         "temperature": 0.8,
@@ -406,6 +414,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "repeatLastN": 64,
         "ignoreEos": False,
         "stream": True,
+        "priority": "interactive",
+        "contextOverflow": "error",
     },
     "TokenizeParams": {
         "addSpecial": False,

@@ -1,0 +1,209 @@
+"""Who is served when: priority, time limits, shared prefixes; and what happens at the end of the context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from driver import Refused, Sidecar
+
+pytestmark = pytest.mark.real
+
+WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the village toward the sea. "
+SYSTEM = WORDS * 20
+COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
+"""Continued by tokens that are far more likely than the next best: no rounding can change them."""
+
+GREEDY = {"temperature": 0, "ignoreEos": True}
+
+
+@pytest.fixture
+def contexts(real: Sidecar) -> Iterator[Any]:
+    """Makes contexts that a test has for itself."""
+    made = []
+
+    def make(**params: Any) -> str:
+        made.append(real.call("createContext", {"modelId": "model-1", **params})["contextId"])
+        return str(made[-1])
+
+    yield make
+    for context_id in made:
+        real.call("disposeContext", {"contextId": context_id})
+
+
+def start(real: Sidecar, context_id: str, prompt: str, tokens: int, **params: Any) -> Any:
+    own = {"contextId": context_id, "prompt": prompt, "maxTokens": tokens, **GREEDY, **params}
+    return real.send("complete", own)
+
+
+def answered(real: Sidecar, *requests: Any) -> list[Any]:
+    """The requests in the order in which they were answered."""
+    for request in requests:
+        real.response(request)
+    return [m["id"] for m in real.messages if m.get("id") in requests]
+
+
+# ---- priority ----------------------------------------------------------------------------------------
+
+
+def test_interactive_requests_overtake_background_ones(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512)
+    running = start(real, context, "One", 30)
+    background = [start(real, context, f"{i} back", 4, priority="background") for i in range(3)]
+    interactive = [start(real, context, f"{i} front", 4) for i in range(3)]
+    order = answered(real, running, *background, *interactive)
+    assert order == [running, *interactive, *background]
+
+
+def test_a_background_request_gives_way_and_goes_on_with_the_same_text(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512)
+    alone = real.result(start(real, context, "A long tale:", 120))["text"]
+    background = start(real, context, "A long tale:", 120, priority="background")
+    real.wait_progress(background, "generate")
+    interactive = start(real, context, "Quick question:", 5)
+    assert answered(real, background, interactive) == [interactive, background]
+    result = real.result(background)
+    assert result["text"] == alone == real.streamed(background)
+    assert result["usage"]["completionTokens"] == 120
+
+
+def test_a_waiting_background_request_is_served_when_nothing_else_is(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512)
+    request = start(real, context, "One", 3, priority="background")
+    assert real.result(request)["usage"]["completionTokens"] == 3
+
+
+# ---- time --------------------------------------------------------------------------------------------
+
+
+def test_a_request_whose_time_is_up_is_answered_with_what_it_had(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=2048)
+    request = start(real, context, "A tale that never ends:", 2000, timeoutMs=400)
+    with pytest.raises(Refused) as caught:
+        real.result(request)
+    assert caught.value.kind == "timedOut"
+    assert caught.value.data["partial"]["text"] == real.streamed(request) != ""
+    assert 0 < caught.value.data["partial"]["usage"]["completionTokens"] < 2000
+    assert real.result(start(real, context, "Next", 2))["usage"]["completionTokens"] == 2
+
+
+def test_time_in_the_queue_counts(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=2048)
+    running = start(real, context, "A tale that never ends:", 2000)
+    waiting = start(real, context, "Me too", 10, timeoutMs=200)
+    with pytest.raises(Refused) as caught:
+        real.result(waiting)
+    assert caught.value.kind == "timedOut"
+    assert caught.value.data["partial"]["text"] == ""
+    real.call("abort", {"requestId": running})
+
+
+def test_enough_time_changes_nothing(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512)
+    assert real.result(start(real, context, "One", 3, timeoutMs=60_000))["finishReason"] == "length"
+
+
+# ---- prefixes ----------------------------------------------------------------------------------------
+
+
+def test_requests_with_the_same_beginning_evaluate_it_once(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=1024, sequences=4)
+    alone = contexts(contextSize=1024)
+    questions = [f"{SYSTEM}\n{i}{COUNT}" for i in range(4)]
+    requests = [start(real, context, question, 12) for question in questions]
+    usages = [real.result(request)["usage"] for request in requests]
+    total = usages[0]["promptTokens"]
+    assert sorted(total - usage["cachedTokens"] for usage in usages)[2] < 60
+    for request, question in zip(requests, questions, strict=True):
+        assert real.result(request)["text"] == real.result(start(real, alone, question, 12))["text"]
+
+
+def test_a_running_conversation_lends_its_beginning(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=1024, sequences=2)
+    first = start(real, context, f"{SYSTEM}\nA tale:", 300)
+    real.wait_progress(first, "generate")
+    second = start(real, context, SYSTEM + COUNT, 10)
+    result = real.result(second)
+    assert result["usage"]["cachedTokens"] > 350
+    assert not real.has_response(first), "it was to be copied from a sequence that is in use"
+    third = contexts(contextSize=1024)
+    assert result["text"] == real.result(start(real, third, SYSTEM + COUNT, 10))["text"]
+    real.result(first)
+
+
+# ---- fairness ----------------------------------------------------------------------------------------
+
+
+def test_a_short_prompt_is_not_held_up_by_a_long_one(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=2048, sequences=2, batchSize=128)
+    long = start(real, context, WORDS * 80, 1)
+    short = start(real, context, "Hello", 1)
+    assert answered(real, long, short) == [short, long]
+
+
+def test_all_of_many_are_served(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512, sequences=3)
+    requests = [start(real, context, f"{i} {WORDS * (i % 5)}", 1 + i % 7) for i in range(24)]
+    for i, request in enumerate(requests):
+        assert real.result(request)["usage"]["completionTokens"] == 1 + i % 7
+
+
+# ---- the end of the context --------------------------------------------------------------------------
+
+
+def test_a_prompt_that_is_too_long_is_refused_unless_told_otherwise(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=256)
+    with pytest.raises(Refused) as caught:
+        real.result(start(real, context, WORDS * 20, 4))
+    assert caught.value.kind == "promptTooLong"
+
+
+@pytest.mark.parametrize("mode", ["truncateMiddle", "shift"])
+def test_a_prompt_that_is_too_long_loses_its_middle(real: Sidecar, contexts: Any, mode: str) -> None:
+    context = contexts(contextSize=256)
+    tokens = real.call("tokenize", {"modelId": "model-1", "text": WORDS * 20})["tokens"]
+    params = {"contextId": context, "prompt": tokens, "maxTokens": 16, "contextOverflow": mode, **GREEDY}
+    result = real.call("complete", params)
+    kept, head = 256 - 16, (256 - 16) // 4
+    assert result["usage"] == {
+        "promptTokens": kept,
+        "cachedTokens": 0,
+        "completionTokens": 16,
+        "truncatedTokens": len(tokens) - kept,
+    }
+    cut = tokens[:head] + tokens[len(tokens) - (kept - head) :]
+    plain = {**params, "contextId": contexts(contextSize=256), "prompt": cut, "contextOverflow": "error"}
+    assert result["text"] == real.call("complete", plain)["text"]
+
+
+def test_a_text_ends_with_the_context_unless_it_shifts(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=256)
+    for mode in ("error", "truncateMiddle"):
+        result = real.result(start(real, context, "A tale:", 1000, contextOverflow=mode))
+        assert result["finishReason"] == "contextFull"
+        assert result["usage"]["completionTokens"] < 256
+    request = start(real, context, "A tale:", 600, contextOverflow="shift")
+    result = real.result(request)
+    assert (result["finishReason"], result["usage"]["completionTokens"]) == ("length", 600)
+    assert result["usage"]["truncatedTokens"] > 300
+    assert result["text"] == real.streamed(request)
+
+
+def test_a_shifted_sequence_is_not_reused(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=256)
+    real.result(start(real, context, "A tale:", 400, contextOverflow="shift"))
+    again = real.result(start(real, context, f"A tale:{COUNT}", 12))
+    assert again["usage"]["cachedTokens"] == 0
+    assert again["text"].startswith(" 10, 11, 12")
+
+
+def test_an_abort_in_a_shifted_text(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=256)
+    request = start(real, context, "A tale:", 5000, contextOverflow="shift")
+    deadline = time.monotonic() + 30
+    while len(real.streamed(request)) < 2000 and time.monotonic() < deadline:
+        real.receive()
+    assert real.call("abort", {"requestId": request})["outcome"] == "aborted"
+    assert real.result(start(real, context, "One", 3))["usage"]["completionTokens"] == 3
