@@ -40,9 +40,9 @@ SURROUNDINGS = ("HF_", "HUGGING", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_
 
 
 def surroundings(home: Path, **more: str) -> dict[str, str]:
-    """An environment in which nothing is set that a download heeds, but for short patience and `more`."""
+    """An environment in which nothing is set that a download heeds, but for some patience and `more`."""
     kept = {name: value for name, value in environment().items() if not name.upper().startswith(SURROUNDINGS)}
-    return {**kept, "HF_HOME": str(home), "HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "3", **more}
+    return {**kept, "HF_HOME": str(home), "HF_HUB_DOWNLOAD_TIMEOUT": "5", **more}
 
 
 class Downloads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ def commit(hub: Hub) -> str:
 
 
 def slow(hub: Hub, target: str = TARGET) -> None:
-    """Let a file come at a megabyte a second and connection."""
-    hub.fault(target, bytes_per_second=1_000_000, times=None, origin="cdn")
+    """Let a file come at half a megabyte a second and connection."""
+    hub.fault(target, bytes_per_second=500_000, times=None, origin="cdn")
 
 
 def all_progress(downloads: Downloads, request_id: Any) -> list[Message]:
@@ -188,6 +189,20 @@ def test_abort_during_a_pause_that_the_server_asked_for(downloads: Downloads) ->
 def test_abort_at_once(downloads: Downloads) -> None:
     for _ in range(3):
         assert_abort_is_quick(downloads, downloads.send(), keep=True)
+    assert_whole(downloads.fetch(SPEC), BIG)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_abort_at_random_moments(downloads: Downloads, keep: bool) -> None:
+    downloads.hub.fault(TARGET, bytes_per_second=50_000, times=None, origin="cdn")
+    chance = random.Random(5)
+    for _ in range(12):
+        request = downloads.send(keepPartial=keep)
+        time.sleep(chance.uniform(0.2, 1.2))
+        assert_abort_is_quick(downloads, request, keep)
+        wait_until(lambda: not downloads.transfers())
+        assert keep or not downloads.unfinished()
+    downloads.hub.faults.clear()
     assert_whole(downloads.fetch(SPEC), BIG)
 
 

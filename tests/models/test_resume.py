@@ -32,7 +32,7 @@ SOME = 2_000_000
 @pytest.fixture(autouse=True)
 def commit(hub: Hub) -> str:
     """The commit of a repository with one large file, that comes slowly at first."""
-    hub.fault(TARGET, bytes_per_second=1_000_000, times=None, origin="cdn")
+    hub.fault(TARGET, bytes_per_second=400_000, times=None, origin="cdn")
     return hub.add(REPO, {FILE: BIG})
 
 
@@ -150,7 +150,7 @@ def test_another_commit_with_the_same_file_goes_on(downloads: Downloads) -> None
 def test_plain_addresses(downloads: Downloads, etag: str | None) -> None:
     """Without an ETag nobody can tell whether it is still the same file: it comes anew."""
     url = downloads.hub.put(FILE, BIG, etag=etag)
-    slow = downloads.hub.fault(f"files/{FILE}", bytes_per_second=1_000_000, times=None)
+    slow = downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
     download = downloads.send(url)
     downloads.wait_bytes(download, SOME)
     kept = downloads.abort(download)["keptBytes"]
@@ -162,7 +162,7 @@ def test_plain_addresses(downloads: Downloads, etag: str | None) -> None:
 
 def test_a_plain_address_with_another_etag_starts_anew(downloads: Downloads) -> None:
     url = downloads.hub.put(FILE, BIG)
-    slow = downloads.hub.fault(f"files/{FILE}", bytes_per_second=1_000_000, times=None)
+    slow = downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
     download = downloads.send(url)
     downloads.wait_bytes(download, SOME)
     downloads.abort(download)
@@ -175,7 +175,7 @@ def test_a_plain_address_with_another_etag_starts_anew(downloads: Downloads) -> 
 
 def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads) -> None:
     url = downloads.hub.put(FILE, BIG)
-    downloads.hub.fault(f"files/{FILE}", bytes_per_second=1_000_000, times=None)
+    downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
     download = downloads.send(url)
     downloads.wait_bytes(download, SOME)
     other = Synthetic(SOME // 4, seed=3)
@@ -242,7 +242,7 @@ def test_whole_files_of_a_split_model_stay(downloads: Downloads) -> None:
     names = [f"Model-Q2_K-0000{part}-of-00002.gguf" for part in (1, 2)]
     first, second = Synthetic(500_000, seed=21), Synthetic(6_000_000, seed=22)
     downloads.hub.add(REPO, {names[0]: first, names[1]: second})
-    downloads.hub.fault(f"{REPO}/{names[1]}", bytes_per_second=1_000_000, times=None)
+    downloads.hub.fault(f"{REPO}/{names[1]}", bytes_per_second=400_000, times=None)
     download = downloads.send(f"hf:{REPO}:Q2_K", keepPartial=True)
     downloads.wait_bytes(download, first.size + 1_000_000)
     assert [path.name for path in downloads.files()] == [names[0]]
