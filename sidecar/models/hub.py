@@ -150,8 +150,8 @@ class Hub:
                 mapped = unreachable(error)
             except Exception as error:
                 mapped = explain(error)
-                asked = retry_after(error.response) if isinstance(error, httpx2.HTTPStatusError) else None
-                pause = max(pause, asked or 0.0)
+                if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
+                    pause = max(pause, retry_after(error.response) or 0.0)
             if attempt == METADATA_TRIES or mapped.kind not in PASSING or pause > MAX_ASKED_PAUSE_S:
                 raise mapped
             log.log("info", "the server is asked again", cause=mapped.problem, pause=pause)
