@@ -165,6 +165,7 @@ def test_offline_mode_and_a_plain_address(begin: Begin, downloads: Downloads) ->
     assert offline.fetch(url)["fromCache"]
 
 
+@pytest.mark.slow
 def test_the_line_goes_away_in_the_middle(downloads: Downloads) -> None:
     """Nobody answers any more: what came is kept, and the error says that it is the line."""
     big = Synthetic(4_000_000, seed=9)
