@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 730fc0c2376cd6b8)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint fd26c43bdeaf6aa2)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1350,6 +1350,8 @@ export const ERRORS = {
   notInStore: { code: 1062, retryable: false },
   /** The process that fetched died; data.cause is what is known. */
   transferCrashed: { code: 1063, retryable: true },
+  /** The header of a remote model cannot be read: its server sends files only as a whole. */
+  noRanges: { code: 1064, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

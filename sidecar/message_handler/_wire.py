@@ -341,6 +341,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The process that fetched died; data.cause is what is known.",
         "Send the request again: it goes on where this one stopped.",
     ),
+    "noRanges": (
+        1064,
+        False,
+        "The header of a remote model cannot be read: its server sends files only as a whole.",
+        "Download the model, then ask for its path.",
+    ),
 }
 
 # Params type → the defaults of its properties.

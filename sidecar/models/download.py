@@ -187,6 +187,8 @@ class Download:
                 fetch.run(told)
             except BaseException:
                 hashing.stop()
+                if not part.journal.total and part.wrong is None:
+                    self.discard()  # nothing came: there is nothing to go on with
                 raise
         size = fetch.size or 0
         return hashing.finish(self._report.verified), size
@@ -204,7 +206,7 @@ class Download:
             header = gguf.describe(place.path)
             summary = {name: header[name] for name in SUMMARY}
         except SidecarError as error:
-            summary = {"problem": error.problem}
+            summary = {"problem": error.problem.removeprefix(f"/path: {place.path!r} ")}
         record = Record(
             source=wanted.source,
             size=size,

@@ -118,7 +118,7 @@ def _header(path: str, remembered: dict[str, Any]) -> tuple[dict[str, Any], str 
     try:
         return gguf.describe(path), None
     except SidecarError as error:
-        return {}, error.problem
+        return {}, error.problem.removeprefix(f"/path: {path!r} ")
 
 
 def _size(path: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sidecar.models.journal import Identity, Journal, Range, joined
 
-NOTE_BYTES: Final = 256 * 1024
+NOTE_BYTES: Final = 128 * 1024
 """A connection notes what it wrote at least this often, so that a kill costs no more of it."""
 
 NOTE_INTERVAL_S: Final = 0.25

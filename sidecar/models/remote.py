@@ -62,8 +62,7 @@ class RangeFile(io.RawIOBase):
                     return data
                 error = Retry(f"{len(data)} bytes came instead of {end - self._position}")
             except NoRanges:
-                problem = "The server sends files only as a whole; download it, then inspect it"
-                raise SidecarError("downloadFailed", problem, cause="no ranges") from None
+                raise SidecarError("noRanges", "The server sends files only as a whole") from None
             except (Retry, httpx2.TransportError) as failure:
                 error = failure
         if isinstance(error, httpx2.ConnectError):

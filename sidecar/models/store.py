@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -60,7 +61,7 @@ class Place:
 
     def __init__(self, directory: str, relative: str) -> None:
         names = relative.split("/")
-        assert is_safe(relative) and names[0] != STATE_FOLDER
+        assert is_ours(relative)
         self.relative = relative
         self.path = os.path.join(directory, *names)
         self._state = os.path.join(directory, STATE_FOLDER, *names)
@@ -92,6 +93,9 @@ class Store:
 
     def place(self, relative: str) -> Place:
         """The place of a file of this name; its folders are made. Raises SidecarError."""
+        if not is_ours(relative):
+            problem = f"/model: {relative!r} is no name that can be stored on every system"
+            raise SidecarError("invalidParams", problem, pointer="/model", value=relative[:200])
         place = Place(self.directory, relative)
         root = os.path.realpath(self.directory)
         try:
@@ -109,7 +113,7 @@ class Store:
         """The place of a path in this directory; None if it is outside, or could not be made by us."""
         path = os.path.abspath(os.path.join(self.directory, path))
         relative = os.path.relpath(path, self.directory).replace(os.sep, "/")
-        if not is_safe(relative) or relative.split("/")[0] == STATE_FOLDER:
+        if not is_ours(relative):
             return None
         folder, root = os.path.realpath(os.path.dirname(path)), os.path.realpath(self.directory)
         inside = folder == root or folder.startswith(root + os.sep)
@@ -128,6 +132,11 @@ class Store:
         return found
 
 
+def is_ours(relative: str) -> bool:
+    """Whether a file of this name may lie in the directory."""
+    return is_safe(relative) and relative.split("/")[0].lower() != STATE_FOLDER
+
+
 def read_record(path: str) -> Record | None:
     """A record by its path; None if there is none that can be read."""
     try:
@@ -143,7 +152,10 @@ def hub_name(repository: str, revision: str, file: str) -> str:
     """Where a file of a repository lies, relative to the directory. Another revision lies beside it."""
     folder = repository
     if revision != DEFAULT_REVISION:
-        folder += "@" + "".join(c if c.isalnum() or c in "-_." else "-" for c in revision)[:80].rstrip(".")
+        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in revision)[:80].rstrip(".")
+        if name != revision:  # `a/b` and `a-b` are two
+            name += f"-{hashlib.sha256(revision.encode()).hexdigest()[:8]}"
+        folder += f"@{name}"
     return f"{folder}/{file}"
 
 
