@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
+import re
 import sys
 import types
 import typing
@@ -92,12 +94,38 @@ _threadpool_params_init = _ggml("ggml_threadpool_params_init", None, ctypes.c_vo
 _AbortMessage = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 _set_abort_callback = _ggml("ggml_set_abort_callback", ctypes.c_void_p, _AbortMessage)
 
+_register_backend = _ggml("ggml_backend_register", None, ctypes.c_void_p)
+
 _kept: list[Any] = []
 """Callbacks that C holds on to; without a reference here Python would free them."""
 
+_CPU_LIBRARY: Final = re.compile(r"(?:lib)?ggml-cpu-(?P<variant>.+)\.(?:so|dll)")
 
-def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> None:
-    """Initialise llama.cpp.
+
+def _load_cpu() -> str:
+    """Load the CPU backend that was compiled for the most that this processor can; returns its variant's name.
+
+    Each variant's library rates itself, 0 if it cannot run here. ggml's own loader does not say which it took,
+    and on Windows it takes no folder whose name is not ASCII. In a build of one's own the backend may be part
+    of libggml.
+    """
+    if b"CPU" in (_reg_name(_reg_get(i)) for i in range(_reg_count())):
+        return "builtIn"
+    folder = str(lib._base_path)
+    variants = [match for match in map(_CPU_LIBRARY.fullmatch, os.listdir(folder)) if match]
+    libraries = {match["variant"]: ctypes.CDLL(os.path.join(folder, match[0])) for match in variants}
+    best = max(libraries, key=lambda variant: libraries[variant].ggml_backend_score(), default=None)
+    if best is None or libraries[best].ggml_backend_score() == 0:
+        raise ImportError(
+            f"no CPU backend in {folder} can run on this processor; there are {sorted(libraries)}"
+        )
+    libraries[best].ggml_backend_init.restype = ctypes.c_void_p
+    _register_backend(libraries[best].ggml_backend_init())
+    return best
+
+
+def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> str:
+    """Initialise llama.cpp; returns the name of the CPU variant that computes. Raises ImportError if none can.
 
     Its log goes to `on_log(level, text)`, its last words before an abort() to `on_abort`.
     """
@@ -111,7 +139,9 @@ def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -
     _kept.extend((lib.llama_log_callback(logged), _AbortMessage(aborting)))
     lib.llama_log_set(_kept[0], None)
     _set_abort_callback(_kept[1])
+    cpu_variant = _load_cpu()
     lib.llama_backend_init()
+    return cpu_variant
 
 
 def version() -> tuple[str, str]:

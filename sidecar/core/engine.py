@@ -71,7 +71,7 @@ class Engine:
             from sidecar.core.jobs import Jobs
             from sidecar.core.scheduler import Scheduler
 
-            bindings.start(self.llama_log, self._fault)
+            self.cpu_variant = bindings.start(self.llama_log, self._fault)
         except Exception as error:
             log.log_exception("llama.cpp cannot be loaded", error)
             self._fault(f"{type(error).__name__}: {error}")

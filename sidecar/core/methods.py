@@ -42,6 +42,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
             "version": version,
             "bindingsVersion": bindings_version,
             "systemInfo": lib.llama_print_system_info().decode().strip(),
+            "cpuVariant": engine.cpu_variant,
             "backends": bindings.backends(),
             "supportsMmap": lib.llama_supports_mmap(),
             "supportsMlock": lib.llama_supports_mlock(),
