@@ -100,7 +100,9 @@ TASKS = {
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
-    "freeze": Task(frozen, "", "make the one-folder program in out/dist/"),
+    "freeze": Task(
+        frozen, "", "make the program that needs no Python, as a folder and as one file, in out/dist/"
+    ),
 }
 
 
