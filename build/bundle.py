@@ -21,7 +21,7 @@ import cache
 import pins
 from checkout import ROOT
 
-MANIFEST: Final = "manifest.json"
+MANIFEST: Final = "MANIFEST.json"
 SBOM: Final = "sbom.cdx.json"
 LICENCES: Final = "LICENCES.txt"
 
@@ -95,7 +95,7 @@ def describe_one_file(file: Path) -> None:
     """Write the manifest of the one file beside it; what is inside tells the manifest inside."""
     facts = {**_facts(), "files": {file.name: _record(file)}}
     text = json.dumps(facts, indent=1)
-    file.with_name(f"{file.name}.{MANIFEST}").write_text(text, encoding="utf-8", newline="\n")
+    file.with_name(f"{file.name}.{MANIFEST.lower()}").write_text(text, encoding="utf-8", newline="\n")
 
 
 def _facts() -> dict[str, Any]:
