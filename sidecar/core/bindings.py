@@ -14,7 +14,6 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any, Final
 
 
@@ -99,6 +98,7 @@ _register_backend = _ggml("ggml_backend_register", None, ctypes.c_void_p)
 _kept: list[Any] = []
 """Callbacks that C holds on to; without a reference here Python would free them."""
 
+_BINDINGS: Final = re.compile(r"llama_cpp_python-(?P<version>.+)\.dist-info")
 _CPU_LIBRARY: Final = re.compile(r"(?:lib)?ggml-cpu-(?P<variant>.+)\.(?:so|dll)")
 
 
@@ -146,11 +146,10 @@ def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -
 
 def version() -> tuple[str, str]:
     """(llama.cpp's version, the bindings' version)."""
-    try:
-        bindings = metadata.version("llama_cpp_python")
-    except metadata.PackageNotFoundError:
-        bindings = "unknown"
-    return lib.llama_version().decode(), bindings
+    # Not by importlib.metadata, which takes 10 ms to import.
+    installed = os.listdir(lib._base_path.parent.parent)
+    found = [match["version"] for match in map(_BINDINGS.fullmatch, installed) if match]
+    return lib.llama_version().decode(), found[0] if found else "unknown"
 
 
 def backends() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import ours
 import peers  # puts build/ on the path
+import startup
 import transfer
 
 import freeze  # isort: skip
@@ -42,8 +43,12 @@ def main() -> int:
         help="which program (%(default)s)",
     )
     parser.add_argument("--only", choices=("speed", "latency", "transfer"), help="a part of it")
+    parser.add_argument("--startup", action="store_true", help="show where start-up goes, and nothing else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
+    if options.startup:
+        startup.show(freeze.PROGRAMS)
+        return 0
     if options.peers:
         peers.prepare()
     command = [sys.executable, "-m", "sidecar"]
