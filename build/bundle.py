@@ -1,7 +1,8 @@
 """What goes beside the program's files into the bundle: the manifest, the SBOM and the licences.
 
 `sidecar.spec` calls `describe` once the folder is made; the one file gets the same three files. Nothing in them
-depends on when or where the bundle is made.
+depends on when or where the bundle is made. `python build/bundle.py out/dist/llama-sidecar` corrects the manifests
+after signing.
 """
 
 from __future__ import annotations
@@ -96,6 +97,22 @@ def describe_one_file(file: Path) -> None:
     facts = {**_facts(), "files": {file.name: _record(file)}}
     text = json.dumps(facts, indent=1)
     file.with_name(f"{file.name}.{MANIFEST.lower()}").write_text(text, encoding="utf-8", newline="\n")
+
+
+def describe_anew(folder: Path) -> None:
+    """Correct the manifests after files were signed: those of the folder's files, and of one-file programs beside."""
+    inside = next(folder.rglob(MANIFEST))
+    for manifest, there in (
+        (inside, {name: facts for name, facts in _files(folder).items() if folder / name != inside}),
+        *((path, {path.name.removesuffix(f".{MANIFEST.lower()}"): None}) for path in _beside(folder)),
+    ):
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        facts["files"] = {name: record or _record(manifest.with_name(name)) for name, record in there.items()}
+        manifest.write_text(json.dumps(facts, indent=1), encoding="utf-8", newline="\n")
+
+
+def _beside(folder: Path) -> list[Path]:
+    return sorted(folder.parent.glob(f"*.{MANIFEST.lower()}"))
 
 
 def _facts() -> dict[str, Any]:
@@ -215,3 +232,7 @@ def _python_licence() -> str:
         if place.is_file():
             return place.read_text(encoding="utf-8")
     return "The Python Software Foundation License."
+
+
+if __name__ == "__main__":
+    describe_anew(Path(sys.argv[1]))

@@ -45,9 +45,13 @@ def _key() -> str:
     if not (PROGRAM.exists() and ONE_FILE.exists()):
         return ""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]
-    recipe = [BUILD / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py")]
+    recipe = [
+        BUILD / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py", "entitlements.plist")
+    ]
     recipe += (BUILD / "hooks").glob("*.py")
-    return digest([pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe), wheel.key()])
+    identity = os.environ.get("LLAMA_SIDECAR_CODESIGN_IDENTITY", "")
+    inputs = [pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe)]
+    return digest([*inputs, wheel.key(), identity])
 
 
 def _freeze() -> None:
