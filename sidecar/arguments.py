@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         default=MAX_LINE_BYTES,
         help="longest request line that is accepted (%(default)s)",
     )
-    add("--role", choices=("router", "engine", "transfer"), default="router", help=argparse.SUPPRESS)
+    add("--role", choices=("router", "engine", "transfer", "trial"), default="router", help=argparse.SUPPRESS)
     _add_commands(parser)
     return parser
 

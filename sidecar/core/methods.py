@@ -32,6 +32,8 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
     if job.params.get("debug"):
         log.configure("debug")
     gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
+    for level, message in engine.notes:
+        send_info(engine.writer, level, message)
     version, bindings_version = bindings.version()
     threads = devices.threads(job.params.get("maxThreads"))
     send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
