@@ -55,6 +55,11 @@ def key() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+def defines() -> list[str]:
+    """The CMake arguments of every build of llama.cpp that is shipped."""
+    return [f"-DCMAKE_PROJECT_INCLUDE={INCLUDE.as_posix()}", *DEFINES]
+
+
 def install() -> None:
     """Puts the wheel into the virtual environment, building it first if the cache has none."""
     wheel = cache.entry("wheels", key(), _build)
@@ -81,8 +86,7 @@ def _run(command: list[str | Path], log: Path) -> None:
     """Runs the build with a progress line and its whole output in a log."""
     settings = {
         # The person's own come last, so that e.g. -DGGML_CUDA=ON builds for their GPU.
-        "CMAKE_ARGS": shlex.join([f"-DCMAKE_PROJECT_INCLUDE={INCLUDE.as_posix()}", *DEFINES])
-        + f" {os.environ.get('CMAKE_ARGS', '')}",
+        "CMAKE_ARGS": shlex.join(defines()) + f" {os.environ.get('CMAKE_ARGS', '')}",
         "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1)),
         "PYTHONUNBUFFERED": "1",
     }
