@@ -44,12 +44,12 @@ def call(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cw
     return subprocess.call([str(part) for part in command], cwd=cwd, env=environment(env))
 
 
-def quietly(command: Sequence[str | Path], what: str) -> str:
+def quietly(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:
     """Runs a command, keeping what it prints. Raises Failed, with the end of that, if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env=environment(),
+        env=environment(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,47 +1,66 @@
-"""The program that needs no Python: PyInstaller's one-folder form, in out/dist/llama-sidecar/."""
+"""The program that needs no Python, in out/dist/: the folder llama-sidecar/ and one file, with manifests."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 
+import bundle
 import pins
 import wheel
 from checkout import BUILD, OUT, ROOT, VENV, VENV_PYTHON, quietly
 from steps import Step, digest, ensure
 
 DIST = OUT / "dist"
+_EXE = ".exe" if os.name == "nt" else ""
 FOLDER = DIST / "llama-sidecar"
-PROGRAM = FOLDER / ("llama-sidecar.exe" if os.name == "nt" else "llama-sidecar")
+PROGRAM = FOLDER / f"llama-sidecar{_EXE}"
+ONE_FILE = DIST / f"llama-sidecar-{bundle.target_triple()}{_EXE}"
+PROGRAMS = {"onedir": PROGRAM, "onefile": ONE_FILE}
+
+REPRODUCIBLE = {
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": "315532800",  # 1 January 1980, the first day that a zip archive knows
+    "LLAMA_SIDECAR_ONE_FILE": ONE_FILE.name.removesuffix(_EXE),
+}
 
 
 def program() -> None:
-    """Makes it, unless nothing that goes into it has changed."""
+    """Makes both forms, unless nothing that goes into them has changed."""
     step = Step(DIST / "llama-sidecar.stamp", _key, _freeze)
-    name = PROGRAM.relative_to(ROOT)
     if step.done():
-        print(f"{name} is up to date.")
+        print(f"{FOLDER.relative_to(ROOT)} and {ONE_FILE.name} are up to date.")
         return
     started = time.monotonic()
     ensure([step])
     files = [file for file in FOLDER.rglob("*") if file.is_file() and not file.is_symlink()]
-    size = sum(file.stat().st_size for file in files) / 1e6
-    seconds = time.monotonic() - started
-    print(f"{name}: {size:.1f} MB in {len(files)} files, made in {seconds:.0f} s")
+    whole, single = (sum(file.stat().st_size for file in files) / 1e6 for files in (files, [ONE_FILE]))
+    print(f"{FOLDER.relative_to(ROOT)}: {whole:.1f} MB in {len(files)} files")
+    print(f"{ONE_FILE.relative_to(ROOT)}: {single:.1f} MB, both made in {time.monotonic() - started:.0f} s")
 
 
 def _key() -> str:
     """What goes into the program; empty, and so never up to date, if there is none."""
-    if not PROGRAM.exists():
+    if not (PROGRAM.exists() and ONE_FILE.exists()):
         return ""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]
-    recipe = [BUILD / "sidecar.spec", BUILD / "entry.py", *(BUILD / "hooks").glob("*.py")]
-    return digest([pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe), wheel.key()])
+    recipe = [
+        BUILD / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py", "entitlements.plist")
+    ]
+    recipe += (BUILD / "hooks").glob("*.py")
+    identity = os.environ.get("LLAMA_SIDECAR_CODESIGN_IDENTITY", "")
+    inputs = [pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe)]
+    return digest([*inputs, wheel.key(), identity])
 
 
 def _freeze() -> None:
     print("Freezing the program …", flush=True)
-    options = ["--noconfirm", "--log-level", "WARN", "--workpath", str(OUT / "work")]
+    work = OUT / "work"
+    for old in (work, DIST):
+        shutil.rmtree(old, ignore_errors=True)
+    options = ["--noconfirm", "--log-level", "WARN", "--workpath", str(work)]
     options += ["--distpath", str(DIST), str(BUILD / "sidecar.spec")]
-    quietly([VENV_PYTHON, "-m", "PyInstaller", *options], "PyInstaller")
-    quietly([PROGRAM, "--version"], "Starting the frozen program")
+    quietly([VENV_PYTHON, "-m", "PyInstaller", *options], "PyInstaller", REPRODUCIBLE)
+    for made in (PROGRAM, ONE_FILE):
+        quietly([made, "--version"], "Starting the frozen program")

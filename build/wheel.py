@@ -1,7 +1,6 @@
-"""The llama-cpp-python wheel, built from the pinned source for this machine, once a user.
+"""The llama-cpp-python wheel, built from the pinned source for every processor of this platform, once a user.
 
-The package index has it as source only. Its libraries are compiled for this very processor
-(GGML_NATIVE), so the key of the cached wheel names the processor too.
+The package index has it as source only. What is built here is what the frozen program ships.
 """
 
 from __future__ import annotations
@@ -23,7 +22,13 @@ from checkout import BUILD, ROOT, TAIL_LINES, Failed, environment, quietly, tail
 from progress import Progress
 
 INCLUDE = BUILD / "llama_cpp.cmake"
+# Upstream knows no variants for Windows on ARM: one library for all there.
+_HAS_VARIANTS = not (sys.platform == "win32" and platform.machine().lower() == "arm64")
 DEFINES = (
+    # One build for every processor: the CPU backend is a library a generation, chosen when the program runs.
+    "-DGGML_NATIVE=OFF",
+    "-DGGML_BACKEND_DL=ON",
+    *(["-DGGML_CPU_ALL_VARIANTS=ON"] if _HAS_VARIANTS else []),
     # OpenMP's threads fall far behind when another process, were it only our router, wants a core for a
     # moment: 37 against 217 tokens/s through the pipe on 2 cores. ggml's own threads do not.
     "-DGGML_OPENMP=OFF",
@@ -46,21 +51,13 @@ def key() -> str:
         os.environ.get("CMAKE_ARGS", ""),
         sysconfig.get_platform(),
         *platform.libc_ver(),
-        _processor(),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _processor() -> str:
-    """What a native build depends on: the instruction sets, or else the processor's name."""
-    if sys.platform == "darwin":
-        return quietly(["sysctl", "-n", "machdep.cpu.brand_string"], "Asking for the processor")
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return " ".join(sorted(flags.partition(":")[2].split()))
+def defines() -> list[str]:
+    """The CMake arguments of every build of llama.cpp that is shipped."""
+    return [f"-DCMAKE_PROJECT_INCLUDE={INCLUDE.as_posix()}", *DEFINES]
 
 
 def install() -> None:
@@ -72,7 +69,7 @@ def install() -> None:
 
 def _build(into: Path) -> Path:
     compiler.require()
-    print("Building llama-cpp-python for this machine: some minutes, once.", flush=True)
+    print("Building llama-cpp-python: some minutes, once.", flush=True)
     pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
     requirement = into / "requirements.txt"
     requirement.write_text("\n".join(pins.pinned(pins.LLAMA_CPP)), encoding="utf-8")
@@ -89,8 +86,7 @@ def _run(command: list[str | Path], log: Path) -> None:
     """Runs the build with a progress line and its whole output in a log."""
     settings = {
         # The person's own come last, so that e.g. -DGGML_CUDA=ON builds for their GPU.
-        "CMAKE_ARGS": shlex.join([f"-DCMAKE_PROJECT_INCLUDE={INCLUDE.as_posix()}", *DEFINES])
-        + f" {os.environ.get('CMAKE_ARGS', '')}",
+        "CMAKE_ARGS": shlex.join(defines()) + f" {os.environ.get('CMAKE_ARGS', '')}",
         "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1)),
         "PYTHONUNBUFFERED": "1",
     }

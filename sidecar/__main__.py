@@ -28,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
         from sidecar.models.transfer import Transfer
 
         Transfer(protocol_in, protocol_out, log_level=options.log_level).run()
+    elif options.role == "trial":
+        from sidecar.core.plugins import run_trial
+
+        run_trial(protocol_in, protocol_out)
     else:
         from sidecar.worker.router import Router
 

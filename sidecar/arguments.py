@@ -10,7 +10,7 @@ import sidecar
 from sidecar.message_handler.framing import MAX_LINE_BYTES
 from sidecar.message_handler.log import LEVELS
 
-COMMANDS: Final = ("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate")
+COMMANDS: Final = ("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate", "doctor")
 
 DESCRIPTION: Final = """\
 A local language model as a child process: reads JSON-RPC 2.0 requests on stdin, one a line, and
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         default=MAX_LINE_BYTES,
         help="longest request line that is accepted (%(default)s)",
     )
-    add("--role", choices=("router", "engine", "transfer"), default="router", help=argparse.SUPPRESS)
+    add("--role", choices=("router", "engine", "transfer", "trial"), default="router", help=argparse.SUPPRESS)
     _add_commands(parser)
     return parser
 
@@ -158,7 +158,10 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
         help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
     )
     add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: all that fit)")
-    for scripted in (pull, listing, inspect, estimate):
+    doctor = command("doctor", "find out whether everything works here, and what to do if not", "doctor")
+    _add_directory(doctor)
+    doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
+    for scripted in (pull, listing, inspect, estimate, doctor):
         scripted.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
 
 

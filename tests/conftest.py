@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "build")]
 from driver import Sidecar
 
-ROOT = Path(__file__).parent.parent
+import freeze
+
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 Start = Callable[..., Sidecar]
@@ -20,7 +22,7 @@ Start = Callable[..., Sidecar]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--runtime",
-        choices=("source", "onedir"),
+        choices=("source", *freeze.PROGRAMS),
         default="source",
         help="which program the process, transcript and real-model tests run",
     )
@@ -29,12 +31,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def program(request: pytest.FixtureRequest) -> list[str]:
     """The command line of the program under test."""
-    if request.config.getoption("--runtime") == "source":
-        return [sys.executable, "-m", "sidecar"]
-    suffix = ".exe" if sys.platform == "win32" else ""
-    frozen = ROOT / "out" / "dist" / "llama-sidecar" / f"llama-sidecar{suffix}"
-    assert frozen.is_file(), f"{frozen} is missing; run: python build/dev.py freeze"
-    return [str(frozen)]
+    runtime = request.config.getoption("--runtime")
+    return [sys.executable, "-m", "sidecar"] if runtime == "source" else [str(frozen(runtime))]
+
+
+def frozen(runtime: str) -> Path:
+    """The frozen program in one of its forms."""
+    path = freeze.PROGRAMS[runtime]
+    assert path.is_file(), f"{path} is missing; run: python build/dev.py freeze"
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -242,12 +242,15 @@ class Sidecar:
 
     # ---- processes -------------------------------------------------------------------------------
 
-    def children(self) -> list[psutil.Process]:
-        """The program's living descendants."""
-        try:
-            return psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+    def workers(self) -> list[psutil.Process]:
+        """The program's living workers."""
+        return [process for process in self.family() if "--role" in (process.info["cmdline"] or ())]
+
+    def router(self) -> psutil.Process:
+        """The process that serves: what was spawned, or of the one-file program its child."""
+        workers = {self.process.pid, *(process.pid for process in self.workers())}
+        children = (process for process in self.family() if process.pid not in workers)
+        return next(children, psutil.Process(self.process.pid))
 
     def engines(self) -> dict[str, int]:
         """modelId → pid of the engine that holds it."""
@@ -260,7 +263,7 @@ class Sidecar:
 
     def family(self) -> list[psutil.Process]:
         """The living processes of this program, whoever their parent is by now."""
-        return [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
+        return [process for process in psutil.process_iter(["cmdline"]) if _has_mark(process, self._mark)]
 
     def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""

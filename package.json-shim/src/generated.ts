@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint fd26c43bdeaf6aa2)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 4b0fd5a0a1f81e57)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -318,6 +318,10 @@ export interface LlamaCppInfo {
    * llama.cpp's own line on the processor features that it uses.
    */
   systemInfo: string;
+  /**
+   * The processor generation that the CPU backend in use was compiled for, e.g. "haswell": the best in this build that runs here. "builtIn" in a build for one processor only.
+   */
+  cpuVariant: string;
   /**
    * Backends in this build, in lower case.
    */

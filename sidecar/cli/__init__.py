@@ -19,6 +19,10 @@ def run(options: argparse.Namespace) -> int:
         from sidecar.cli.demo import demo
 
         return demo(options.model, options.prompt)
+    elif options.command == "doctor":
+        from sidecar.cli.doctor import doctor
+
+        return doctor(options)
     else:
         from sidecar.cli.models import run_model_command
 

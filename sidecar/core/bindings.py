@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
+import re
 import sys
 import types
 import typing
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any, Final
 
 
@@ -20,6 +21,8 @@ def _import_lean() -> Any:
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError("llama-cpp-python is not installed")
+    if getattr(sys, "frozen", False):  # what ships computes with what ships
+        os.environ.pop("LLAMA_CPP_LIB_PATH", None)
     package = types.ModuleType("llama_cpp")
     package.__path__ = list(spec.submodule_search_locations)
     sys.modules["llama_cpp"] = package
@@ -80,6 +83,10 @@ _dev_description = _ggml("ggml_backend_dev_description", ctypes.c_char_p, ctypes
 _dev_type = _ggml("ggml_backend_dev_type", ctypes.c_int, ctypes.c_void_p)
 _dev_memory = _ggml("ggml_backend_dev_memory", None, ctypes.c_void_p, _size_pointer, _size_pointer)
 _dev_reg = _ggml("ggml_backend_dev_backend_reg", ctypes.c_void_p, ctypes.c_void_p)
+_reg_dev_count = _ggml("ggml_backend_reg_dev_count", ctypes.c_size_t, ctypes.c_void_p)
+_reg_dev_get = _ggml("ggml_backend_reg_dev_get", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+_dev_init = _ggml("ggml_backend_dev_init", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
+_backend_free = _ggml("ggml_backend_free", None, ctypes.c_void_p)
 _reg_count = _ggml("ggml_backend_reg_count", ctypes.c_size_t)
 _reg_get = _ggml("ggml_backend_reg_get", ctypes.c_void_p, ctypes.c_size_t)
 _reg_name = _ggml("ggml_backend_reg_name", ctypes.c_char_p, ctypes.c_void_p)
@@ -92,12 +99,57 @@ _threadpool_params_init = _ggml("ggml_threadpool_params_init", None, ctypes.c_vo
 _AbortMessage = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 _set_abort_callback = _ggml("ggml_set_abort_callback", ctypes.c_void_p, _AbortMessage)
 
+_register_backend = _ggml("ggml_backend_register", None, ctypes.c_void_p)
+
 _kept: list[Any] = []
 """Callbacks that C holds on to; without a reference here Python would free them."""
 
+_BINDINGS: Final = re.compile(r"llama_cpp_python-(?P<version>.+)\.dist-info")
+_CPU_LIBRARY: Final = re.compile(r"(?:lib)?ggml-cpu-(?P<variant>.+)\.(?:so|dll)")
 
-def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> None:
-    """Initialise llama.cpp.
+
+def folder() -> str:
+    """Where llama.cpp's libraries are."""
+    return str(lib._base_path)
+
+
+def load_backend(path: str) -> int:
+    """Load a backend's library and open its devices; returns their number. Raises OSError or ImportError."""
+    library = ctypes.CDLL(path)
+    library.ggml_backend_init.restype = ctypes.c_void_p
+    registered = library.ggml_backend_init()
+    if not registered:
+        raise ImportError(f"{os.path.basename(path)} found nothing to run on")
+    _register_backend(registered)
+    count: int = _reg_dev_count(registered)
+    for i in range(count):
+        _backend_free(_dev_init(_reg_dev_get(registered, i), None))
+    return count
+
+
+def _load_cpu() -> str:
+    """Load the CPU backend that was compiled for the most that this processor can; returns its variant's name.
+
+    Each variant's library rates itself, 0 if it cannot run here. ggml's own loader does not say which it took,
+    and on Windows it takes no folder whose name is not ASCII. In a build of one's own the backend may be part
+    of libggml.
+    """
+    if b"CPU" in (_reg_name(_reg_get(i)) for i in range(_reg_count())):
+        return "builtIn"
+    variants = [match for match in map(_CPU_LIBRARY.fullmatch, os.listdir(folder())) if match]
+    libraries = {match["variant"]: ctypes.CDLL(os.path.join(folder(), match[0])) for match in variants}
+    best = max(libraries, key=lambda variant: libraries[variant].ggml_backend_score(), default=None)
+    if best is None or libraries[best].ggml_backend_score() == 0:
+        raise ImportError(
+            f"no CPU backend in {folder()} can run on this processor; there are {sorted(libraries)}"
+        )
+    libraries[best].ggml_backend_init.restype = ctypes.c_void_p
+    _register_backend(libraries[best].ggml_backend_init())
+    return best
+
+
+def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> str:
+    """Initialise llama.cpp; returns the name of the CPU variant that computes. Raises ImportError if none can.
 
     Its log goes to `on_log(level, text)`, its last words before an abort() to `on_abort`.
     """
@@ -111,16 +163,17 @@ def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -
     _kept.extend((lib.llama_log_callback(logged), _AbortMessage(aborting)))
     lib.llama_log_set(_kept[0], None)
     _set_abort_callback(_kept[1])
+    cpu_variant = _load_cpu()
     lib.llama_backend_init()
+    return cpu_variant
 
 
 def version() -> tuple[str, str]:
     """(llama.cpp's version, the bindings' version)."""
-    try:
-        bindings = metadata.version("llama_cpp_python")
-    except metadata.PackageNotFoundError:
-        bindings = "unknown"
-    return lib.llama_version().decode(), bindings
+    # Not by importlib.metadata, which takes 10 ms to import.
+    installed = os.listdir(os.path.dirname(os.path.dirname(lib.__file__)))
+    found = [match["version"] for match in map(_BINDINGS.fullmatch, installed) if match]
+    return lib.llama_version().decode(), found[0] if found else "unknown"
 
 
 def backends() -> list[str]:

@@ -67,11 +67,12 @@ class Engine:
     def _import_llama(self) -> None:
         """Load llama.cpp; a failure is the router's to tell."""
         try:
-            from sidecar.core import bindings, methods
+            from sidecar.core import bindings, methods, plugins
             from sidecar.core.jobs import Jobs
             from sidecar.core.scheduler import Scheduler
 
-            bindings.start(self.llama_log, self._fault)
+            self.cpu_variant = bindings.start(self.llama_log, self._fault)
+            self.notes = plugins.load()
         except Exception as error:
             log.log_exception("llama.cpp cannot be loaded", error)
             self._fault(f"{type(error).__name__}: {error}")

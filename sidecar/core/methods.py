@@ -32,6 +32,8 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
     if job.params.get("debug"):
         log.configure("debug")
     gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
+    for level, message in engine.notes:
+        send_info(engine.writer, level, message)
     version, bindings_version = bindings.version()
     threads = devices.threads(job.params.get("maxThreads"))
     send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
@@ -42,6 +44,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
             "version": version,
             "bindingsVersion": bindings_version,
             "systemInfo": lib.llama_print_system_info().decode().strip(),
+            "cpuVariant": engine.cpu_variant,
             "backends": bindings.backends(),
             "supportsMmap": lib.llama_supports_mmap(),
             "supportsMlock": lib.llama_supports_mlock(),

@@ -11,7 +11,6 @@ import os
 import queue
 import threading
 import time
-import traceback
 from typing import Any, Final
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -62,6 +61,8 @@ def log(level: str, message: str, **fields: Any) -> None:
 
 def log_exception(message: str, error: BaseException, **fields: Any) -> None:
     """Write an unexpected exception with its traceback: the only place where one is told."""
+    import traceback  # with linecache and tokenize, which no start should pay for
+
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     log("error", message, traceback=text[-MAX_FIELD_CHARS:], **fields)
 

@@ -18,7 +18,7 @@ def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
     A process that is not there to begin with is not watched: in a container the parent may be invisible,
     and ending a healthy program for that would be worse. The log says so.
     """
-    wait = _waiter(pid)
+    wait = waiter(pid)
     if wait is None:
         log.log(
             "warning",
@@ -35,7 +35,7 @@ def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
     threading.Thread(target=run, name="sidecar:parent-watch", daemon=True).start()
 
 
-def _waiter(pid: int) -> Callable[[], object] | None:
+def waiter(pid: int) -> Callable[[], object] | None:
     """A function that returns when the process has ended; None if there is no such process."""
     try:
         if sys.platform == "linux":

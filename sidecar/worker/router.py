@@ -21,7 +21,7 @@ from sidecar.message_handler.framing import MAX_LINE_BYTES, LineTooLong, encode
 from sidecar.message_handler.notifier import error_response, notification, progress_key
 from sidecar.message_handler.reader import read_lines
 from sidecar.message_handler.writer import Writer
-from sidecar.worker import methods, outcome
+from sidecar.worker import methods, one_file, outcome
 from sidecar.worker.intake import Call, Item, Refusal, is_request_id, read_line
 from sidecar.worker.ledger import Batch, Ledger, Request
 from sidecar.worker.lifecycle import on_end_signals, watch_process
@@ -68,6 +68,7 @@ class Router:
         self.pool = Pool(Settings(log_level=log_level), self._from_engine, self._engine_ended)
         self.desk: queue.SimpleQueue[tuple[Request, Callable[[], None]]] = queue.SimpleQueue()
         threading.Thread(target=methods.run_desk, args=(self,), name="sidecar:desk", daemon=True).start()
+        one_file.attend(lambda: self.begin_close(0))
 
     def run(self) -> None:
         """Serve until stdin ends, `shutdown`, `exit`, a signal, or the parent's end."""
@@ -290,6 +291,7 @@ class Router:
             self.ledger.answer(shutdown, None)
         self.writer.flush(FLUSH_TIMEOUT_S)
         log.flush(FLUSH_TIMEOUT_S)
+        one_file.leave()
         # Not sys.exit: threads are parked in reads that only the other side could end.
         os._exit(status)
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import ours
-import peers
+import peers  # puts build/ on the path
+import startup
 import transfer
+
+import freeze  # isort: skip
 
 ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-FROZEN = ROOT / "out" / "dist" / "llama-sidecar" / "llama-sidecar"
 ROUNDS = 5
 """Rounds of the speed measurements; in each, every program runs for a moment. Medians are shown."""
 
@@ -35,14 +37,23 @@ def main() -> int:
         "--peers", action="store_true", help="build and install the peers first (minutes, once)"
     )
     parser.add_argument(
-        "--runtime", choices=("source", "onedir"), default="source", help="which program (%(default)s)"
+        "--runtime",
+        choices=("source", *freeze.PROGRAMS),
+        default="source",
+        help="which program (%(default)s)",
     )
     parser.add_argument("--only", choices=("speed", "latency", "transfer"), help="a part of it")
+    parser.add_argument("--startup", action="store_true", help="show where start-up goes, and nothing else")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
+    if options.startup:
+        startup.show(freeze.PROGRAMS)
+        return 0
     if options.peers:
         peers.prepare()
-    command = [sys.executable, "-m", "sidecar"] if options.runtime == "source" else [str(FROZEN)]
+    command = [sys.executable, "-m", "sidecar"]
+    if options.runtime != "source":
+        command = [str(freeze.PROGRAMS[options.runtime])]
     rows: Rows = []
     if options.only in (None, "speed"):
         rows += speed(command, str(MODEL))

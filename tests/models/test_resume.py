@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import psutil
 import pytest
 from download_work import (
     FILE,
@@ -83,7 +82,7 @@ def test_after_all_processes_were_killed(begin: Begin) -> None:
     first = begin()
     download = first.send()
     first.wait_bytes(download, SOME)
-    for process in [psutil.Process(first.sidecar.process.pid), *first.sidecar.children()]:
+    for process in first.sidecar.family():
         kill(process)
     finish(begin(), SOME - MOST_TWICE)
 

@@ -103,7 +103,7 @@ def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start
     loading = sidecar.send("loadModel", {"path": model_path})
     follower = sidecar.send("createContext", {"modelId": "model-1"})
     sidecar.wait_progress(loading, "load")
-    (engine,) = sidecar.children()
+    (engine,) = sidecar.workers()
     engine.kill()
     assert_crashed(sidecar, loading)
     assert sidecar.response(follower)["error"]["data"]["kind"] in ("modelNotFound", "engineCrashed")

@@ -94,7 +94,7 @@ def test_engines_end_with_a_killed_router(start: Start, model_path: str, state: 
     sidecar = start()
     if state == "in init":
         sidecar.send("init")
-        while not sidecar.children():
+        while not sidecar.workers():
             assert sidecar.process.poll() is None
     elif state == "in load":
         sidecar.wait_progress(sidecar.send("loadModel", {"path": model_path}), "load")
@@ -104,7 +104,7 @@ def test_engines_end_with_a_killed_router(start: Start, model_path: str, state: 
         if state == "in generation":
             requests = [send_endless(sidecar) for _ in range(2)]
             sidecar.wait_progress(requests[1], "generate")
-        assert len(sidecar.family()) == 3
+        assert len(sidecar.workers()) == 2
     sidecar.process.kill()
     assert_gone(sidecar)
 
@@ -114,7 +114,7 @@ def test_no_child_outlives_ten_rounds_of_load_and_kill(start: Start, model_path:
         sidecar = start()
         sidecar.send("loadModel", {"path": model_path})
         deadline = time.monotonic() + 10
-        while not sidecar.children() and time.monotonic() < deadline:
+        while not sidecar.workers() and time.monotonic() < deadline:
             time.sleep(0.001)
         os.kill(sidecar.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         assert_gone(sidecar)
@@ -123,7 +123,7 @@ def test_no_child_outlives_ten_rounds_of_load_and_kill(start: Start, model_path:
 def test_a_killed_spare_engine_is_replaced(start: Start, model_path: str) -> None:
     sidecar = start()
     sidecar.call("init")
-    (spare,) = sidecar.children()
+    (spare,) = sidecar.workers()
     spare.kill()
     psutil.wait_procs([spare], timeout=5)
     assert sidecar.call("init")["protocolVersion"] == 1

@@ -78,7 +78,7 @@ def test_unloading_a_model_whose_engine_died_works(start: Start, model_path: str
 
 def test_loading_and_unloading_leaves_no_thread_descriptor_or_process(start: Start, model_path: str) -> None:
     sidecar = start()
-    router = psutil.Process(sidecar.process.pid)
+    router = sidecar.router()
 
     def round_trip() -> None:
         model_id = sidecar.call("loadModel", {"path": model_path})["modelId"]
@@ -126,7 +126,7 @@ def test_nothing_uses_the_processor_when_there_is_nothing_to_do(start: Start, mo
     sidecar.call("abort", {"requestId": request})
     time.sleep(1.5)  # the timer of the abort's grace, the end of OpenMP's spinning
     processes = sidecar.family()
-    assert len(processes) == 3
+    assert len(sidecar.workers()) == 2
 
     def used() -> list[tuple[float, int]]:
         return [

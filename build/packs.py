@@ -1,0 +1,75 @@
+"""GPU packs: llama.cpp's backend for a GPU, built apart from the wheel's source with the wheel's settings.
+
+A pack is one more library for the folder of the frozen program's libraries; `pack` leaves it in out/packs/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sysconfig
+import tarfile
+import tempfile
+from pathlib import Path
+
+import cache
+import compiler
+import pins
+import wheel
+from checkout import BUILD, OUT, ROOT, VENV_BIN, Failed, environment, quietly
+
+PACKS = OUT / "packs"
+OPTIONS = {
+    "vulkan": ("-DGGML_VULKAN=ON", f"-DCMAKE_PROJECT_ggml_INCLUDE={(BUILD / 'vulkan.cmake').as_posix()}"),
+    "cuda": ("-DGGML_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=75-virtual;86-real;89-real"),
+}
+UNNEEDED = ("TESTS", "TOOLS", "EXAMPLES", "SERVER")
+SUFFIXES = (".so", ".dll")
+
+
+def build(backend: str) -> None:
+    """Builds the pack of a backend, or takes it from the cache."""
+    if backend not in OPTIONS:
+        raise Failed(f"there is no pack {backend!r}, but {', '.join(OPTIONS)}.")
+    made = cache.entry("packs", _key(backend), lambda into: _build(backend, into))
+    PACKS.mkdir(parents=True, exist_ok=True)
+    placed = Path(shutil.copy2(made, PACKS))
+    print(
+        f"{placed.relative_to(ROOT)}: {placed.stat().st_size / 1e6:.1f} MB, of llama.cpp {pins.LLAMA_CPP_COMMIT}"
+    )
+
+
+def _key(backend: str) -> str:
+    recipe = [
+        (BUILD / "vulkan.cmake").read_text(encoding="utf-8"),
+        *(o for o in OPTIONS[backend] if BUILD.name not in o),
+    ]
+    parts = [backend, wheel.key(), *recipe, sysconfig.get_platform()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _build(backend: str, into: Path) -> Path:
+    compiler.require()
+    pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
+    print(f"Building the {backend} backend: many minutes, once.", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        source = _source(Path(temporary))
+        output = Path(temporary) / "build"
+        defines = [*wheel.defines(), *OPTIONS[backend], "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"]
+        defines += [f"-DLLAMA_BUILD_{part}=OFF" for part in UNNEEDED]
+        cmake = str(shutil.which("cmake", path=environment()["PATH"]) or VENV_BIN / "cmake")
+        quietly([cmake, "-G", "Ninja", "-S", source, "-B", output, *defines], "Configuring llama.cpp")
+        target = ["--target", f"ggml-{backend}", "--parallel", str(os.cpu_count() or 1)]
+        quietly([cmake, "--build", output, "--config", "Release", *target], f"Building the {backend} backend")
+        names = [file for file in output.rglob(f"*ggml-{backend}*") if file.suffix in SUFFIXES]
+        return Path(shutil.move(names[0], into))
+
+
+def _source(folder: Path) -> Path:
+    """The pinned llama.cpp, as the wheel's source package holds it."""
+    command = ["download", "--quiet", "--no-build-isolation", "--no-binary", ":all:", "--dest", str(folder)]
+    pins.pip(command, pins.pinned(pins.LLAMA_CPP), "Fetching llama.cpp's source")
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return next(folder.glob("*/vendor/llama.cpp"))

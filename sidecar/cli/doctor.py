@@ -1,0 +1,227 @@
+"""`llama-sidecar doctor`: what this machine and this installation are, what is wrong with them, and what to do.
+
+Everything that an app could find out over the protocol is asked over the protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import sidecar
+from sidecar.cli import failure, tiny_model
+from sidecar.cli.client import Client, SidecarFailed
+from sidecar.cli.figures import size
+from sidecar.cli.terminal import printable
+
+MANIFEST: Final = "MANIFEST.json"
+LOW_MEMORY_BYTES: Final = 2_000_000_000
+LOW_SPACE_BYTES: Final = 5_000_000_000
+SELF_TEST_TOKENS: Final = 8
+SHOWN_FILES: Final = 5
+REINSTALL: Final = "Install the program again; a virus scanner may have taken files out of it."
+
+
+@dataclass(slots=True)
+class Finding:
+    """One line of the report. `status` is "ok", "warning" (something will not work) or "problem" (nothing will)."""
+
+    check: str
+    status: str
+    message: str
+    advice: str | None = None
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Examine, print, and return the exit status: 1 if there is a problem."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    findings = []
+    for finding in examine(options.models_directory, options.endpoint):
+        findings.append(finding)
+        if not options.json:
+            print(f"{finding.status:8} {finding.check:10} {printable(finding.message)}", flush=True)
+            if finding.advice:
+                print(f"{'':20}Do: {printable(finding.advice)}", flush=True)
+    well = all(finding.status != "problem" for finding in findings)
+    if options.json:
+        report = {"version": sidecar.__version__, "ok": well, "findings": [asdict(each) for each in findings]}
+        print(json.dumps(report, indent=2))
+    return 0 if well else 1
+
+
+def examine(models_directory: str | None, endpoint: str | None) -> Iterator[Finding]:
+    """All findings, as they are made."""
+    yield _program()
+    yield _files()
+    with Client(log_level="error") as client:
+        # `gpu` is not told: what "auto" comes to is what an app gets.
+        yield from _engine(client)
+        yield _memory()
+        yield _guarded("self-test", lambda: _self_test(client))
+        yield _guarded("models", lambda: _models(client, models_directory))
+        yield _guarded("hub", lambda: _hub(client, endpoint))
+
+
+def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except SidecarFailed as failed:
+        return Finding(
+            check, "problem", failure.sentence(failed), "Read the log above, and report it with this page."
+        )
+    except OSError as error:
+        return Finding(check, "problem", str(error), "Check the folder's permissions and the disk.")
+
+
+def _program() -> Finding:
+    forms = {None: "from source", False: "the folder", True: "the one file"}
+    manifest = _manifest()
+    target = f", built for {manifest['target']}" if manifest else ""
+    form = forms[None if manifest is None else _is_one_file()]
+    return Finding("program", "ok", f"llama-sidecar {sidecar.__version__}, {form}{target}: {sys.executable}")
+
+
+def _inside() -> str:
+    return str(getattr(sys, "_MEIPASS", ""))
+
+
+def _is_one_file() -> bool:
+    return os.path.dirname(_inside()) != os.path.dirname(sys.executable)
+
+
+def _manifest() -> dict[str, Any] | None:
+    try:
+        with open(os.path.join(_inside(), MANIFEST), encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+            return found
+    except (OSError, ValueError):
+        return None
+
+
+def _files() -> Finding:
+    manifest = _manifest()
+    if manifest is None:
+        if getattr(sys, "frozen", False):
+            return Finding("files", "problem", "The manifest is missing or cannot be read.", REINSTALL)
+        return Finding("files", "ok", "There is no manifest: the program runs from source.")
+    contents = os.path.basename(_inside()) if not _is_one_file() else "_internal"
+    wrong, seen = [], 0
+    for name, facts in manifest["files"].items():
+        top, _, rest = name.partition("/")
+        if _is_one_file() and top != contents:
+            continue  # the folder's own starter, in whose place is the one file
+        path = (
+            os.path.join(_inside(), rest)
+            if top == contents
+            else os.path.join(os.path.dirname(_inside()), name)
+        )
+        seen += 1
+        if not (os.path.lexists(path) if "link" in facts else _sha256(path) == facts["sha256"]):
+            wrong.append(name)
+    if wrong:
+        more = f" and {len(wrong) - SHOWN_FILES} more" if len(wrong) > SHOWN_FILES else ""
+        message = f"Missing or changed: {', '.join(wrong[:SHOWN_FILES])}{more}."
+        return Finding("files", "problem", message, REINSTALL)
+    return Finding("files", "ok", f"{seen} files are as the manifest tells.")
+
+
+def _sha256(path: str) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _engine(client: Client) -> Iterator[Finding]:
+    try:
+        result = client.call("init", {})
+    except SidecarFailed as failed:
+        yield Finding("engine", "problem", failure.sentence(failed), REINSTALL)
+        return
+    about = result["llamaCpp"]
+    message = (
+        f"llama.cpp {about['version']}, CPU code for {about['cpuVariant']}, {result['threads']} threads."
+    )
+    yield Finding("engine", "ok", message)
+    for device in result["devices"]:
+        free, total = size(device["memoryFreeBytes"]), size(device["memoryTotalBytes"])
+        message = f"{device['backend']}: {device['description']}, {free} of {total} free."
+        yield Finding("device", "ok", message)
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    message = f"{size(memory.available)} of {size(memory.total)} are available."
+    if memory.available < LOW_MEMORY_BYTES:
+        return Finding("memory", "warning", message, "Close other programs, or use small models only.")
+    return Finding("memory", "ok", message)
+
+
+def _self_test(client: Client) -> Finding:
+    with tempfile.TemporaryDirectory(prefix="llama-sidecar-") as folder:
+        path = os.path.join(folder, "self-test.gguf")
+        with open(path, "wb") as file:
+            file.write(tiny_model.content())
+        model = client.call("loadModel", {"path": path})
+        context = client.call("createContext", {"modelId": model["modelId"], "contextSize": 128})
+        params = {"contextId": context["contextId"], "prompt": "Hello", "maxTokens": SELF_TEST_TOKENS}
+        result = client.call("complete", {**params, "temperature": 0, "ignoreEos": True})
+        client.call("unloadModel", {"modelId": model["modelId"]})
+    tokens = result["usage"]["completionTokens"]
+    if tokens != SELF_TEST_TOKENS:
+        problem = f"A tiny model generated {tokens} tokens instead of {SELF_TEST_TOKENS}."
+        return Finding("self-test", "problem", problem, "Report it with this page.")
+    return Finding("self-test", "ok", f"A tiny model was loaded and generated {tokens} tokens.")
+
+
+def _models(client: Client, directory: str | None) -> Finding:
+    params = {"modelsDirectory": os.path.abspath(directory)} if directory else {}
+    listing = client.call("listModels", params)
+    place, there = listing["modelsDirectory"], len(listing["models"])
+    existing = place
+    while not os.path.isdir(existing) and os.path.dirname(existing) != existing:
+        existing = os.path.dirname(existing)  # the rest is made by the first download
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        advice = "Choose another modelsDirectory, or give this user the right to write there."
+        return Finding("models", "warning", f"{place} cannot be written to: {error}", advice)
+    import shutil
+
+    free = shutil.disk_usage(existing).free
+    message = f"{place} can be written to; {there} models are on this disk, {size(free)} are free."
+    if free < LOW_SPACE_BYTES:
+        return Finding(
+            "models", "warning", message, "Free space, or choose a modelsDirectory on another disk."
+        )
+    return Finding("models", "ok", message)
+
+
+def _hub(client: Client, endpoint: str | None) -> Finding:
+    """Asks for a repository that is not there: to be told so, one must have reached the hub."""
+    where = {"endpoint": endpoint} if endpoint else {}
+    try:
+        client.call("inspectModel", {"model": "hf:llama-sidecar/doctor", **where})
+    except SidecarFailed as failed:
+        if failed.kind not in ("repositoryNotFound", "unauthorized", "gatedRepository", "remoteFileNotFound"):
+            problem = str(failed).removesuffix(failed.data.get("remedy", "")).strip()
+            advice = (
+                "To download models, check the network, the proxy and --endpoint. Models on this disk work."
+            )
+            return Finding("hub", "warning", problem, advice)
+    return Finding("hub", "ok", "The hub can be reached.")

@@ -1,0 +1,89 @@
+"""Where start-up goes: `dev.py bench --startup`, a table of the program's forms and one of what is imported.
+
+The forms are measured from outside: the one-file program's router is a process of its own, whose age tells how
+long unpacking took, and `ping` tells for how long the router has been there. Imports are measured by Python
+itself, from source, where it takes that option.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from pipe import running
+
+RUNS = 9
+SHOWN_MODULES = 12
+PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+_ROW = re.compile(r"import time:\s+(?P<own>\d+) \|\s+\d+ \|\s+(?P<module>\S+)")
+
+
+class Start(NamedTuple):
+    """One start, in milliseconds, each from the one before; medians of RUNS."""
+
+    unpack: float  # until the process that serves is made; by the kernel's clock, to 10 ms
+    interpreter: float  # and imports, until the router is made
+    answer: float  # until `ping` is answered
+    engine: float  # until `init` is answered: a second process, llama.cpp's libraries, validation
+
+    @property
+    def ping(self) -> float:
+        return self.unpack + self.interpreter + self.answer
+
+
+def once(command: list[str]) -> Start:
+    """Start the program, ping it, then init it."""
+    with running(command) as pipe:
+        uptime = float(pipe.call("ping")["uptimeMs"])
+        pinged = 1000 * (time.perf_counter() - pipe.started)
+        spawned = psutil.Process(pipe.process.pid)
+        served = spawned.children() or [spawned]
+        unpack = 1000 * (served[0].create_time() - spawned.create_time())
+        begin = time.perf_counter()
+        pipe.call("init", {})
+        engine = 1000 * (time.perf_counter() - begin)
+    return Start(unpack, pinged - uptime - unpack, uptime, engine)
+
+
+def imports(arguments: list[str], stdin: bytes) -> dict[str, float]:
+    """Module → milliseconds that importing it took by itself, in the order of their ends."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60)
+    rows = map(_ROW.match, done.stderr.decode().splitlines())
+    return {row["module"]: int(row["own"]) / 1000 for row in rows if row}
+
+
+def router_imports() -> dict[str, float]:
+    """What the router imports until it has answered a ping, beyond what every Python does."""
+    every = imports(["-c", "pass"], b"")
+    return {name: ms for name, ms in imports(["-m", "sidecar"], PING).items() if name not in every}
+
+
+def engine_imports() -> dict[str, float]:
+    """What an engine imports until it is ready, the loading of llama.cpp's libraries included."""
+    every = imports(["-c", "pass"], b"")
+    return {n: ms for n, ms in imports(["-m", "sidecar", "--role", "engine"], b"").items() if n not in every}
+
+
+def show(programs: Mapping[str, Path]) -> None:
+    """Measure and print everything."""
+    commands = {"source": [sys.executable, "-m", "sidecar"]}
+    commands |= {name: [str(path)] for name, path in programs.items() if path.is_file()}
+    heads = f"{'unpack':>8} {'interpreter':>12} {'answer':>8} {'= ping':>8} {'+ init':>8}"
+    print(f"{f'ms, medians of {RUNS}':30} {heads}")
+    for name, command in commands.items():
+        starts = [once(command) for _ in range(RUNS + 1)][1:]
+        start = Start(*map(statistics.median, zip(*starts, strict=True)))
+        cells = f"{start.unpack:8.0f} {start.interpreter:12.0f} {start.answer:8.1f}"
+        print(f"{name:30} {cells} {start.ping:8.0f} {start.engine:8.0f}")
+    for role, found in (("router", router_imports()), ("engine", engine_imports())):
+        print(f"\nthe {role} imports {len(found)} modules in {sum(found.values()):.1f} ms; the longest:")
+        for module in sorted(found, key=lambda name: -found[name])[:SHOWN_MODULES]:
+            print(f"{found[module]:8.1f}  {module}")

@@ -1,0 +1,109 @@
+"""`llama-sidecar doctor`: a whole installation has no problem, a damaged one is told what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from download_work import surroundings
+from hub import Hub
+
+import freeze
+
+pytestmark = [pytest.mark.process, pytest.mark.real]
+
+CHECKS = {"program", "files", "engine", "device", "memory", "self-test", "models", "hub"}
+NOWHERE = "http://127.0.0.1:9"
+"""A port that nobody listens on."""
+
+
+def run(program: list[str], home: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*program, "doctor", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        env=surroundings(home),
+        check=False,
+    )
+    return done.returncode, done.stdout.decode()
+
+
+def examine(program: list[str], home: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    status, text = run(program, home, "--json", *arguments)
+    report: dict[str, Any] = json.loads(text)
+    assert report["ok"] == (status == 0)
+    for finding in report["findings"]:
+        assert finding["status"] in ("ok", "warning", "problem")
+        assert bool(finding["advice"]) == (finding["status"] != "ok"), finding
+    return status, {finding["check"]: finding for finding in report["findings"]}
+
+
+def test_a_whole_installation_has_no_problem(program: list[str], tmp_path: Path) -> None:
+    models = tmp_path / "not made yet" / "models"
+    with Hub() as hub:
+        status, found = examine(
+            program, tmp_path, "--endpoint", hub.endpoint, "--models-directory", str(models)
+        )
+    assert status == 0 and found.keys() == CHECKS
+    assert {found[check]["status"] for check in CHECKS - {"memory", "models"}} == {"ok"}
+    assert "8 tokens" in found["self-test"]["message"]
+    assert str(models) in found["models"]["message"]
+    assert not models.exists()
+
+
+def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -> None:
+    status, page = run(program, tmp_path, "--endpoint", NOWHERE, "--models-directory", str(tmp_path))
+    assert status == 0
+    assert [line.split()[1] for line in page.splitlines() if line.startswith("ok")][:3] == [
+        "program",
+        "files",
+        "engine",
+    ]
+    assert "warning  hub" in page and "Do: " in page
+
+
+def test_what_cannot_be_reached_or_written_is_a_warning(program: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    status, found = examine(
+        program, tmp_path, "--endpoint", NOWHERE, "--models-directory", str(file / "models")
+    )
+    assert status == 0
+    assert found["hub"]["status"] == "warning"
+    assert found["self-test"]["status"] == "ok"
+
+
+@pytest.fixture
+def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An installation of one's own to damage: the folder of libraries and more."""
+    if request.config.getoption("--runtime") != "onedir":
+        pytest.skip("damages an installed folder")
+    return Path(shutil.copytree(freeze.FOLDER, tmp_path / "llama-sidecar", symlinks=True))
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_damaged_file_is_named(copy: Path, tmp_path: Path, damage: str) -> None:
+    name = "_internal/llama_cpp/lib/libggml-cpu-x64.so"
+    if damage == "missing":
+        (copy / name).unlink()
+    else:
+        with (copy / name).open("r+b") as file:
+            file.seek(-1, 2)
+            file.write(b"!")
+    status, found = examine([str(copy / freeze.PROGRAM.name)], tmp_path, "--endpoint", NOWHERE)
+    assert status == 1
+    assert found["files"]["status"] == "problem" and name in found["files"]["message"]
+    assert found["self-test"]["status"] == "ok", "another variant is in use"
+
+
+def test_an_engine_that_cannot_start_is_a_problem_with_its_reason(copy: Path, tmp_path: Path) -> None:
+    (copy / "_internal" / "llama_cpp" / "lib" / "libllama.so").unlink()
+    status, found = examine([str(copy / freeze.PROGRAM.name)], tmp_path, "--endpoint", NOWHERE)
+    assert status == 1
+    assert found["engine"]["status"] == "problem" and "llama" in found["engine"]["message"]
+    assert found["self-test"]["status"] == "problem"

@@ -1,0 +1,120 @@
+"""A GPU's backend is a library beside the others: it is used if it works, and can do no harm if it does not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Start
+from driver import Refused, Sidecar, environment
+from process_work import COUNTED, count, load
+
+import freeze
+import packs
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.real,
+    pytest.mark.skipif(
+        sys.platform == "win32" or shutil.which("cc") is None, reason="makes libraries with cc"
+    ),
+]
+
+WORDS = {
+    "return 0;": ("info", "fake is not used: no driver"),
+    "abort(); return 0;": ("warning", "fake is not used: its driver crashed"),
+    "*(volatile int *)8 = 1; return 0;": ("warning", "fake is not used: its driver crashed"),
+}
+"""What the library of a pack does when it is loaded → the `info` of it."""
+
+
+@pytest.fixture
+def install(
+    request: pytest.FixtureRequest, program: list[str], start: Start, tmp_path: Path
+) -> Callable[..., Sidecar]:
+    """Start the program with one more library, made of C or copied."""
+    runtime = request.config.getoption("--runtime")
+    if runtime == "onefile":
+        pytest.skip("a pack goes into the folder")
+
+    def start_with(name: str, body: str = "", library: str | None = None, **more: str) -> Sidecar:
+        env = environment(**more)
+        if runtime == "onedir":
+            home = Path(shutil.copytree(freeze.FOLDER, tmp_path / "program", symlinks=True))
+            folder, command = home / "_internal" / "llama_cpp" / "lib", [str(home / freeze.PROGRAM.name)]
+        else:
+            from sidecar.core import bindings
+
+            folder, command = Path(shutil.copytree(bindings.folder(), tmp_path / "lib")), program
+            env["LLAMA_CPP_LIB_PATH"] = str(folder)
+        target = folder / f"libggml-{name}.so"
+        if library is not None:
+            shutil.copy2(library, target)
+        else:
+            source = tmp_path / "fake.c"
+            source.write_text(f"#include <stdlib.h>\nvoid *ggml_backend_init(void) {{ {body} }}\n")
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", str(target), str(source)], check=True)
+        sidecar = Sidecar(command, stderr=tmp_path / "stderr.txt", env=env)
+        request.addfinalizer(sidecar.end)
+        return sidecar
+
+    return start_with
+
+
+@pytest.mark.parametrize("body", WORDS)
+def test_a_pack_without_a_working_driver_is_told_and_does_nothing(
+    install: Callable[..., Sidecar], body: str, model_path: str
+) -> None:
+    sidecar = install("fake", body)
+    result = sidecar.call("init")
+    assert (result["gpu"], result["llamaCpp"]["backends"]) == ("cpu", ["cpu"])
+    level, words = WORDS[body]
+    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in told if words in info["message"]] == [level]
+    load(sidecar, model_path)
+    assert count(sidecar) == COUNTED
+    with pytest.raises(Refused) as refused:
+        sidecar.call("init", {"gpu": "fake"})
+    assert refused.value.kind == "backendNotAvailable"
+
+
+def test_a_library_that_is_none_is_told(install: Callable[..., Sidecar], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"\x7fELF" + bytes(100))
+    sidecar = install("fake", library=str(damaged))
+    assert sidecar.call("init")["gpu"] == "cpu"
+    assert any(
+        "fake is not used" in m["params"]["message"] for m in sidecar.messages if m.get("method") == "info"
+    )
+
+
+@pytest.fixture
+def vulkan() -> str:
+    """The Vulkan pack; with it, and Mesa's software Vulkan at least, the real thing is tested."""
+    pack = packs.PACKS / "libggml-vulkan.so"
+    if not pack.is_file():
+        pytest.skip("there is no Vulkan pack; to build it: python build/dev.py pack vulkan")
+    return str(pack)
+
+
+@pytest.mark.slow
+def test_a_model_computes_on_vulkan(install: Callable[..., Sidecar], vulkan: str, model_path: str) -> None:
+    # Mesa's software Vulkan is a device only if it is asked for by its number.
+    sidecar = install("vulkan", library=vulkan, GGML_VK_VISIBLE_DEVICES="0")
+    result = sidecar.call("init", {"gpu": "auto"})
+    if result["gpu"] == "cpu":
+        pytest.skip("there is no Vulkan driver here")
+    assert (result["gpu"], result["llamaCpp"]["backends"]) == ("vulkan", ["cpu", "vulkan"])
+    load(sidecar, model_path, contextSize=256)
+    assert count(sidecar) == COUNTED
+
+
+def test_the_vulkan_pack_without_a_driver_is_told(install: Callable[..., Sidecar], vulkan: str) -> None:
+    sidecar = install("vulkan", library=vulkan, VK_DRIVER_FILES="/nowhere", VK_ICD_FILENAMES="/nowhere")
+    assert sidecar.call("init", {"gpu": "auto"})["gpu"] == "cpu"
+    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in told if "vulkan is not used: no" in info["message"]] == ["info"]

@@ -1,0 +1,38 @@
+"""The CPU backend is compiled once a processor generation, and the best that runs here is the one in use."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import Start
+from process_work import COUNTED, count, load
+
+pytestmark = [pytest.mark.process, pytest.mark.real]
+
+RATE = """
+import ctypes, json, re
+from sidecar.core import bindings
+folder = bindings.lib._base_path
+found = {file.stem.split("ggml-cpu-")[1]: file for file in folder.iterdir() if "ggml-cpu-" in file.name}
+print(json.dumps({name: ctypes.CDLL(str(file)).ggml_backend_score() for name, file in found.items()}))
+"""
+
+
+def scores() -> dict[str, int]:
+    """How well each variant of the installed bindings fits this processor, by its own account; 0: not at all."""
+    rated = subprocess.run([sys.executable, "-c", RATE], capture_output=True, check=True, timeout=60)
+    found: dict[str, int] = json.loads(rated.stdout)
+    return found
+
+
+def test_the_variant_in_use_is_the_best_that_runs_here(start: Start, model_path: str) -> None:
+    rated = scores()
+    assert len(rated) > 1 and min(rated.values()) >= 0
+    sidecar = start()
+    chosen = sidecar.call("init")["llamaCpp"]["cpuVariant"]
+    assert rated[chosen] == max(rated.values()) > 0
+    load(sidecar, model_path)
+    assert count(sidecar) == COUNTED
