@@ -93,6 +93,13 @@ def frozen(_arguments: Sequence[str]) -> bool:
     return True
 
 
+def packages(arguments: Sequence[str]) -> bool:
+    """Makes the npm packages, with the frozen program for this platform."""
+    provision.everything()
+    freeze.program()
+    return call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+
+
 TASKS = {
     "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
@@ -100,6 +107,7 @@ TASKS = {
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
+    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/"),
     "freeze": Task(frozen, "", "make the one-folder program in out/dist/"),
 }
 
