@@ -102,6 +102,13 @@ def pack(arguments: Sequence[str]) -> bool:
     return bool(arguments)
 
 
+def packages(arguments: Sequence[str]) -> bool:
+    """Makes the npm packages, with the frozen program for this platform."""
+    provision.everything()
+    freeze.program()
+    return call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+
+
 TASKS = {
     "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
@@ -113,6 +120,7 @@ TASKS = {
     "freeze": Task(
         frozen, "", "make the program that needs no Python, as a folder and as one file, in out/dist/"
     ),
+    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/"),
 }
 
 

@@ -66,7 +66,55 @@ const progress = ({ progress: kinds }) =>
 
 const summary = (row) => row.summary;
 
+// --- The methods of the client's classes: one for each request, on what its params need an id of ---
+
+/** Whose ids there are: class → the property of params that the object itself fills in. */
+const OWNERS = { Llama: undefined, Model: "modelId", Context: "contextId" };
+
+/** What params must hold, those of the types that it extends included. */
+const required = (name) => {
+  const { required: own = [], "x-extends": bases = [] } = definitions[name];
+  return [...own, ...bases.flatMap(required)];
+};
+
+const ownerOf = ({ params }) =>
+  Object.keys(OWNERS).findLast((owner) => required(params).includes(OWNERS[owner])) ?? "Llama";
+
+const streams = (row) => row.progress.includes("generate");
+
+/** `rpc.discover` → discover */
+const memberName = (name) => name.split(".").at(-1);
+
+function member([name, row]) {
+  const id = OWNERS[ownerOf(row)];
+  const params = id ? `Omit<${row.params}, ${JSON.stringify(id)}>` : row.params;
+  const mayBeEmpty = required(row.params).every((key) => key === id) && !definitions[row.params].oneOf;
+  const args = `args${mayBeEmpty ? "?" : ""}: ${params} & CallOptions<${progress(row)}>`;
+  const result = streams(row) ? `Stream<GenerateProgress, ${row.result}>` : `Promise<${row.result}>`;
+  return `\
+  /** ${[row.summary, row.description].filter(Boolean).join(" ")} */
+  ${memberName(name)}(${args}): ${result} {
+    return this.send(${JSON.stringify(name)}, args);
+  }
+`;
+}
+
+const methodsClass = (owner) => `\
+/** The requests that ${OWNERS[owner] ? `are about one ${OWNERS[owner]}, which is filled in` : "need no modelId or contextId"}. */
+export abstract class ${owner}Methods {
+  /** Send a request of ours. */
+  protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
+
+${Object.entries(requests)
+  .filter(([, row]) => ownerOf(row) === owner)
+  .map(member)
+  .join("\n")}}
+`;
+
 process.stdout.write(`\
+import type { CallOptions } from "./calls.js";
+import type { Stream } from "./stream.js";
+
 export const PROTOCOL_VERSION = ${protocolVersion};
 
 ${await types()}
@@ -80,6 +128,16 @@ export type Method = keyof RequestMap;
 export const METHODS = [
 ${Object.keys(requests).map((name) => `  ${JSON.stringify(name)},`).join("\n")}
 ] as const satisfies readonly Method[];
+
+/** The requests that send their text as it comes. */
+export const STREAMED: ReadonlySet<Method> = new Set<Method>([
+${Object.keys(requests).filter((name) => streams(requests[name])).map((name) => `  ${JSON.stringify(name)},`).join("\n")}
+]);
+
+/** What sending a request gives: a promise of the result, which is an iterator too if there is text. */
+export type Sent<M extends Method> = [GenerateProgress] extends [RequestMap[M]["progress"]]
+  ? Stream<GenerateProgress, RequestMap[M]["result"]>
+  : Promise<RequestMap[M]["result"]>;
 
 /** Notification that the program sends → its params. */
 export interface NotificationMap {
@@ -101,4 +159,5 @@ ${entries(
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;
-`);
+
+${Object.keys(OWNERS).map(methodsClass).join("\n")}`);

@@ -1,4 +1,7 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 4b0fd5a0a1f81e57)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 0147801a1f4523f3)
+import type { CallOptions } from "./calls.js";
+import type { Stream } from "./stream.js";
+
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1252,6 +1255,17 @@ export const METHODS = [
   "applyTemplate",
 ] as const satisfies readonly Method[];
 
+/** The requests that send their text as it comes. */
+export const STREAMED: ReadonlySet<Method> = new Set<Method>([
+  "complete",
+  "chat",
+]);
+
+/** What sending a request gives: a promise of the result, which is an iterator too if there is text. */
+export type Sent<M extends Method> = [GenerateProgress] extends [RequestMap[M]["progress"]]
+  ? Stream<GenerateProgress, RequestMap[M]["result"]>
+  : Promise<RequestMap[M]["result"]>;
+
 /** Notification that the program sends → its params. */
 export interface NotificationMap {
   /** How far a request is. `generate` carries the text itself. */
@@ -1359,3 +1373,121 @@ export const ERRORS = {
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;
+
+/** The requests that need no modelId or contextId. */
+export abstract class LlamaMethods {
+  /** Send a request of ours. */
+  protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
+
+  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. Optional: without it the defaults serve. May be sent again; the new settings hold for models loaded afterwards. */
+  init(args?: InitParams & CallOptions<never>): Promise<InitResult> {
+    return this.send("init", args);
+  }
+
+  /** Answered at once, whatever else is running. */
+  ping(args?: PingParams & CallOptions<never>): Promise<PingResult> {
+    return this.send("ping", args);
+  }
+
+  /** Processes, models, contexts and running requests, with measured memory. */
+  status(args?: StatusParams & CallOptions<never>): Promise<StatusResult> {
+    return this.send("status", args);
+  }
+
+  /** Abort a running request. Answered after its work has really stopped. The aborted request itself is answered with the error `aborted` (-32800), whose data.partial carries what was done. */
+  abort(args: AbortParams & CallOptions<never>): Promise<AbortResult> {
+    return this.send("abort", args);
+  }
+
+  /** Stop all work, answer everything that is open, end all processes and exit with status 0. */
+  shutdown(args?: ShutdownParams & CallOptions<never>): Promise<ShutdownResult> {
+    return this.send("shutdown", args);
+  }
+
+  /** The OpenRPC document of this protocol. */
+  discover(args?: DiscoverParams & CallOptions<never>): Promise<DiscoverResult> {
+    return this.send("rpc.discover", args);
+  }
+
+  /** Fetch a model into modelsDirectory, whole and verified; goes on where an earlier attempt stopped. Survives abort, crash and reboot: what came is kept and never fetched again. The file gets its name only when its checksum is right. A second request for the same file waits for the first and shows its progress. */
+  downloadModel(args: DownloadModelParams & CallOptions<DownloadProgress | VerifyProgress>): Promise<DownloadModelResult> {
+    return this.send("downloadModel", args);
+  }
+
+  /** The models on this disk: in modelsDirectory, in the hub's own cache, and in folders that are named. */
+  listModels(args?: ListModelsParams & CallOptions<never>): Promise<ListModelsResult> {
+    return this.send("listModels", args);
+  }
+
+  /** Delete a model of modelsDirectory, all parts of a split one, or what came of an unfinished download. */
+  deleteModel(args: DeleteModelParams & CallOptions<never>): Promise<DeleteModelResult> {
+    return this.send("deleteModel", args);
+  }
+
+  /** Read a GGUF file's header without loading the model: of a file here, or on the hub without downloading it. */
+  inspectModel(args: InspectModelParams & CallOptions<never>): Promise<InspectModelResult> {
+    return this.send("inspectModel", args);
+  }
+
+  /** How much memory a model will take with a given context, whether it runs here, and the largest context that fits; before or after its download. */
+  estimateModel(args: EstimateModelParams & CallOptions<never>): Promise<EstimateModelResult> {
+    return this.send("estimateModel", args);
+  }
+
+  /** Load a model from a GGUF file into an engine process of its own. modelIds are model-1, model-2, … in the order in which loadModel is called, so a shell pipe can use them before the answer is there. */
+  loadModel(args: LoadModelParams & CallOptions<LoadProgress>): Promise<LoadModelResult> {
+    return this.send("loadModel", args);
+  }
+}
+
+/** The requests that are about one modelId, which is filled in. */
+export abstract class ModelMethods {
+  /** Send a request of ours. */
+  protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
+
+  /** End the model's engine process and give its memory back to the operating system, measured. Requests still running on the model are aborted first; its contexts end with it. */
+  unloadModel(args?: Omit<UnloadModelParams, "modelId"> & CallOptions<never>): Promise<UnloadModelResult> {
+    return this.send("unloadModel", args);
+  }
+
+  /** Make a context: a KV cache with room for one or more sequences that are computed together. contextIds are context-1, context-2, … in the order in which createContext is called. What is returned is read back from llama.cpp, not repeated from the request. */
+  createContext(args?: Omit<CreateContextParams, "modelId"> & CallOptions<never>): Promise<CreateContextResult> {
+    return this.send("createContext", args);
+  }
+
+  /** Turn text into token ids. */
+  tokenize(args: Omit<TokenizeParams, "modelId"> & CallOptions<never>): Promise<TokenizeResult> {
+    return this.send("tokenize", args);
+  }
+
+  /** Turn token ids into text. */
+  detokenize(args: Omit<DetokenizeParams, "modelId"> & CallOptions<never>): Promise<DetokenizeResult> {
+    return this.send("detokenize", args);
+  }
+
+  /** Render messages with the model's chat template, without generating. */
+  applyTemplate(args: Omit<ApplyTemplateParams, "modelId"> & CallOptions<never>): Promise<ApplyTemplateResult> {
+    return this.send("applyTemplate", args);
+  }
+}
+
+/** The requests that are about one contextId, which is filled in. */
+export abstract class ContextMethods {
+  /** Send a request of ours. */
+  protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
+
+  /** Free a context. Requests still running on it are aborted. */
+  disposeContext(args?: Omit<DisposeContextParams, "contextId"> & CallOptions<never>): Promise<DisposeContextResult> {
+    return this.send("disposeContext", args);
+  }
+
+  /** Continue a prompt. */
+  complete(args: Omit<CompleteParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, CompleteResult> {
+    return this.send("complete", args);
+  }
+
+  /** Answer a conversation, with the model's own chat template. */
+  chat(args: Omit<ChatParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, ChatResult> {
+    return this.send("chat", args);
+  }
+}

@@ -1,0 +1,34 @@
+// Puts the chat window's files together for a shell: node prepare.mjs FOLDER copies web/ there, and the client to
+// FOLDER/client. It stands in for the bundler that an app would have.
+
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const ui = resolve(process.argv[2] ?? here("tauri-chat/ui"));
+
+rmSync(ui, { recursive: true, force: true });
+cpSync(here("web"), ui, { recursive: true });
+cpSync(here("../dist/web"), join(ui, "client"), { recursive: true });
+
+// A page knows no packages: what the Tauri client imports becomes files beside it.
+const packages = here("../node_modules/@tauri-apps");
+copy("plugin-shell/dist-js/index.js", "plugin-shell.js", ["@tauri-apps/api/core", "./api/core.js"]);
+copy("api/core.js", "api/core.js");
+copy("api/external/tslib/tslib.es6.js", "api/external/tslib/tslib.es6.js");
+rewrite(join(ui, "client/tauri.js"), "@tauri-apps/plugin-shell", "./plugin-shell.js");
+
+function copy(from, to, ...specifiers) {
+  const target = join(ui, "client", to);
+  mkdirSync(dirname(target), { recursive: true });
+  cpSync(join(packages, from), target);
+  for (const [specifier, path] of specifiers) rewrite(target, specifier, path);
+}
+
+function rewrite(file, specifier, path) {
+  const text = readFileSync(file, "utf8");
+  const rewritten = text.replace(new RegExp(`(from\\s*)(["'])${specifier}\\2`), `$1$2${path}$2`);
+  if (rewritten === text) throw new Error(`${file} does not import ${specifier}`);
+  writeFileSync(file, rewritten);
+}

@@ -1,0 +1,177 @@
+// The chat window of both shells. In Tauri the program is started from here, in Electron by the main process; the
+// client is the same.
+
+const inTauri = "__TAURI_INTERNALS__" in window;
+const { getLlama } = await import(inTauri ? "./client/tauri.js" : "./client/port.js");
+
+const element = (id) => document.getElementById(id);
+const [modelForm, modelField, openButton] = ["model-form", "model", "open"].map(element);
+const [work, bar, doing] = ["work", "bar", "doing"].map(element);
+const [promptForm, promptField, sendButton, stopButton] = ["prompt-form", "prompt", "send", "stop"].map(element);
+const [conversation, speed, errorLine] = ["conversation", "speed", "error"].map(element);
+
+let llama;
+let model;
+let context;
+let messages = [];
+let running; // the AbortController of what can be stopped
+
+// --- The program and its models ----------------------------------------------------------------
+
+try {
+  llama = await getLlama({
+    restart: true,
+    onRestart: () => showError("The engine stopped unexpectedly. It is being started again, and your model loaded."),
+    onExit: (error) => showError(`The engine stopped and could not be started again. ${error.message}`),
+  });
+  await offerModels();
+} catch (error) {
+  showError(sentence(error));
+  openButton.disabled = true;
+}
+modelField.focus();
+document.body.dataset.ready = "";
+
+/** Those on this computer as suggestions; the one used last is filled in. */
+async function offerModels() {
+  const { models } = await llama.listModels();
+  for (const { path, problem } of models) {
+    if (problem === null) element("models").append(new Option(path));
+  }
+  modelField.value = localStorage.getItem("model") ?? models[0]?.path ?? "";
+}
+
+modelForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const source = modelField.value.trim();
+  if (source === "" || running) return;
+  showError("");
+  await busy(async (signal) => {
+    const path = /^(hf|https?):/.test(source) ? await download(source, signal) : source;
+    await context?.model.dispose();
+    context = undefined;
+    tell("Loading", 0);
+    model = await llama.loadModel({ path, signal, onProgress: ({ progress }) => tell("Loading", progress) });
+    context = await model.createContext({ signal });
+    localStorage.setItem("model", source);
+    messages = [];
+    conversation.replaceChildren();
+    speed.textContent = `${model.name ?? model.description} · ${context.contextSize} tokens of context`;
+  });
+  work.hidden = true;
+  promptField.disabled = sendButton.disabled = context === undefined;
+  if (context) promptField.focus();
+});
+
+async function download(source, signal) {
+  tell("Looking it up", null);
+  const onProgress = ({ progressType, progress, bytesPerSecond, etaMs }) => {
+    const rest = etaMs ? `, ${Math.ceil(etaMs / 1000)} s left` : "";
+    const rate = bytesPerSecond ? ` · ${(bytesPerSecond / 1e6).toFixed(1)} MB/s${rest}` : "";
+    tell(progressType === "verify" ? "Checking" : "Downloading", progress, rate);
+  };
+  return (await llama.downloadModel({ model: source, signal, onProgress })).path;
+}
+
+function tell(what, progress, more = "") {
+  work.hidden = false;
+  if (progress === null) bar.removeAttribute("value");
+  else bar.value = progress;
+  doing.textContent = progress === null ? `${what} …` : `${what} ${Math.floor(progress * 100)} %${more}`;
+}
+
+// --- The conversation --------------------------------------------------------------------------
+
+promptForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const content = promptField.value.trim();
+  if (content === "" || running || !context) return;
+  promptField.value = "";
+  void answer(content);
+});
+
+promptField.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  promptForm.requestSubmit();
+});
+
+stopButton.addEventListener("click", () => running?.abort());
+
+async function answer(content) {
+  showError("");
+  messages.push({ role: "user", content });
+  const question = turn("user", content);
+  const reply = turn("assistant", "");
+  reply.classList.add("running");
+  const answered = await busy(async (signal) => {
+    const stream = context.chat({ messages, signal });
+    const begun = performance.now();
+    for await (const { delta, completionTokens } of stream) {
+      reply.append(delta);
+      showSpeed(completionTokens, (completionTokens / (performance.now() - begun)) * 1000);
+      conversation.scrollTop = conversation.scrollHeight;
+    }
+    const { usage, timings } = await stream;
+    showSpeed(usage.completionTokens, timings.tokensPerSecond);
+  });
+  reply.classList.remove("running");
+  if (answered || reply.textContent !== "") {
+    messages.push({ role: "assistant", content: reply.textContent });
+  } else {
+    // Nothing came: the question goes back to where it can be sent again.
+    messages.pop();
+    question.remove();
+    reply.remove();
+    promptField.value = content;
+  }
+  promptField.focus();
+}
+
+function turn(role, text) {
+  const paragraph = document.createElement("p");
+  paragraph.className = `turn ${role}`;
+  paragraph.textContent = text;
+  conversation.append(paragraph);
+  conversation.scrollTop = conversation.scrollHeight;
+  return paragraph;
+}
+
+function showSpeed(tokens, perSecond) {
+  speed.textContent = `${tokens} tokens · ${perSecond?.toFixed(1) ?? "–"} tokens/s`;
+}
+
+// --- What both need ----------------------------------------------------------------------------
+
+/** Does what can be stopped; tells what went wrong. Returns whether it was done. */
+async function busy(job) {
+  running = new AbortController();
+  openButton.disabled = sendButton.disabled = true;
+  stopButton.hidden = false;
+  sendButton.hidden = true;
+  try {
+    await job(running.signal);
+    return true;
+  } catch (error) {
+    if (error.name !== "AbortError") showError(sentence(error));
+    return false;
+  } finally {
+    running = undefined;
+    openButton.disabled = sendButton.disabled = false;
+    stopButton.hidden = true;
+    sendButton.hidden = false;
+  }
+}
+
+/** An error for a person to read. */
+function sentence(error) {
+  if (error.kind === "exited" || error.kind === "engineCrashed") {
+    return "The engine stopped unexpectedly. It is started again; send your message once more.";
+  }
+  return error.message;
+}
+
+function showError(text) {
+  errorLine.textContent = text;
+  errorLine.hidden = text === "";
+}

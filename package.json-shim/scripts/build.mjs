@@ -1,0 +1,34 @@
+// Makes dist/, or the folder that is named: CommonJS for Node (with a module in front of it, so that both kinds of importer share one copy
+// of every class), ES modules for web views, types for both.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const manifest = createRequire(import.meta.url).resolve("typescript/package.json");
+const tsc = join(dirname(manifest), "bin", "tsc");
+
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
+
+const write = (path, text) => {
+  mkdirSync(dirname(join(dist, path)), { recursive: true });
+  writeFileSync(join(dist, path), text);
+};
+
+rmSync(dist, { recursive: true, force: true });
+for (const kind of ["node", "web"]) {
+  const options = ["-p", join(root, `tsconfig.${kind}.json`), "--outDir", join(dist, kind)];
+  execFileSync(process.execPath, [tsc, ...options], { stdio: "inherit" });
+}
+write("node/package.json", '{ "type": "commonjs" }\n');
+const front = (name, script, types = script) => {
+  write(`${name}.mjs`, `export * from ${JSON.stringify(script)};\n`);
+  write(`${name}.d.mts`, `export * from ${JSON.stringify(types)};\n`);
+};
+front("index", "./node/node/index.js");
+front("electron", "./node/electron/main.js");
+front("port", "./web/port.js", "./node/port.js");
+front("tauri", "./web/tauri.js", "./node/tauri.js");

@@ -1,0 +1,187 @@
+// The engine behind a MessagePort, for those who would rather send messages than call functions: an Electron
+// window, a worker thread, code that was written for the port.
+
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { AbortError, SidecarError } from "../errors.js";
+import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated.js";
+import type { Llama } from "../llama.js";
+import { getLlama, type LlamaOptions } from "./start.js";
+
+interface Request<M, Options> {
+  type: M;
+  /** Is given back in all that belongs to the request. */
+  id?: RequestId;
+  options?: Options;
+}
+
+/** A message to the port: a method of the contract, its params as `options`. */
+export type WorkerRequest =
+  | { [M in Exclude<Method, "abort">]: Request<M, RequestMap[M]["params"]> }[Exclude<Method, "abort">]
+  /** Without a requestId it aborts every request of this port. */
+  | Request<"abort", { requestId?: RequestId }>;
+
+type Response = { [M in Method]: { type: "response"; id: RequestId | null; method: M; result: RequestMap[M]["result"] } };
+
+/** A message from the port. */
+export type WorkerMessage =
+  | ({ type: "info" } & Info)
+  | ({ type: "progress"; id: RequestId | null } & Omit<Progress, "requestId">)
+  | Response[Method]
+  /** Without a method: the program has died. The next message starts another, which has nothing loaded. */
+  | ({ type: "error"; id: RequestId | null; method: string | null } & ReturnType<SidecarError["toJSON"]>);
+
+/** What Node's MessagePort and Electron's MessagePortMain have in common. */
+export interface Port {
+  postMessage(message: unknown): void;
+  // Each kind of port has its own kind of event.
+  on(event: "message" | "close", listener: (event: any) => void): unknown;
+  close(): void;
+  start(): void;
+}
+
+/** The app's end. Whatever its kind, a listener of either form gets an event, whose `data` is the message. */
+export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
+  postMessage(message: WorkerRequest): void;
+  on(event: "message", listener: (event: { data: WorkerMessage }) => void): unknown;
+  on(event: "close", listener: () => void): unknown;
+  addEventListener(event: "message", listener: (event: { data: WorkerMessage }) => void): void;
+  addEventListener(event: "close", listener: () => void): void;
+};
+
+export interface WorkerOptions<P extends Port> extends Pick<LlamaOptions, "program" | "onLog"> {
+  /** The ends of a channel, of which the worker keeps port2. Default: Node's own kind. */
+  channel?: { port1: P; port2: Port };
+}
+
+interface Open {
+  id: RequestId | undefined;
+  controller: AbortController;
+  ended: Promise<void>;
+}
+
+/**
+ * Serves a port: messages of type `init`, `loadModel`, …, `abort` go in; `info`, `progress`, `response` and
+ * `error` come out. The first message starts the program; so does the next one after its death.
+ */
+export class LlamaWorker<P extends Port = MessagePort> {
+  /** The app's end. It may be handed on, to a window or to a thread. */
+  readonly port: AppPort<P>;
+  readonly #port: Port;
+  readonly #options: WorkerOptions<P>;
+  readonly #open = new Set<Open>();
+  #llama: Promise<Llama> | undefined;
+
+  constructor(options: WorkerOptions<P> = {}) {
+    this.#options = options;
+    const { port1, port2 }: { port1: Port; port2: Port } = options.channel ?? new MessageChannel();
+    this.port = withEvents(port1) as unknown as AppPort<P>;
+    this.#port = withEvents(port2);
+    this.#port.on("message", (event: { data: unknown }) => this.#receive(event.data));
+    this.#port.on("close", () => void this.#end());
+    this.#port.start();
+    // Not this end keeps the process alive: that the app listens at the other does.
+    (this.#port as { unref?(): void }).unref?.();
+  }
+
+  /** End the program and close the port; resolves when the program's process is gone. */
+  async terminate(): Promise<void> {
+    await this.#end();
+    this.#port.close();
+  }
+
+  async #end(): Promise<void> {
+    for (const { controller } of this.#open) controller.abort();
+    const llama = await this.#llama?.catch(() => undefined);
+    await llama?.dispose();
+  }
+
+  #receive(message: unknown): void {
+    const { type, id, options } = (message ?? {}) as { type?: unknown; id?: RequestId; options?: object };
+    const controller = new AbortController();
+    const method = type as Method;
+    const request: Open = { id, controller, ended: Promise.resolve() };
+    request.ended = this.#serve(method, id, options ?? {}, controller.signal).then(
+      (result) => this.#post({ type: "response", id: id ?? null, method, result }),
+      (error) => this.#post({ type: "error", id: id ?? null, method, ...asError(error).toJSON() }),
+    );
+    this.#open.add(request);
+    request.ended.then(() => this.#open.delete(request));
+  }
+
+  async #serve(method: Method, id: RequestId | undefined, options: object, signal: AbortSignal): Promise<unknown> {
+    if (method === "abort") return this.#abort(options);
+    if (!METHODS.includes(method)) {
+      const message = `There is no message type ${JSON.stringify(method)}. Use one of ${METHODS.join(", ")}.`;
+      throw new SidecarError("methodNotFound", message, { data: { allowed: METHODS } });
+    }
+    const first = this.#llama === undefined;
+    this.#llama ??= this.#start(method === "init" ? options : {});
+    const llama = await orAborted(this.#llama, signal, method);
+    // Its end is asked for: what comes after it is for a new one.
+    if (method === "shutdown") this.#llama = undefined;
+    if (method === "init") return first ? llama.info : llama.init({ ...options, signal });
+    const onProgress = ({ requestId: _, ...progress }: Progress) =>
+      this.#post({ type: "progress", id: id ?? null, ...progress });
+    return llama.request(method, { ...options, signal, onProgress } as never);
+  }
+
+  #start(init: object): Promise<Llama> {
+    const { channel: _, ...options } = this.#options;
+    const onInfo = (info: Info) => this.#post({ type: "info", ...info });
+    const forget = () => {
+      if (this.#llama === llama) this.#llama = undefined;
+    };
+    const onExit = (error: SidecarError) => {
+      forget();
+      this.#post({ type: "error", id: null, method: null, ...error.toJSON() });
+    };
+    const llama = getLlama({ ...init, ...options, onInfo, onExit });
+    llama.catch(forget);
+    return llama;
+  }
+
+  /** As the contract's own `abort`, for the ids of this port. */
+  async #abort({ requestId }: { requestId?: RequestId }): Promise<RequestMap["abort"]["result"]> {
+    const begun = performance.now();
+    const wanted = [...this.#open].filter(({ id }) => requestId === undefined || id === requestId);
+    for (const { controller } of wanted) controller.abort();
+    await Promise.all(wanted.map(({ ended }) => ended));
+    const outcome = wanted.length > 0 ? "aborted" : "notFound";
+    return { outcome, tookMs: performance.now() - begun };
+  }
+
+  #post(message: object): void {
+    this.#port.postMessage(message);
+  }
+}
+
+/** The promise, unless the signal comes first: a start that others wait for goes on. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal, method: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => reject(new AbortError(`${method} was aborted before it was sent.`));
+    signal.addEventListener("abort", aborted, { once: true });
+    promise.then(resolve, reject);
+  });
+}
+
+/** Lets both kinds of port take both kinds of listener, and give events to both. */
+function withEvents(port: Port): Port {
+  type Add = (type: string, listener: (event: unknown) => void) => void;
+  const both = port as Port & { addEventListener?: Add };
+  if (both.addEventListener) {
+    // Node's own `on` gives the bare message.
+    both.on = (type, listener) => {
+      both.addEventListener?.(type, listener);
+      if (type === "message") both.start();
+      return both;
+    };
+  } else {
+    both.addEventListener = (type, listener) => void both.on(type as "message", listener);
+  }
+  return both;
+}
+
+function asError(error: unknown): SidecarError {
+  if (error instanceof SidecarError) return error;
+  return new SidecarError("internalError", String(error), { cause: error });
+}

@@ -1,0 +1,111 @@
+// The client at the far end of a LlamaWorker's port: in a window, or in a worker thread. It has every method,
+// every error and every object that the near end has; the program and its process stay with the worker.
+
+import { SidecarError } from "./errors.js";
+import type { ErrorData } from "./generated.js";
+import { Llama, type StartOptions } from "./llama.js";
+import type { Peer } from "./supervisor.js";
+
+export * from "./index.js";
+
+/** What the ports of browsers and of Node have in common. */
+export interface MessagePortLike {
+  postMessage(message: unknown): void;
+  addEventListener(type: "message" | "close", listener: (event: { data?: unknown }) => void): void;
+  removeEventListener(type: "message" | "close", listener: (event: { data?: unknown }) => void): void;
+  start?(): void;
+  close(): void;
+}
+
+/** A request, as the ledger sends it. */
+interface Sent {
+  id?: number;
+  method: string;
+  params: { id?: number };
+}
+
+/** A message of the worker, of whatever type. */
+interface Received {
+  type?: string;
+  id?: number | null;
+  method?: string | null;
+  result?: unknown;
+  code?: number;
+  kind?: string;
+  message?: string;
+  data?: ErrorData;
+}
+
+/** Talk to a LlamaWorker through its port. `restart` asks the worker for a new program when one has died. */
+export function llamaOverPort(port: MessagePortLike, options: StartOptions = {}): Promise<Llama> {
+  port.start?.();
+  return Llama.start((receive) => connect(port, receive), options);
+}
+
+/** One program's life, seen through the port. */
+function connect(port: MessagePortLike, receive: (message: unknown) => void): Peer {
+  let end: (error: SidecarError) => void;
+  const ended = new Promise<SidecarError>((resolve) => {
+    end = resolve;
+  });
+  const onMessage = ({ data }: { data?: unknown }) => {
+    const { type, id, method, ...rest } = data as Received;
+    if (type === "response") receive({ id, result: rest.result });
+    else if (type === "progress") receive({ method: "progress", params: { ...rest, requestId: id } });
+    else if (type === "info") receive({ method: "info", params: rest });
+    else if (type === "error" && method === null) leave(new SidecarError("exited", rest.message ?? "", { data: rest.data }));
+    else if (type === "error") receive({ id, error: { code: rest.code, message: rest.message, data: rest.data } });
+  };
+  const onClose = () => leave(new SidecarError("exited", "The port was closed."));
+  const leave = (error: SidecarError) => {
+    port.removeEventListener("message", onMessage);
+    port.removeEventListener("close", onClose);
+    end(error);
+  };
+  port.addEventListener("message", onMessage);
+  port.addEventListener("close", onClose);
+  const send = (message: object) => {
+    const { id, method, params } = message as Sent;
+    if (method === "$/cancelRequest") port.postMessage({ type: "abort", options: { requestId: params.id } });
+    else port.postMessage({ type: method, id, options: params });
+  };
+  const stop = async () => {
+    port.close(); // the worker ends its program then
+    leave(new SidecarError("closed", "The port was closed."));
+  };
+  return { transport: { send }, ended, stop };
+}
+
+/** Asks a window's preload script for a port, and names it when it comes; see electron/preload. */
+export const CONNECT = "llama-sidecar:connect";
+export const PORT = "llama-sidecar:port";
+
+interface WindowLike {
+  postMessage(message: unknown, targetOrigin: string): void;
+  addEventListener(type: "message", listener: (event: WindowEvent) => void): void;
+  removeEventListener(type: "message", listener: (event: WindowEvent) => void): void;
+}
+
+interface WindowEvent {
+  data: unknown;
+  source: unknown;
+  ports: readonly MessagePortLike[];
+}
+
+/**
+ * In an Electron window: a client of the worker that `serveWindow` (llama-sidecar/electron) keeps for it in the
+ * main process.
+ */
+export async function getLlama(options: StartOptions = {}): Promise<Llama> {
+  const window = globalThis as unknown as WindowLike;
+  const port = await new Promise<MessagePortLike>((resolve) => {
+    const listener = ({ data, source, ports }: WindowEvent) => {
+      if (source !== window || data !== PORT || !ports[0]) return;
+      window.removeEventListener("message", listener);
+      resolve(ports[0]);
+    };
+    window.addEventListener("message", listener);
+    window.postMessage(CONNECT, "*");
+  });
+  return llamaOverPort(port, options);
+}

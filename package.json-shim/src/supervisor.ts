@@ -1,0 +1,196 @@
+// Starts the program, and starts it again when it has died. Knows what a running program is, not how it runs.
+
+import { Call, Connection, type Transport } from "./calls.js";
+import { SidecarError } from "./errors.js";
+import type { Info } from "./generated.js";
+
+/** A program that was started. */
+export interface Peer {
+  transport: Transport;
+  /** Resolves when it is gone, with what is known about why. */
+  ended: Promise<SidecarError>;
+  /** Ends it, first gently; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** Starts a program, whose messages go to `receive`. */
+export type Launch = (receive: (message: unknown) => void) => Peer | Promise<Peer>;
+
+/** When and how often a program that died is started again. */
+export interface RestartOptions {
+  /** Starts in a row, without RESET_MS of life between them, after which it is given up. Default: 5. */
+  attempts?: number;
+  /** Before the first start, in milliseconds; doubled for each further one. Default: 250. */
+  delayMs?: number;
+  /** The longest that it grows to. Default: 10 000. */
+  maxDelayMs?: number;
+}
+
+export interface Watchers {
+  /** Something worth telling that belongs to no call. */
+  onInfo?: ((info: Info) => void) | undefined;
+  /** The program died and will be started again. */
+  onRestart?: ((event: { error: SidecarError; attempt: number; delayMs: number }) => void) | undefined;
+  /** The program died, or was told to end by somebody else, and will not be started again. */
+  onExit?: ((error: SidecarError) => void) | undefined;
+}
+
+/** A program that lived this long had started well: the next death is the first in a row. */
+const RESET_MS = 60_000;
+
+/** From the start of the program to the answer of `init`; a virus scanner may read all of it first. */
+export const START_TIMEOUT_MS = 60_000;
+
+export class Supervisor {
+  readonly #launch: Launch;
+  readonly #restart: Required<RestartOptions> | undefined;
+  readonly #watchers: Watchers;
+  /** Makes a new program ready for calls: says init, loads what was loaded. */
+  readonly #prepare: (connection: Connection) => Promise<void>;
+  #peer: Peer | undefined;
+  #connection: Connection | undefined; // while it is ready for calls
+  #waiting: Call[] = []; // for the next program
+  #over: SidecarError | undefined; // no program will come any more
+  #attempt = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    launch: Launch,
+    prepare: (connection: Connection) => Promise<void>,
+    restart: RestartOptions | boolean | undefined,
+    watchers: Watchers,
+  ) {
+    this.#launch = launch;
+    this.#prepare = prepare;
+    if (restart) {
+      const given = restart === true ? {} : restart;
+      this.#restart = { attempts: 5, delayMs: 250, maxDelayMs: 10_000, ...given };
+    }
+    this.#watchers = watchers;
+  }
+
+  /** Send a call now, or to the program that is being started. */
+  send(call: Call): void {
+    if (this.#connection) return this.#connection.send(call);
+    if (this.#over) return call.fail(this.#over);
+    this.#waiting.push(call);
+    refer(this.#timer, true);
+  }
+
+  /** Start the program for the first time. Rejects if it cannot be used. */
+  async start(): Promise<void> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      const reason = notStarted(error);
+      this.#finish(reason);
+      await this.#peer?.stop();
+      throw reason;
+    }
+  }
+
+  /** From now on an end of the program is no accident. */
+  closing(): void {
+    this.#over ??= new SidecarError("closed", "The program was told to end.");
+  }
+
+  /** End the program, gently at first; resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.closing();
+    this.#finish(this.#over as SidecarError);
+    await this.#peer?.stop();
+  }
+
+  async #begin(): Promise<void> {
+    let connection: Connection | undefined;
+    const peer = await this.#launch((message) => connection?.accept(message));
+    const started = Date.now();
+    this.#peer = peer;
+    connection = new Connection(peer.transport, (info) => this.#watchers.onInfo?.(info));
+    const { ended } = peer;
+    const gone = ended.then((error) => {
+      connection.end(this.#over ?? error);
+      throw error;
+    });
+    gone.catch(() => {});
+    if (this.#over) return void peer.stop();
+    await within(START_TIMEOUT_MS, Promise.race([this.#prepare(connection), gone]));
+    if (this.#over) return;
+    this.#connection = connection;
+    gone.catch((error: SidecarError) => this.#died(error, Date.now() - started));
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) connection.send(call);
+  }
+
+  #died(error: SidecarError, livedMs: number): void {
+    this.#connection = undefined;
+    this.#peer = undefined;
+    if (livedMs > RESET_MS) this.#attempt = 0;
+    this.#again(error);
+  }
+
+  #again(error: SidecarError): void {
+    const { attempts, delayMs, maxDelayMs } = this.#restart ?? { attempts: 0, delayMs: 0, maxDelayMs: 0 };
+    if (this.#over) return;
+    if (this.#attempt >= attempts) {
+      this.#finish(error);
+      this.#watchers.onExit?.(error);
+      return;
+    }
+    const wait = Math.min(delayMs * 2 ** this.#attempt, maxDelayMs);
+    this.#attempt += 1;
+    this.#timer = setTimeout(() => this.#retry(), wait);
+    refer(this.#timer, this.#waiting.some((call) => !call.settled));
+    this.#watchers.onRestart?.({ error, attempt: this.#attempt, delayMs: wait });
+  }
+
+  async #retry(): Promise<void> {
+    this.#timer = undefined;
+    try {
+      await this.#begin();
+    } catch (error) {
+      const peer = this.#peer;
+      this.#peer = undefined;
+      await peer?.stop();
+      this.#again(notStarted(error));
+    }
+  }
+
+  #finish(error: SidecarError): void {
+    this.#over ??= error;
+    clearTimeout(this.#timer);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const call of waiting) call.fail(error);
+  }
+}
+
+/** A program that ends before it has answered `init` has not started. */
+function notStarted(error: unknown): SidecarError {
+  if (error instanceof SidecarError && error.kind !== "exited") return error;
+  const { message, data } = error instanceof SidecarError ? error : { message: String(error), data: {} };
+  return new SidecarError("startFailed", message, { data: { ...data, retryable: false }, cause: error });
+}
+
+/** Whether a timer keeps Node's process alive; a browser has no such notion. */
+function refer(timer: unknown, alive: boolean): void {
+  const node = timer as { ref?(): void; unref?(): void } | undefined;
+  if (alive) node?.ref?.();
+  else node?.unref?.();
+}
+
+/** The promise, or an error if it takes longer. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `The program did not answer \`init\` within ${ms / 1000} s. Is it llama-sidecar?`;
+    timer = setTimeout(() => reject(new SidecarError("startFailed", message)), ms);
+    refer(timer, false);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,238 @@
+// The client on the real program and the real model.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Ajv } from "ajv";
+import { getLlama, METHODS, SidecarError } from "../dist/index.mjs";
+import { ask, command, modelPath, schema, start, startContext, TIMEOUT, textOf } from "./program.mjs";
+
+assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
+
+const { requests } = schema("methods.json");
+const { components } = schema("../sidecar/message_handler/openrpc.json");
+const ajv = new Ajv({ strict: false });
+ajv.addSchema({ $id: "openrpc", components });
+
+test("the main job, with promises and with loops", TIMEOUT, async (t) => {
+  const loads = [];
+  const llama = await start(t);
+  assert.equal(llama.info.protocolVersion, 1);
+  const model = await llama.loadModel({ path: modelPath, onProgress: ({ progress }) => loads.push(progress) });
+  assert.equal(loads.at(-1), 1);
+  assert.deepEqual([model.modelId, model.architecture], ["model-1", "llama"]);
+  const context = await model.createContext({ contextSize: 1024 });
+  assert.deepEqual([context.contextId, context.contextSize, context.model], ["context-1", 1024, model]);
+
+  const seen = new Set();
+  const answer = await context.chat(ask("Say hello.", { onProgress: ({ progressType }) => seen.add(progressType) }));
+  assert.ok(seen.has("prompt") && seen.has("generate"));
+  const stream = context.chat(ask("Say hello."));
+  assert.equal(await textOf(stream), answer.message.content);
+  assert.equal((await stream).message.content, answer.message.content);
+  const { text } = await context.complete({ prompt: "Once upon a time", temperature: 0, maxTokens: 4, stream: false });
+  assert.ok(text.length > 0);
+
+  const { tokens } = await model.tokenize({ text: "Hello world" });
+  assert.deepEqual(tokens, [19556, 905]);
+  assert.equal((await model.detokenize({ tokens })).text, "Hello world");
+  assert.match((await model.applyTemplate({ messages: ask("Hi").messages })).prompt, /assistant/);
+
+  const before = await llama.status();
+  assert.deepEqual([before.models.length, before.contexts.length], [1, 1]);
+  await context.dispose();
+  await context.dispose();
+  await assert.rejects(context.chat(ask("Hi")), { kind: "closed" });
+  await model[Symbol.asyncDispose]();
+  await assert.rejects(model.tokenize({ text: "Hi" }), { kind: "closed" });
+  const after = await llama.status();
+  assert.deepEqual([after.models.length, after.contexts.length], [0, 0]);
+  await llama.dispose();
+  await assert.rejects(llama.ping(), { kind: "closed" });
+});
+
+/** A request's params from the contract's first example of them, made fit for this machine. */
+function exampleOf(method, { folder, modelId, contextId }) {
+  const name = `../schema/examples/${requests[method].params}`;
+  const [file] = readdirSync(new URL(`../../schema/examples/${requests[method].params}`, import.meta.url)).sort();
+  const params = structuredClone(schema(`${name}/${file}`));
+  const fit = { modelId, contextId, modelsDirectory: folder, folders: [folder], path: modelPath, gpu: "cpu", maxTokens: 8 };
+  delete params.endpoint; // program.mjs sets one that leads nowhere
+  delete params.processId;
+  if (method === "deleteModel") fit.path = join(folder, "nothing.gguf");
+  if (params.model?.startsWith("https:")) params.model = "hf:nobody/nothing";
+  for (const key of Object.keys(params)) if (key in fit) params[key] = fit[key];
+  if (method === "deleteModel" || method === "downloadModel") params.modelsDirectory = folder;
+  if (method === "complete" || method === "chat") params.maxTokens = 8;
+  return params;
+}
+
+/** The object that has a method, by what the method's params are about. */
+const holder = (method, { llama, model, context }) => {
+  const member = method.split(".").at(-1);
+  const owner = [llama, model, context].find((object) => typeof object[member] === "function");
+  return [owner, member];
+};
+
+/** These end what the others need, so they come last, in this order. */
+const ENDS = ["disposeContext", "unloadModel", "shutdown"];
+
+test("every method of the contract is there, and answers as the contract says", TIMEOUT, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const objects = await startContext(t, { context: { contextSize: 256 } });
+  const ids = { modelId: objects.model.modelId, contextId: objects.context.contextId };
+  for (const method of [...METHODS.filter((name) => !ENDS.includes(name)), ...ENDS]) {
+    await t.test(method, async () => {
+      const params = exampleOf(method, { folder, ...ids });
+      const [owner, member] = holder(method, objects);
+      try {
+        const result = await owner[member](params);
+        const validate = ajv.getSchema(`openrpc#/components/schemas/${requests[method].result}`);
+        // A model or a context has no members of its own but the result's.
+        assert.ok(validate(JSON.parse(JSON.stringify({ result })).result), ajv.errorsText(validate.errors));
+      } catch (error) {
+        assert.ok(error instanceof SidecarError, error);
+        assert.ok(requests[method].errors.includes(error.kind), `${error.kind}: ${error.message}`);
+        assert.equal(typeof error.data.remedy, "string");
+      }
+    });
+  }
+});
+
+test("every method can be aborted, before it is sent and right after", TIMEOUT, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const objects = await startContext(t);
+  for (const method of METHODS.filter((name) => !ENDS.includes(name))) {
+    const { modelId } = objects.model;
+    const params = exampleOf(method, { folder, modelId, contextId: objects.context.contextId });
+    const [owner, member] = holder(method, objects);
+    await assert.rejects(owner[member]({ ...params, signal: AbortSignal.abort() }), { name: "AbortError" });
+    const controller = new AbortController();
+    const call = owner[member]({ ...params, signal: controller.signal });
+    controller.abort();
+    // It may have ended first; what it must not do is to hang, or to fail in another way.
+    await call.then(() => {}, (error) => {
+      const allowed = ["aborted", ...requests[method].errors];
+      assert.ok(allowed.includes(error.kind), `${method}: ${error.stack}`);
+    });
+  }
+  assert.ok((await objects.llama.ping()).uptimeMs > 0);
+  assert.equal((await objects.llama.status()).requests.length, 0);
+});
+
+test("an aborted load and an aborted generation tell how far they came", TIMEOUT, async (t) => {
+  const { llama, model, context } = await startContext(t);
+  const stopping = new AbortController();
+  const load = llama.loadModel({ path: modelPath, useMmap: false, signal: stopping.signal, onProgress: () => stopping.abort() });
+  await assert.rejects(load, { name: "AbortError" });
+
+  const reason = new Error("the user pressed stop");
+  const controller = new AbortController();
+  let text = "";
+  await assert.rejects(
+    async () => {
+      for await (const { delta } of context.chat(ask("Tell a story.", { maxTokens: 500, ignoreEos: true, signal: controller.signal }))) {
+        text += delta;
+        if (text.length > 20) controller.abort(reason);
+      }
+    },
+    (error) => {
+      assert.equal(error.cause, reason);
+      assert.equal(error.partial.text, text);
+      return true;
+    },
+  );
+  for await (const _ of context.chat(ask("Tell a story.", { maxTokens: 500, ignoreEos: true }))) break;
+  assert.equal((await llama.status()).requests.length, 0);
+  assert.ok((await model.tokenize({ text: "still there" })).tokens.length > 0);
+});
+
+test("eight streams at once, each its own text", TIMEOUT, async (t) => {
+  const { context } = await startContext(t, { context: { contextSize: 256, sequences: 8 } });
+  const prompts = Array.from({ length: 8 }, (_, i) => `Story number ${i}: once upon a time`);
+  const streams = prompts.map((prompt) => context.complete({ prompt, temperature: 0, maxTokens: 12 }));
+  const texts = await Promise.all(streams.map(textOf));
+  const results = await Promise.all(streams);
+  assert.deepEqual(texts, results.map(({ text }) => text));
+});
+
+test("characters that break readers of lines come through in both directions", TIMEOUT, async (t) => {
+  const { model, context } = await startContext(t);
+  const text = "Grüße 👋🏽 \u2028\u2029\u0085\r\n日本語 \u0000 end";
+  const { tokens } = await model.tokenize({ text });
+  assert.equal((await model.detokenize({ tokens })).text, text);
+  // Tokens of the text itself, so that the model goes on in kind: its pieces end within characters.
+  const stream = context.complete({ prompt: "👋🏽 🎉 🚀 👋🏽 🎉 🚀 👋🏽 🎉 🚀", temperature: 0, maxTokens: 16, ignoreEos: true });
+  const pieces = [];
+  for await (const { delta } of stream) pieces.push(delta);
+  const whole = (await stream).text;
+  assert.equal(pieces.join(""), whole);
+  assert.match(whole, /\p{Extended_Pictographic}/u);
+  for (const piece of pieces) assert.ok(!/[\ud800-\udbff]$|^[\udc00-\udfff]/.test(piece), JSON.stringify(piece));
+});
+
+test("a message of 8 MB passes in both directions", TIMEOUT, async (t) => {
+  const { model, llama } = await startContext(t);
+  const tokens = Array.from({ length: 1_400_000 }, () => 19556);
+  const { text } = await model.detokenize({ tokens });
+  assert.equal(text.length, 5 * tokens.length);
+  await assert.rejects(model.tokenize({ text: "x".repeat(8_000_000), nonsense: true }), { kind: "invalidParams" });
+  assert.ok((await llama.ping()).uptimeMs > 0);
+});
+
+test("a consumer that stops reading holds up nothing, and gets all of it later", TIMEOUT, async (t) => {
+  const { llama, context } = await startContext(t, { context: { sequences: 2 } });
+  const long = { prompt: "Once upon a time", temperature: 0, maxTokens: 60, ignoreEos: true };
+  const lazy = context.complete(long);
+  const iterator = lazy[Symbol.asyncIterator]();
+  let text = (await iterator.next()).value.delta;
+  assert.ok(await context.chat(ask("Say hello.")));
+  assert.ok(await llama.ping());
+  await lazy;
+  const rest = await iterator.next();
+  assert.ok((await iterator.next()).done, "what waited came as one piece");
+  text += rest.value.delta;
+  assert.equal(text, (await lazy).text);
+});
+
+test("10,000 small calls leave no memory behind", TIMEOUT, async (t) => {
+  const llama = await start(t);
+  const calls = async (count) => {
+    for (let i = 0; i < count; i += 500) await Promise.all(Array.from({ length: 500 }, () => llama.ping()));
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const signal = new AbortController().signal;
+  for (let i = 0; i < 100; i++) await llama.ping({ signal });
+  const before = await calls(2_000);
+  const after = await calls(10_000);
+  assert.ok(after - before < 1_000_000, `${after - before} bytes more`);
+});
+
+test("an error of the program is a SidecarError with all that is known", TIMEOUT, async (t) => {
+  const llama = await start(t);
+  const error = await llama.loadModel({ path: "nowhere.gguf" }).catch((reason) => reason);
+  assert.ok(error instanceof SidecarError);
+  const known = { name: error.name, code: error.code, kind: error.kind, retryable: error.retryable };
+  assert.deepEqual(known, { name: "SidecarError", code: 1020, kind: "fileNotFound", retryable: false });
+  assert.match(error.message, /nowhere\.gguf/);
+  const copy = JSON.parse(JSON.stringify(error));
+  assert.deepEqual([copy.kind, copy.message, copy.data], [error.kind, error.message, error.data]);
+  await assert.rejects(llama.request("loadModel", {}), { kind: "invalidParams" });
+});
+
+test("the program is shut down in order", TIMEOUT, async () => {
+  const llama = await getLlama({ program: command, restart: true });
+  assert.equal(await llama.shutdown(), null);
+  await assert.rejects(llama.ping(), { kind: "closed" });
+  await llama.dispose();
+});

@@ -1,0 +1,146 @@
+// The Tauri example as it is: built with the real crates, in a real window of WebKitGTK on a virtual screen, with a
+// spawned program; driven as a person would, through WebKit's own driver. Linux only; `npm run test:tauri`.
+//
+// The first build takes minutes. Cargo keeps it in the folder CARGO_TARGET_DIR; SCREENSHOT names a file to keep.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { alive, modelPath, PROGRAM_FILE, until } from "../program.mjs";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const sources = here("../../examples/tauri-chat/src-tauri");
+const target = process.env.CARGO_TARGET_DIR ?? here("../../../out/tauri");
+const app = join(target, "debug", "llama-chat");
+const BUILD = { timeout: 45 * 60_000 };
+const POLL_MS = 200; // each look runs a script in the window
+const LONG = { timeout: 120_000 };
+const ELEMENT = "element-6066-11e4-a52e-4f735466cecf"; // WebDriver's own name for a reference
+
+let folder;
+let screen;
+let driver;
+let url;
+
+/** A free port of this machine. */
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+before(async () => {
+  execFileSync(process.execPath, [here("../../examples/prepare.mjs"), here("../../examples/tauri-chat/ui")]);
+  const triple = execFileSync("rustc", ["--print", "host-tuple"], { encoding: "utf8" }).trim();
+  mkdirSync(join(sources, "binaries"), { recursive: true });
+  copyFileSync(PROGRAM_FILE, join(sources, "binaries", `llama-sidecar-${triple}`));
+  const env = { ...process.env, CARGO_TARGET_DIR: target };
+  execFileSync("cargo", ["build", "--quiet"], { cwd: sources, env, stdio: "inherit" });
+
+  folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
+  screen = spawn("Xvfb", ["-displayfd", "1", "-screen", "0", "900x760x24", "-nolisten", "tcp"], { stdio: ["ignore", "pipe", "ignore"] });
+  const display = await new Promise((resolve) => screen.stdout.once("data", (text) => resolve(`:${String(text).trim()}`)));
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  driver = spawn("WebKitWebDriver", [`--port=${port}`], {
+    stdio: "ignore",
+    cwd: dirname(modelPath), // so that its name is enough
+    env: {
+      ...process.env,
+      DISPLAY: display,
+      XDG_DATA_HOME: folder,
+      XDG_CACHE_HOME: folder,
+      TAURI_AUTOMATION: "true",
+      TAURI_WEBVIEW_AUTOMATION: "true",
+      WEBKIT_DISABLE_DMABUF_RENDERER: "1", // there is no graphics card
+      NO_AT_BRIDGE: "1",
+    },
+  });
+  await until(() => fetch(`${url}/status`).then(({ ok }) => ok, () => false));
+}, BUILD);
+
+after(() => {
+  driver?.kill();
+  screen?.kill();
+  if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function ask(method, path, body) {
+  const response = await fetch(url + path, { method, body: body && JSON.stringify(body) });
+  const { value } = await response.json();
+  if (!response.ok) throw new Error(`${path}: ${value.error}: ${value.message}`);
+  return value;
+}
+
+/** An app with its window; `pids` are those of the app and of what it started. */
+async function open() {
+  const options = { "webkitgtk:browserOptions": { binary: app, args: [] } };
+  const { sessionId } = await ask("POST", "/session", { capabilities: { alwaysMatch: options } });
+  const session = `/session/${sessionId}`;
+  const evaluate = (script) => ask("POST", `${session}/execute/sync`, { script: `return ${script}`, args: [] });
+  const type = async (selector, text) => {
+    const { [ELEMENT]: id } = await ask("POST", `${session}/element`, { using: "css selector", value: selector });
+    await ask("POST", `${session}/element/${id}/clear`, {});
+    await ask("POST", `${session}/element/${id}/value`, { text });
+  };
+  await until(() => evaluate(`"ready" in (document.body?.dataset ?? {})`), POLL_MS);
+  return { session, evaluate, type };
+}
+
+/** The app that is open, first, and all that it started, by what /proc tells. */
+function processes() {
+  const parents = new Map();
+  const found = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
+    try {
+      // "pid (name) state parent …"; the name may hold anything.
+      parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ")[1]));
+      if (readlinkSync(`/proc/${pid}/exe`) === app) found.push(pid);
+    } catch {} // gone, or not ours
+  }
+  for (const parent of found) {
+    for (const [pid, its] of parents) if (its === parent) found.push(pid);
+  }
+  return found;
+}
+
+/** Loads the model and has a question answered, two sentences or so; returns what is on the screen. */
+async function converse({ evaluate, type }, question) {
+  await type("#model", `${basename(modelPath)}\uE007`);
+  await until(() => evaluate(`!document.getElementById("prompt").disabled`), POLL_MS);
+  await type("#prompt", `${question}\uE007`);
+  const running = `document.querySelector(".running")`;
+  const enough = process.env.SCREENSHOT ? 1200 : 150; // characters
+  await until(() => evaluate(`document.querySelector(".turn.assistant")?.textContent.length > ${enough} || !${running}`), POLL_MS);
+  await evaluate(`document.getElementById("stop").click()`);
+  await until(() => evaluate(`!${running}`), POLL_MS);
+  assert.equal(await evaluate(`document.getElementById("error").textContent`), "");
+  return evaluate(`document.querySelector(".turn.assistant").textContent`);
+}
+
+test("a question is typed, its answer is on the screen; closing the window leaves no process", LONG, async () => {
+  const window = await open();
+  assert.notEqual(await converse(window, "Why is the sky blue?"), "");
+  if (process.env.SCREENSHOT) {
+    writeFileSync(process.env.SCREENSHOT, Buffer.from(await ask("GET", `${window.session}/screenshot`), "base64"));
+  }
+  const running = processes();
+  assert.ok(running.length >= 5, "the app, two of WebKit's, the router, an engine");
+  await ask("DELETE", `${window.session}/window`);
+  await until(() => !running.some(alive));
+});
+
+test("an app that is killed leaves no process", LONG, async () => {
+  const window = await open();
+  assert.notEqual(await converse(window, "Say hello."), "");
+  const running = processes();
+  process.kill(running[0], "SIGKILL");
+  await until(() => !running.some(alive));
+});

@@ -1,0 +1,121 @@
+// The packages as they are published: packed, installed into an empty folder, found there, run.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { fileURLToPath } from "node:url";
+import { command, PROGRAM_FILE } from "./program.mjs";
+
+const run = promisify(execFile);
+const shim = fileURLToPath(new URL("..", import.meta.url));
+const MAX_PACKED_BYTES = 100_000;
+
+/** npm as it runs these tests, else the one on the PATH. */
+const npm = (args, cwd) =>
+  process.env.npm_execpath
+    ? run(process.execPath, [process.env.npm_execpath, ...args], { cwd })
+    : run(process.platform === "win32" ? "npm.cmd" : "npm", args, { cwd, shell: process.platform === "win32" });
+
+let root;
+let app;
+let packed;
+
+before(async () => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), "llama-sidecar-")));
+  const python = existsSync(command[0]) ? command[0] : "python";
+  await run(python, [join(shim, "../build/npm.py"), "--program", PROGRAM_FILE, "--out", root]);
+  const platform = join(root, "@llama-sidecar", `${process.platform}-${process.arch}`);
+  const { stdout } = await npm(["pack", "--json", "--pack-destination", root, join(root, "llama-sidecar"), platform], root);
+  packed = JSON.parse(stdout);
+  app = join(root, "app");
+  mkdirSync(app);
+  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", version: "1.0.0" }));
+  const files = packed.map(({ filename }) => join(root, filename));
+  await npm(["install", "--offline", "--no-audit", "--no-fund", ...files], app);
+});
+
+after(() => rmSync(root, { recursive: true, force: true }));
+
+test("the main package is small, and holds no sources, tests or scripts", () => {
+  const [main] = packed;
+  assert.ok(main.size <= MAX_PACKED_BYTES, `${main.size} bytes`);
+  for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|package\.json|README\.md|LICENSE)$/);
+  const manifest = JSON.parse(readFileSync(join(app, "node_modules/llama-sidecar/package.json"), "utf8"));
+  const platform = `${process.platform}-${process.arch}`;
+  assert.deepEqual(manifest.optionalDependencies, { [`@llama-sidecar/${platform}`]: manifest.version });
+  assert.match(manifest.platforms[platform].sha256, /^[0-9a-f]{64}$/);
+  assert.equal(manifest.dependencies, undefined);
+  assert.equal(manifest.private, undefined);
+});
+
+const USE = `
+  const llama = await getLlama({ gpu: "cpu" });
+  console.log(llama.info.protocolVersion, (await llama.ping()).uptimeMs > 0);
+  const error = await llama.loadModel({ path: "nowhere" }).catch((reason) => reason);
+  console.log(error instanceof SidecarError, error.kind);
+  await llama.dispose();`;
+
+for (const [name, code] of [
+  ["app.mjs", `import { getLlama, SidecarError } from "llama-sidecar"; ${USE}`],
+  ["app.cjs", `const { getLlama, SidecarError } = require("llama-sidecar"); (async () => { ${USE} })();`],
+  ["both.mjs", `import { createRequire } from "node:module"; import { SidecarError } from "llama-sidecar";
+    const { getLlama } = createRequire(import.meta.url)("llama-sidecar"); ${USE}`],
+]) {
+  test(`it runs from an empty folder: ${name}`, { timeout: 60_000 }, async () => {
+    writeFileSync(join(app, name), code);
+    const env = { ...process.env };
+    delete env.LLAMA_SIDECAR_PATH;
+    const { stdout } = await run(process.execPath, [name], { cwd: app, env });
+    assert.equal(stdout, "1 true\ntrue fileNotFound\n");
+  });
+}
+
+test("every entry can be imported and required", async () => {
+  const code = `
+    const { createRequire } = await import("node:module");
+    const require = createRequire(process.cwd() + "/x.js");
+    const MARKS = ["default", "module.exports", "__esModule"]; // what Node makes of CommonJS, depending on its version
+    for (const entry of ["llama-sidecar", "llama-sidecar/port"]) {
+      const names = Object.keys(await import(entry)).filter((name) => !MARKS.includes(name));
+      const required = Object.keys(require(entry));
+      if (names.sort().join() !== required.sort().join()) throw new Error(entry + ": " + names + " / " + required);
+    }
+    for (const entry of ["electron", "electron/preload", "tauri"]) {
+      require("fs").accessSync(require.resolve("llama-sidecar/" + entry));
+    }`;
+  await run(process.execPath, ["--input-type=module", "-e", code], { cwd: app });
+});
+
+test("its types serve both kinds of importer", { timeout: 60_000 }, async () => {
+  const code = `
+    import { getLlama, type Context, type SidecarError } from "llama-sidecar";
+    import { llamaOverPort } from "llama-sidecar/port";
+    export async function answer(context: Context): Promise<string> {
+      const stream = context.chat({ messages: [{ role: "user", content: "Hi" }], maxTokens: 8 });
+      for await (const part of stream) console.log(part.delta, part.segment);
+      return (await stream).message.content;
+    }
+    export const start = () => getLlama({ gpu: "auto", restart: { attempts: 3 } });
+    export const kind = (error: SidecarError) => error.kind === "engineCrashed" || error.kind === "exited";
+    // @ts-expect-error: no such option
+    void getLlama({ treads: 4 });
+    void llamaOverPort;`;
+  for (const name of ["types.mts", "types.cts"]) writeFileSync(join(app, name), code);
+  const compilerOptions = { module: "NodeNext", target: "ES2022", strict: true, noEmit: true, types: ["node"], typeRoots: [join(shim, "node_modules/@types")] };
+  writeFileSync(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["types.mts", "types.cts"] }));
+  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
+  await run(process.execPath, [tsc, "-p", app]).catch(({ stdout }) => assert.fail(stdout));
+});
+
+test("the platform's package brings the program, executable", () => {
+  const folder = join(app, "node_modules/@llama-sidecar", `${process.platform}-${process.arch}`);
+  const program = join(folder, process.platform === "win32" ? "llama-sidecar.exe" : "llama-sidecar");
+  assert.ok(statSync(program).mode & 0o100 || process.platform === "win32");
+  const { os, cpu } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  assert.deepEqual([os, cpu], [[process.platform], [process.arch]]);
+});

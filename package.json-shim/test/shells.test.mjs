@@ -1,0 +1,164 @@
+// Electron and Tauri: our entries on stand-ins of what those packages talk to, and on the real program. The
+// stand-in for Electron has the shape of its ports and of its IPC; Tauri's is its own mock of the IPC, under its
+// own plugin.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
+import { createRequire, Module } from "node:module";
+import { test } from "node:test";
+import { MessageChannel } from "node:worker_threads";
+import { clearMocks, mockIPC } from "@tauri-apps/api/mocks";
+import { alive, ask, command, modelPath, TIMEOUT, textOf, until } from "./program.mjs";
+
+/** The end of a channel in Electron's main process: an EventEmitter of events that have `data`. */
+class MessagePortMain extends EventEmitter {
+  constructor(port) {
+    super();
+    this.transferred = port;
+    for (const type of ["message", "close"]) port.on(type, (data) => this.emit(type, { data, ports: [] }));
+  }
+  postMessage(message) {
+    this.transferred.postMessage(message);
+  }
+  start() {
+    this.transferred.start();
+  }
+  close() {
+    this.transferred.close();
+  }
+}
+
+class MessageChannelMain {
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.port2 = new MessagePortMain(port2);
+    this.port1 = Object.assign(new EventEmitter(), { transferred: port1, postMessage() {}, start() {}, close() {} });
+  }
+}
+
+/** Loads our files with a stand-in for the package `electron`. */
+function withElectron(t, electron) {
+  const load = Module._load;
+  t.after(() => {
+    Module._load = load;
+  });
+  Module._load = (request, ...rest) => (request === "electron" ? electron : load(request, ...rest));
+  return createRequire(import.meta.url);
+}
+
+test("Electron: a page gets a worker through the preload script, and the worker ends with it", TIMEOUT, async (t) => {
+  const ipcRenderer = new EventEmitter();
+  const webContents = Object.assign(new EventEmitter(), { ipc: new EventEmitter(), mainFrame: { name: "main" } });
+  webContents.postMessage = (channel, message, ports) =>
+    ipcRenderer.emit(channel, { ports: ports.map((port) => port.transferred) }, message);
+  ipcRenderer.send = (channel) => webContents.ipc.emit(channel, { senderFrame: webContents.mainFrame });
+  const page = new EventEmitter();
+  Object.assign(globalThis, {
+    addEventListener: (type, listener) => page.on(type, listener),
+    removeEventListener: (type, listener) => page.off(type, listener),
+    postMessage: (data, _origin, ports = []) =>
+      queueMicrotask(() => page.emit("message", { source: globalThis, data, ports })),
+  });
+  t.after(() => {
+    for (const name of ["addEventListener", "removeEventListener", "postMessage"]) delete globalThis[name];
+  });
+  const require = withElectron(t, { ipcRenderer, MessageChannelMain });
+  const { serveWindow, disposeBeforeQuit } = require("../dist/node/electron/main.js");
+  const served = serveWindow(webContents, { program: command });
+  require("../dist/node/electron/preload.js");
+
+  const { getLlama } = await import("../dist/port.mjs");
+  webContents.ipc.emit("llama-sidecar:connect", { senderFrame: { name: "an advertisement" } });
+  const llama = await getLlama({ gpu: "cpu", maxThreads: 1 });
+  const model = await llama.loadModel({ path: modelPath });
+  const context = await model.createContext({ contextSize: 512 });
+  const stream = context.chat(ask("Say hello."));
+  assert.equal(await textOf(stream), (await stream).message.content);
+  const { processes } = await llama.status();
+
+  // A page that is loaded anew asks again; the one before it is served no longer.
+  const again = await getLlama({ gpu: "cpu" });
+  await until(() => !processes.some(({ pid }) => alive(pid)));
+  await assert.rejects(llama.ping());
+  const later = (await again.status()).processes;
+
+  const app = new EventEmitter();
+  const quit = new Promise((resolve) => {
+    app.quit = resolve;
+  });
+  disposeBeforeQuit(app, served);
+  let prevented = false;
+  app.emit("before-quit", { preventDefault: () => (prevented = true) });
+  await quit;
+  assert.ok(prevented);
+  await until(() => !later.some(({ pid }) => alive(pid)));
+});
+
+/** Tauri's side of the plugin, as far as it is used: a child process whose bytes go through a channel. */
+function shell(t, [path, ...args]) {
+  const calls = [];
+  const children = new Map();
+  globalThis.window = globalThis;
+  mockIPC((name, payload) => {
+    calls.push([name, payload]);
+    const child = children.get(payload.pid);
+    if (name === "plugin:shell|spawn") {
+      if (payload.program !== "binaries/llama-sidecar") throw new Error(`program not allowed: ${payload.program}`);
+      const program = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"] });
+      const tell = (event, payload_) => payload.onEvent.onmessage({ event, payload: payload_ });
+      program.stdout.on("data", (chunk) => tell("Stdout", [...chunk]));
+      program.stderr.on("data", (chunk) => tell("Stderr", [...chunk]));
+      program.on("close", (code) => tell("Terminated", { code, signal: null }));
+      children.set(program.pid, program);
+      return program.pid;
+    }
+    if (name === "plugin:shell|stdin_write") {
+      // Later writes may take less time than earlier ones: the client must wait for each.
+      const delay = Math.random() * 3;
+      return new Promise((resolve) => setTimeout(() => resolve(void child.stdin.write(payload.buffer)), delay));
+    }
+    if (name === "plugin:shell|kill") child.kill("SIGKILL");
+    return undefined;
+  });
+  t.after(() => {
+    for (const child of children.values()) child.kill("SIGKILL");
+    clearMocks();
+    delete globalThis.window;
+  });
+  return { calls, children };
+}
+
+test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
+  const { calls, children } = shell(t, command);
+  const { getLlama } = await import("../dist/tauri.mjs");
+  const llama = await getLlama({ gpu: "cpu", maxThreads: 1, restart: { delayMs: 10 } });
+  assert.deepEqual(calls[0][1].options, { encoding: "raw", sidecar: true });
+  const pings = await Promise.all(Array.from({ length: 50 }, () => llama.ping()));
+  assert.equal(pings.length, 50);
+  const model = await llama.loadModel({ path: modelPath });
+  const context = await model.createContext({ contextSize: 512 });
+  const stream = context.chat(ask("Antworte: Grüße 👋🏽 \u2028 bitte."));
+  assert.equal(await textOf(stream), (await stream).message.content);
+  await assert.rejects(context.chat(ask("Tell a story.", { maxTokens: 900, signal: AbortSignal.timeout(50), ignoreEos: true })), {
+    name: "AbortError",
+  });
+
+  const [first] = children.keys();
+  const open = context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
+  children.get(first).kill("SIGKILL");
+  await assert.rejects(open, { kind: "exited" });
+  assert.ok((await context.chat(ask("Say hello."))).message.content);
+  await llama.dispose();
+  for (const pid of children.keys()) await until(() => !alive(pid));
+  assert.ok(!calls.some(([name]) => name === "plugin:shell|kill"), "it ended by itself");
+});
+
+test("Tauri: a program that is not allowed is told with what to allow", TIMEOUT, async (t) => {
+  shell(t, command);
+  const { getLlama } = await import("../dist/tauri.mjs");
+  await assert.rejects(getLlama({ program: "binaries/other" }), {
+    kind: "startFailed",
+    message: /binaries\/other.*not allowed.*shell:allow-spawn/s,
+  });
+});

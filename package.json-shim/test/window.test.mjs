@@ -1,0 +1,219 @@
+// The chat window of the examples in headless Chromium, over a real program: the test stands in for Electron's main
+// process and preload script, and for the person.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { LlamaWorker } from "../dist/index.mjs";
+import { command, modelPath, TIMEOUT, until } from "./program.mjs";
+
+const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => path && existsSync(path),
+);
+const skip = CHROMIUM ? false : "needs Chromium: install it, or name it in CHROMIUM";
+const GREETING = "Say hello.";
+const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript" };
+
+/** What the preload script does in Electron, with two functions in place of its port to the main process. */
+const PRELOAD = `addEventListener("message", ({ source, data }) => {
+  if (source !== window || data !== "llama-sidecar:connect") return;
+  const { port1, port2 } = new MessageChannel();
+  port2.onmessage = ({ data }) => toWorker(JSON.stringify(data));
+  window.fromWorker = (message) => port2.postMessage(message);
+  window.postMessage("llama-sidecar:port", "*", [port1]);
+});`;
+
+/** A page of Chromium, by the DevTools protocol over a pipe: messages that end with a zero byte. */
+class Page {
+  #lastId = 0;
+  #open = new Map();
+  #rest = "";
+  onCall = () => {};
+
+  static async open(folder, url) {
+    const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--window-size=760,720"];
+    const quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+    const args = [...flags, ...quiet, `--user-data-dir=${join(folder, "chromium")}`, "about:blank"];
+    const page = new Page();
+    page.browser = spawn(CHROMIUM, args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    page.browser.stdio[4].setEncoding("utf8").on("data", (text) => page.#receive(text));
+    const { targetInfos } = await page.send("Target.getTargets");
+    const { targetId } = targetInfos.find(({ type }) => type === "page");
+    page.sessionId = (await page.send("Target.attachToTarget", { targetId, flatten: true })).sessionId;
+    await page.send("Page.enable");
+    await page.send("Runtime.enable");
+    await page.send("Runtime.addBinding", { name: "toWorker" });
+    await page.send("Page.addScriptToEvaluateOnNewDocument", { source: PRELOAD });
+    await page.send("Page.navigate", { url });
+    return page;
+  }
+
+  send(method, params = {}) {
+    const id = ++this.#lastId;
+    this.browser.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.sessionId })}\0`);
+    return new Promise((resolve, reject) => this.#open.set(id, { resolve, reject }));
+  }
+
+  async evaluate(expression) {
+    const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  }
+
+  text(selector) {
+    return this.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((e) => e.textContent).join("\\n")`);
+  }
+
+  /** Types into a field as a keyboard does, and presses Enter. */
+  async type(selector, text) {
+    await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).focus(); document.execCommand("selectAll")`);
+    await this.send("Input.insertText", { text });
+    for (const type of ["keyDown", "keyUp"]) {
+      await this.send("Input.dispatchKeyEvent", { type, key: "Enter", code: "Enter", text: "\r", windowsVirtualKeyCode: 13 });
+    }
+  }
+
+  async screenshot(path) {
+    writeFileSync(path, Buffer.from((await this.send("Page.captureScreenshot")).data, "base64"));
+  }
+
+  async close() {
+    const ended = new Promise((resolve) => this.browser.once("exit", resolve));
+    this.send("Browser.close").catch(() => {});
+    await ended;
+  }
+
+  #receive(text) {
+    const messages = (this.#rest + text).split("\0");
+    this.#rest = messages.pop();
+    for (const { id, result, error, method, params } of messages.map((message) => JSON.parse(message))) {
+      if (method === "Runtime.bindingCalled") this.onCall(JSON.parse(params.payload));
+      const open = this.#open.get(id);
+      this.#open.delete(id);
+      if (error) open?.reject(new Error(error.message));
+      else open?.resolve(result);
+    }
+  }
+}
+
+let folder;
+let server;
+let origin;
+let worker;
+let page;
+
+before(async () => {
+  if (skip) return;
+  folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
+  process.env.XDG_DATA_HOME = folder; // where models are kept
+  const ui = join(folder, "ui");
+  execFileSync(process.execPath, [fileURLToPath(new URL("../examples/prepare.mjs", import.meta.url)), ui]);
+  server = createServer((request, response) => {
+    if (request.url === "/smol.gguf") return sendModel(request, response);
+    const file = join(ui, request.url === "/" ? "index.html" : request.url);
+    if (!existsSync(file)) return response.writeHead(404).end();
+    response.writeHead(200, { "content-type": TYPES[extname(file)] }).end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  origin = `http://127.0.0.1:${server.address().port}`;
+  page = await Page.open(folder, `${origin}/`);
+  worker = new LlamaWorker({ program: command });
+  worker.port.on("message", ({ data }) => page.evaluate(`fromWorker(${JSON.stringify(data)})`).catch(() => {}));
+  page.onCall = (message) => {
+    // So that a busy machine is soon through, and no answer ends before it is stopped.
+    if (message.type === "init") message.options.maxThreads = 1;
+    if (message.type === "chat") {
+      const { options } = message;
+      Object.assign(options, options.messages.at(-1).content === GREETING ? { maxTokens: 16 } : { ignoreEos: true });
+    }
+    worker.port.postMessage(message);
+  };
+});
+
+after(async () => {
+  await worker?.terminate();
+  await page?.close();
+  server?.close();
+  server?.closeAllConnections();
+  if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** As a server of files does, ranges included. */
+function sendModel(request, response) {
+  const size = statSync(modelPath).size;
+  const [, from = "0", to = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const [start, end] = [Number(from), to === "" ? size - 1 : Math.min(Number(to), size - 1)];
+  const headers = { "content-length": end - start + 1, "accept-ranges": "bytes", etag: '"1"' };
+  if (request.headers.range) headers["content-range"] = `bytes ${start}-${end}/${size}`;
+  response.writeHead(request.headers.range ? 206 : 200, headers);
+  if (request.method === "HEAD") response.end();
+  else createReadStream(modelPath, { start, end }).pipe(response);
+}
+
+const LONG = { timeout: 2 * TIMEOUT.timeout, skip };
+
+test("a model is downloaded and loaded, with progress in front of the person", LONG, async () => {
+  await until(() => page.evaluate(`"ready" in (document.body?.dataset ?? {})`));
+  assert.equal(await page.text("#error"), "");
+  await page.evaluate(`window.seen = new Set();
+    new MutationObserver(() => seen.add(document.getElementById("doing").textContent.split(" ")[0]))
+      .observe(document.getElementById("doing"), { childList: true });`);
+  await page.type("#model", `${origin}/smol.gguf`);
+  await until(() => page.evaluate(`!document.getElementById("prompt").disabled || !document.getElementById("error").hidden`));
+  assert.equal(await page.text("#error"), "");
+  const seen = await page.evaluate("[...seen]");
+  assert.ok(seen.includes("Downloading") && seen.includes("Loading"), seen.join());
+  assert.match(await page.text("#speed"), /tokens of context/);
+});
+
+test("an answer is streamed, with its speed", LONG, async () => {
+  await page.type("#prompt", GREETING);
+  await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 2 && !document.querySelector(".running")`));
+  assert.equal(await page.text(".turn.user"), GREETING);
+  assert.ok((await page.text(".turn.assistant")).length > 0);
+  assert.match(await page.text("#speed"), /^\d+ tokens · [\d.–]+ tokens\/s$/);
+});
+
+test("an answer can be stopped, and what came of it stays", LONG, async () => {
+  await page.type("#prompt", "Write a very long story about a lighthouse keeper, with many chapters.");
+  await until(() => page.evaluate(`document.querySelector(".running")?.textContent.length > 10`));
+  await page.evaluate(`document.getElementById("stop").click()`);
+  await until(() => page.evaluate(`!document.querySelector(".running")`));
+  assert.ok(await page.evaluate(`document.getElementById("stop").hidden && document.getElementById("error").hidden`));
+  assert.ok((await page.text(".turn:last-child")).length > 10);
+  if (process.env.SCREENSHOT) await page.screenshot(process.env.SCREENSHOT);
+});
+
+test("a crash of the engine, and of the whole program, is survived in front of the person", LONG, async () => {
+  const kill = async (role) => {
+    const { result } = await new Promise((resolve) => {
+      const listener = ({ data }) => data.id === role && data.type === "response" && resolve(data);
+      worker.port.addEventListener("message", listener);
+      worker.port.postMessage({ type: "status", id: role });
+    });
+    process.kill(result.processes.find((p) => p.role === role && (role === "router" || p.modelId)).pid, "SIGKILL");
+  };
+  for (const role of ["engine", "router"]) {
+    await page.type("#prompt", "Write a very long story about a lighthouse keeper, with many chapters.");
+    await until(() => page.evaluate(`document.querySelector(".running")?.textContent.length > 10`));
+    await kill(role);
+    await until(() => page.evaluate(`!document.querySelector(".running")`));
+    assert.match(await page.text("#error"), /stopped unexpectedly/);
+    await page.type("#prompt", GREETING);
+    const turns = await page.evaluate(`document.querySelectorAll(".turn").length`);
+    await until(() => page.evaluate(`!document.querySelector(".running")`));
+    assert.ok((await page.text(".turn:last-child")).length > 0, `${turns} turns`);
+    assert.equal(await page.text("#error"), "");
+  }
+});
+
+test("a mistake is told as a sentence", LONG, async () => {
+  await page.type("#model", "/nowhere/model.gguf");
+  await until(() => page.evaluate(`!document.getElementById("error").hidden`));
+  assert.match(await page.text("#error"), /no file|There is no/i);
+});
