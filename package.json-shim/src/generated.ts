@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d89a20ce1c8283e)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 74d1e273897d517a)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -48,7 +48,7 @@ export type EstimateModelParams = {
    */
   endpoint?: string;
   /**
-   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
+   * Tokens that each sequence, or each text to be embedded, can hold. Default: what the model was trained on, at most 4096; for embeddings at most 2048.
    */
   contextSize?: number;
   /**
@@ -57,8 +57,7 @@ export type EstimateModelParams = {
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most.
-   * @default 512
+   * Tokens computed in one step at most. Default: 512; for embeddings 256, and a text that cannot be cut may take more.
    */
   batchSize?: number;
   /**
@@ -135,6 +134,10 @@ export type InspectModelParams1 =
  * "auto": where llama.cpp thinks it pays.
  */
 export type FlashAttention = boolean | "auto";
+/**
+ * `none`: a vector for each token; `mean`: their mean; `cls`, `last`: the first or last token's; `rank`: a score, for `rerank`.
+ */
+export type Pooling = "none" | "mean" | "cls" | "last" | "rank";
 export type DisposeContextResult = null;
 /**
  * Text that ends the generation; it is not part of the result.
@@ -149,10 +152,18 @@ export type Messages = Message[];
  */
 export type FinishReason = "stop" | "length" | "contextFull";
 /**
+ * Text, in which special tokens are recognised, or token ids.
+ */
+export type Text = string | Token[];
+/**
+ * As a list of numbers, or their bytes in base64.
+ */
+export type Vector = number[] | string;
+/**
  * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
  */
 export type Progress =
-  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress;
+  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EmbedProgress;
 export type Fraction = number | null;
 
 /**
@@ -208,6 +219,7 @@ export interface TypeMap {
   UnloadModelResult: UnloadModelResult;
   KvCacheType: KvCacheType;
   FlashAttention: FlashAttention;
+  Pooling: Pooling;
   CreateContextParams: CreateContextParams;
   CreateContextResult: CreateContextResult;
   DisposeContextParams: DisposeContextParams;
@@ -224,6 +236,14 @@ export interface TypeMap {
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
+  Text: Text;
+  EmbedParams: EmbedParams;
+  Vector: Vector;
+  EmbedResult: EmbedResult;
+  EmbedTimings: EmbedTimings;
+  RerankParams: RerankParams;
+  RerankResult: RerankResult;
+  RankedDocument: RankedDocument;
   TokenizeParams: TokenizeParams;
   TokenizeResult: TokenizeResult;
   DetokenizeParams: DetokenizeParams;
@@ -238,6 +258,7 @@ export interface TypeMap {
   QueueProgress: QueueProgress;
   PromptProgress: PromptProgress;
   GenerateProgress: GenerateProgress;
+  EmbedProgress: EmbedProgress;
   Info: Info;
   ErrorData: ErrorData;
   PartialResult: PartialResult;
@@ -794,17 +815,15 @@ export interface UnloadModelResult {
 export interface CreateContextParams {
   modelId: ModelId;
   /**
-   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
+   * Tokens that each sequence, or each text to be embedded, can hold. Default: what the model was trained on, at most 4096; for embeddings at most 2048.
    */
   contextSize?: number;
   /**
-   * Requests that can run at once; further ones wait.
-   * @default 1
+   * Requests that can run at once; further ones wait. Of a context for embeddings: texts computed in one step. Default: 1; for embeddings 32.
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most.
-   * @default 512
+   * Tokens computed in one step at most. Default: 512; for embeddings 256, and a text that cannot be cut may take more.
    */
   batchSize?: number;
   /**
@@ -819,6 +838,15 @@ export interface CreateContextParams {
    * @default "f16"
    */
   kvCacheType?: KvCacheType & string;
+  /**
+   * Make a context for `embed` and `rerank`, which cannot generate text.
+   * @default false
+   */
+  embeddings?: boolean;
+  /**
+   * How the vectors of a text's tokens become one; only with `embeddings`. Default: the model's own, or `mean` if it says nothing.
+   */
+  pooling?: Pooling;
 }
 export interface CreateContextResult {
   contextId: ContextId;
@@ -830,6 +858,10 @@ export interface CreateContextResult {
   batchSize: number;
   threads: number;
   kvCacheType: KvCacheType;
+  /**
+   * Only of a context for embeddings.
+   */
+  pooling?: Pooling;
   /**
    * Resident memory of the engine process after creation, measured.
    */
@@ -982,6 +1014,76 @@ export interface ChatResult {
   usage: Usage;
   timings: Timings;
 }
+export interface EmbedParams {
+  contextId: ContextId;
+  /**
+   * One text (a string, or token ids) or a list of texts.
+   */
+  input: Text | Text[];
+  /**
+   * Scale every vector to the length 1.
+   * @default true
+   */
+  normalize?: boolean;
+  /**
+   * `base64`: the numbers' bytes, as float32 in little-endian order; a third of the size of `float`, and faster.
+   * @default "float"
+   */
+  encodingFormat?: "float" | "base64";
+}
+export interface EmbedResult {
+  /**
+   * One for each text, in order: a vector, or with the pooling `none` a list of vectors, one for each token.
+   */
+  embeddings: (Vector | Vector[])[];
+  /**
+   * Numbers in a vector.
+   */
+  dimensions: number;
+  usage: Usage;
+  timings: EmbedTimings;
+}
+export interface EmbedTimings {
+  /**
+   * Waiting for the first of its batches.
+   */
+  queueMs: number;
+  /**
+   * From there to the end of the last.
+   */
+  promptMs: number;
+}
+export interface RerankParams {
+  contextId: ContextId;
+  query: string;
+  /**
+   * @minItems 1
+   * @maxItems 2048
+   */
+  documents: string[];
+  /**
+   * Return only so many of the best. Default: all.
+   */
+  topN?: number;
+}
+export interface RerankResult {
+  /**
+   * The best first.
+   */
+  results: RankedDocument[];
+  usage: Usage;
+  timings: EmbedTimings;
+}
+export interface RankedDocument {
+  /**
+   * Its place in `documents`, from 0.
+   */
+  index: number;
+  /**
+   * What the model puts out, not scaled: the larger, the better; comparable only within one model.
+   */
+  score: number;
+}
 export interface TokenizeParams {
   modelId: ModelId;
   text: string;
@@ -1105,6 +1207,16 @@ export interface GenerateProgress {
    */
   completionTokens: number;
 }
+/**
+ * How many of the texts to be embedded, or documents to be ranked, are done.
+ */
+export interface EmbedProgress {
+  requestId: RequestId;
+  progressType: "embed";
+  progress: Fraction;
+  texts: number;
+  processedTexts: number;
+}
 export interface Info {
   level: "debug" | "info" | "warning" | "error";
   message: string;
@@ -1191,6 +1303,10 @@ export interface RequestMap {
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Answer a conversation, with the model's own chat template. */
   chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Turn texts into vectors, many in one batch. */
+  embed: { params: EmbedParams; result: EmbedResult; progress: EmbedProgress };
+  /** Say how well each document answers a query, with a model made for that. */
+  rerank: { params: RerankParams; result: RerankResult; progress: EmbedProgress };
   /** Turn text into token ids. */
   tokenize: { params: TokenizeParams; result: TokenizeResult; progress: never };
   /** Turn token ids into text. */
@@ -1219,6 +1335,8 @@ export const METHODS = [
   "disposeContext",
   "complete",
   "chat",
+  "embed",
+  "rerank",
   "tokenize",
   "detokenize",
   "applyTemplate",
@@ -1324,6 +1442,10 @@ export const ERRORS = {
   notInStore: { code: 1062, retryable: false },
   /** The process that fetched died; data.cause is what is known. */
   transferCrashed: { code: 1063, retryable: true },
+  /** The context was made for something else: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all else one without `embeddings`. */
+  unsuitableContext: { code: 1070, retryable: false },
+  /** The model was not made for what is asked of it. */
+  unsuitableModel: { code: 1071, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

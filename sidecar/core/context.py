@@ -42,19 +42,20 @@ class Context:
     """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
 
     def __init__(self, model: Model, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError `contextCreationFailed`."""
-        defaults = DEFAULTS["CreateContextParams"]
+        """Make it. Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`."""
+        filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
         self.context_id: str = params["contextId"]
         self.model = model
-        self.kv_cache_type: str = params.get("kvCacheType", defaults["kvCacheType"])
+        self.kv_cache_type: str = filled["kvCacheType"]
         self.abort_flag = AbortFlag()
-        options = self._options(params, {**defaults, **params})
+        options = self._options(filled)
         self._check_memory(options.n_ctx)
         self.handle = lib.llama_init_from_model(model.handle, options)
         if not self.handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
             raise SidecarError("contextCreationFailed", problem)
         self.memory = lib.llama_get_memory(self.handle)
+        self._check_purpose()
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
@@ -62,16 +63,17 @@ class Context:
         self._thread_pool = ThreadPool(self.handle, self.threads)
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
+    def _options(self, filled: dict[str, Any]) -> Any:
+        """llama.cpp's parameters for createContext's, which are filled with the defaults."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
-        size = params.get("contextSize", min(trained, MAX_DEFAULT_CONTEXT_SIZE))
+        size = filled.get("contextSize", min(trained, MAX_DEFAULT_CONTEXT_SIZE))
         threads = devices.threads(self.model.max_threads)
         options = lib.llama_context_default_params()
         options.n_ctx = size * filled["sequences"]
         options.n_seq_max = filled["sequences"]
         options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
         options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
-        options.n_threads = options.n_threads_batch = min(threads, params.get("threads", threads))
+        options.n_threads = options.n_threads_batch = min(threads, filled.get("threads", threads))
         options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
         options.type_k = options.type_v = KV_CACHE_TYPES[self.kv_cache_type]
         options.abort_callback = self.abort_flag.callback
@@ -80,6 +82,18 @@ class Context:
         # A sliding-window cache of full size can give back tokens, which reuse and abort need.
         options.swa_full = True
         return options
+
+    def _check_purpose(self) -> None:
+        """Refuse a model without a KV cache, which could not go on from what it has said.
+
+        Raises SidecarError `unsuitableModel`.
+        """
+        if self.memory is None:
+            lib.llama_free(self.handle)
+            problem = (
+                f"{self.model.model_id} makes no text, it only embeds: create the context with embeddings"
+            )
+            raise SidecarError("unsuitableModel", problem)
 
     def _check_memory(self, tokens: int) -> None:
         """Refuse a KV cache that is larger than the memory there is: the system would end a process for it.

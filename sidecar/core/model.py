@@ -7,11 +7,16 @@ import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from sidecar.core import devices
 from sidecar.core.bindings import lib
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models import gguf
+from sidecar.models.source import part_paths
+
+RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
+"""Tensors of which a model that ranks has one at least."""
 
 
 class Model:
@@ -82,6 +87,12 @@ class Model:
         """The source of the model's chat template; None if it brings none."""
         source = lib.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
+
+    @cached_property
+    def has_rank_head(self) -> bool:
+        """Whether it has weights that make a score of a text, which llama.cpp does not tell."""
+        names = {tensor.name for part in part_paths(self.path) for tensor in gguf.read_header(part).tensors}
+        return not names.isdisjoint(RANK_HEADS)
 
     def describe(self) -> dict[str, Any]:
         """What loadModel returns, but for what only its caller can measure."""

@@ -12,7 +12,9 @@ from collections import deque
 from typing import Final
 
 from sidecar.core.context import DECODE_ABORTED, Context, Sequence
+from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.generation import Generation
+from sidecar.core.texts import TextsRequest
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import send_progress
@@ -77,6 +79,32 @@ class Scheduler:
             self._changed.notify()
         generation.job.interruptible(lambda: self.interrupt(generation))
 
+    def embed(self, request: TextsRequest) -> None:
+        """Queue texts to be embedded. Raises SidecarError as `submit` does."""
+        context = request.context
+        with self._changed:
+            if context not in self._waiting:
+                raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
+            if len(context.requests) >= MAX_WAITING:
+                raise SidecarError(
+                    "overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already"
+                )
+            context.requests.append(request)
+            self._changed.notify()
+        request.job.interruptible(lambda: self._interrupt_texts(request))
+
+    def _interrupt_texts(self, request: TextsRequest) -> None:
+        """Stop a cancelled request now; the other texts of its batch are computed again."""
+        context = request.context
+        with self._changed:
+            if self._computing is context and context.computes(request):
+                context.abort_flag.set()
+            elif self._computing is not context:
+                context.drop_cancelled()
+            self._urgent = True
+            self._changed.notify()
+        self._writer.nudge()
+
     def interrupt(self, generation: Generation) -> None:
         """Stop a cancelled request now: at once, or in the middle of the batch that it is in."""
         with self._changed:
@@ -135,6 +163,8 @@ class Scheduler:
                 self._changed.wait()
 
     def _has_work(self, context: Context) -> bool:
+        if isinstance(context, EmbeddingContext):
+            return bool(context.requests)
         return bool(self._waiting[context]) or any(s.generation for s in context.sequences)
 
     def _running(self) -> list[Generation]:
@@ -146,12 +176,32 @@ class Scheduler:
                 generation.abort()
             for generation in self._waiting.pop(context, ()):
                 generation.abort()
+            if isinstance(context, EmbeddingContext):
+                context.abort_all()
             context.free()
             done.set()
         self._retired.clear()
 
+    def _step_texts(self, context: EmbeddingContext) -> None:
+        """One batch of texts, a small one beside streams."""
+        with self._changed:
+            context.drop_cancelled()
+            streaming = any(g.generating for g in self._running())
+            room = min(context.room, PROMPT_CHUNK_BESIDE_STREAMS) if streaming else context.room
+            if self._retired or not context.fill(room):
+                return
+            self._computing = context
+            context.abort_flag.clear()
+        code = context.decode()
+        with self._changed:
+            self._computing = None
+            context.take(code)
+
     def _step(self, context: Context) -> None:
         """One batch: admit, evaluate, sample."""
+        if isinstance(context, EmbeddingContext):
+            self._step_texts(context)
+            return
         with self._changed:
             self._admit(context)
             generations = [s.generation for s in context.sequences if s.generation]

@@ -23,6 +23,8 @@ REQUESTS: dict[str, str] = {
     "disposeContext": "engine",
     "complete": "engine",
     "chat": "engine",
+    "embed": "engine",
+    "rerank": "engine",
     "tokenize": "engine",
     "detokenize": "engine",
     "applyTemplate": "engine",
@@ -47,6 +49,8 @@ PARAMS: dict[str, str] = {
     "disposeContext": "DisposeContextParams",
     "complete": "CompleteParams",
     "chat": "ChatParams",
+    "embed": "EmbedParams",
+    "rerank": "RerankParams",
     "tokenize": "TokenizeParams",
     "detokenize": "DetokenizeParams",
     "applyTemplate": "ApplyTemplateParams",
@@ -68,6 +72,8 @@ REQUIRED: frozenset[str] = frozenset(
         "disposeContext",
         "complete",
         "chat",
+        "embed",
+        "rerank",
         "tokenize",
         "detokenize",
         "applyTemplate",
@@ -335,6 +341,18 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The process that fetched died; data.cause is what is known.",
         "Send the request again: it goes on where this one stopped.",
     ),
+    "unsuitableContext": (
+        1070,
+        False,
+        "The context was made for something else: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all else one without `embeddings`.",
+        'Create a context for it: with `embeddings` true, with `pooling` "rank", or with neither.',
+    ),
+    "unsuitableModel": (
+        1071,
+        False,
+        "The model was not made for what is asked of it.",
+        "Use a model that was: the message says what this one lacks.",
+    ),
 }
 
 # Params type → the defaults of its properties.
@@ -365,7 +383,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "EstimateModelParams": {
         "revision": "main",
         "sequences": 1,
-        "batchSize": 512,
         "kvCacheType": "f16",
         "gpuLayers": "auto",
     },
@@ -377,10 +394,9 @@ DEFAULTS: dict[str, dict[str, object]] = {
     },
     "UnloadModelParams": {},
     "CreateContextParams": {
-        "sequences": 1,
-        "batchSize": 512,
         "flashAttention": "auto",
         "kvCacheType": "f16",
+        "embeddings": False,
     },
     "DisposeContextParams": {},
     "CompleteParams": {
@@ -407,6 +423,11 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "ignoreEos": False,
         "stream": True,
     },
+    "EmbedParams": {
+        "normalize": True,
+        "encodingFormat": "float",
+    },
+    "RerankParams": {},
     "TokenizeParams": {
         "addSpecial": False,
         "parseSpecial": False,
