@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 74d1e273897d517a)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 11d271558b8291a4)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -48,7 +48,7 @@ export type EstimateModelParams = {
    */
   endpoint?: string;
   /**
-   * Tokens that each sequence, or each text to be embedded, can hold. Default: what the model was trained on, at most 4096; for embeddings at most 2048.
+   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
    */
   contextSize?: number;
   /**
@@ -57,7 +57,8 @@ export type EstimateModelParams = {
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most. Default: 512; for embeddings 256, and a text that cannot be cut may take more.
+   * Tokens computed in one step at most.
+   * @default 512
    */
   batchSize?: number;
   /**

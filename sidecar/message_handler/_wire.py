@@ -383,6 +383,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "EstimateModelParams": {
         "revision": "main",
         "sequences": 1,
+        "batchSize": 512,
         "kvCacheType": "f16",
         "gpuLayers": "auto",
     },
