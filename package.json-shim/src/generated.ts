@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 11d271558b8291a4)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 81364d13a48f110e)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -141,21 +141,21 @@ export type FlashAttention = boolean | "auto";
 export type Pooling = "none" | "mean" | "cls" | "last" | "rank";
 export type DisposeContextResult = null;
 /**
- * Text that ends the generation; it is not part of the result.
+ * Text, in which special tokens are recognised, or token ids.
  */
-export type Stop = string | string[];
+export type Text = string | Token[];
 /**
  * @minItems 1
  */
 export type Messages = Message[];
 /**
+ * Text that ends the generation; it is not part of the result.
+ */
+export type Stop = string | string[];
+/**
  * `stop`: the model ended, or a stop string came; `length`: maxTokens; `contextFull`: the sequence can hold no more.
  */
 export type FinishReason = "stop" | "length" | "contextFull";
-/**
- * Text, in which special tokens are recognised, or token ids.
- */
-export type Text = string | Token[];
 /**
  * As a list of numbers, or their bytes in base64.
  */
@@ -225,6 +225,10 @@ export interface TypeMap {
   CreateContextResult: CreateContextResult;
   DisposeContextParams: DisposeContextParams;
   DisposeContextResult: DisposeContextResult;
+  SaveStateParams: SaveStateParams;
+  SaveStateResult: SaveStateResult;
+  RestoreStateParams: RestoreStateParams;
+  RestoreStateResult: RestoreStateResult;
   Stop: Stop;
   SamplingParams: SamplingParams;
   CompleteParams: CompleteParams;
@@ -872,6 +876,52 @@ export interface DisposeContextParams {
   contextId: ContextId;
 }
 /**
+ * `prompt` or `messages`, or neither.
+ */
+export interface SaveStateParams {
+  contextId: ContextId;
+  /**
+   * The file to write, which is replaced; a relative path starts at the working directory.
+   */
+  path: string;
+  prompt?: Text;
+  messages?: Messages;
+}
+/**
+ * One turn of a conversation, in OpenAI's form.
+ */
+export interface Message {
+  role: "system" | "user" | "assistant" | "tool";
+  content: string;
+}
+export interface SaveStateResult {
+  path: string;
+  sizeBytes: number;
+  /**
+   * Tokens that were saved.
+   */
+  tokens: number;
+  /**
+   * How many of them, from the first on, are those of `prompt` or `messages`; null without them.
+   */
+  matchedTokens: number | null;
+}
+export interface RestoreStateParams {
+  contextId: ContextId;
+  /**
+   * A file of saveState.
+   */
+  path: string;
+}
+export interface RestoreStateResult {
+  path: string;
+  sizeBytes: number;
+  /**
+   * Tokens that are in the context again.
+   */
+  tokens: number;
+}
+/**
  * How tokens are chosen. Names and defaults are llama.cpp's.
  */
 export interface SamplingParams {
@@ -945,13 +995,6 @@ export interface CompleteParams extends SamplingParams {
 export interface ChatParams extends SamplingParams {
   contextId: ContextId;
   messages: Messages;
-}
-/**
- * One turn of a conversation, in OpenAI's form.
- */
-export interface Message {
-  role: "system" | "user" | "assistant" | "tool";
-  content: string;
 }
 export interface Usage {
   promptTokens: number;
@@ -1300,6 +1343,10 @@ export interface RequestMap {
   createContext: { params: CreateContextParams; result: CreateContextResult; progress: never };
   /** Free a context. Requests still running on it are aborted. */
   disposeContext: { params: DisposeContextParams; result: DisposeContextResult; progress: never };
+  /** Write what a context has computed of a conversation to a file. */
+  saveState: { params: SaveStateParams; result: SaveStateResult; progress: never };
+  /** Read a file of saveState back, so that the next turn of its conversation pays only for its new tokens. */
+  restoreState: { params: RestoreStateParams; result: RestoreStateResult; progress: never };
   /** Continue a prompt. */
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Answer a conversation, with the model's own chat template. */
@@ -1334,6 +1381,8 @@ export const METHODS = [
   "unloadModel",
   "createContext",
   "disposeContext",
+  "saveState",
+  "restoreState",
   "complete",
   "chat",
   "embed",
@@ -1433,9 +1482,9 @@ export const ERRORS = {
   downloadFailed: { code: 1057, retryable: true },
   /** The bytes that came, fetched twice, are not those that the hub's checksum stands for. */
   checksumMismatch: { code: 1058, retryable: true },
-  /** There is not enough space in modelsDirectory. data.value is what is needed in bytes, data.allowed.maximum what is free. */
+  /** There is not enough space in the folder to be written to. data.value is what is needed in bytes, data.allowed.maximum what is free. */
   diskFull: { code: 1059, retryable: false },
-  /** modelsDirectory cannot be made or written to; data.cause is the system's reason. */
+  /** The folder to be written to, modelsDirectory or that of `path`, cannot be made or written to; data.cause is the system's reason. */
   directoryNotWritable: { code: 1060, retryable: false },
   /** The model is loaded, or being fetched, and cannot be deleted. */
   modelInUse: { code: 1061, retryable: false },
@@ -1447,6 +1496,12 @@ export const ERRORS = {
   unsuitableContext: { code: 1070, retryable: false },
   /** The model was not made for what is asked of it. */
   unsuitableModel: { code: 1071, retryable: false },
+  /** The file is not one of saveState, or not whole, or its bytes are not those that were written. */
+  stateDamaged: { code: 1080, retryable: false },
+  /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */
+  stateMismatch: { code: 1081, retryable: false },
+  /** The context holds nothing of this conversation. */
+  notCached: { code: 1082, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

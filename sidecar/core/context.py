@@ -47,6 +47,8 @@ class Context:
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
+        self.flash_attention: str | bool = filled["flashAttention"]
+        """As it was asked for."""
         self.abort_flag = AbortFlag()
         options = self._options(filled)
         self._check_memory(options.n_ctx)
@@ -177,3 +179,18 @@ class Context:
         """How many tokens llama.cpp holds for the sequence, whatever we believe."""
         length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
         return length
+
+
+def shared_length(left: list[int], right: list[int]) -> int:
+    """Length of the common prefix."""
+    limit = min(len(left), len(right))
+    if left[:limit] == right[:limit]:
+        return limit
+    low, high = 0, limit  # left[:low] is shared, left[:high] is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, vectors
+from sidecar.core import bindings, chat, devices, sessions, vectors
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
@@ -187,6 +187,8 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "loadModel": load_model,
     "createContext": create_context,
     "disposeContext": dispose_context,
+    "saveState": sessions.save_state,
+    "restoreState": sessions.restore_state,
     "complete": complete,
     "chat": chat_,
     "embed": vectors.embed,

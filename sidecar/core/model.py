@@ -13,6 +13,7 @@ from sidecar.core import devices
 from sidecar.core.bindings import lib
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
+from sidecar.models.fingerprint import fingerprint
 from sidecar.models.source import part_paths
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
@@ -93,6 +94,11 @@ class Model:
         """Whether it has weights that make a score of a text, which llama.cpp does not tell."""
         names = {tensor.name for part in part_paths(self.path) for tensor in gguf.read_header(part).tensors}
         return not names.isdisjoint(RANK_HEADS)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash by which its weights are known."""
+        return fingerprint(part_paths(self.path))
 
     def describe(self) -> dict[str, Any]:
         """What loadModel returns, but for what only its caller can measure."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
-from sidecar.core.context import DECODE_ABORTED, Context, Sequence
+from sidecar.core.context import DECODE_ABORTED, Context, Sequence, shared_length
 from sidecar.core.embedding import EmbeddingContext
+from sidecar.core.errands import Errand, Result
 from sidecar.core.generation import Generation
 from sidecar.core.texts import TextsRequest
 from sidecar.message_handler import log
@@ -39,6 +41,7 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: dict[Context, deque[Generation]] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
+        self._errands: list[Errand[Any]] = []
         self._in_step: list[Generation] = []
         """Requests in the batch of the moment; nobody but the compute thread may touch them."""
         self._computing: Context | None = None
@@ -68,27 +71,33 @@ class Scheduler:
         """Queue a request. Raises SidecarError `overloaded`; `contextNotFound` if it went meanwhile."""
         context = generation.context
         with self._changed:
-            waiting = self._waiting.get(context)
-            if waiting is None:
-                raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
-            if len(waiting) >= MAX_WAITING:
-                raise SidecarError(
-                    "overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already"
-                )
-            waiting.append(generation)
+            self._check_room(context, self._waiting.get(context, ()))
+            self._waiting[context].append(generation)
             self._changed.notify()
         generation.job.interruptible(lambda: self.interrupt(generation))
+
+    def _check_room(self, context: Context, waiting: Collection[Any]) -> None:
+        if context not in self._waiting:
+            raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
+        if len(waiting) >= MAX_WAITING:
+            raise SidecarError("overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already")
+
+    def between_steps(self, context: Context, work: Callable[[], Result]) -> Result:
+        """Do something with a context's cache on the compute thread; returns, or raises, what `work` does.
+
+        Raises SidecarError `contextNotFound` if the context went meanwhile.
+        """
+        errand = Errand(context, work)
+        with self._changed:
+            self._errands.append(errand)
+            self._changed.notify()
+        return errand.wait()
 
     def embed(self, request: TextsRequest) -> None:
         """Queue texts to be embedded. Raises SidecarError as `submit` does."""
         context = request.context
         with self._changed:
-            if context not in self._waiting:
-                raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
-            if len(context.requests) >= MAX_WAITING:
-                raise SidecarError(
-                    "overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already"
-                )
+            self._check_room(context, context.requests)
             context.requests.append(request)
             self._changed.notify()
         request.job.interruptible(lambda: self._interrupt_texts(request))
@@ -136,6 +145,7 @@ class Scheduler:
         tell_at = 0.0
         while True:
             contexts = self._next_contexts()
+            self._run_errands()
             for context in contexts:
                 self._step(context)
             now = time.monotonic()
@@ -157,10 +167,16 @@ class Scheduler:
                 for generation in [g for g in self._running() if g.job.cancelled]:
                     self._drop(generation)
                 busy = [context for context in self._waiting if self._has_work(context)]
-                if busy:
+                if busy or self._errands:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
+
+    def _run_errands(self) -> None:
+        with self._changed:
+            errands, self._errands = self._errands, []
+        for errand in errands:
+            errand.run(errand.context in self._waiting)
 
     def _has_work(self, context: Context) -> bool:
         if isinstance(context, EmbeddingContext):
@@ -231,9 +247,9 @@ class Scheduler:
                 self._tell_queue(waiting)
                 return
             generation = waiting.popleft()
-            best = max(free, key=lambda s: (_shared(s.tokens, generation.prompt), -s.last_used))
+            best = max(free, key=lambda s: (shared_length(s.tokens, generation.prompt), -s.last_used))
             # The last prompt token is always evaluated: its logits give the first new token.
-            reusable = min(_shared(best.tokens, generation.prompt), len(generation.prompt) - 1)
+            reusable = min(shared_length(best.tokens, generation.prompt), len(generation.prompt) - 1)
             generation.admit(best, context.keep_prefix(best, reusable))
 
     def _tell_queue(self, waiting: deque[Generation]) -> None:
@@ -299,18 +315,3 @@ class Scheduler:
             sequence.tokens = sequence.generation.tokens[:held]
             # llama.cpp runs a batch in pieces, and some may have run: the logits of those are gone, though.
             context.keep_prefix(sequence, len(sequence.generation.tokens) - 1)
-
-
-def _shared(left: list[int], right: list[int]) -> int:
-    """Length of the common prefix."""
-    limit = min(len(left), len(right))
-    if left[:limit] == right[:limit]:
-        return limit
-    low, high = 0, limit  # left[:low] is shared, left[:high] is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
