@@ -174,6 +174,27 @@ def tiny_bert(path: Path, *, ranks: bool, **changed: Typed) -> str:
     return random_model(path, metadata, shapes)
 
 
+def random_adapter(
+    path: Path, shapes: dict[str, list[int]], architecture: str = "llama", **changed: Typed
+) -> str:
+    """Write a LoRA adapter of rank 2 with random weights for matrices of these shapes; returns its path.
+
+    Keyword arguments replace or add metadata (`__` stands for the dot of a key).
+    """
+    metadata: dict[str, Typed] = {
+        "general.architecture": (STRING, architecture),
+        "general.type": (STRING, "adapter"),
+        "adapter.type": (STRING, "lora"),
+        "adapter.lora.alpha": (FLOAT32, 2.0),
+    }
+    metadata |= {key.replace("__", "."): value for key, value in changed.items()}
+    halves = {}
+    for name, (columns, rows) in shapes.items():
+        halves[f"{name}.lora_a"] = [columns, 2]
+        halves[f"{name}.lora_b"] = [2, rows]
+    return random_model(path, metadata, halves)
+
+
 def random_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]]) -> str:
     """Write a file with the same random weights each time, of F32; returns its path."""
     rows, data, chance = [], b"", random.Random(1)

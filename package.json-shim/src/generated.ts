@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 81364d13a48f110e)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a3e66fdff6774eed)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -132,6 +132,18 @@ export type InspectModelParams1 =
       model: string;
     };
 /**
+ * How strongly the adapters of loadModel count for this request; those that are not named do not count. Default: as loadModel said. Requests with other scales are not computed together with this one, but in turns.
+ *
+ * @maxItems 16
+ */
+export type AdapterScales = {
+  /**
+   * Its place in loadModel's adapters, from 0.
+   */
+  id: number;
+  scale: number;
+}[];
+/**
  * "auto": where llama.cpp thinks it pays.
  */
 export type FlashAttention = boolean | "auto";
@@ -215,6 +227,8 @@ export interface TypeMap {
   InspectModelParams: InspectModelParams;
   InspectModelResult: InspectModelResult;
   LoadModelParams: LoadModelParams;
+  Adapter: Adapter;
+  AdapterScales: AdapterScales;
   LoadModelResult: LoadModelResult;
   UnloadModelParams: UnloadModelParams;
   UnloadModelResult: UnloadModelResult;
@@ -767,6 +781,23 @@ export interface LoadModelParams {
    * @default false
    */
   checkTensors?: boolean;
+  /**
+   * LoRA adapters. Requests name them by their places here, from 0.
+   *
+   * @maxItems 16
+   */
+  adapters?: Adapter[];
+}
+export interface Adapter {
+  /**
+   * A GGUF file of a LoRA adapter.
+   */
+  path: string;
+  /**
+   * How strongly it counts for requests that do not say; 0: not at all.
+   * @default 1
+   */
+  scale?: number;
 }
 export interface LoadModelResult {
   modelId: ModelId;
@@ -974,6 +1005,7 @@ export interface SamplingParams {
    * @default 64
    */
   repeatLastN?: number;
+  adapters?: AdapterScales;
   /**
    * Go on after the model's end-of-text token.
    * @default false
@@ -1496,6 +1528,8 @@ export const ERRORS = {
   unsuitableContext: { code: 1070, retryable: false },
   /** The model was not made for what is asked of it. */
   unsuitableModel: { code: 1071, retryable: false },
+  /** The file is no LoRA adapter, or one for another model; data.cause says what does not fit. */
+  unsuitableAdapter: { code: 1072, retryable: false },
   /** The file is not one of saveState, or not whole, or its bytes are not those that were written. */
   stateDamaged: { code: 1080, retryable: false },
   /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.core import devices
+from sidecar.core import adapters, devices
+from sidecar.core.adapters import Scales
 from sidecar.core.bindings import KV_CACHE_BITS, KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -34,6 +35,8 @@ class Sequence:
 
     index: int
     tokens: list[int] = field(default_factory=list)
+    scales: Scales = ()
+    """The adapters that the cache was computed with."""
     generation: Generation | None = None
     last_used: float = 0.0
 
@@ -58,6 +61,8 @@ class Context:
             raise SidecarError("contextCreationFailed", problem)
         self.memory = lib.llama_get_memory(self.handle)
         self._check_purpose()
+        self.scales: Scales = ()
+        self.use_adapters(model.scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
@@ -132,6 +137,16 @@ class Context:
         lib.llama_batch_free(self.batch)
         self._thread_pool.free()
         lib.llama_free(self.handle)
+
+    def use_adapters(self, scales: Scales) -> None:
+        """Compute with these adapters from now on. A change costs about a token's time."""
+        if scales != self.scales:
+            adapters.apply(self.handle, self.model, scales)
+            self.scales = scales
+
+    def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
+        """How many of the tokens the sequence's cache holds, from the first on."""
+        return shared_length(sequence.tokens, tokens) if sequence.scales == scales else 0
 
     # ---- the batch -------------------------------------------------------------------------------
 

@@ -106,8 +106,9 @@ class EmbeddingContext(Context):
 
     def drop_cancelled(self) -> None:
         """Abort the requests that were cancelled; no batch may be computed meanwhile."""
-        for request in [request for request in self.requests if request.job.cancelled]:
-            request.abort()
+        for request in self.requests:
+            if request.job.cancelled and not request.ended:
+                request.abort()
         self._forget_ended()
 
     def abort_all(self) -> None:

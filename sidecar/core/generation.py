@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.sampling import Sampler
@@ -28,6 +29,7 @@ class Generation:
         stop = params.get("stop", [])
         self.job = job
         self.context = context
+        self.scales = scales_of(context.model, params)
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: what the sequence's cache is to hold."""
@@ -56,6 +58,7 @@ class Generation:
         self.sequence = sequence
         self.cached = cached
         sequence.generation = self
+        sequence.scales = self.scales
         self.tell_prompt()
 
     def pending_tokens(self) -> list[int]:

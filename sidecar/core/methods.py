@@ -77,6 +77,8 @@ def load(
     try:
         return Model.load(params, on_progress)
     except SidecarError as error:
+        if error.kind == "unsuitableAdapter":
+            error.details.setdefault("cause", engine.llama_log.last_error())
         if error.kind != "modelLoadFailed":
             raise
         gguf.check(params["path"])

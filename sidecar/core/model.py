@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
-from sidecar.core import devices
+from sidecar.core import adapters, devices
+from sidecar.core.adapters import Adapter, Scales
 from sidecar.core.bindings import lib
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
@@ -35,6 +36,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
+        self.adapters: list[Adapter] = []
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(256)
@@ -44,8 +46,8 @@ class Model:
     def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
-        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, or `modelLoadFailed`
-        (the caller knows llama.cpp's log and says more).
+        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `modelLoadFailed` or
+        `unsuitableAdapter` (the caller knows llama.cpp's log and says more), or what `adapters.load` does.
         """
         _, handles = devices.resolve_gpu(params["gpu"])
         options = lib.llama_model_default_params()
@@ -71,7 +73,19 @@ class Model:
             raise SidecarError("aborted", "loadModel was aborted")
         if not handle:
             raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
-        return cls(handle, params["modelId"], params["path"], params.get("maxThreads"))
+        model = cls(handle, params["modelId"], params["path"], params.get("maxThreads"))
+        try:
+            architecture = model.metadata("general.architecture") or ""
+            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+        except SidecarError:
+            lib.llama_model_free(handle)
+            raise
+        return model
+
+    @property
+    def scales(self) -> Scales:
+        """How strongly the adapters count for requests that do not say."""
+        return tuple(adapter.scale for adapter in self.adapters)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""

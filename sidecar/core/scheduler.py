@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from sidecar.core.context import DECODE_ABORTED, Context, Sequence, shared_length
+from sidecar.core.context import DECODE_ABORTED, Context, Sequence
 from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.errands import Errand, Result
 from sidecar.core.generation import Generation
@@ -24,6 +24,9 @@ from sidecar.message_handler.writer import Writer
 
 PROMPT_CHUNK_BESIDE_STREAMS: Final = 64
 """Prompt tokens a step while other requests generate: what a long prompt may hold them up by."""
+
+TURN_STEPS: Final = 8
+"""Steps that requests with other adapters wait for; a change makes llama.cpp plan its memory anew."""
 
 TELL_INTERVAL_S: Final = 0.016
 """Deltas leave at most this often, once a frame of a screen: each wakes three threads of two other processes,
@@ -45,6 +48,8 @@ class Scheduler:
         self._in_step: list[Generation] = []
         """Requests in the batch of the moment; nobody but the compute thread may touch them."""
         self._computing: Context | None = None
+        self._turn_steps = 0
+        """Steps since other adapters had their turn."""
         self._urgent = False
         """Something was cancelled: do not wait for a slow reader."""
 
@@ -95,21 +100,19 @@ class Scheduler:
 
     def embed(self, request: TextsRequest) -> None:
         """Queue texts to be embedded. Raises SidecarError as `submit` does."""
-        context = request.context
         with self._changed:
-            self._check_room(context, context.requests)
-            context.requests.append(request)
+            self._check_room(request.context, request.context.requests)
+            request.context.requests.append(request)
             self._changed.notify()
         request.job.interruptible(lambda: self._interrupt_texts(request))
 
     def _interrupt_texts(self, request: TextsRequest) -> None:
         """Stop a cancelled request now; the other texts of its batch are computed again."""
-        context = request.context
         with self._changed:
-            if self._computing is context and context.computes(request):
-                context.abort_flag.set()
-            elif self._computing is not context:
-                context.drop_cancelled()
+            if request.context.computes(request):
+                request.context.abort_flag.set()
+            elif not request.ended:
+                request.abort()
             self._urgent = True
             self._changed.notify()
         self._writer.nudge()
@@ -223,7 +226,7 @@ class Scheduler:
             generations = [s.generation for s in context.sequences if s.generation]
             if any(g.job.cancelled for g in generations) or self._retired:
                 return  # seen by _next_contexts; nothing is computed for what nobody wants
-            chunks = self._fill(context, generations)
+            chunks = self._fill(context, self._take_turns(context, generations))
             self._in_step, self._computing = list(chunks), context
             context.abort_flag.clear()
         code = context.decode()
@@ -247,10 +250,20 @@ class Scheduler:
                 self._tell_queue(waiting)
                 return
             generation = waiting.popleft()
-            best = max(free, key=lambda s: (shared_length(s.tokens, generation.prompt), -s.last_used))
+            prompt, scales = generation.prompt, generation.scales
+            best = max(free, key=lambda s: (context.reusable(s, prompt, scales), -s.last_used))
             # The last prompt token is always evaluated: its logits give the first new token.
-            reusable = min(shared_length(best.tokens, generation.prompt), len(generation.prompt) - 1)
+            reusable = min(context.reusable(best, prompt, scales), len(prompt) - 1)
             generation.admit(best, context.keep_prefix(best, reusable))
+
+    def _take_turns(self, context: Context, generations: list[Generation]) -> list[Generation]:
+        """The requests of one set of adapters: of the one that had its turn until that is over."""
+        sets = sorted({generation.scales for generation in generations})
+        self._turn_steps += 1
+        if sets and (context.scales not in sets or self._turn_steps >= TURN_STEPS):
+            self._turn_steps = 0
+            context.use_adapters(next((scales for scales in sets if scales > context.scales), sets[0]))
+        return [generation for generation in generations if generation.scales == context.scales]
 
     def _tell_queue(self, waiting: deque[Generation]) -> None:
         for position, generation in enumerate(waiting):

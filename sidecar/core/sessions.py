@@ -8,7 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from sidecar.core import chat, state
+from sidecar.core import adapters, chat, state
+from sidecar.core.adapters import Scales
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context, Sequence, shared_length
 from sidecar.core.embedding import EmbeddingContext
@@ -44,10 +45,10 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     context = _context(engine, job)
     path = os.path.abspath(job.params["path"])
     saved = state.read(path, _available_bytes(), job.check)
-    state.compare(saved, context, path)
+    scales = state.compare(saved, context, path)
     context.model.check_tokens(saved.tokens, "/path")
     engine.llama_log.clear()
-    restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved))
+    restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
     if not restored:
         raise state.mismatch(path, engine.llama_log.last_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
@@ -94,7 +95,8 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
         raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
     del room
     del data[written:]
-    return State(state.header_of(context), list(sequence.tokens), data), matched
+    used = adapters.told(context.model, sequence.scales)
+    return State({**state.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
 
 def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:
@@ -110,7 +112,7 @@ def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | N
     return found, matched
 
 
-def _copy_in(context: Context, saved: State) -> bool:
+def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
     """Put a state into a sequence that is not in use. On the compute thread. False: llama.cpp refused it."""
     free = [sequence for sequence in context.sequences if sequence.generation is None]
     if not free:
@@ -123,7 +125,7 @@ def _copy_in(context: Context, saved: State) -> bool:
     if read != size or context.cached_length(sequence) != len(saved.tokens):
         context.clear_sequence(sequence)
         return False
-    sequence.tokens = saved.tokens
+    sequence.tokens, sequence.scales = saved.tokens, scales
     sequence.last_used = time.monotonic()
     return True
 

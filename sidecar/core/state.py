@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from sidecar.core import bindings
+from sidecar.core import adapters, bindings
+from sidecar.core.adapters import Scales
 from sidecar.core.context import Context
 from sidecar.message_handler.errors import SidecarError
 
@@ -50,7 +51,7 @@ class State:
 
 
 def header_of(context: Context) -> dict[str, Any]:
-    """What a state of this context only holds for."""
+    """What a state of this context only holds for, but for the adapters."""
     return {
         "format": FORMAT,
         "llamaCpp": bindings.version()[0],
@@ -189,15 +190,19 @@ def _parse_header(text: bytes, path: str) -> tuple[dict[str, Any], int, int]:
     return header, count, data_bytes
 
 
-def compare(state: State, context: Context, path: str) -> None:
-    """Raise SidecarError `stateMismatch` if the state is not one of this context's."""
+def compare(state: State, context: Context, path: str) -> Scales:
+    """The adapters that a state was computed with. Raises SidecarError `stateMismatch` if it does not fit."""
     own = header_of(context)
     for name in sorted(own.keys() | (state.header.keys() - {"adapters"})):
         if own.get(name) != state.header.get(name):
             saved, here = str(state.header.get(name))[:100], own.get(name)
             raise mismatch(path, f"{name} is {saved!r} in the file and {here!r} here")
+    scales = adapters.found(context.model, state.header.get("adapters"))
+    if scales is None:
+        raise mismatch(path, "it was computed with adapters that were not loaded here")
     if len(state.tokens) > context.size:
         raise mismatch(path, f"it has {len(state.tokens)} tokens, a sequence here holds {context.size}")
+    return scales
 
 
 def mismatch(path: str, cause: str) -> SidecarError:

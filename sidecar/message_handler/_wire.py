@@ -359,6 +359,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The model was not made for what is asked of it.",
         "Use a model that was: the message says what this one lacks.",
     ),
+    "unsuitableAdapter": (
+        1072,
+        False,
+        "The file is no LoRA adapter, or one for another model; data.cause says what does not fit.",
+        "Use an adapter that was made for this very model, in GGUF format.",
+    ),
     "stateDamaged": (
         1080,
         False,
