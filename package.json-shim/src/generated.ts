@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a3e66fdff6774eed)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 60bf4421ebe022f4)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -255,6 +255,8 @@ export interface TypeMap {
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
+  InfillParams: InfillParams;
+  InfillResult: InfillResult;
   Text: Text;
   EmbedParams: EmbedParams;
   Vector: Vector;
@@ -1090,6 +1092,31 @@ export interface ChatResult {
   usage: Usage;
   timings: Timings;
 }
+export interface InfillParams extends SamplingParams {
+  contextId: ContextId;
+  /**
+   * What stands before.
+   */
+  prefix: string;
+  /**
+   * What stands behind.
+   */
+  suffix: string;
+}
+export interface InfillResult {
+  text: string;
+  finishReason: FinishReason;
+  /**
+   * The stop string that ended it, if one did.
+   */
+  stopString: string | null;
+  /**
+   * The seed that was used.
+   */
+  seed: number;
+  usage: Usage;
+  timings: Timings;
+}
 export interface EmbedParams {
   contextId: ContextId;
   /**
@@ -1383,6 +1410,8 @@ export interface RequestMap {
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Answer a conversation, with the model's own chat template. */
   chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Write what stands between a prefix and a suffix, with a model made for that. */
+  infill: { params: InfillParams; result: InfillResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Turn texts into vectors, many in one batch. */
   embed: { params: EmbedParams; result: EmbedResult; progress: EmbedProgress };
   /** Say how well each document answers a query, with a model made for that. */
@@ -1417,6 +1446,7 @@ export const METHODS = [
   "restoreState",
   "complete",
   "chat",
+  "infill",
   "embed",
   "rerank",
   "tokenize",

@@ -51,7 +51,7 @@ class Job:
             raise self._aborted(None)
 
     def _aborted(self, partial: dict[str, Any] | None) -> SidecarError:
-        if partial is None and self.method in ("complete", "chat"):
+        if partial is None and self.method in ("complete", "chat", "infill"):
             partial = {"text": ""}  # it had not begun
         details = {} if partial is None else {"partial": partial}
         return SidecarError("aborted", f"{self.method} was aborted", **details)

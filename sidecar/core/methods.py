@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, sessions, vectors
+from sidecar.core import bindings, chat, devices, infill, sessions, vectors
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
@@ -139,6 +139,12 @@ def chat_(engine: Engine, job: Job) -> None:
     )
 
 
+def infill_(engine: Engine, job: Job) -> None:
+    context = engine.context(job.params["contextId"])
+    prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
+    _generate(engine, job, context, prompt, lambda text: {"text": text})
+
+
 def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
     if isinstance(context, EmbeddingContext):
         problem = f"/contextId: {context.context_id} was created for embeddings"
@@ -193,6 +199,7 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "restoreState": sessions.restore_state,
     "complete": complete,
     "chat": chat_,
+    "infill": infill_,
     "embed": vectors.embed,
     "rerank": vectors.rerank,
     "tokenize": tokenize,
