@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 60bf4421ebe022f4)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint e55a091265419932)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -427,9 +427,17 @@ export interface ModelStatus {
   modelId: ModelId;
   path: string;
   /**
-   * `crashed`: its engine died and is started again by the next request that needs it.
+   * `crashed`: its engine died; `unloaded`: it was ended after keepAliveMs. It is started again by the next request that needs it.
    */
-  state: "loading" | "ready" | "crashed";
+  state: "loading" | "ready" | "crashed" | "unloaded";
+  /**
+   * What loadModel was given, if it was.
+   */
+  keepAliveMs?: number;
+  /**
+   * Since the last of its requests ended; 0 while there are any. Only with keepAliveMs.
+   */
+  idleMs?: number;
 }
 export interface ContextStatus {
   contextId: ContextId;
@@ -783,6 +791,10 @@ export interface LoadModelParams {
    * @default false
    */
   checkTensors?: boolean;
+  /**
+   * End the model's engine when so long no request was for it; the next one loads it and its contexts again, under the same ids, with empty caches. Default: never.
+   */
+  keepAliveMs?: number;
   /**
    * LoRA adapters. Requests name them by their places here, from 0.
    *
