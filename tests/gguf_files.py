@@ -136,10 +136,71 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
         "blk.0.ffn_up.weight": [width, feed_forward],
         "blk.0.ffn_down.weight": [feed_forward, width],
     }
+    return random_model(path, metadata, shapes)
+
+
+def tiny_bert(path: Path, *, ranks: bool, **changed: Typed) -> str:
+    """Write a BERT of one layer with random weights and a byte vocabulary, with a head that ranks or without.
+
+    Keyword arguments replace or add metadata (`__` stands for the dot of a key).
+    """
+    width, feed_forward, positions = 32, 64, 64
+    metadata: dict[str, Typed] = {
+        "general.architecture": (STRING, "bert"),
+        "bert.context_length": (UINT32, positions),
+        "bert.embedding_length": (UINT32, width),
+        "bert.block_count": (UINT32, 1),
+        "bert.feed_forward_length": (UINT32, feed_forward),
+        "bert.attention.head_count": (UINT32, 2),
+        "bert.attention.layer_norm_epsilon": (FLOAT32, 1e-5),
+        "bert.attention.causal": (BOOL, False),
+        "bert.pooling_type": (UINT32, 4 if ranks else 1),
+        **VOCABULARY,
+        "tokenizer.ggml.token_type_count": (UINT32, 1),
+    }
+    metadata |= {key.replace("__", "."): value for key, value in changed.items()}
+    shapes = {
+        "token_embd.weight": [width, len(TOKENS)],
+        "position_embd.weight": [width, positions],
+        **{f"token_embd_norm.{part}": [width] for part in ("weight", "bias")},
+        **{f"blk.0.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")},
+        **{f"blk.0.attn_output_norm.{part}": [width] for part in ("weight", "bias")},
+        "blk.0.ffn_up.weight": [width, feed_forward],
+        "blk.0.ffn_down.weight": [feed_forward, width],
+        **{f"blk.0.layer_output_norm.{part}": [width] for part in ("weight", "bias")},
+    }
+    if ranks:
+        shapes |= {"cls.output.weight": [width, 1], "cls.output.bias": [1]}
+    return random_model(path, metadata, shapes)
+
+
+def random_adapter(
+    path: Path, shapes: dict[str, list[int]], architecture: str = "llama", **changed: Typed
+) -> str:
+    """Write a LoRA adapter of rank 2 with random weights for matrices of these shapes; returns its path.
+
+    Keyword arguments replace or add metadata (`__` stands for the dot of a key).
+    """
+    metadata: dict[str, Typed] = {
+        "general.architecture": (STRING, architecture),
+        "general.type": (STRING, "adapter"),
+        "adapter.type": (STRING, "lora"),
+        "adapter.lora.alpha": (FLOAT32, 2.0),
+    }
+    metadata |= {key.replace("__", "."): value for key, value in changed.items()}
+    halves = {}
+    for name, (columns, rows) in shapes.items():
+        halves[f"{name}.lora_a"] = [columns, 2]
+        halves[f"{name}.lora_b"] = [2, rows]
+    return random_model(path, metadata, halves)
+
+
+def random_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]]) -> str:
+    """Write a file with the same random weights each time, of F32; returns its path."""
     rows, data, chance = [], b"", random.Random(1)
     for name, shape in shapes.items():
         rows.append(tensor_row(name, shape, F32, len(data)))
-        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        count = math.prod(shape)
         data = padded(data + struct.pack(f"<{count}f", *(chance.uniform(-1, 1) for _ in range(count))))
     entries = [entry(key, *value) for key, value in metadata.items()]
     path.write_bytes(header(entries, rows) + data)

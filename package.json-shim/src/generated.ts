@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 0147801a1f4523f3)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 0fed3301be823c85)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -135,27 +135,51 @@ export type InspectModelParams1 =
       model: string;
     };
 /**
+ * How strongly the adapters of loadModel count for this request; those that are not named do not count. Default: as loadModel said. Requests with other scales are not computed together with this one, but in turns.
+ *
+ * @maxItems 16
+ */
+export type AdapterScales = {
+  /**
+   * Its place in loadModel's adapters, from 0.
+   */
+  id: number;
+  scale: number;
+}[];
+/**
  * "auto": where llama.cpp thinks it pays.
  */
 export type FlashAttention = boolean | "auto";
+/**
+ * `none`: a vector for each token; `mean`: their mean; `cls`, `last`: the first or last token's; `rank`: a score, for `rerank`.
+ */
+export type Pooling = "none" | "mean" | "cls" | "last" | "rank";
 export type DisposeContextResult = null;
 /**
- * Text that ends the generation; it is not part of the result.
+ * Text, in which special tokens are recognised, or token ids.
  */
-export type Stop = string | string[];
+export type Text = string | Token[];
 /**
  * @minItems 1
  */
 export type Messages = Message[];
 /**
+ * Text that ends the generation; it is not part of the result.
+ */
+export type Stop = string | string[];
+/**
  * `stop`: the model ended, or a stop string came; `length`: maxTokens; `contextFull`: the sequence can hold no more.
  */
 export type FinishReason = "stop" | "length" | "contextFull";
 /**
+ * As a list of numbers, or their bytes in base64.
+ */
+export type Vector = number[] | string;
+/**
  * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
  */
 export type Progress =
-  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress;
+  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EmbedProgress;
 export type Fraction = number | null;
 
 /**
@@ -206,15 +230,22 @@ export interface TypeMap {
   InspectModelParams: InspectModelParams;
   InspectModelResult: InspectModelResult;
   LoadModelParams: LoadModelParams;
+  Adapter: Adapter;
+  AdapterScales: AdapterScales;
   LoadModelResult: LoadModelResult;
   UnloadModelParams: UnloadModelParams;
   UnloadModelResult: UnloadModelResult;
   KvCacheType: KvCacheType;
   FlashAttention: FlashAttention;
+  Pooling: Pooling;
   CreateContextParams: CreateContextParams;
   CreateContextResult: CreateContextResult;
   DisposeContextParams: DisposeContextParams;
   DisposeContextResult: DisposeContextResult;
+  SaveStateParams: SaveStateParams;
+  SaveStateResult: SaveStateResult;
+  RestoreStateParams: RestoreStateParams;
+  RestoreStateResult: RestoreStateResult;
   Stop: Stop;
   SamplingParams: SamplingParams;
   SchedulingParams: SchedulingParams;
@@ -228,6 +259,16 @@ export interface TypeMap {
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
+  InfillParams: InfillParams;
+  InfillResult: InfillResult;
+  Text: Text;
+  EmbedParams: EmbedParams;
+  Vector: Vector;
+  EmbedResult: EmbedResult;
+  EmbedTimings: EmbedTimings;
+  RerankParams: RerankParams;
+  RerankResult: RerankResult;
+  RankedDocument: RankedDocument;
   TokenizeParams: TokenizeParams;
   TokenizeResult: TokenizeResult;
   DetokenizeParams: DetokenizeParams;
@@ -242,6 +283,7 @@ export interface TypeMap {
   QueueProgress: QueueProgress;
   PromptProgress: PromptProgress;
   GenerateProgress: GenerateProgress;
+  EmbedProgress: EmbedProgress;
   Info: Info;
   ErrorData: ErrorData;
   PartialResult: PartialResult;
@@ -393,9 +435,17 @@ export interface ModelStatus {
   modelId: ModelId;
   path: string;
   /**
-   * `crashed`: its engine died and is started again by the next request that needs it.
+   * `crashed`: its engine died; `unloaded`: it was ended after keepAliveMs. It is started again by the next request that needs it.
    */
-  state: "loading" | "ready" | "crashed";
+  state: "loading" | "ready" | "crashed" | "unloaded";
+  /**
+   * What loadModel was given, if it was.
+   */
+  keepAliveMs?: number;
+  /**
+   * Since the last of its requests ended; 0 while there are any. Only with keepAliveMs.
+   */
+  idleMs?: number;
 }
 export interface ContextStatus {
   contextId: ContextId;
@@ -749,6 +799,27 @@ export interface LoadModelParams {
    * @default false
    */
   checkTensors?: boolean;
+  /**
+   * End the model's engine when so long no request was for it; the next one loads it and its contexts again, under the same ids, with empty caches. Default: never.
+   */
+  keepAliveMs?: number;
+  /**
+   * LoRA adapters. Requests name them by their places here, from 0.
+   *
+   * @maxItems 16
+   */
+  adapters?: Adapter[];
+}
+export interface Adapter {
+  /**
+   * A GGUF file of a LoRA adapter.
+   */
+  path: string;
+  /**
+   * How strongly it counts for requests that do not say; 0: not at all.
+   * @default 1
+   */
+  scale?: number;
 }
 export interface LoadModelResult {
   modelId: ModelId;
@@ -802,17 +873,15 @@ export interface UnloadModelResult {
 export interface CreateContextParams {
   modelId: ModelId;
   /**
-   * Tokens that each sequence can hold; "auto": as many as fit into the memory, at most what the model was trained on. Default: what it was trained on, at most 4096.
+   * Tokens that each sequence, or each text to be embedded, can hold; "auto": as many as fit into the memory, at most what the model was trained on. Default: what it was trained on, at most 4096; for embeddings at most 2048.
    */
   contextSize?: number | "auto";
   /**
-   * Requests that can run at once; further ones wait.
-   * @default 1
+   * Requests that can run at once; further ones wait. Of a context for embeddings: texts computed in one step. Default: 1; for embeddings 32.
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most.
-   * @default 512
+   * Tokens computed in one step at most. Default: 512; for embeddings 256, and a text that cannot be cut may take more.
    */
   batchSize?: number;
   /**
@@ -827,6 +896,15 @@ export interface CreateContextParams {
    * @default "f16"
    */
   kvCacheType?: KvCacheType & string;
+  /**
+   * Make a context for `embed` and `rerank`, which cannot generate text.
+   * @default false
+   */
+  embeddings?: boolean;
+  /**
+   * How the vectors of a text's tokens become one; only with `embeddings`. Default: the model's own, or `mean` if it says nothing.
+   */
+  pooling?: Pooling;
 }
 export interface CreateContextResult {
   contextId: ContextId;
@@ -839,12 +917,62 @@ export interface CreateContextResult {
   threads: number;
   kvCacheType: KvCacheType;
   /**
+   * Only of a context for embeddings.
+   */
+  pooling?: Pooling;
+  /**
    * Resident memory of the engine process after creation, measured.
    */
   memoryBytes: number;
 }
 export interface DisposeContextParams {
   contextId: ContextId;
+}
+/**
+ * `prompt` or `messages`, or neither.
+ */
+export interface SaveStateParams {
+  contextId: ContextId;
+  /**
+   * The file to write, which is replaced; a relative path starts at the working directory.
+   */
+  path: string;
+  prompt?: Text;
+  messages?: Messages;
+}
+/**
+ * One turn of a conversation, in OpenAI's form.
+ */
+export interface Message {
+  role: "system" | "user" | "assistant" | "tool";
+  content: string;
+}
+export interface SaveStateResult {
+  path: string;
+  sizeBytes: number;
+  /**
+   * Tokens that were saved.
+   */
+  tokens: number;
+  /**
+   * How many of them, from the first on, are those of `prompt` or `messages`; null without them.
+   */
+  matchedTokens: number | null;
+}
+export interface RestoreStateParams {
+  contextId: ContextId;
+  /**
+   * A file of saveState.
+   */
+  path: string;
+}
+export interface RestoreStateResult {
+  path: string;
+  sizeBytes: number;
+  /**
+   * Tokens that are in the context again.
+   */
+  tokens: number;
 }
 /**
  * How tokens are chosen. Names and defaults are llama.cpp's.
@@ -899,6 +1027,7 @@ export interface SamplingParams {
    * @default 64
    */
   repeatLastN?: number;
+  adapters?: AdapterScales;
   /**
    * Go on after the model's end-of-text token.
    * @default false
@@ -939,13 +1068,6 @@ export interface CompleteParams extends SamplingParams, SchedulingParams {
 export interface ChatParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
   messages: Messages;
-}
-/**
- * One turn of a conversation, in OpenAI's form.
- */
-export interface Message {
-  role: "system" | "user" | "assistant" | "tool";
-  content: string;
 }
 export interface Usage {
   promptTokens: number;
@@ -1012,6 +1134,101 @@ export interface ChatResult {
   seed: number;
   usage: Usage;
   timings: Timings;
+}
+export interface InfillParams extends SamplingParams, SchedulingParams {
+  contextId: ContextId;
+  /**
+   * What stands before.
+   */
+  prefix: string;
+  /**
+   * What stands behind.
+   */
+  suffix: string;
+}
+export interface InfillResult {
+  text: string;
+  finishReason: FinishReason;
+  /**
+   * The stop string that ended it, if one did.
+   */
+  stopString: string | null;
+  /**
+   * The seed that was used.
+   */
+  seed: number;
+  usage: Usage;
+  timings: Timings;
+}
+export interface EmbedParams {
+  contextId: ContextId;
+  /**
+   * One text (a string, or token ids) or a list of texts.
+   */
+  input: Text | Text[];
+  /**
+   * Scale every vector to the length 1.
+   * @default true
+   */
+  normalize?: boolean;
+  /**
+   * `base64`: the numbers' bytes, as float32 in little-endian order; a third of the size of `float`, and faster.
+   * @default "float"
+   */
+  encodingFormat?: "float" | "base64";
+}
+export interface EmbedResult {
+  /**
+   * One for each text, in order: a vector, or with the pooling `none` a list of vectors, one for each token.
+   */
+  embeddings: (Vector | Vector[])[];
+  /**
+   * Numbers in a vector.
+   */
+  dimensions: number;
+  usage: Usage;
+  timings: EmbedTimings;
+}
+export interface EmbedTimings {
+  /**
+   * Waiting for the first of its batches.
+   */
+  queueMs: number;
+  /**
+   * From there to the end of the last.
+   */
+  promptMs: number;
+}
+export interface RerankParams {
+  contextId: ContextId;
+  query: string;
+  /**
+   * @minItems 1
+   * @maxItems 2048
+   */
+  documents: string[];
+  /**
+   * Return only so many of the best. Default: all.
+   */
+  topN?: number;
+}
+export interface RerankResult {
+  /**
+   * The best first.
+   */
+  results: RankedDocument[];
+  usage: Usage;
+  timings: EmbedTimings;
+}
+export interface RankedDocument {
+  /**
+   * Its place in `documents`, from 0.
+   */
+  index: number;
+  /**
+   * What the model puts out, not scaled: the larger, the better; comparable only within one model.
+   */
+  score: number;
 }
 export interface TokenizeParams {
   modelId: ModelId;
@@ -1136,6 +1353,16 @@ export interface GenerateProgress {
    */
   completionTokens: number;
 }
+/**
+ * How many of the texts to be embedded, or documents to be ranked, are done.
+ */
+export interface EmbedProgress {
+  requestId: RequestId;
+  progressType: "embed";
+  progress: Fraction;
+  texts: number;
+  processedTexts: number;
+}
 export interface Info {
   level: "debug" | "info" | "warning" | "error";
   message: string;
@@ -1218,10 +1445,20 @@ export interface RequestMap {
   createContext: { params: CreateContextParams; result: CreateContextResult; progress: never };
   /** Free a context. Requests still running on it are aborted. */
   disposeContext: { params: DisposeContextParams; result: DisposeContextResult; progress: never };
+  /** Write what a context has computed of a conversation to a file. */
+  saveState: { params: SaveStateParams; result: SaveStateResult; progress: never };
+  /** Read a file of saveState back, so that the next turn of its conversation pays only for its new tokens. */
+  restoreState: { params: RestoreStateParams; result: RestoreStateResult; progress: never };
   /** Continue a prompt. */
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Answer a conversation, with the model's own chat template. */
   chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Write what stands between a prefix and a suffix, with a model made for that. */
+  infill: { params: InfillParams; result: InfillResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  /** Turn texts into vectors, many in one batch. */
+  embed: { params: EmbedParams; result: EmbedResult; progress: EmbedProgress };
+  /** Say how well each document answers a query, with a model made for that. */
+  rerank: { params: RerankParams; result: RerankResult; progress: EmbedProgress };
   /** Turn text into token ids. */
   tokenize: { params: TokenizeParams; result: TokenizeResult; progress: never };
   /** Turn token ids into text. */
@@ -1248,8 +1485,13 @@ export const METHODS = [
   "unloadModel",
   "createContext",
   "disposeContext",
+  "saveState",
+  "restoreState",
   "complete",
   "chat",
+  "infill",
+  "embed",
+  "rerank",
   "tokenize",
   "detokenize",
   "applyTemplate",
@@ -1259,6 +1501,7 @@ export const METHODS = [
 export const STREAMED: ReadonlySet<Method> = new Set<Method>([
   "complete",
   "chat",
+  "infill",
 ]);
 
 /** What sending a request gives: a promise of the result, which is an iterator too if there is text. */
@@ -1358,9 +1601,9 @@ export const ERRORS = {
   downloadFailed: { code: 1057, retryable: true },
   /** The bytes that came, fetched twice, are not those that the hub's checksum stands for. */
   checksumMismatch: { code: 1058, retryable: true },
-  /** There is not enough space in modelsDirectory. data.value is what is needed in bytes, data.allowed.maximum what is free. */
+  /** There is not enough space in the folder to be written to. data.value is what is needed in bytes, data.allowed.maximum what is free. */
   diskFull: { code: 1059, retryable: false },
-  /** modelsDirectory cannot be made or written to; data.cause is the system's reason. */
+  /** The folder to be written to, modelsDirectory or that of `path`, cannot be made or written to; data.cause is the system's reason. */
   directoryNotWritable: { code: 1060, retryable: false },
   /** The model is loaded, or being fetched, and cannot be deleted. */
   modelInUse: { code: 1061, retryable: false },
@@ -1370,6 +1613,18 @@ export const ERRORS = {
   transferCrashed: { code: 1063, retryable: true },
   /** The header of a remote model cannot be read: its server sends files only as a whole. */
   noRanges: { code: 1064, retryable: false },
+  /** The context was made for something else: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all else one without `embeddings`. */
+  unsuitableContext: { code: 1070, retryable: false },
+  /** The model was not made for what is asked of it. */
+  unsuitableModel: { code: 1071, retryable: false },
+  /** The file is no LoRA adapter, or one for another model; data.cause says what does not fit. */
+  unsuitableAdapter: { code: 1072, retryable: false },
+  /** The file is not one of saveState, or not whole, or its bytes are not those that were written. */
+  stateDamaged: { code: 1080, retryable: false },
+  /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */
+  stateMismatch: { code: 1081, retryable: false },
+  /** The context holds nothing of this conversation. */
+  notCached: { code: 1082, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;
@@ -1481,6 +1736,16 @@ export abstract class ContextMethods {
     return this.send("disposeContext", args);
   }
 
+  /** Write what a context has computed of a conversation to a file. Which conversation, `prompt` or `messages` say, as they would be sent to complete or chat: the sequence that shares most of it is saved, whole; without them the one that was used last. The file appears when it is complete. It is made for this model, context parameters and release, not for exchange. */
+  saveState(args: Omit<SaveStateParams, "contextId"> & CallOptions<never>): Promise<SaveStateResult> {
+    return this.send("saveState", args);
+  }
+
+  /** Read a file of saveState back, so that the next turn of its conversation pays only for its new tokens. Takes a sequence that is not in use, the one that was not used for longest. Nothing is given to llama.cpp before the file's checksum, model, parameters and release were compared. */
+  restoreState(args: Omit<RestoreStateParams, "contextId"> & CallOptions<never>): Promise<RestoreStateResult> {
+    return this.send("restoreState", args);
+  }
+
   /** Continue a prompt. */
   complete(args: Omit<CompleteParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, CompleteResult> {
     return this.send("complete", args);
@@ -1489,5 +1754,20 @@ export abstract class ContextMethods {
   /** Answer a conversation, with the model's own chat template. */
   chat(args: Omit<ChatParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, ChatResult> {
     return this.send("chat", args);
+  }
+
+  /** Write what stands between a prefix and a suffix, with a model made for that. The model's own tokens for it are put around the two texts, in which no special tokens are recognised. */
+  infill(args: Omit<InfillParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, InfillResult> {
+    return this.send("infill", args);
+  }
+
+  /** Turn texts into vectors, many in one batch. Needs a context that was created with `embeddings`. Texts are tokenised with the special tokens that the model puts around a text. A text that is too long, or empty, is refused before anything is computed; the error's pointer names it. */
+  embed(args: Omit<EmbedParams, "contextId"> & CallOptions<EmbedProgress>): Promise<EmbedResult> {
+    return this.send("embed", args);
+  }
+
+  /** Say how well each document answers a query, with a model made for that. Needs a context that was created with `embeddings` and has the pooling `rank`. */
+  rerank(args: Omit<RerankParams, "contextId"> & CallOptions<EmbedProgress>): Promise<RerankResult> {
+    return this.send("rerank", args);
   }
 }

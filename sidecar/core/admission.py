@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context import Context, Sequence, shared_length
+from sidecar.message_handler.notifier import send_progress
+from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
     from sidecar.core.generation import Generation
@@ -67,12 +69,13 @@ class Queue:
         return [sequence]
 
     def _place(self, generation: Generation, free: list[Sequence]) -> None:
-        tokens, context = generation.tokens, self._context
+        tokens, scales, context = generation.tokens, generation.scales, self._context
         # The last token is always evaluated: its logits give the next one.
         most = len(tokens) - 1
-        best = max(free, key=lambda s: (s.shared(tokens), -s.last_used))
-        donor = max(context.sequences, key=lambda s: s.shared(tokens))
-        own, offered = min(best.shared(tokens), most), min(donor.shared(tokens), most)
+        best = max(free, key=lambda s: (context.reusable(s, tokens, scales), -s.last_used))
+        donor = max(context.sequences, key=lambda s: context.reusable(s, tokens, scales))
+        own = min(context.reusable(best, tokens, scales), most)
+        offered = min(context.reusable(donor, tokens, scales), most)
         if offered >= own + MIN_COPIED_TOKENS and context.can_copy(donor, offered):
             own = context.copy_prefix(donor, best, offered)
         generation.admit(best, context.keep_prefix(best, own))
@@ -83,12 +86,20 @@ class Queue:
             return False
         for sequence in self._context.sequences:
             other = sequence.generation
-            if other is None or other.prompt_done:
+            if other is None or other.prompt_done or other.scales != generation.scales:
                 continue
             common = shared_length(other.prompt, generation.tokens)
             if common >= len(sequence.tokens) + MIN_COPIED_TOKENS:
-                return (
-                    max(s.shared(generation.tokens) for s in self._context.sequences)
-                    < common - MIN_COPIED_TOKENS
-                )
+                return self._most_reusable(generation) < common - MIN_COPIED_TOKENS
         return False
+
+    def tell(self, writer: Writer) -> None:
+        """Progress of type `queue` for those whose place has changed."""
+        for position, generation in enumerate(self._waiting):
+            if generation.queue_position != position:
+                generation.queue_position = position
+                send_progress(writer, generation.job.id, "queue", None, position=position, wake=False)
+
+    def _most_reusable(self, generation: Generation) -> int:
+        context = self._context
+        return max(context.reusable(s, generation.tokens, generation.scales) for s in context.sequences)

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.core import devices, memory
+from sidecar.core import adapters, devices, memory
+from sidecar.core.adapters import Scales
 from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
 from sidecar.core.pace import Pace
@@ -30,33 +31,36 @@ class Sequence:
 
     index: int
     tokens: list[int] = field(default_factory=list)
+    scales: Scales = ()
+    """The adapters that the cache was computed with."""
     generation: Generation | None = None
     last_used: float = 0.0
     shifted: bool = False
     """Set when tokens were taken out: what is left was computed in their sight, and is no prefix of anything."""
-
-    def shared(self, tokens: list[int]) -> int:
-        """How many of these tokens, from the first, the cache holds."""
-        return 0 if self.shifted else shared_length(self.tokens, tokens)
 
 
 class Context:
     """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
 
     def __init__(self, model: Model, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError `contextCreationFailed`, `outOfMemory`."""
-        defaults = DEFAULTS["CreateContextParams"]
+        """Make it. Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`."""
+        filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
         self.context_id: str = params["contextId"]
         self.model = model
-        self.kv_cache_type: str = params.get("kvCacheType", defaults["kvCacheType"])
+        self.kv_cache_type: str = filled["kvCacheType"]
+        self.flash_attention: str | bool = filled["flashAttention"]
+        """As it was asked for."""
         self.abort_flag = AbortFlag()
-        options = self._options(params, {**defaults, **params})
-        memory.check_context(model, params, options.n_ctx // options.n_seq_max)
+        options = self._options(filled)
+        memory.check_context(model, filled, options.n_ctx // options.n_seq_max)
         self.handle = lib.llama_init_from_model(model.handle, options)
         if not self.handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
             raise SidecarError("contextCreationFailed", problem)
         self.memory = lib.llama_get_memory(self.handle)
+        self._check_purpose()
+        self.scales: Scales = ()
+        self.use_adapters(model.scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
@@ -67,11 +71,12 @@ class Context:
         )
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _options(self, params: dict[str, Any], filled: dict[str, Any]) -> Any:
+    def _options(self, filled: dict[str, Any]) -> Any:
+        """llama.cpp's parameters for createContext's, which are filled with the defaults."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
-        size = params.get("contextSize")
+        size = filled.get("contextSize")
         if size == "auto":
-            size = memory.largest_context(self.model, params)
+            size = memory.largest_context(self.model, filled)
         size = size or min(trained, MAX_DEFAULT_CONTEXT_SIZE)
         threads = devices.threads(self.model.max_threads)
         options = lib.llama_context_default_params()
@@ -79,7 +84,7 @@ class Context:
         options.n_seq_max = filled["sequences"]
         options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
         options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
-        options.n_threads = options.n_threads_batch = min(threads, params.get("threads", threads))
+        options.n_threads = options.n_threads_batch = min(threads, filled.get("threads", threads))
         options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
         options.type_k = options.type_v = KV_CACHE_TYPES[self.kv_cache_type]
         options.abort_callback = self.abort_flag.callback
@@ -88,6 +93,18 @@ class Context:
         # A sliding-window cache of full size can give back tokens, which reuse and abort need.
         options.swa_full = True
         return options
+
+    def _check_purpose(self) -> None:
+        """Refuse a model without a KV cache, which could not go on from what it has said.
+
+        Raises SidecarError `unsuitableModel`.
+        """
+        if self.memory is None:
+            lib.llama_free(self.handle)
+            problem = (
+                f"{self.model.model_id} makes no text, it only embeds: create the context with embeddings"
+            )
+            raise SidecarError("unsuitableModel", problem)
 
     def describe(self) -> dict[str, Any]:
         """What createContext returns, read back from llama.cpp, but for the memory."""
@@ -105,6 +122,18 @@ class Context:
         lib.llama_batch_free(self.batch)
         self._thread_pool.free()
         lib.llama_free(self.handle)
+
+    def use_adapters(self, scales: Scales) -> None:
+        """Compute with these adapters from now on. A change costs about a token's time."""
+        if scales != self.scales:
+            adapters.apply(self.handle, self.model, scales)
+            self.scales = scales
+
+    def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
+        """How many of the tokens the sequence's cache holds, from the first on."""
+        if sequence.shifted or sequence.scales != scales:
+            return 0
+        return shared_length(sequence.tokens, tokens)
 
     # ---- the batch -------------------------------------------------------------------------------
 
@@ -162,7 +191,7 @@ class Context:
         """Put the first `count` tokens of a sequence into another one; returns how many are there."""
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
-        target.tokens = list(source.tokens)
+        target.tokens, target.scales = list(source.tokens), source.scales
         return self.keep_prefix(target, count)
 
     def shift(self, sequence: Sequence, keep: int) -> int:

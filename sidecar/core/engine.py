@@ -145,14 +145,14 @@ class Engine:
                 job.answer(result)
 
     def _restore(self, params: dict[str, Any]) -> None:
-        """Make the model and contexts of an engine that died anew, before the requests behind this line."""
+        """Make the model and contexts of an engine that is gone anew, before the requests behind this line."""
         try:
             self.model = self._methods.load(self, params["load"], None, lambda: False)
             for context in params["contexts"]:
                 self._methods.make_context(self, context)
         except Exception as error:
             log.log_exception("the model could not be loaded again", error)
-            problem = "The engine had died, and its model could not be loaded again"
+            problem = "The engine had died or was unloaded, and its model could not be loaded again"
             self._restore_error = SidecarError("engineCrashed", problem, cause=str(error))
 
     def _fault(self, message: str) -> None:

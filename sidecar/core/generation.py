@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.overflow import KEPT_AT_SHIFT
@@ -38,6 +39,7 @@ class Generation:
         stop = params.get("stop", [])
         self.job = job
         self.context = context
+        self.scales = scales_of(context.model, params)
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: what the sequence's cache is to hold."""
@@ -73,6 +75,7 @@ class Generation:
         """Take a sequence, whose cache holds the first `cached` tokens."""
         self.sequence = sequence
         sequence.generation = self
+        sequence.scales = self.scales
         if not self._admitted:
             self._admitted = time.monotonic()
             self.cached = cached

@@ -51,7 +51,7 @@ class Job:
             raise self._aborted(None)
 
     def _aborted(self, partial: dict[str, Any] | None) -> SidecarError:
-        if partial is None and self.method in ("complete", "chat"):
+        if partial is None and self.method in ("complete", "chat", "infill"):
             partial = {"text": ""}  # it had not begun
         details = {} if partial is None else {"partial": partial}
         return SidecarError("aborted", f"{self.method} was aborted", **details)
@@ -99,6 +99,7 @@ class Jobs:
             stop()
 
     def close(self, job: Job, message: dict[str, Any], wake: bool) -> None:
+        line = encode(message)  # vectors take their time; a cancel must not wait for it
         with self._lock:
             if self._open.pop((type(job.id), job.id), None) is job:
-                self._writer.send(encode(message), wake=wake)
+                self._writer.send(line, wake=wake)

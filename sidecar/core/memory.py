@@ -8,7 +8,6 @@ of memory, a bound that needs no header says so first.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,25 +19,16 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
 from sidecar.models.layers import CELLS, RESERVED_OUTPUTS
 from sidecar.models.machine import Machine, available_bytes
+from sidecar.models.source import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.model import Model
     from sidecar.models.estimate import Part, Planner
 
-PART_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
-MAX_PARTS: Final = 1000
 WIDEST_STEP: Final = 64
 WIDEST_STATE: Final = 512
 """Numbers a token that a step keeps, and a sequence that a recurrent layer keeps, in widths of the embedding:
 more than any architecture needs."""
-
-
-def parts(path: str) -> list[str]:
-    """The files of a model, of which `path` is the first or only one."""
-    found = PART_NAME.search(path)
-    if found is None or not 1 < int(found[2]) <= MAX_PARTS:
-        return [path]
-    return [f"{path[: found.start()]}-{n:05}-of-{found[2]}.gguf" for n in range(1, int(found[2]) + 1)]
 
 
 def read_header(path: str) -> gguf.Header | None:
@@ -46,7 +36,7 @@ def read_header(path: str) -> gguf.Header | None:
     from sidecar.models.estimate import join
 
     try:
-        return join([gguf.read_header(part) for part in parts(path)])
+        return join([gguf.read_header(part) for part in part_paths(path)])
     except SidecarError as error:
         log.log("debug", "no estimate of memory", cause=error.problem)
         return None
@@ -65,7 +55,7 @@ def plan_load(params: dict[str, Any], handles: Collection[int]) -> int:
     if not handles:
         asked = 0
     # Twice the file: mapped, and copied once more in the order that the CPU likes.
-    bound = 2 * sum(os.path.getsize(part) for part in parts(path) if os.path.exists(part))
+    bound = 2 * sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
     if asked != "auto" and bound < available_bytes():
         return int(asked)
     from sidecar.models.estimate import Planner

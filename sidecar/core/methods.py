@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, overflow
+from sidecar.core import bindings, chat, devices, infill, overflow, sessions, vectors
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
+from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.generation import Generation, ShapeResult
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
@@ -79,6 +80,8 @@ def load(
     try:
         return Model.load(params, on_progress)
     except SidecarError as error:
+        if error.kind == "unsuitableAdapter":
+            error.details.setdefault("cause", engine.llama_log.last_error())
         if error.kind != "modelLoadFailed":
             raise
         gguf.check(params["path"])
@@ -94,8 +97,12 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
 def make_context(engine: Engine, params: dict[str, Any]) -> Context:
     """Make a context and hand it to the scheduler."""
     engine.llama_log.clear()
+    kind = EmbeddingContext if params.get("embeddings") else Context
+    if "pooling" in params and kind is Context:
+        problem = "/pooling: only a context with embeddings pools"
+        raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
     try:
-        context = Context(engine.the_model(), params)
+        context = kind(engine.the_model(), params)
     except SidecarError as error:
         if error.kind == "contextCreationFailed":
             error.details["cause"] = engine.llama_log.last_error()
@@ -135,7 +142,16 @@ def chat_(engine: Engine, job: Job) -> None:
     )
 
 
+def infill_(engine: Engine, job: Job) -> None:
+    context = engine.context(job.params["contextId"])
+    prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
+    _generate(engine, job, context, prompt, lambda text: {"text": text})
+
+
 def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
+    if isinstance(context, EmbeddingContext):
+        problem = f"/contextId: {context.context_id} was created for embeddings"
+        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=job.params["contextId"])
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
@@ -178,8 +194,13 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "loadModel": load_model,
     "createContext": create_context,
     "disposeContext": dispose_context,
+    "saveState": sessions.save_state,
+    "restoreState": sessions.restore_state,
     "complete": complete,
     "chat": chat_,
+    "infill": infill_,
+    "embed": vectors.embed,
+    "rerank": vectors.rerank,
     "tokenize": tokenize,
     "detokenize": detokenize,
     "applyTemplate": apply_template,

@@ -7,12 +7,18 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
-from sidecar.core import devices, memory
+from sidecar.core import adapters, devices, memory
+from sidecar.core.adapters import Adapter, Scales
 from sidecar.core.bindings import lib
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import Header
+from sidecar.models import gguf
+from sidecar.models.fingerprint import fingerprint
+from sidecar.models.source import part_paths
+
+RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
+"""Tensors of which a model that ranks has one at least."""
 
 
 class Model:
@@ -32,6 +38,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
+        self.adapters: list[Adapter] = []
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(256)
@@ -41,8 +48,8 @@ class Model:
     def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
-        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `outOfMemory`, or
-        `modelLoadFailed` (the caller knows llama.cpp's log and says more).
+        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `outOfMemory`, `modelLoadFailed`
+        or `unsuitableAdapter` (the caller knows llama.cpp's log and says more), or what `adapters.load` does.
         """
         _, handles = devices.resolve_gpu(params["gpu"])
         options = lib.llama_model_default_params()
@@ -67,12 +74,24 @@ class Model:
             raise SidecarError("aborted", "loadModel was aborted")
         if not handle:
             raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
-        return cls(handle, params, handles, layers)
+        model = cls(handle, params, handles, layers)
+        try:
+            architecture = model.metadata("general.architecture") or ""
+            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+        except SidecarError:
+            lib.llama_model_free(handle)
+            raise
+        return model
 
     @cached_property
-    def header(self) -> Header | None:
+    def header(self) -> gguf.Header | None:
         """What the file says of itself; None if it can be read no more."""
         return memory.read_header(self.path)
+
+    @property
+    def scales(self) -> Scales:
+        """How strongly the adapters count for requests that do not say."""
+        return tuple(adapter.scale for adapter in self.adapters)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""
@@ -89,6 +108,17 @@ class Model:
         """The source of the model's chat template; None if it brings none."""
         source = lib.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
+
+    @cached_property
+    def has_rank_head(self) -> bool:
+        """Whether it has weights that make a score of a text, which llama.cpp does not tell."""
+        names = {tensor.name for part in part_paths(self.path) for tensor in gguf.read_header(part).tensors}
+        return not names.isdisjoint(RANK_HEADS)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash by which its weights are known."""
+        return fingerprint(part_paths(self.path))
 
     def describe(self) -> dict[str, Any]:
         """What loadModel returns, but for what only its caller can measure."""

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from collections.abc import Callable, Sized
+from typing import Any, Final
 
 from sidecar.core.admission import Queue
 from sidecar.core.context import DECODE_ABORTED, Context, Sequence
+from sidecar.core.embedding import EmbeddingContext
+from sidecar.core.errands import Errand, Result
 from sidecar.core.generation import Generation
+from sidecar.core.texts import TextsRequest
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.message_handler.notifier import send_progress
 from sidecar.message_handler.writer import Writer
 
 PROMPT_CHUNK_BESIDE_STREAMS: Final = 64
 """Prompt tokens a step while other requests generate: what a long prompt may hold them up by."""
+
+TURN_STEPS: Final = 8
+"""Steps that requests with other adapters wait for; a change makes llama.cpp plan its memory anew."""
 
 TELL_INTERVAL_S: Final = 0.016
 """Deltas leave at most this often, once a frame of a screen: each wakes three threads of two other processes,
@@ -37,9 +43,12 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: dict[Context, Queue] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
+        self._errands: list[Errand[Any]] = []
         self._in_step: list[Generation] = []
         """Requests in the batch of the moment; nobody but the compute thread may touch them."""
         self._computing: Context | None = None
+        self._turn_steps = 0
+        """Steps since other adapters had their turn."""
         self._urgent = False
         """Something was cancelled: do not wait for a slow reader."""
 
@@ -66,16 +75,46 @@ class Scheduler:
         """Queue a request. Raises SidecarError `overloaded`; `contextNotFound` if it went meanwhile."""
         context = generation.context
         with self._changed:
-            waiting = self._waiting.get(context)
-            if waiting is None:
-                raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
-            if len(waiting) >= MAX_WAITING:
-                raise SidecarError(
-                    "overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already"
-                )
-            waiting.add(generation)
+            self._check_room(context, self._waiting.get(context, ()))
+            self._waiting[context].add(generation)
             self._changed.notify()
         generation.job.interruptible(lambda: self.interrupt(generation))
+
+    def _check_room(self, context: Context, waiting: Sized) -> None:
+        if context not in self._waiting:
+            raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
+        if len(waiting) >= MAX_WAITING:
+            raise SidecarError("overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already")
+
+    def between_steps(self, context: Context, work: Callable[[], Result]) -> Result:
+        """Do something with a context's cache on the compute thread; returns, or raises, what `work` does.
+
+        Raises SidecarError `contextNotFound` if the context went meanwhile.
+        """
+        errand = Errand(context, work)
+        with self._changed:
+            self._errands.append(errand)
+            self._changed.notify()
+        return errand.wait()
+
+    def embed(self, request: TextsRequest) -> None:
+        """Queue texts to be embedded. Raises SidecarError as `submit` does."""
+        with self._changed:
+            self._check_room(request.context, request.context.requests)
+            request.context.requests.append(request)
+            self._changed.notify()
+        request.job.interruptible(lambda: self._interrupt_texts(request))
+
+    def _interrupt_texts(self, request: TextsRequest) -> None:
+        """Stop a cancelled request now; the other texts of its batch are computed again."""
+        with self._changed:
+            if request.context.computes(request):
+                request.context.abort_flag.set()
+            elif not request.ended:
+                request.abort()
+            self._urgent = True
+            self._changed.notify()
+        self._writer.nudge()
 
     def interrupt(self, generation: Generation) -> None:
         """Stop a cancelled request now: at once, or in the middle of the batch that it is in."""
@@ -112,6 +151,7 @@ class Scheduler:
         tell_at = 0.0
         while True:
             contexts = self._next_contexts()
+            self._run_errands()
             for context in contexts:
                 self._step(context)
             now = time.monotonic()
@@ -134,7 +174,7 @@ class Scheduler:
                     self._drop(generation)
                 self._expire()
                 busy = [context for context in self._waiting if self._has_work(context)]
-                if busy:
+                if busy or self._errands:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
@@ -147,7 +187,15 @@ class Scheduler:
             if generation.deadline is not None and now > generation.deadline and self._take_out(generation):
                 generation.expire()
 
+    def _run_errands(self) -> None:
+        with self._changed:
+            errands, self._errands = self._errands, []
+        for errand in errands:
+            errand.run(errand.context in self._waiting)
+
     def _has_work(self, context: Context) -> bool:
+        if isinstance(context, EmbeddingContext):
+            return bool(context.requests)
         return len(self._waiting[context]) > 0 or any(s.generation for s in context.sequences)
 
     def _running(self) -> list[Generation]:
@@ -159,18 +207,38 @@ class Scheduler:
                 generation.abort()
             for generation in self._waiting.pop(context, ()):
                 generation.abort()
+            if isinstance(context, EmbeddingContext):
+                context.abort_all()
             context.free()
             done.set()
         self._retired.clear()
 
+    def _step_texts(self, context: EmbeddingContext) -> None:
+        """One batch of texts, a small one beside streams."""
+        with self._changed:
+            context.drop_cancelled()
+            streaming = any(g.prompt_done for g in self._running())
+            room = min(context.room, PROMPT_CHUNK_BESIDE_STREAMS) if streaming else context.room
+            if self._retired or not context.fill(room):
+                return
+            self._computing = context
+            context.abort_flag.clear()
+        code = context.decode()
+        with self._changed:
+            self._computing = None
+            context.take(code)
+
     def _step(self, context: Context) -> None:
         """One batch: admit, evaluate, sample."""
+        if isinstance(context, EmbeddingContext):
+            self._step_texts(context)
+            return
         with self._changed:
             self._admit(context)
             generations = [s.generation for s in context.sequences if s.generation]
             if any(g.job.cancelled for g in generations) or self._retired:
                 return  # seen by _next_contexts; nothing is computed for what nobody wants
-            chunks = self._fill(context, generations)
+            chunks = self._fill(context, self._take_turns(context, generations))
             self._in_step, self._computing = list(chunks), context
             context.abort_flag.clear()
         code = context.decode()
@@ -190,12 +258,16 @@ class Scheduler:
         waiting = self._waiting.get(context)
         if waiting:
             waiting.admit()
-            for position, generation in enumerate(waiting):
-                if generation.queue_position != position:
-                    generation.queue_position = position
-                    send_progress(
-                        self._writer, generation.job.id, "queue", None, position=position, wake=False
-                    )
+            waiting.tell(self._writer)
+
+    def _take_turns(self, context: Context, generations: list[Generation]) -> list[Generation]:
+        """The requests of one set of adapters: of the one that had its turn until that is over."""
+        sets = sorted({generation.scales for generation in generations})
+        self._turn_steps += 1
+        if sets and (context.scales not in sets or self._turn_steps >= TURN_STEPS):
+            self._turn_steps = 0
+            context.use_adapters(next((scales for scales in sets if scales > context.scales), sets[0]))
+        return [generation for generation in generations if generation.scales == context.scales]
 
     def _fill(self, context: Context, generations: list[Generation]) -> dict[Generation, list[int]]:
         """Put the next batch together; returns which tokens of which request are in it."""

@@ -15,9 +15,11 @@ import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION
 from sidecar.message_handler.errors import SidecarError, error_object
+from sidecar.worker import idle
 from sidecar.worker.ledger import Request
 
 if TYPE_CHECKING:
+    from sidecar.worker.pool import Model
     from sidecar.worker.router import Router
 
 UNLOAD_GRACE_S: Final = 0.05
@@ -95,7 +97,7 @@ def status(router: Router, request: Request) -> None:
         "uptimeMs": _since(router.started),
         "memoryBytes": sum(entry["memoryBytes"] for entry in processes),
         "processes": processes,
-        "models": [{"modelId": m.model_id, "path": m.load["path"], "state": m.state} for m in models],
+        "models": [_model_status(router, model) for model in models],
         "contexts": [{"contextId": name, "modelId": m.model_id} for m in models for name in m.contexts],
         "requests": [
             {"id": other.id, "method": other.method, "ageMs": _since(other.received)}
@@ -104,6 +106,15 @@ def status(router: Router, request: Request) -> None:
         ],
     }
     router.ledger.answer(request, result)
+
+
+def _model_status(router: Router, model: Model) -> dict[str, Any]:
+    status: dict[str, Any] = {"modelId": model.model_id, "path": model.load["path"], "state": model.state}
+    if model.keep_alive_s is not None:
+        busy = idle.is_busy(router, model)
+        status["keepAliveMs"] = model.load["keepAliveMs"]
+        status["idleMs"] = 0 if busy else _since(model.idle_since)
+    return status
 
 
 def transfer(router: Router, request: Request) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.notifier import send_info
+from sidecar.worker import idle
 from sidecar.worker.ledger import Request
 from sidecar.worker.pool import Model, end_in_background
 from sidecar.worker.process import WorkerProcess
@@ -47,6 +48,8 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         if engine is not None and not _keep_for_init(router, engine):
             end_in_background(engine)
         pool.spare()  # whoever failed to load one model will try another
+    elif model is not None:
+        idle.watch(router, model)
 
 
 def _note_use(router: Router, path: str) -> None:

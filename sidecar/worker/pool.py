@@ -49,6 +49,16 @@ class Model:
     state: str = "loading"
     contexts: dict[str, dict[str, Any]] = field(default_factory=dict)
     crashes: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_CRASHES))
+    idle_since: float = field(default_factory=time.monotonic)
+    """When the last of its requests ended; see idle.py."""
+    watched: bool = False
+    """Whether a timer runs that will look at how long that is ago."""
+
+    @property
+    def keep_alive_s(self) -> float | None:
+        """How long its engine lives without a request; None: for ever."""
+        milliseconds = self.load.get("keepAliveMs")
+        return None if milliseconds is None else milliseconds / 1000
 
 
 class Pool:
@@ -116,7 +126,7 @@ class Pool:
         )
 
     def engine(self, model: Model) -> WorkerProcess:
-        """The model's engine, started anew if it died. Raises SidecarError `engineCrashed`, `overloaded`."""
+        """The model's engine, started anew if it is gone. Raises SidecarError `engineCrashed`, `overloaded`."""
         if model.process is None:
             model.process = self._restore(model)
         if model.process.writer.waiting_bytes > MAX_WAITING_BYTES:
@@ -144,6 +154,13 @@ class Pool:
         """Take a model out; the caller ends its engine."""
         self.models.pop(model.model_id, None)
         process, model.process = model.process, None
+        return process
+
+    def unload(self, model: Model) -> WorkerProcess:
+        """Take the engine of a model that stays known; the caller ends it, the next request starts another."""
+        process, model.process = model.process, None
+        assert process is not None
+        model.state = "unloaded"
         return process
 
     def died(self, process: WorkerProcess) -> Model | None:

@@ -94,6 +94,13 @@ class Router:
         """An absolute path; a relative one starts at modelsDirectory, or at the working directory."""
         return os.path.abspath(os.path.join(self.pool.settings.models_directory or "", path))
 
+    def _resolve_paths(self, params: dict[str, Any]) -> dict[str, Any]:
+        """loadModel's params with absolute paths."""
+        resolved = {**params, "path": self.resolve_path(params["path"])}
+        if "adapters" in params:
+            resolved["adapters"] = [{**a, "path": self.resolve_path(a["path"])} for a in params["adapters"]]
+        return resolved
+
     # ---- from the client -------------------------------------------------------------------------
 
     def _take_safely(self, line: bytes) -> None:
@@ -174,7 +181,7 @@ class Router:
             return
         pool, params, line = self.pool, request.params, request.line
         if request.method == "loadModel":
-            request.model = pool.add_model({**params, "path": self.resolve_path(params["path"])})
+            request.model = pool.add_model(self._resolve_paths(params))
             line = _inner_line(request, request.model.load)
         elif request.method == "createContext":
             request.model = pool.model(params["modelId"])

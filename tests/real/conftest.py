@@ -102,13 +102,25 @@ def plain(real: Sidecar, model_path: str) -> dict[str, Plain]:
     return run_plain(model_path, {name: list(job) for name, job in PROMPTS.items()}, threads_of(real))
 
 
+@pytest.fixture(scope="session")
+def plain_loop(real: Sidecar, model_path: str) -> Callable[..., Plain]:
+    """Runs a plain loop for a prompt: (prompt, tokens to generate, pairs of adapter and scale)."""
+
+    def run(prompt: str, tokens: int, adapters: list[tuple[str, float]]) -> Plain:
+        return run_plain(model_path, {"it": [prompt, tokens]}, threads_of(real), adapters)["it"]
+
+    return run
+
+
 def threads_of(sidecar: Sidecar) -> int:
     """Compute threads of the program's contexts."""
     threads: int = sidecar.call("init")["threads"]
     return threads
 
 
-def run_plain(model_path: str, jobs: dict[str, list[Any]], threads: int) -> dict[str, Plain]:
+def run_plain(
+    model_path: str, jobs: dict[str, list[Any]], threads: int, adapters: list[tuple[str, float]] | None = None
+) -> dict[str, Plain]:
     """Run plain_loop.py for these prompts (text or tokens, tokens to generate)."""
     order = {
         "model": model_path,
@@ -116,6 +128,7 @@ def run_plain(model_path: str, jobs: dict[str, list[Any]], threads: int) -> dict
         "sequences": 1,
         "batchSize": 512,
         "threads": threads,
+        "adapters": adapters or [],
         "jobs": [{"prompt": prompt, "maxTokens": tokens} for prompt, tokens in jobs.values()],
     }
     script = Path(__file__).parent / "plain_loop.py"

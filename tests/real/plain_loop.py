@@ -1,9 +1,9 @@
 """A plain greedy loop over llama-cpp-python, without a line of the program: what its results must equal.
 
-Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, jobs},
-each job being {prompt (text, or token ids), maxTokens}; prints a JSON list of {prompt, tokens, pieces,
-margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how much the logit of each chosen
-token was above the next best.
+Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, adapters
+(pairs of a LoRA file and its scale), jobs}, each job being {prompt (text, or token ids), maxTokens}; prints a
+JSON list of {prompt, tokens, pieces, margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how
+much the logit of each chosen token was above the next best.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     options.n_batch = options.n_ubatch = order["batchSize"]
     options.n_threads = options.n_threads_batch = order["threads"]
     context = lib.llama_init_from_model(model, options)
+    for path, scale in order["adapters"]:
+        adapter = lib.llama_adapter_lora_init(model, path.encode())
+        assert set_adapter(context, adapter, scale) == 0
     batch = lib.llama_batch_init(order["batchSize"], 0, 1)
     prompt = job["prompt"] if isinstance(job["prompt"], list) else tokenize(vocab, job["prompt"])
     pending, position = prompt, 0
@@ -61,6 +64,13 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     lib.llama_free(context)
     pieces = [piece(vocab, token).hex() for token in tokens]
     return {"prompt": prompt, "tokens": tokens, "pieces": pieces, "margins": margins, "ended": ended}
+
+
+def set_adapter(context: Any, adapter: Any, scale: float) -> int:
+    """Let the context compute with this adapter."""
+    adapters, scales = (lib.llama_adapter_lora_p_ctypes * 1)(adapter), (ctypes.c_float * 1)(scale)
+    code: int = lib.llama_set_adapters_lora(context, adapters, 1, scales)
+    return code
 
 
 def fill(batch: Any, tokens: list[int], position: int) -> None:

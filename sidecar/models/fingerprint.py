@@ -1,0 +1,27 @@
+"""A hash by which the weights in GGUF files are known, without reading gigabytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from sidecar.models import gguf
+
+SAMPLE_BYTES: Final = 4096
+"""Read of each tensor: models of the same shape have the same header."""
+
+
+def fingerprint(paths: list[str]) -> str:
+    """The hash of the files' headers and of the beginning of each tensor.
+
+    Raises SidecarError as gguf.read_header does, or OSError.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        header = gguf.read_header(path)
+        with open(path, "rb") as file:
+            digest.update(file.read(header.data_start))
+            for tensor in header.tensors:
+                file.seek(header.data_start + tensor.offset)
+                digest.update(file.read(min(SAMPLE_BYTES, tensor.size or SAMPLE_BYTES)))
+    return digest.hexdigest()

@@ -1,0 +1,123 @@
+"""`keepAliveMs`: an engine that nobody asks for ends, and nobody has to know."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gguf_files
+import psutil
+import pytest
+from conftest import Start
+from driver import Sidecar
+from process_work import send_endless
+
+pytestmark = pytest.mark.process
+
+DEADLINE_S = 20.0
+PARAMS: dict[str, Any] = {"prompt": "abc", "maxTokens": 8, "temperature": 0, "ignoreEos": True}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    """A model that loads within milliseconds."""
+    return gguf_files.tiny_model(tmp_path / "tiny.gguf")
+
+
+def load(sidecar: Sidecar, path: str, **params: Any) -> tuple[str, str]:
+    """Load a model and make a context; returns their ids."""
+    model_id = sidecar.call("loadModel", {"path": path, **params})["modelId"]
+    made = sidecar.call("createContext", {"modelId": model_id, "contextSize": 256})
+    return model_id, made["contextId"]
+
+
+def status(sidecar: Sidecar, model_id: str) -> dict[str, Any]:
+    (found,) = [m for m in sidecar.call("status")["models"] if m["modelId"] == model_id]
+    return dict(found)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start, tiny: str) -> None:
+    sidecar = start()
+    model_id, context = load(sidecar, tiny, keepAliveMs=400)
+    vectors = sidecar.call("createContext", {"modelId": model_id, "embeddings": True})["contextId"]
+    params = {"contextId": context, **PARAMS}
+    before = sidecar.call("complete", params)
+    embedded = sidecar.call("embed", {"contextId": vectors, "input": "abc"})["embeddings"]
+    pid = sidecar.engines()[model_id]
+    known = status(sidecar, model_id)
+    assert (known["state"], known["keepAliveMs"]) == ("ready", 400)
+    wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
+    wait_until(lambda: not psutil.pid_exists(pid))
+    assert sidecar.engines() == {}
+    assert status(sidecar, model_id)["idleMs"] >= 400
+    told = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
+    assert any(info.get("modelId") == model_id and "unloaded" in info["message"] for info in told)
+    again = sidecar.call("complete", params)
+    assert again["text"] == before["text"]
+    assert again["usage"]["cachedTokens"] == 0
+    assert sidecar.call("embed", {"contextId": vectors, "input": "abc"})["embeddings"] == embedded
+    assert status(sidecar, model_id)["state"] == "ready"
+    wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
+    sidecar.call("unloadModel", {"modelId": model_id})
+    assert sidecar.call("status")["models"] == []
+
+
+def test_work_keeps_it_alive(start: Start, model_path: str) -> None:
+    sidecar = start()
+    model_id, context = load(sidecar, model_path, keepAliveMs=50)
+    request = send_endless(sidecar, context, maxTokens=60)
+    sidecar.wait_progress(request, "generate")
+    pid = sidecar.engines()[model_id]
+    time.sleep(0.3)
+    assert status(sidecar, model_id)["idleMs"] == 0
+    assert sidecar.engines() == {model_id: pid}
+    assert sidecar.result(request)["usage"]["completionTokens"] == 60
+    wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
+
+
+def test_whenever_a_request_comes_it_is_served(start: Start, tiny: str) -> None:
+    sidecar = start()
+    _, context = load(sidecar, tiny, keepAliveMs=20)
+    params = {"contextId": context, **PARAMS}
+    text = sidecar.call("complete", params)["text"]
+    for _ in range(12):
+        time.sleep(random.uniform(0, 0.06))
+        assert sidecar.call("complete", params)["text"] == text
+
+
+def test_others_are_not_touched(start: Start, tiny: str, tmp_path: Path) -> None:
+    sidecar = start()
+    other = gguf_files.tiny_bert(tmp_path / "bert.gguf", ranks=True)
+    first, first_context = load(sidecar, tiny, keepAliveMs=100)
+    second, second_context = load(sidecar, tiny)
+    third = sidecar.call("loadModel", {"path": other})["modelId"]
+    ranks = sidecar.call("createContext", {"modelId": third, "embeddings": True})["contextId"]
+    engines = sidecar.engines()
+    assert engines[second] != engines[third]
+    wait_until(lambda: status(sidecar, first)["state"] == "unloaded")
+    assert sidecar.engines() == {second: engines[second], third: engines[third]}
+    requests = [sidecar.send("complete", {"contextId": c, **PARAMS}) for c in (first_context, second_context)]
+    ranked = sidecar.send("rerank", {"contextId": ranks, "query": "a", "documents": ["b", "c"]})
+    assert sidecar.result(requests[0])["text"] == sidecar.result(requests[1])["text"]
+    assert len(sidecar.result(ranked)["results"]) == 2
+    assert sidecar.engines()[second] == engines[second]
+
+
+def test_a_model_that_cannot_be_loaded_again_is_told(start: Start, tiny: str) -> None:
+    sidecar = start()
+    model_id, context = load(sidecar, tiny, keepAliveMs=50)
+    wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
+    Path(tiny).rename(tiny + ".away")
+    error = sidecar.response(sidecar.send("complete", {"contextId": context, **PARAMS}))["error"]
+    assert error["data"]["kind"] == "engineCrashed"
+    assert "no file" in error["data"]["cause"]
