@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices
+from sidecar.core import bindings, chat, devices, template
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.generation import Generation, ShapeResult
@@ -55,7 +55,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
-    threading.Thread(target=chat.preload, name="sidecar:preload", daemon=True).start()
+    threading.Thread(target=template.preload, name="sidecar:preload", daemon=True).start()
     engine.model = load(engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled)
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": resident_bytes()}
@@ -121,7 +121,7 @@ def complete(engine: Engine, job: Job) -> None:
 
 def chat_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
-    text = chat.render(context.model, job.params["messages"], True, job)
+    text = chat.render(context.model, job.params, job)
     prompt = chat.tokenize_prompt(context.model, text)
     _generate(
         engine,
@@ -154,8 +154,7 @@ def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
-    add_prompt = job.params.get("addGenerationPrompt", True)
-    return {"prompt": chat.render(engine.the_model(), job.params["messages"], add_prompt, job)}
+    return {"prompt": chat.render(engine.the_model(), job.params, job)}
 
 
 def resident_bytes() -> int:
