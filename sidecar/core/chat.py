@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from sidecar.core import messages, template
+from sidecar.core import messages, template, thinking, tools
 from sidecar.core.bindings import lib
+from sidecar.core.call_grammar import call_grammar
+from sidecar.core.generation import Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
+from sidecar.core.reply import Reply
 from sidecar.core.template import Renderer
+from sidecar.core.thinking import Thinking
+from sidecar.core.tools import Tools
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
@@ -22,6 +27,64 @@ KEEP_THOUGHTS: Final = {
 """How templates are told to keep the reasoningContent of earlier turns; who leaves it out sends none."""
 
 
+def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[int], Reply, Steering]:
+    """What a chat generates with: the prompt's tokens, what takes the model's words, and how they are steered.
+
+    Raises SidecarError: what `render` and Tools do.
+    """
+    choice = params.get("toolChoice", DEFAULTS["ChatParams"]["toolChoice"])
+    known = Tools(params.get("tools", []), choice)
+    prompt = render(model, params, job)
+    source = _template(model, params)
+    family = thinking.thinking_of(source) or _thinking_by_vocabulary(model)
+    form = tools.call_form(source) or tools.HERMES
+    calls = known if known.schemas and choice != "none" else None
+    reply = Reply(family, form, calls)
+    if family is not None and prompt.rstrip().endswith(family.start):
+        reply.open_thought()
+    marks = [*(family.marks if family is not None else ()), *((form.start, form.separator) if calls else ())]
+    steering = Steering(
+        shown=_control_tokens(model, marks),
+        thought_budget=_thought_budget(params),
+        thought_end=() if family is None else tuple(_tokens(model, family.closing)),
+        grammar=call_grammar(form, known) if known.forced else None,
+    )
+    return tokenize_prompt(model, prompt), reply, steering
+
+
+def _thinking_by_vocabulary(model: Model) -> Thinking | None:
+    """The family whose marks are tokens of their own."""
+    for family in thinking.FAMILIES:
+        if all(len(_tokens(model, mark)) == 1 for mark in (family.start, family.end)):
+            return family
+    return None
+
+
+def _thought_budget(params: dict[str, Any]) -> int | None:
+    reasoning = params.get("reasoning", True)
+    if isinstance(reasoning, bool):
+        return None if reasoning else 0
+    budget: int = reasoning["budgetTokens"]
+    return budget
+
+
+def _control_tokens(model: Model, marks: list[str]) -> frozenset[int]:
+    """Those of the marks' tokens that have no text of their own."""
+    tokens = {token for mark in marks if mark for token in _tokens(model, mark)}
+    return frozenset(token for token in tokens if not model.piece(token))
+
+
+def _tokens(model: Model, text: str) -> list[int]:
+    return model.tokenize(text, add_special=False, parse_special=True)
+
+
+def _template(model: Model, params: dict[str, Any]) -> str:
+    source = params.get("chatTemplate", model.chat_template)
+    if source is None:
+        raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
+    return str(source)
+
+
 def render(model: Model, params: dict[str, Any], job: Job) -> str:
     """The prompt for TemplateParams, without the tokens that every prompt of the model begins and ends with.
 
@@ -29,9 +92,10 @@ def render(model: Model, params: dict[str, Any], job: Job) -> str:
     `aborted` if the job is cancelled meanwhile.
     """
     _check(params)
-    source = params.get("chatTemplate", model.chat_template)
-    if source is None:
-        raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
+    source = _template(model, params)
+    if params.get("tools") and tools.call_form(source) is None:
+        described = tools.described(params["messages"], params["tools"])
+        params = {**params, "messages": described, "tools": []}
     bos = model.token_text(lib.llama_vocab_bos(model.vocab))
     eos = model.token_text(lib.llama_vocab_eos(model.vocab))
     fixed = _variables(params, bos, eos)
@@ -77,12 +141,12 @@ def _variables(params: dict[str, Any], bos: str, eos: str) -> dict[str, Any]:
 
 
 def _rendered(renderer: Renderer, params: dict[str, Any], fixed: dict[str, Any]) -> str:
-    conversation, continued = params["messages"], params.get("continueFinalMessage", False)
+    turns, continued = params["messages"], params.get("continueFinalMessage", False)
     if continued:  # all that the template writes after what was said is cut off
-        last = conversation[-1]
+        last = turns[-1]
         said = messages.text(last["content"] or "")
-        conversation = [*conversation[:-1], {**last, "content": said + messages.PROBE}]
-    variables = {**fixed, "messages": messages.for_template(conversation, renderer, fixed)}
+        turns = [*turns[:-1], {**last, "content": said + messages.PROBE}]
+    variables = {**fixed, "messages": messages.for_template(turns, renderer, fixed)}
     default = not continued and DEFAULTS["ApplyTemplateParams"]["addGenerationPrompt"]
     if params.get("addGenerationPrompt", default):
         variables["add_generation_prompt"] = True

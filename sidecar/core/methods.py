@@ -15,9 +15,10 @@ import sidecar
 from sidecar.core import bindings, chat, devices, template
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
-from sidecar.core.generation import Generation, ShapeResult
+from sidecar.core.generation import Generation, Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
+from sidecar.core.reply import Reply, Text
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
 from sidecar.message_handler.errors import SidecarError
@@ -116,23 +117,22 @@ def complete(engine: Engine, job: Job) -> None:
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, lambda text: {"text": text})
+    _generate(engine, job, context, prompt, Text(), Steering())
 
 
 def chat_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
-    text = chat.render(context.model, job.params, job)
-    prompt = chat.tokenize_prompt(context.model, text)
-    _generate(
-        engine,
-        job,
-        context,
-        prompt,
-        lambda said: {"message": {"role": "assistant", "content": said}},
-    )
+    _generate(engine, job, context, *chat.conversation(context.model, job.params, job))
 
 
-def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
+def _generate(
+    engine: Engine,
+    job: Job,
+    context: Context,
+    prompt: list[int],
+    output: Text | Reply,
+    steering: Steering,
+) -> None:
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     if len(prompt) > context.size:
@@ -140,7 +140,7 @@ def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], sha
             f"The prompt has {len(prompt)} tokens, a sequence of {context.context_id} holds {context.size}"
         )
         raise SidecarError("promptTooLong", problem, value=len(prompt), allowed={"maximum": context.size})
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, shape))
+    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering))
 
 
 def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
