@@ -187,6 +187,7 @@ class Reply:
             if not self.thinks and not (thinking.plain and said):
                 marks[thinking.start] = "reasoning"
         if self._form is not None and self._form.start and not self.thinks:
+            marks.update(dict.fromkeys(self._form.around, "text"))
             marks[self._form.start] = "toolCall"
         return marks
 

@@ -30,6 +30,8 @@ class CallForm(NamedTuple):
     """Objects stand in a list, also if there is only one."""
     separator: str = ""
     """Between name and arguments where they are no object."""
+    around: tuple[str, ...] = ()
+    """Further marks that stand around calls and say nothing."""
 
 
 HERMES: Final = CallForm("<tool_call>", "</tool_call>")
@@ -45,6 +47,39 @@ FORMS: Final = (
     (("<TOOLCALL>",), (), CallForm("<TOOLCALL>", "</TOOLCALL>", listed=True)),
     (("<|tool_call|>",), ("<|tool_call>",), CallForm("<|tool_call|>", "", listed=True)),
     (("<tool_call>", '"arguments"'), ("<function=", "<arg_key>", "<invoke"), HERMES),
+    (
+        ("<tool_calls>", '"arguments"'),
+        ("<function=", "<invoke"),
+        CallForm("<tool_calls>", "</tool_calls>", listed=True),
+    ),
+    (
+        ("<|START_ACTION|>", '"tool_name"'),
+        (),
+        CallForm("<|START_ACTION|>", "<|END_ACTION|>", "parameters", "tool_name", listed=True),
+    ),
+    (("<|function_call|>",), (), CallForm("<|function_call|>", "")),
+    (("function call<|role_sep|>",), (), CallForm("function call<|role_sep|>", "")),
+    (
+        ("<|tool_call_argument_begin|>",),
+        (),
+        CallForm(
+            "<|tool_call_begin|>functions.",
+            "<|tool_call_end|>",
+            separator="<|tool_call_argument_begin|>",
+            around=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
+        ),
+    ),
+    (
+        ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>", "```json"),
+        (),
+        CallForm(
+            "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+            "```<｜tool▁call▁end｜>",
+            separator="\n```json\n",
+            around=("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"),
+        ),
+    ),
+    (("<function=", "</function>"), ("<parameter=",), CallForm("<function=", "</function>", separator=">")),
     (("<|start_header_id|>ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
     (("Environment: ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
 )

@@ -133,6 +133,10 @@ def test_channels() -> None:
 
 
 NOW = [("now", "{}")]
+ACTION = next(form for *_, form in FORMS if form.name == "tool_name")
+KIMI = next(form for *_, form in FORMS if form.start.endswith("functions.") and form.around)
+FENCED = next(form for *_, form in FORMS if "```" in form.end)
+FUNCTION = next(form for *_, form in FORMS if form.start == "<function=")
 ASK = [("get_weather", OSLO)]
 CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
     (HERMES, f'<tool_call>\n{{"name": "get_weather", "arguments": {OSLO}}}\n</tool_call>', ASK, ""),
@@ -179,6 +183,29 @@ CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
         [("now", "{}"), ("get_weather", OSLO)],
         "I look.",
     ),
+    (
+        ACTION,
+        'Plan.<|START_ACTION|>[\n  {"tool_call_id": "0", "tool_name": "now", "parameters": {}},\n'
+        f'  {{"tool_call_id": "1", "tool_name": "get_weather", "parameters": {OSLO}}}\n]<|END_ACTION|>',
+        NOW + ASK,
+        "Plan.",
+    ),
+    (
+        KIMI,
+        "I look.<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}"
+        "<|tool_call_end|><|tool_call_begin|>functions.get_weather:1<|tool_call_argument_begin|>"
+        f"{OSLO}<|tool_call_end|><|tool_calls_section_end|>",
+        NOW + ASK,
+        "I look.",
+    ),
+    (
+        FENCED,
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
+        f"{OSLO}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        ASK,
+        "",
+    ),
+    (FUNCTION, f"<function=get_weather>{OSLO}</function><function=now>{{}}</function>", ASK + NOW, ""),
 ]
 
 
