@@ -42,10 +42,7 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
     reply = Reply(family, form, calls)
     if family is not None and prompt.rstrip().endswith(family.start):
         reply.open_thought()
-    marks = [
-        *(family.marks if family is not None else ()),
-        *((form.start, form.separator, form.end, *form.around) if calls else ()),
-    ]
+    marks = [*(family.marks if family is not None else ()), *(form.marks if calls is not None else ())]
     steering = Steering(
         shown=_control_tokens(model, marks),
         thought_budget=_thought_budget(params),

@@ -33,6 +33,11 @@ class CallForm(NamedTuple):
     around: tuple[str, ...] = ()
     """Further marks that stand around calls and say nothing."""
 
+    @property
+    def marks(self) -> list[str]:
+        """All of them."""
+        return [self.start, self.separator, self.end, *self.around]
+
 
 HERMES: Final = CallForm("<tool_call>", "</tool_call>")
 FORMS: Final = (
