@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import models
 import pins
+import templates
 import wheel
 from checkout import ROOT, VENV, VENV_PYTHON, quietly
 from steps import Step, digest, ensure
@@ -24,6 +25,11 @@ def everything(pinned: Sequence[models.Model] = models.PINNED) -> None:
             Step(STAMPS / "llama-cpp-python", wheel.key, wheel.install),
             Step(STAMPS / "project", lambda: digest([ROOT / "pyproject.toml"]), _install_project),
             *(_model_step(model) for model in pinned),
+            *(
+                [Step(STAMPS / "templates", templates.state, templates.fetch)]
+                if pinned is models.PINNED
+                else []
+            ),
         ]
     )
 

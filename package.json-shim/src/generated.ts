@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 0fed3301be823c85)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d8d4c26bce204bc)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -168,9 +168,9 @@ export type Messages = Message[];
  */
 export type Stop = string | string[];
 /**
- * `stop`: the model ended, or a stop string came; `length`: maxTokens; `contextFull`: the sequence can hold no more.
+ * `stop`: the model ended, or a stop string came; `toolCalls`: it ended with calls of tools; `length`: maxTokens; `contextFull`: the sequence can hold no more.
  */
-export type FinishReason = "stop" | "length" | "contextFull";
+export type FinishReason = "stop" | "toolCalls" | "length" | "contextFull";
 /**
  * As a list of numbers, or their bytes in base64.
  */
@@ -250,9 +250,17 @@ export interface TypeMap {
   SamplingParams: SamplingParams;
   SchedulingParams: SchedulingParams;
   CompleteParams: CompleteParams;
+  TemplateParams: TemplateParams;
+  ReasoningOptions: ReasoningOptions;
   ChatParams: ChatParams;
   Messages: Messages;
   Message: Message;
+  ContentPart: ContentPart;
+  Tool: Tool;
+  ToolFunction: ToolFunction;
+  NamedTool: NamedTool;
+  ToolCallMessage: ToolCallMessage;
+  ToolCall: ToolCall;
   FinishReason: FinishReason;
   Usage: Usage;
   Timings: Timings;
@@ -286,6 +294,7 @@ export interface TypeMap {
   EmbedProgress: EmbedProgress;
   Info: Info;
   ErrorData: ErrorData;
+  ToolCallProgress: ToolCallProgress;
   PartialResult: PartialResult;
 }
 export interface InitParams {
@@ -941,11 +950,64 @@ export interface SaveStateParams {
   messages?: Messages;
 }
 /**
- * One turn of a conversation, in OpenAI's form.
+ * One turn of a conversation, in OpenAI's form. `developer` is another word for `system`.
  */
 export interface Message {
-  role: "system" | "user" | "assistant" | "tool";
-  content: string;
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  /**
+   * null only where the assistant has toolCalls or reasoningContent.
+   */
+  content: string | ContentPart[] | null;
+  /**
+   * Who speaks; of a tool's message: which tool.
+   */
+  name?: string;
+  /**
+   * What the assistant thought. Most templates leave out that of earlier turns.
+   */
+  reasoningContent?: string;
+  /**
+   * What the assistant called.
+   */
+  toolCalls?: ToolCallMessage[];
+  /**
+   * Which call a tool's message answers.
+   */
+  toolCallId?: string;
+}
+/**
+ * A piece of a message. Images and audio are refused with `unsupportedContent` by models that only read text.
+ */
+export interface ContentPart {
+  type: "text" | "image_url" | "input_audio";
+  /**
+   * Of type `text`.
+   */
+  text?: string;
+  imageUrl?: {
+    url: string;
+    [k: string]: unknown;
+  };
+  inputAudio?: {
+    data: string;
+    format: string;
+    [k: string]: unknown;
+  };
+}
+/**
+ * A call, as a ChatResult has it; `arguments` may also be an object.
+ */
+export interface ToolCallMessage {
+  id?: string;
+  type: "function";
+  function: {
+    name: string;
+    arguments:
+      | string
+      | {
+          [k: string]: unknown;
+        };
+  };
 }
 export interface SaveStateResult {
   path: string;
@@ -1065,9 +1127,99 @@ export interface CompleteParams extends SamplingParams, SchedulingParams {
    */
   prompt: string | Token[];
 }
-export interface ChatParams extends SamplingParams, SchedulingParams {
-  contextId: ContextId;
+/**
+ * A conversation and how the chat template renders it.
+ */
+export interface TemplateParams {
   messages: Messages;
+  /**
+   * What the model may call. A template that knows nothing of tools, or whose form of a call is not known, is told of them in a system message.
+   *
+   * @maxItems 128
+   */
+  tools?: Tool[];
+  /**
+   * End with the opening of the assistant's turn.
+   * @default true
+   */
+  addGenerationPrompt?: boolean;
+  /**
+   * Do not begin a turn: go on where the last message, the assistant's, ends.
+   * @default false
+   */
+  continueFinalMessage?: boolean;
+  /**
+   * Whether the model may think before it answers. false sets the template's `enable_thinking` to false and cuts short what the model thinks nevertheless. Models that do not think are left alone.
+   * @default true
+   */
+  reasoning?: boolean | ReasoningOptions;
+  /**
+   * Variables for the chat template beside those that every one has, by the names that it uses: enable_thinking, date_string, documents, …
+   */
+  templateVariables?: {
+    [k: string]: unknown;
+  };
+  /**
+   * A chat template (Jinja2) to use in place of the model's own.
+   */
+  chatTemplate?: string;
+}
+/**
+ * A function that the model may call.
+ */
+export interface Tool {
+  type: "function";
+  function: ToolFunction;
+}
+export interface ToolFunction {
+  name: string;
+  /**
+   * What it does, for the model.
+   */
+  description?: string;
+  /**
+   * JSON Schema of its arguments, an object. Default: there are none.
+   */
+  parameters?: {
+    [k: string]: unknown;
+  };
+}
+export interface ReasoningOptions {
+  /**
+   * After so many tokens of thinking the end of it is forced, and the answer begins.
+   */
+  budgetTokens: number;
+}
+export interface ChatParams extends SamplingParams, SchedulingParams, TemplateParams {
+  contextId: ContextId;
+  /**
+   * `auto`: the model decides; `none`: it must not call; `required`: it must call one; or the one that it must call. A call that must be is made by a grammar, so it always parses, names a tool of `tools` and fits its parameters.
+   * @default "auto"
+   */
+  toolChoice?: ("auto" | "none" | "required") | NamedTool;
+}
+export interface NamedTool {
+  type: "function";
+  function: {
+    name: string;
+  };
+}
+/**
+ * A call that the model made. It names a tool of `tools`, and its arguments fit that tool's parameters.
+ */
+export interface ToolCall {
+  /**
+   * To be repeated as toolCallId in the message with the tool's answer.
+   */
+  id: string;
+  type: "function";
+  function: {
+    name: string;
+    /**
+     * JSON text of an object, as the model wrote it.
+     */
+    arguments: string;
+  };
 }
 export interface Usage {
   promptTokens: number;
@@ -1117,9 +1269,22 @@ export interface CompleteResult {
   usage: Usage;
   timings: Timings;
 }
+/**
+ * What the model said. It can stand as it is in the messages of the next request.
+ */
 export interface AssistantMessage {
   role: "assistant";
   content: string;
+  /**
+   * What it thought before, without the markers around it; absent if it did not.
+   */
+  reasoningContent?: string;
+  /**
+   * Absent if it called nothing.
+   *
+   * @minItems 1
+   */
+  toolCalls?: ToolCall[];
 }
 export interface ChatResult {
   message: AssistantMessage;
@@ -1257,14 +1422,8 @@ export interface DetokenizeResult {
    */
   text: string;
 }
-export interface ApplyTemplateParams {
+export interface ApplyTemplateParams extends TemplateParams {
   modelId: ModelId;
-  messages: Messages;
-  /**
-   * End with the opening of the assistant's turn.
-   * @default true
-   */
-  addGenerationPrompt?: boolean;
 }
 export interface ApplyTemplateResult {
   prompt: string;
@@ -1340,18 +1499,30 @@ export interface PromptProgress {
   processedTokens: number;
 }
 /**
- * A piece of text. All deltas of a request joined are its final text.
+ * A piece of what the model says. All deltas of a segment joined are its final text: `text` the content, `reasoning` the reasoningContent, `toolCall` with the same toolCall.index the arguments of that call.
  */
 export interface GenerateProgress {
   requestId: RequestId;
   progressType: "generate";
   progress: Fraction;
-  segment: "text";
+  segment: "text" | "reasoning" | "toolCall";
   delta: string;
+  /**
+   * With segment `toolCall`: which call it is of.
+   */
+  toolCall?: ToolCallProgress;
   /**
    * Tokens generated so far.
    */
   completionTokens: number;
+}
+export interface ToolCallProgress {
+  /**
+   * Its place in toolCalls.
+   */
+  index: number;
+  id: string;
+  name: string;
 }
 /**
  * How many of the texts to be embedded, or documents to be ranked, are done.
@@ -1401,10 +1572,20 @@ export interface ErrorData {
   [k: string]: unknown;
 }
 /**
- * What an aborted request had done.
+ * What a request had done that was aborted, or failed on what the model said.
  */
 export interface PartialResult {
   text?: string;
+  /**
+   * Of a chat: what it had thought.
+   */
+  reasoningContent?: string;
+  /**
+   * Of a chat: the calls that are whole.
+   *
+   * @minItems 1
+   */
+  toolCalls?: ToolCall[];
   usage?: Usage;
   timings?: Timings;
   /**
@@ -1451,7 +1632,7 @@ export interface RequestMap {
   restoreState: { params: RestoreStateParams; result: RestoreStateResult; progress: never };
   /** Continue a prompt. */
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
-  /** Answer a conversation, with the model's own chat template. */
+  /** Answer a conversation, with the model's own chat template: text, thoughts and calls of tools, each told apart. */
   chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Write what stands between a prefix and a suffix, with a model made for that. */
   infill: { params: InfillParams; result: InfillResult; progress: QueueProgress | PromptProgress | GenerateProgress };
@@ -1571,10 +1752,16 @@ export const ERRORS = {
   emptyPrompt: { code: 1032, retryable: false },
   /** The model has no chat template. */
   noChatTemplate: { code: 1033, retryable: false },
-  /** The model's chat template refused the messages, failed, or went past its limits of time or output; data.cause says which. */
+  /** The chat template refused the messages, failed, or went past its limits of time or output; data.cause says which. */
   templateFailed: { code: 1034, retryable: false },
   /** A token id is outside the model's vocabulary. */
   invalidToken: { code: 1035, retryable: false },
+  /** A message has an image or audio, and the model only reads text. */
+  unsupportedContent: { code: 1036, retryable: false },
+  /** The model called a tool that is not among `tools`. data.value is its name, data.allowed are the known ones, data.partial is what it had said. */
+  unknownTool: { code: 1037, retryable: true },
+  /** The model's arguments for a tool are not JSON, or do not fit its parameters: data.cause tells how. data.value is what it wrote, data.partial what it had said. */
+  invalidToolArguments: { code: 1038, retryable: true },
   /** The process that held the model died while it worked on the request; data.cause is what is known. Other models are untouched. */
   engineCrashed: { code: 1040, retryable: true },
   /** The engine process could not be started, or llama.cpp could not be loaded in it. */
@@ -1751,7 +1938,7 @@ export abstract class ContextMethods {
     return this.send("complete", args);
   }
 
-  /** Answer a conversation, with the model's own chat template. */
+  /** Answer a conversation, with the model's own chat template: text, thoughts and calls of tools, each told apart. */
   chat(args: Omit<ChatParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, ChatResult> {
     return this.send("chat", args);
   }

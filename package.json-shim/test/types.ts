@@ -108,7 +108,7 @@ params.complete = { contextId: "context-1" };
 // @ts-expect-error: true is no backend
 params.init = { gpu: true };
 // @ts-expect-error: no such role
-params.chat = { contextId: "context-1", messages: [{ role: "developer", content: "Hello" }] };
+params.chat = { contextId: "context-1", messages: [{ role: "moderator", content: "Hello" }] };
 // @ts-expect-error: neither path nor model
 params.inspectModel = { revision: "main" };
 // @ts-expect-error: path and model

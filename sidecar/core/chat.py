@@ -1,209 +1,164 @@
-"""Chat templates: from messages to a prompt, with the template that the model brings.
-
-Templates come out of files from anywhere. They run in jinja2's immutable sandbox, on a thread of their
-own that is stopped when its time is up, with limits on what they may multiply and put out.
-"""
+"""From a conversation to the prompt that the model's chat template makes of it."""
 
 from __future__ import annotations
 
-import ctypes
-import json
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from sidecar.core import messages, template, thinking, tools
 from sidecar.core.bindings import lib
+from sidecar.core.call_grammar import call_grammar
+from sidecar.core.generation import Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
+from sidecar.core.reply import Reply
+from sidecar.core.template import Renderer
+from sidecar.core.thinking import Thinking
+from sidecar.core.tools import Tools
+from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-MAX_RENDER_S: Final = 2.0
-"""How long a template may run. Those of real models take about a millisecond."""
-
-MAX_OUTPUT_CHARS: Final = 64 * 1024 * 1024
-"""How long a rendered prompt may be: as long as a line of input."""
-
-MAX_PRODUCT: Final = 1_000_000
-"""Largest text or list a template may make by multiplying, and largest power."""
-
-MAX_BITS: Final = 1024
-"""Largest number a template may multiply."""
-
-MAX_MEMORY_BYTES: Final = 512 * 1024 * 1024
-"""Memory a template may take. Joining texts to themselves doubles them in no time."""
-
-STOP_CHECK_S: Final = 0.02
-"""How often a running template's time and memory are looked at."""
-
-STOP_TIMEOUT_S: Final = 0.3
-"""How long it may take to stop when it is told to."""
+KEEP_THOUGHTS: Final = {
+    "preserve_thinking": True,
+    "clear_thinking": False,
+    "truncate_history_thinking": False,
+    "drop_thinking": False,
+}
+"""How templates are told to keep the reasoningContent of earlier turns; who leaves it out sends none."""
 
 
-def render(model: Model, messages: list[dict[str, Any]], add_generation_prompt: bool, job: Job) -> str:
-    """The prompt for these messages.
+def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[int], Reply, Steering]:
+    """What a chat generates with: the prompt's tokens, what takes the model's words, and how they are steered.
 
-    Raises SidecarError: `noChatTemplate`, `templateFailed`; `aborted` if the job is cancelled meanwhile.
+    Raises SidecarError: what `render` and Tools do.
     """
-    if model.chat_template is None:
+    choice = params.get("toolChoice", DEFAULTS["ChatParams"]["toolChoice"])
+    known = Tools(params.get("tools", []), choice)
+    prompt = render(model, params, job)
+    source = _template(model, params)
+    family = thinking.thinking_of(source) or _thinking_by_vocabulary(model)
+    form = tools.call_form(source) or tools.HERMES
+    calls = known if known.schemas and choice != "none" else None
+    reply = Reply(family, form, calls)
+    if family is not None and prompt.rstrip().endswith(family.start):
+        reply.open_thought()
+    marks = [*(family.marks if family is not None else ()), *(form.marks if calls is not None else ())]
+    steering = Steering(
+        shown=_control_tokens(model, marks),
+        thought_budget=_thought_budget(params),
+        thought_end=() if family is None else tuple(_tokens(model, family.closing)),
+        grammar=call_grammar(form, known) if known.forced else None,
+    )
+    return tokenize_prompt(model, prompt), reply, steering
+
+
+def _thinking_by_vocabulary(model: Model) -> Thinking | None:
+    """The family whose marks are tokens of their own."""
+    for family in thinking.FAMILIES:
+        if all(len(_tokens(model, mark)) == 1 for mark in (family.start, family.end)):
+            return family
+    return None
+
+
+def _thought_budget(params: dict[str, Any]) -> int | None:
+    reasoning = params.get("reasoning", True)
+    if isinstance(reasoning, bool):
+        return None if reasoning else 0
+    budget: int = reasoning["budgetTokens"]
+    return budget
+
+
+def _control_tokens(model: Model, marks: list[str]) -> frozenset[int]:
+    """Those of the marks' tokens that have no text of their own."""
+    tokens = {token for mark in marks if mark for token in _tokens(model, mark)}
+    return frozenset(token for token in tokens if not model.piece(token))
+
+
+def _tokens(model: Model, text: str) -> list[int]:
+    return model.tokenize(text, add_special=False, parse_special=True)
+
+
+def _template(model: Model, params: dict[str, Any]) -> str:
+    source = params.get("chatTemplate", model.chat_template)
+    if source is None:
         raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
+    return str(source)
+
+
+def render(model: Model, params: dict[str, Any], job: Job) -> str:
+    """The prompt for TemplateParams, without the tokens that every prompt of the model begins and ends with.
+
+    Raises SidecarError: `noChatTemplate`, `templateFailed`, `unsupportedContent`, `invalidParams`;
+    `aborted` if the job is cancelled meanwhile.
+    """
+    _check(params)
+    source = _template(model, params)
+    if params.get("tools") and tools.call_form(source) is None:
+        described = tools.described(params["messages"], params["tools"])
+        params = {**params, "messages": described, "tools": []}
+    bos = model.token_text(lib.llama_vocab_bos(model.vocab))
+    eos = model.token_text(lib.llama_vocab_eos(model.vocab))
+    fixed = _variables(params, bos, eos)
+    prompt = template.run(source, lambda renderer: _rendered(renderer, params, fixed), job)
+    if lib.llama_vocab_get_add_bos(model.vocab):
+        prompt = prompt.removeprefix(bos)
+    if lib.llama_vocab_get_add_eos(model.vocab):
+        prompt = prompt.removesuffix(eos)
+    return prompt
+
+
+def _check(params: dict[str, Any]) -> None:
+    messages.check(params["messages"])
+    last = params["messages"][-1]
+    if not params.get("continueFinalMessage"):
+        return
+    problem = None
+    if last["role"] != "assistant" or last.get("toolCalls"):
+        problem = "wants a last message of the assistant, without toolCalls"
+    elif params.get("addGenerationPrompt"):
+        problem = "cannot stand beside /addGenerationPrompt"
+    if problem is not None:
+        pointer = "/continueFinalMessage"
+        raise SidecarError(
+            "invalidParams", f"{pointer} {problem}", pointer=pointer, value=True, allowed=[False]
+        )
+
+
+def _variables(params: dict[str, Any], bos: str, eos: str) -> dict[str, Any]:
+    """The template's variables but for the messages, named as llama-server names them."""
     variables = {
-        "messages": messages,
-        "add_generation_prompt": add_generation_prompt,
-        "bos_token": model.token_text(lib.llama_vocab_bos(model.vocab)),
-        "eos_token": model.token_text(lib.llama_vocab_eos(model.vocab)),
+        "bos_token": bos,
+        "eos_token": eos,
+        "enable_thinking": params.get("reasoning") is not False,
+        "date_string": time.strftime("%d %b %Y"),
+        "datetime": time.strftime("%b %d %Y"),
+        **KEEP_THOUGHTS,
+        **params.get("templateVariables", {}),
     }
-    return _Rendering(model.chat_template, variables).run(job)
+    if params.get("tools"):
+        variables["tools"] = params["tools"]
+    return variables
+
+
+def _rendered(renderer: Renderer, params: dict[str, Any], fixed: dict[str, Any]) -> str:
+    turns, continued = params["messages"], params.get("continueFinalMessage", False)
+    if continued:  # all that the template writes after what was said is cut off
+        last = turns[-1]
+        said = messages.text(last["content"] or "")
+        turns = [*turns[:-1], {**last, "content": said + messages.PROBE}]
+    variables = {**fixed, "messages": messages.for_template(turns, renderer, fixed)}
+    default = not continued and DEFAULTS["ApplyTemplateParams"]["addGenerationPrompt"]
+    if params.get("addGenerationPrompt", default):
+        variables["add_generation_prompt"] = True
+    prompt = renderer.render(variables)
+    if not continued:
+        return prompt
+    before, mark, _ = prompt.rpartition(messages.PROBE)
+    if not mark:
+        raise ValueError("it leaves out the message that is to be continued")
+    return before
 
 
 def tokenize_prompt(model: Model, prompt: str) -> list[int]:
-    """Tokens of a rendered prompt, with one BOS token also where the template writes it itself."""
-    bos = model.token_text(lib.llama_vocab_bos(model.vocab))
-    has_bos = bool(bos) and prompt.startswith(bos)
-    return model.tokenize(prompt, add_special=not has_bos, parse_special=True)
-
-
-class _Rendering:
-    """One run of a template on a thread of its own."""
-
-    def __init__(self, source: str, variables: dict[str, Any]) -> None:
-        self._source = source
-        self._variables = variables
-        self._output: list[str] = []
-        self._error: BaseException | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sidecar:template", daemon=True)
-
-    def run(self, job: Job) -> str:
-        import psutil
-
-        preload()  # an import must not be stopped half-way
-        memory = psutil.Process().memory_info
-        limit = memory().rss + MAX_MEMORY_BYTES
-        deadline = time.monotonic() + MAX_RENDER_S
-        stopped = ""
-        with _address_space_limited(memory().vms + 2 * MAX_MEMORY_BYTES):
-            self._thread.start()
-            job.interruptible(self._stop.set)
-            while self._thread.is_alive() and not self._stop.is_set() and not stopped:
-                self._thread.join(STOP_CHECK_S)
-                if time.monotonic() > deadline:
-                    stopped = f"it was still running after {MAX_RENDER_S:.0f} s"
-                elif memory().rss > limit:
-                    stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"
-            if self._thread.is_alive():
-                self._end()
-        job.interruptible(None)
-        job.check()
-        if stopped:
-            raise _failed(stopped)
-        if self._error is not None:
-            raise _failed(str(self._error) or type(self._error).__name__)
-        return "".join(self._output)
-
-    def _run(self) -> None:
-        with suppress(SystemExit):  # from _end
-            self._render()
-
-    def _render(self) -> None:
-        try:
-            size = 0
-            for piece in _compiled(self._source).generate(**self._variables):
-                size += len(piece)
-                if size > MAX_OUTPUT_CHARS:
-                    raise OverflowError(f"it put out more than {MAX_OUTPUT_CHARS} characters")
-                self._output.append(piece)
-        except Exception as error:  # whatever a template raises is the template's failure
-            self._error = error
-
-    def _end(self) -> None:
-        """Raise SystemExit in the thread. It takes effect between two bytecodes, which is soon in any loop."""
-        for _ in range(2):
-            ident = ctypes.c_ulong(self._thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
-            self._thread.join(STOP_TIMEOUT_S)
-            if not self._thread.is_alive():
-                return
-
-
-@contextmanager
-def _address_space_limited(limit: int) -> Iterator[None]:
-    """Let the system refuse what a template asks for in one piece, where it can: on Linux."""
-    if sys.platform != "linux":
-        yield
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if soft == resource.RLIM_INFINITY or limit < soft:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _failed(cause: str) -> SidecarError:
-    return SidecarError("templateFailed", f"The chat template failed: {cause[:500]}", cause=cause[:2000])
-
-
-@lru_cache(maxsize=8)
-def _compiled(source: str) -> Template:
-    template: Template = _environment().from_string(source)
-    return template
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Any:
-    """Jinja2 set up as Hugging Face's transformers does, for which the templates are written."""
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Environment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            sizes = [len(side) if hasattr(side, "__len__") else side for side in (left, right)]
-            if operator == "**" and max(map(abs, sizes)) > 64:
-                raise OverflowError("a power is too large")
-            if any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > MAX_PRODUCT:
-                raise OverflowError("a product is too large")
-            if any(isinstance(side, int) and side.bit_length() > MAX_BITS for side in (left, right)):
-                raise OverflowError("a number is too large")  # squared again and again it would take for ever
-            return super().call_binop(context, operator, left, right)
-
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = time.strftime
-    return environment
-
-
-def _raise_exception(message: str) -> None:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
-
-
-def _to_json(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """As transformers has it: not escaped for HTML, unlike jinja2's own."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
-
-
-def preload() -> None:
-    """Import jinja2 (60 ms) while something else is waited for."""
-    _environment()
+    """Tokens of a rendered prompt."""
+    return model.tokenize(prompt, add_special=True, parse_special=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections import deque
+from typing import Any, Final, NamedTuple
 
 from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.overflow import KEPT_AT_SHIFT
+from sidecar.core.reply import Reply, Text
 from sidecar.core.sampling import Sampler
 from sidecar.core.text import TextStream
 from sidecar.message_handler._wire import DEFAULTS
@@ -18,8 +19,24 @@ from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
 PRIORITIES: Final = ("interactive", "background")
-ShapeResult = Callable[[str], dict[str, Any]]
-"""Makes the method's own members of the result from the text."""
+SAID_WRONG: Final = ("unknownTool", "invalidToolArguments")
+"""Errors that are the model's, so that what it said is told with them."""
+
+MAX_GRACE_TOKENS: Final = 8
+"""How far a thought may go past its budget to end a character, or what could be the mark of its end."""
+
+
+class Steering(NamedTuple):
+    """What a request does to the model's words beside sampling them."""
+
+    shown: frozenset[int] = frozenset()
+    """Control tokens whose text the output wants to see."""
+    thought_budget: int | None = None
+    """Tokens that thoughts may take."""
+    thought_end: tuple[int, ...] = ()
+    """The tokens that end a thought."""
+    grammar: str | None = None
+    """GBNF of the answer, which begins when no thought goes on."""
 
 
 class Generation:
@@ -31,10 +48,14 @@ class Generation:
         context: Context,
         prompt: list[int],
         writer: Writer,
-        shape: ShapeResult,
+        output: Text | Reply,
+        steering: Steering,
         truncated: int = 0,
     ) -> None:
-        """`truncated`: tokens that were cut out of the prompt."""
+        """`truncated`: tokens that were cut out of the prompt.
+
+        Raises SidecarError `invalidParams` if the grammar does not parse.
+        """
         params = job.params
         stop = params.get("stop", [])
         self.job = job
@@ -60,14 +81,23 @@ class Generation:
         """What `queue` progress told last."""
         self.batch_index = -1
         self.sampler = Sampler(context.model, params, prompt)
-        self._untold = ""
+        self._output = output
+        self._steering = steering
+        self._thought_tokens = 0
+        self._forced: deque[int] = deque()
+        """Tokens that come next whatever the model would say."""
         self._text = TextStream([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
         self._writer = writer
-        self._shape = shape
         self._prompt_progress = Progress(writer, job.id, "prompt")
         self._admitted = self._first_at = self._last_at = 0.0
+        if steering.grammar is not None and not self.sampler.prepare_grammar(context.model, steering.grammar):
+            self.sampler.free()
+            raise SidecarError(
+                "invalidParams", "/tools: llama.cpp takes no grammar of this size", pointer="/tools"
+            )
+        self._steer()
 
     # ---- life ------------------------------------------------------------------------------------
 
@@ -102,8 +132,31 @@ class Generation:
         total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
         self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
 
+    def next_token(self) -> int:
+        """The token that comes next."""
+        if not self._forced:
+            return self.sampler.sample(self.context, self.batch_index)
+        token = self._forced.popleft()
+        self.sampler.accept(token)
+        return token
+
+    def _steer(self) -> None:
+        """End a thought that has taken its tokens; constrain the answer that begins."""
+        steering = self._steering
+        if not self._output.thinks:
+            if self.sampler.grammar_waits and not self._forced:
+                self.sampler.constrain()
+        elif steering.thought_budget is not None and not self._forced:
+            beyond = self._thought_tokens - steering.thought_budget
+            between = self._text.whole and not self._output.undecided
+            if beyond >= (0 if between else MAX_GRACE_TOKENS):
+                self._forced.extend(steering.thought_end)
+
     def take(self, token: int) -> str | None:
-        """Take a sampled token. Returns the finish reason if it was the last one."""
+        """Take the next token. Returns the finish reason if it was the last one.
+
+        Raises SidecarError `unknownTool`, `invalidToolArguments`.
+        """
         self._last_at = time.monotonic()
         if not self._first_at:
             self._first_at = self._last_at
@@ -112,8 +165,9 @@ class Generation:
         self.completed += 1
         self.prompt_done = True
         self.tokens.append(token)
-        delta = self._text.feed(self.context.model.piece(token))
-        self._untold += delta
+        self._thought_tokens += self._output.thinks
+        self._output.feed(self._text.feed(self._piece(token)))
+        self._steer()
         if self._text.stop_string is not None:
             return "stop"
         if self._max_tokens is not None and self.completed >= self._max_tokens:
@@ -128,12 +182,21 @@ class Generation:
         del self.tokens[KEPT_AT_SHIFT : KEPT_AT_SHIFT + gone]
         return None
 
+    def _piece(self, token: int) -> bytes:
+        model = self.context.model
+        return model.token_text(token).encode() if token in self._steering.shown else model.piece(token)
+
     def finish(self, reason: str) -> None:
         """Answer with the result."""
-        self._untold += self._text.end()
+        try:
+            self._output.feed(self._text.end())
+            reason = self._output.end(reason)
+        except SidecarError as error:
+            self.fail(error)
+            return
         self._release()
         result = {
-            **self._shape(self._text.text),
+            **self._output.result(),
             "finishReason": reason,
             "stopString": self._text.stop_string,
             "seed": self.sampler.seed,
@@ -144,18 +207,20 @@ class Generation:
     def abort(self) -> None:
         """Answer with the error `aborted` and the text so far."""
         self._release()
-        self.job.abort({"text": self._text.text, **self._accounts()})
+        self.job.abort({**self._output.partial(), **self._accounts()})
 
     def expire(self) -> None:
         """Answer with the error `timedOut` and the text so far."""
         self._release()
         problem = f"{self.job.method} took longer than its {self.job.params['timeoutMs']} ms"
-        partial = {"text": self._text.text, **self._accounts()}
+        partial = {**self._output.partial(), **self._accounts()}
         self.job.fail(SidecarError("timedOut", problem, partial=partial))
 
     def fail(self, error: BaseException) -> None:
         """Answer with another error."""
         self._release()
+        if isinstance(error, SidecarError) and error.kind in SAID_WRONG:
+            error.details["partial"] = {**self._output.partial(), **self._accounts()}
         self.job.fail(error)
 
     def _release(self) -> None:
@@ -169,17 +234,20 @@ class Generation:
 
     def tell(self) -> None:
         """Progress of type `generate` with the text that has come since the last."""
-        delta, self._untold = self._untold, ""
-        if delta and self._stream:
-            progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
+        deltas = self._output.untold()
+        if not self._stream:
+            return
+        progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
+        for delta in deltas:
             send_progress(
                 self._writer,
                 self.job.id,
                 "generate",
                 progress,
                 wake=False,
-                segment="text",
-                delta=delta,
+                segment=delta.segment,
+                delta=delta.text,
+                **({} if delta.call is None else {"toolCall": delta.call}),
                 completionTokens=self.completed,
             )
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, infill, overflow, sessions, vectors
+from sidecar.core import bindings, chat, devices, infill, overflow, sessions, template, vectors
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
-from sidecar.core.generation import Generation, ShapeResult
+from sidecar.core.generation import Generation, Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
+from sidecar.core.reply import Reply, Text
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
 from sidecar.message_handler.errors import SidecarError
@@ -59,7 +60,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
-    threading.Thread(target=chat.preload, name="sidecar:preload", daemon=True).start()
+    threading.Thread(target=template.preload, name="sidecar:preload", daemon=True).start()
     engine.model = load(engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled)
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": resident_bytes()}
@@ -126,36 +127,35 @@ def complete(engine: Engine, job: Job) -> None:
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, lambda text: {"text": text})
+    _generate(engine, job, context, prompt, Text(), Steering())
 
 
 def chat_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
-    text = chat.render(context.model, job.params["messages"], True, job)
-    prompt = chat.tokenize_prompt(context.model, text)
-    _generate(
-        engine,
-        job,
-        context,
-        prompt,
-        lambda said: {"message": {"role": "assistant", "content": said}},
-    )
+    _generate(engine, job, context, *chat.conversation(context.model, job.params, job))
 
 
 def infill_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
     prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
-    _generate(engine, job, context, prompt, lambda text: {"text": text})
+    _generate(engine, job, context, prompt, Text(), Steering())
 
 
-def _generate(engine: Engine, job: Job, context: Context, prompt: list[int], shape: ShapeResult) -> None:
+def _generate(
+    engine: Engine,
+    job: Job,
+    context: Context,
+    prompt: list[int],
+    output: Text | Reply,
+    steering: Steering,
+) -> None:
     if isinstance(context, EmbeddingContext):
         problem = f"/contextId: {context.context_id} was created for embeddings"
         raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=job.params["contextId"])
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, shape, truncated))
+    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
 
 
 def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
@@ -169,8 +169,7 @@ def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
-    add_prompt = job.params.get("addGenerationPrompt", True)
-    return {"prompt": chat.render(engine.the_model(), job.params["messages"], add_prompt, job)}
+    return {"prompt": chat.render(engine.the_model(), job.params, job)}
 
 
 def resident_bytes() -> int:

@@ -23,6 +23,7 @@ class Sampler:
         options = {**DEFAULTS["CompleteParams"], **params}
         self.seed: int = params.get("seed", secrets.randbelow(MAX_SEED + 1))
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        self._grammar: Any = None
         if options["ignoreEos"]:
             self._add(_forbid(model, model.end_tokens))
         penalties = (
@@ -59,8 +60,33 @@ class Sampler:
         token: int = lib.llama_sampler_sample(self._chain, context.handle, batch_index)
         return token
 
+    def accept(self, token: int) -> None:
+        """Remember a token that was not sampled."""
+        lib.llama_sampler_accept(self._chain, token)
+
+    def prepare_grammar(self, model: Model, grammar: str) -> bool:
+        """Make a grammar ready for `constrain`. False if it does not parse."""
+        self._grammar = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
+        return bool(self._grammar)
+
+    def constrain(self) -> None:
+        """From now on sample by the grammar. What was sampled before is not of it."""
+        count = lib.llama_sampler_chain_n(self._chain)
+        others = [lib.llama_sampler_chain_remove(self._chain, 0) for _ in range(count)]
+        for sampler in [self._grammar, *others]:  # it comes before what chooses
+            self._add(sampler)
+        self._grammar = None
+
+    @property
+    def grammar_waits(self) -> bool:
+        """Whether a grammar is ready and not yet in force."""
+        return bool(self._grammar)
+
     def free(self) -> None:
         """Give the chain back. May be called twice."""
+        if self._grammar:
+            lib.llama_sampler_free(self._grammar)
+            self._grammar = None
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
             self._chain = None

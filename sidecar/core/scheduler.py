@@ -297,8 +297,7 @@ class Scheduler:
         if generation.batch_index < 0:
             return
         try:
-            token = generation.sampler.sample(generation.context, generation.batch_index)
-            reason = generation.take(token)
+            reason = generation.take(generation.next_token())
         except Exception as error:
             generation.fail(error)
             return

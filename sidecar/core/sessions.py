@@ -69,7 +69,7 @@ def _conversation(context: Context, job: Job) -> list[int] | None:
         problem = "/messages: either the prompt or the messages name the conversation"
         raise SidecarError("invalidParams", problem, pointer="/messages")
     if "messages" in params:
-        text = chat.render(context.model, params["messages"], False, job)
+        text = chat.render(context.model, {"messages": params["messages"], "addGenerationPrompt": False}, job)
         return chat.tokenize_prompt(context.model, text)
     prompt = params.get("prompt")
     if isinstance(prompt, str):

@@ -20,6 +20,11 @@ class TextStream:
         self._held = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
+    @property
+    def whole(self) -> bool:
+        """Whether no character is half there."""
+        return not self._decoder.getstate()[0]
+
     def feed(self, piece: bytes) -> str:
         """Take the bytes of a token; return the text that became certain."""
         return self._release(self._decoder.decode(piece))

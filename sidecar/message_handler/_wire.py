@@ -239,14 +239,32 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
     "templateFailed": (
         1034,
         False,
-        "The model's chat template refused the messages, failed, or went past its limits of time or output; data.cause says which.",
-        "Check the roles and their order against what the template accepts.",
+        "The chat template refused the messages, failed, or went past its limits of time or output; data.cause says which.",
+        "Check the roles and their order against what the template accepts; `chatTemplate` takes another template.",
     ),
     "invalidToken": (
         1035,
         False,
         "A token id is outside the model's vocabulary.",
         "Use token ids from tokenize of the same model.",
+    ),
+    "unsupportedContent": (
+        1036,
+        False,
+        "A message has an image or audio, and the model only reads text.",
+        "Leave out the part that data.pointer names, or say in words what is in it.",
+    ),
+    "unknownTool": (
+        1037,
+        True,
+        "The model called a tool that is not among `tools`. data.value is its name, data.allowed are the known ones, data.partial is what it had said.",
+        'Send it again: another seed may say otherwise; toolChoice "required" makes it impossible.',
+    ),
+    "invalidToolArguments": (
+        1038,
+        True,
+        "The model's arguments for a tool are not JSON, or do not fit its parameters: data.cause tells how. data.value is what it wrote, data.partial what it had said.",
+        'Send it again: another seed may say otherwise; toolChoice "required" makes it impossible.',
     ),
     "engineCrashed": (
         1040,
@@ -462,6 +480,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "contextOverflow": "error",
     },
     "ChatParams": {
+        "toolChoice": "auto",
         "temperature": 0.8,
         "topK": 40,
         "topP": 0.95,
@@ -474,6 +493,9 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "stream": True,
         "priority": "interactive",
         "contextOverflow": "error",
+        "addGenerationPrompt": True,
+        "continueFinalMessage": False,
+        "reasoning": True,
     },
     "InfillParams": {
         "temperature": 0.8,
@@ -501,6 +523,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "DetokenizeParams": {},
     "ApplyTemplateParams": {
         "addGenerationPrompt": True,
+        "continueFinalMessage": False,
+        "reasoning": True,
     },
     "CancelRequestParams": {},
     "ExitParams": {},

@@ -30,9 +30,10 @@ def notification(method: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def progress_key(params: dict[str, Any]) -> tuple[Any, ...]:
-    """What may merge while it waits: the same request, type and segment."""
+    """What may merge while it waits: the same request, type and segment, and of calls the same one."""
     request_id = params["requestId"]
-    return (type(request_id), request_id, params["progressType"], params.get("segment"))
+    call = params["toolCall"]["index"] if "toolCall" in params else None
+    return (type(request_id), request_id, params["progressType"], params.get("segment"), call)
 
 
 class Progress:

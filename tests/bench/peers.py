@@ -38,7 +38,7 @@ def node_folder() -> Path:
 def prepare() -> None:
     """Build and install what is missing."""
     if not (tools_folder() / "bin" / _exe("llama-batched-bench")).is_file():
-        _build_tools(tools_folder())
+        _build_tools(tools_folder(), "llama-bench", "llama-batched-bench")
     if not (node_folder() / "node_modules").is_dir():
         node_folder().mkdir(parents=True, exist_ok=True)
         names = [f"node-llama-cpp@{NODE_LLAMA_CPP}", f"@node-llama-cpp/{PLATFORM_PACKAGE}@{NODE_LLAMA_CPP}"]
@@ -48,7 +48,15 @@ def prepare() -> None:
         )
 
 
-def _build_tools(folder: Path) -> None:
+def server() -> Path:
+    """llama-server, built if it is missing: $LLAMA_SERVER or the cache."""
+    built = Path(os.environ.get("LLAMA_SERVER", tools_folder() / "bin" / _exe("llama-server")))
+    if not built.is_file():
+        _build_tools(tools_folder(), "llama-server")
+    return built
+
+
+def _build_tools(folder: Path, *targets: str) -> None:
     """Compile llama.cpp's tools from the pinned llama-cpp-python source, natively, as the wheel is."""
     source = folder / "source"
     source.mkdir(parents=True, exist_ok=True)
@@ -67,9 +75,10 @@ def _build_tools(folder: Path) -> None:
         f"-DCMAKE_PROJECT_INCLUDE={(HERE / 'llama_tools.cmake').as_posix()}",
     ]
     subprocess.run(["cmake", "-S", str(llama), "-B", str(folder), *options], check=True)
-    targets = ["--target", "llama-bench", "llama-batched-bench"]
     jobs = str(os.cpu_count() or 1)
-    subprocess.run(["cmake", "--build", str(folder), "--config", "Release", "-j", jobs, *targets], check=True)
+    subprocess.run(
+        ["cmake", "--build", str(folder), "--config", "Release", "-j", jobs, "--target", *targets], check=True
+    )
 
 
 def bare_loop(model: str, threads: int, generated: int, runs: int) -> dict[str, float]:

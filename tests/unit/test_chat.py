@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.core import chat
+from sidecar.core import template as limits
 from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
 
@@ -40,7 +41,12 @@ class FakeModel:
 
 @pytest.fixture(autouse=True)
 def _vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(llama_vocab_bos=lambda _: 1, llama_vocab_eos=lambda _: 2)
+    fake = SimpleNamespace(
+        llama_vocab_bos=lambda _: 1,
+        llama_vocab_eos=lambda _: 2,
+        llama_vocab_get_add_bos=lambda model: model is not None,
+        llama_vocab_get_add_eos=lambda _: False,
+    )
     monkeypatch.setattr(chat, "lib", fake)
 
 
@@ -49,11 +55,11 @@ def jobs() -> Jobs:
     return Jobs(SimpleNamespace(send=lambda *_, **__: None))  # type: ignore[arg-type]
 
 
-def render(jobs: Jobs, template: str | None, messages: Any = None, add: bool = True) -> str:
+def render(jobs: Jobs, template: str | None, messages: Any = None, **params: Any) -> str:
     job = jobs.open(1, "chat", {})
     jobs.begin(job)
     model: Any = FakeModel(template)
-    return chat.render(model, MESSAGES if messages is None else messages, add, job)
+    return chat.render(model, {"messages": MESSAGES if messages is None else messages, **params}, job)
 
 
 def failed(jobs: Jobs, template: str) -> str:
@@ -87,6 +93,11 @@ def failed(jobs: Jobs, template: str) -> str:
         ),
         ("{{ tools is defined }}{{ tools }}", "False"),
         ("{{ strftime_now('%Y') | length }}", "4"),
+        ("{{ messages | map(attribute='role') | tojson }}", '["user"]'),
+        ("{{ '<a>' | safe + (messages[0].role | tojson) }}", '<a>"user"'),
+        ("{% generation %}{% set a = 1 %}{{ a }}{% endgeneration %}", "1"),
+        ("{{ date_string | length }}{{ datetime | length }}", "1111"),
+        ("{{ enable_thinking }}{{ preserve_thinking }}", "TrueTrue"),
         ("{{ 'ab' * 2 }}{{ 3 * 4 }}{{ 2 ** 10 }}{{ -1 * 2.5 }}", "abab121024-2.5"),
         ("{{ messages[0].content.strip().split('&')[0] }}", "<Grüß "),
     ],
@@ -96,7 +107,7 @@ def test_what_real_templates_use_works(jobs: Jobs, template: str, prompt: str) -
 
 
 def test_the_generation_prompt_is_left_out_when_not_wanted(jobs: Jobs) -> None:
-    assert render(jobs, "{% if add_generation_prompt %}yes{% endif %}no", add=False) == "no"
+    assert render(jobs, "{% if add_generation_prompt %}yes{% endif %}no", addGenerationPrompt=False) == "no"
 
 
 def test_a_model_without_a_template_is_told(jobs: Jobs) -> None:
@@ -174,7 +185,7 @@ FOR_EVER = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in ra
 def test_a_template_that_runs_for_ever_is_stopped(
     jobs: Jobs, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat, "MAX_RENDER_S", 0.2)
+    monkeypatch.setattr(limits, "MAX_RENDER_S", 0.2)
     assert "still running" in failed(jobs, template)
     assert not [t for t in threading.enumerate() if t.name == "sidecar:template" and t.is_alive()]
 
@@ -203,7 +214,7 @@ def test_a_template_cannot_take_the_memory_of_the_machine(jobs: Jobs, template: 
 
     before = psutil.Process().memory_info().rss
     assert len(failed(jobs, template)) < 500
-    assert psutil.Process().memory_info().rss - before < 1.5 * chat.MAX_MEMORY_BYTES
+    assert psutil.Process().memory_info().rss - before < 1.5 * limits.MAX_MEMORY_BYTES
 
 
 def test_the_limit_of_memory_is_lifted_again(jobs: Jobs) -> None:
@@ -215,7 +226,7 @@ def test_the_limit_of_memory_is_lifted_again(jobs: Jobs) -> None:
 
 
 def test_output_past_its_limit_is_refused(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "MAX_OUTPUT_CHARS", 1000)
+    monkeypatch.setattr(limits, "MAX_OUTPUT_CHARS", 1000)
     assert "1000 characters" in failed(jobs, "{% for i in range(1001) %}x{% endfor %}")
     assert len(render(jobs, "{% for i in range(1000) %}x{% endfor %}")) == 1000
 
@@ -228,7 +239,7 @@ def test_a_running_template_stops_when_its_request_is_cancelled(jobs: Jobs) -> N
 
     def work() -> None:
         try:
-            chat.render(model, MESSAGES, True, job)
+            chat.render(model, {"messages": MESSAGES}, job)
         except SidecarError as error:
             caught.append(error)
 
@@ -240,13 +251,23 @@ def test_a_running_template_stops_when_its_request_is_cancelled(jobs: Jobs) -> N
 
 
 @pytest.mark.parametrize(
-    ("prompt", "bos", "adds"),
-    [("<s>Hi", "<s>", False), ("Hi", "<s>", True), ("Hi<s>", "<s>", True), ("Hi", "", True)],
+    ("template", "vocab", "prompt"),
+    [
+        ("{{ bos_token }}Hi", "adds it", "Hi"),
+        ("{{ bos_token }}Hi", None, "<s>Hi"),
+        ("Hi{{ bos_token }}", "adds it", "Hi<s>"),
+        ("Hi", "adds it", "Hi"),
+    ],
 )
-def test_a_beginning_that_the_template_writes_is_not_doubled(prompt: str, bos: str, adds: bool) -> None:
-    model = FakeModel(None, bos)
-    chat.tokenize_prompt(model, prompt)  # type: ignore[arg-type]
-    assert model.tokenized == (prompt, adds, True)
+def test_a_beginning_that_tokenizing_adds_is_not_doubled(
+    jobs: Jobs, template: str, vocab: Any, prompt: str
+) -> None:
+    model: Any = FakeModel(template)
+    model.vocab = vocab
+    job = jobs.open(1, "chat", {})
+    assert chat.render(model, {"messages": MESSAGES}, job) == prompt
+    chat.tokenize_prompt(model, prompt)
+    assert model.tokenized == (prompt, True, True)
 
 
 def test_messages_are_the_same_after_rendering(jobs: Jobs) -> None:

@@ -1,0 +1,152 @@
+"""Chat with a real model: prompts as llama-server's, forced calls of tools, thoughts with a budget."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driver import Refused, Sidecar
+from jsonschema import Draft7Validator
+from template_cases import ASK, CASES, HI, REFUSED, ROOT, TIME, WEATHER, expected, fingerprint, says
+
+pytestmark = pytest.mark.real
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}{# </think> #}"
+)
+"""SmolLM2's turns, with a thought that is begun."""
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer", "minimum": 0, "maximum": 99},
+        "sex": {"enum": ["f", "m"]},
+    },
+    "required": ["age", "sex"],
+    "additionalProperties": False,
+}
+SAVE = {"type": "function", "function": {"name": "save_person", "parameters": PERSON}}
+
+
+def chat(real: Sidecar, **params: Any) -> dict[str, Any]:
+    """The result of a chat; its deltas must be its texts."""
+    params = {"contextId": "context-1", "messages": [ASK], "maxTokens": 64, "temperature": 0, **params}
+    request = real.send("chat", params)
+    result = real.result(request)
+    joined: dict[Any, str] = {}
+    for progress in real.progress(request, "generate"):
+        key = (progress["segment"], progress.get("toolCall", {}).get("index"))
+        joined[key] = joined.get(key, "") + progress["delta"]
+    message = result["message"]
+    assert joined.pop(("text", None), "") == message["content"]
+    assert joined.pop(("reasoning", None), "") == message.get("reasoningContent", "")
+    for index, call in enumerate(message.get("toolCalls", [])):
+        assert joined.pop(("toolCall", index)) == call["function"]["arguments"]
+    assert not joined or result["finishReason"] == "length"
+    return result
+
+
+def assert_llama_servers_prompts(real: Sidecar, model_id: str, file: str, **params: Any) -> None:
+    for name, theirs in expected()[file].items():
+        if name not in TOOL_CASES and theirs != REFUSED:
+            prompt = real.call("applyTemplate", {"modelId": model_id, **CASES[name], **params})["prompt"]
+            assert fingerprint(prompt) == theirs, name
+
+
+TOOL_CASES = {name for name, case in CASES.items() if "tools" in case}
+"""Neither model's template knows of tools: we describe them, llama-server leaves them out."""
+
+
+def test_the_prompts_of_the_test_model_are_llama_servers(real: Sidecar, model_path: str) -> None:
+    assert_llama_servers_prompts(real, "model-1", Path(model_path).name)
+
+
+def test_a_model_without_a_template_chats_with_one_of_the_callers_own(real: Sidecar) -> None:
+    file = "gemma-3-270m-q4_k_m.gguf"
+    model = real.call("loadModel", {"path": str(ROOT / ".models" / file)})["modelId"]
+    try:
+        with pytest.raises(Refused) as caught:
+            real.call("applyTemplate", {"modelId": model, "messages": [HI]})
+        assert caught.value.kind == "noChatTemplate"
+        assert_llama_servers_prompts(real, model, file, chatTemplate=CHATML)  # what llama-server takes then
+    finally:
+        real.call("unloadModel", {"modelId": model})
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_call_that_must_be_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
+    tools = [WEATHER, TIME, SAVE]
+    params = {"tools": tools, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
+    result = chat(real, **params)
+    if result["finishReason"] == "length":
+        pytest.fail("no end of the call within 400 tokens")
+    assert result["finishReason"] == "toolCalls"
+    (call,) = result["message"]["toolCalls"]
+    assert call["type"] == "function"
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
+    assert call["function"]["name"] in schemas
+    Draft7Validator(schemas[call["function"]["name"]]).validate(json.loads(call["function"]["arguments"]))
+
+
+def test_a_call_of_a_tool_by_name_and_the_answer_to_it(real: Sidecar) -> None:
+    choice = {"type": "function", "function": {"name": "get_time"}}
+    result = chat(real, tools=[WEATHER, TIME], toolChoice=choice)
+    message = result["message"]
+    assert message["content"] == ""
+    assert [call["function"] for call in message["toolCalls"]] == [{"name": "get_time", "arguments": "{}"}]
+    answer = says("tool", "14:05", toolCallId=message["toolCalls"][0]["id"], name="get_time")
+    told = real.call(
+        "applyTemplate", {"modelId": "model-1", "messages": [ASK, message, answer], "tools": [TIME]}
+    )
+    assert '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>' in told["prompt"]
+    assert "<tool_response>\n14:05\n</tool_response>" in told["prompt"]
+    assert '"get_time"' in told["prompt"].partition("<|im_start|>user")[0]
+
+
+def test_a_thought_ends_at_its_budget_and_the_answer_begins(real: Sidecar) -> None:
+    result = chat(real, messages=[HI], chatTemplate=THINKING, reasoning={"budgetTokens": 6}, maxTokens=40)
+    message = result["message"]
+    thought = message["reasoningContent"]
+    tokens = real.call("tokenize", {"modelId": "model-1", "text": thought})["tokens"]
+    assert 4 <= len(tokens) <= 6
+    assert message["content"]
+    free = chat(real, messages=[HI], chatTemplate=THINKING, maxTokens=12)
+    assert free["finishReason"] == "length"
+    assert free["message"]["content"] == ""
+    assert free["message"]["reasoningContent"].startswith(thought)
+
+
+def test_no_thought_where_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
+    result = chat(real, messages=[HI], chatTemplate=THINKING, reasoning=False, maxTokens=16)
+    assert "reasoningContent" not in result["message"]
+    assert result["message"]["content"]
+    called = chat(
+        real, chatTemplate=THINKING, reasoning={"budgetTokens": 4}, tools=[TIME], toolChoice="required"
+    )
+    assert called["message"]["reasoningContent"]
+    assert called["message"]["toolCalls"][0]["function"]["name"] == "get_time"
+
+
+def test_an_aborted_chat_tells_thought_and_text(real: Sidecar) -> None:
+    params = {"contextId": "context-1", "messages": [HI], "chatTemplate": THINKING, "ignoreEos": True}
+    request = real.send("chat", params)
+    real.wait_progress(request, "generate")
+    real.call("abort", {"requestId": request})
+    partial = real.response(request)["error"]["data"]["partial"]
+    assert partial["text"] == ""
+    assert partial["reasoningContent"] == real.streamed(request)
+    assert partial["usage"]["completionTokens"] > 0
+
+
+def test_a_last_message_is_continued(real: Sidecar) -> None:
+    messages = [says("user", "Count from 1 to 9."), says("assistant", "1, 2, 3, 4,")]
+    result = chat(real, messages=messages, continueFinalMessage=True, maxTokens=6)
+    assert result["message"]["content"].startswith(" 5, 6")
