@@ -70,7 +70,7 @@ COMPLETE = {"contextId": "c", "prompt": "p"}
         ("detokenize", {"modelId": "m", "tokens": [2**31]}, "/tokens/0", 2**31,
          {"type": "integer", "minimum": 0, "maximum": 2147483647}),
         ("chat", {"contextId": "c", "messages": [{"role": "robot", "content": ""}]}, "/messages/0/role", "robot",
-         ["system", "user", "assistant", "tool"]),
+         ["system", "developer", "user", "assistant", "tool"]),
         ("chat", {"contextId": "c", "messages": []}, "/messages", [], {"type": "array", "minItems": 1}),
         ("createContext", {"modelId": "m", "kvCacheType": "F16"}, "/kvCacheType", "F16",
          ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]),
