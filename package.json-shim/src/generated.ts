@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d8d4c26bce204bc)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint f609bcecab9e4627)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -1115,6 +1115,11 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
+   * `lookup`: guess the next tokens from what stood after the same words before, in the prompt and in the text, and evaluate them in one step. The text is the same; where much is repeated (editing, summarising, code) it comes quicker. Models whose state is recurrent go without.
+   * @default "none"
+   */
+  speculation?: "none" | "lookup";
+  /**
    * When the sequence can hold no more. `error`: a prompt that is too long is refused, a text ends with `contextFull`; `truncateMiddle`: a prompt that is too long loses its middle; `shift`: that, and a text goes on without the older half of what came before.
    * @default "error"
    */
@@ -1228,6 +1233,14 @@ export interface Usage {
    */
   cachedTokens: number;
   completionTokens: number;
+  /**
+   * With `speculation`: tokens that were guessed.
+   */
+  guessedTokens?: number;
+  /**
+   * With `speculation`: guesses that were right.
+   */
+  acceptedTokens?: number;
   /**
    * Tokens that `contextOverflow` took out, of the prompt or on the way; left out if none.
    */

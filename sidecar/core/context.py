@@ -53,6 +53,8 @@ class Context:
         self.abort_flag = AbortFlag()
         options = self._options(filled)
         memory.check_context(model, filled, options.n_ctx // options.n_seq_max)
+        self.max_outputs: int = options.n_outputs_max
+        """Tokens of a step that can have logits."""
         self.handle = lib.llama_init_from_model(model.handle, options)
         if not self.handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
@@ -141,20 +143,22 @@ class Context:
         """Begin a new batch."""
         self.batch.n_tokens = 0
 
-    def add_to_batch(self, sequence: Sequence, tokens: list[int], want_logits: bool) -> int:
-        """Append tokens behind those of the sequence; returns the index of the last one in the batch."""
+    def add_to_batch(self, sequence: Sequence, tokens: list[int], outputs: int) -> int:
+        """Append tokens behind those of the sequence, with logits of the last `outputs` of them.
+
+        Returns the index of the first of those in the batch.
+        """
         batch, at, position = self.batch, self.batch.n_tokens, len(sequence.tokens)
+        first: int = at + len(tokens) - outputs
         for offset, token in enumerate(tokens):
             index = at + offset
             batch.token[index] = token
             batch.pos[index] = position + offset
             batch.n_seq_id[index] = 1
             batch.seq_id[index][0] = sequence.index
-            batch.logits[index] = False
-        last: int = at + len(tokens) - 1
-        batch.logits[last] = want_logits
-        batch.n_tokens = last + 1
-        return last
+            batch.logits[index] = index >= first
+        batch.n_tokens = at + len(tokens)
+        return first
 
     def decode(self) -> int:
         """Evaluate the batch, without the interpreter lock. Returns llama_decode's code: 0 is good."""

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
+from sidecar.core.lookup import Lookup
 from sidecar.core.overflow import KEPT_AT_SHIFT
 from sidecar.core.reply import Reply, Text
 from sidecar.core.sampling import Sampler
@@ -80,6 +81,10 @@ class Generation:
         self.queue_position: int | None = None
         """What `queue` progress told last."""
         self.batch_index = -1
+        """Where in the batch the logits of its next token are; behind them those of the guesses'."""
+        guesses = params.get("speculation", DEFAULTS["CompleteParams"]["speculation"]) == "lookup"
+        self._lookup = Lookup() if guesses and not context.model.has_state_beyond_kv else None
+        self._guesses: list[int] = []
         self.sampler = Sampler(context.model, params, prompt)
         self._output = output
         self._steering = steering
@@ -132,10 +137,30 @@ class Generation:
         total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
         self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
 
-    def next_token(self) -> int:
-        """The token that comes next."""
+    def guess(self, most: int) -> list[int]:
+        """Tokens to evaluate behind the pending one, since they may come next: up to `most`."""
+        self._guesses = []
+        if self._lookup is not None and self.prompt_done and self.sequence is not None:
+            most = min(most, self.context.size - len(self.sequence.tokens) - 2)
+            if most > 0:
+                self._guesses = self._lookup.guess(self.tokens, most)
+        return self._guesses
+
+    def take_step(self) -> str | None:
+        """Take the next token, and those behind it that were guessed right. Returns as `take` does."""
+        guesses, self._guesses = self._guesses, []
+        reason, right = self.take(self._next_token(self.batch_index)), 0
+        while reason is None and right < len(guesses) and self.tokens[-1] == guesses[right]:
+            right += 1
+            reason = self.take(self._next_token(self.batch_index + right))
+        if guesses and self._lookup is not None and self.sequence is not None:
+            self._lookup.judge(len(guesses), right)
+            self.context.keep_prefix(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
+        return reason
+
+    def _next_token(self, index: int) -> int:
         if not self._forced:
-            return self.sampler.sample(self.context, self.batch_index)
+            return self.sampler.sample(self.context, index)
         token = self._forced.popleft()
         self.sampler.accept(token)
         return token
@@ -258,9 +283,15 @@ class Generation:
                 "cachedTokens": self.cached,
                 "completionTokens": self.completed,
                 **({"truncatedTokens": self._truncated} if self._truncated else {}),
+                **self._guessed(),
             },
             "timings": self._timings(),
         }
+
+    def _guessed(self) -> dict[str, int]:
+        if self._lookup is None:
+            return {}
+        return {"guessedTokens": self._lookup.guessed, "acceptedTokens": self._lookup.accepted}
 
     def _timings(self) -> dict[str, Any]:
         arrived, now = self.job.arrived, time.monotonic()

@@ -284,9 +284,12 @@ class Scheduler:
             if not chunk:
                 continue
             assert generation.sequence is not None
-            last = len(chunk) == len(tokens)
-            at = context.add_to_batch(generation.sequence, chunk, want_logits=last)
-            generation.batch_index = at if last else -1
+            outputs = int(len(chunk) == len(tokens))
+            if len(tokens) == 1:
+                guesses = generation.guess((min(room, context.max_outputs) - len(pending)) // streams)
+                chunk, outputs = chunk + guesses, 1 + len(guesses)
+            at = context.add_to_batch(generation.sequence, chunk, outputs)
+            generation.batch_index = at if outputs else -1
             chunks[generation] = chunk
             room -= len(chunk)
         return chunks
@@ -297,7 +300,7 @@ class Scheduler:
         if generation.batch_index < 0:
             return
         try:
-            reason = generation.take(generation.next_token())
+            reason = generation.take_step()
         except Exception as error:
             generation.fail(error)
             return

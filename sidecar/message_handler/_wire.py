@@ -477,6 +477,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "ignoreEos": False,
         "stream": True,
         "priority": "interactive",
+        "speculation": "none",
         "contextOverflow": "error",
     },
     "ChatParams": {
@@ -492,6 +493,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "ignoreEos": False,
         "stream": True,
         "priority": "interactive",
+        "speculation": "none",
         "contextOverflow": "error",
         "addGenerationPrompt": True,
         "continueFinalMessage": False,
@@ -509,6 +511,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "ignoreEos": False,
         "stream": True,
         "priority": "interactive",
+        "speculation": "none",
         "contextOverflow": "error",
     },
     "EmbedParams": {

@@ -207,3 +207,44 @@ def test_an_abort_in_a_shifted_text(real: Sidecar, contexts: Any) -> None:
         real.receive()
     assert real.call("abort", {"requestId": request})["outcome"] == "aborted"
     assert real.result(start(real, context, "One", 3))["usage"]["completionTokens"] == 3
+
+
+# ---- speculation -------------------------------------------------------------------------------------
+
+LISTED = ("one two three four five six seven eight nine ten, " * 16).strip()
+"""The model goes on to repeat it, each token far more likely than the next best."""
+
+
+def test_guessed_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=1024)
+    plain = real.result(start(real, context, LISTED, 60))
+    guessing = start(real, context, LISTED, 60, speculation="lookup")
+    result = real.result(guessing)
+    assert result["text"] == plain["text"] == real.streamed(guessing)
+    assert result["usage"]["completionTokens"] == 60
+    assert result["usage"]["acceptedTokens"] > 20
+    assert result["usage"]["acceptedTokens"] <= result["usage"]["guessedTokens"]
+    assert "guessedTokens" not in plain["usage"]
+
+
+def test_guesses_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=1024)
+    for tokens in (1, 2, 7):
+        result = real.result(start(real, context, LISTED, tokens, speculation="lookup"))
+        assert result["usage"]["completionTokens"] == tokens
+    stopped = real.result(start(real, context, LISTED, 100, speculation="lookup", stop="six"))
+    assert stopped["text"] == " one two three four five "
+    again = real.result(start(real, context, LISTED, 100))
+    assert again["usage"]["cachedTokens"] >= again["usage"]["promptTokens"] - 1
+
+
+def test_guesses_beside_other_streams_and_at_the_end_of_the_context(real: Sidecar, contexts: Any) -> None:
+    context = contexts(contextSize=512, sequences=4)
+    requests = [start(real, context, LISTED, 400, speculation="lookup") for _ in range(3)]
+    other = start(real, context, COUNT, 8)
+    assert real.result(other)["text"].startswith(" 10, 11,")
+    results = [real.result(request) for request in requests]
+    assert {result["finishReason"] for result in results} == {"contextFull"}
+    assert len({result["text"][:200] for result in results}) == 1
+    for result in results:
+        assert result["usage"]["promptTokens"] + result["usage"]["completionTokens"] in (512, 513)

@@ -1,0 +1,45 @@
+"""Guessing tokens from what stood after the same ones before."""
+
+from __future__ import annotations
+
+from sidecar.core.lookup import FIRST_GUESSES, MAX_GUESSES, Lookup
+
+
+def test_what_followed_the_last_three_before_is_guessed() -> None:
+    tokens = [1, 2, 3, 4, 5, 6, 9, 2, 3, 4]
+    assert Lookup().guess(tokens, 3) == [5, 6, 9]
+
+
+def test_of_several_places_the_last_counts_and_three_tokens_count_more_than_two() -> None:
+    assert Lookup().guess([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 1) == [8]
+    assert Lookup().guess([1, 2, 3, 7, 9, 2, 3, 8, 1, 2, 3], 1) == [7]
+
+
+def test_without_a_place_nothing_is_guessed() -> None:
+    assert Lookup().guess([1, 2, 3, 4, 5], 8) == []
+    assert Lookup().guess([1], 8) == []
+    assert Lookup().guess([], 8) == []
+
+
+def test_tokens_that_come_later_are_learned_and_a_cut_is_noticed() -> None:
+    lookup = Lookup()
+    tokens = [1, 2, 3, 4]
+    assert lookup.guess(tokens, 4) == []
+    tokens += [1, 2, 3]
+    assert lookup.guess(tokens, 4) == [4, 1, 2, 3]
+    del tokens[:4]
+    assert lookup.guess(tokens, 4) == []
+
+
+def test_good_guesses_make_more_and_bad_ones_fewer() -> None:
+    lookup = Lookup()
+    tokens = [*range(100), 0, 1, 2]
+    assert len(lookup.guess(tokens, 99)) == FIRST_GUESSES
+    lookup.judge(FIRST_GUESSES, FIRST_GUESSES)
+    assert len(lookup.guess(tokens, 99)) == 2 * FIRST_GUESSES
+    for _ in range(5):
+        lookup.judge(10, 10)
+    assert len(lookup.guess(tokens, 99)) == MAX_GUESSES
+    lookup.judge(16, 0)
+    assert len(lookup.guess(tokens, 99)) == 2
+    assert (lookup.guessed, lookup.accepted) == (FIRST_GUESSES + 66, FIRST_GUESSES + 50)
