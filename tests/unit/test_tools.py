@@ -35,7 +35,13 @@ STARTS = {
     "Qwen-QwQ-32B": "<tool_call>",
     "Qwen-Qwen2.5-7B-Instruct": "<tool_call>",
     "Qwen-Qwen3-0.6B": "<tool_call>",
-    "Qwen3-Coder": None,
+    "GLM-4.6": "<tool_call>",
+    "LFM2-8B-A1B": None,
+    "MiniMax-M2": "<minimax:tool_call>",
+    "Qwen3-Coder": "<tool_call>",
+    "Qwen3.5-4B": "<tool_call>",
+    "deepseek-ai-DeepSeek-V3.2": "<｜DSML｜function_calls>",
+    "deepseek-ai-DeepSeek-V4": "<｜DSML｜tool_calls>",
     "deepseek-ai-DeepSeek-V3.1": None,
     "google-gemma-2-2b-it": None,
     "ibm-granite-granite-3.3-2B-Instruct": "<|tool_call|>",
@@ -62,7 +68,7 @@ def test_the_form_of_a_call_is_read_off_the_template(name: str) -> None:
 
 def test_every_form_stands_in_the_table_once() -> None:
     forms = [form for *_, form in FORMS if form.start]
-    assert len({(form.start, form.separator) for form in forms}) == len(forms)
+    assert len({(form.start, form.separator, form.tags) for form in forms}) == len(forms)
 
 
 def test_a_template_that_knows_no_tools_is_told_of_them_in_a_system_message() -> None:
