@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from sidecar.core.tools import CallForm, Tools
+
+_SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')
+"""A literal or a class, which stay as they are, or the name of a rule."""
 
 
 def call_grammar(form: CallForm, tools: Tools) -> str:
@@ -14,21 +17,29 @@ def call_grammar(form: CallForm, tools: Tools) -> str:
 
     Raises SidecarError `invalidParams` if the parameters of one cannot be put into a grammar.
     """
-    from llama_cpp.llama_grammar import SchemaConverter
-
-    converter: Any = SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
-    choices = []
+    choices, rules = [], []
     for index, name in enumerate(tools.forced):
         try:
-            schema = converter.resolve_refs(copy.deepcopy(tools.schemas[name]), f"tool{index}")
-            rule = converter.visit(schema, f"tool{index}")
+            grammar = _grammar_of(tools.schemas[name])
         except Exception as error:
             raise tools.unmet(name, str(error) or type(error).__name__) from None
+        rules.append(_renamed(grammar, f"tool{index}-"))
         before, after = _around(form, name)
-        choices.append(" ".join(filter(None, [_literal(before), rule, _literal(after)])))
-    converter._rules["root"] = f"[ \\n]{{0,2}} ({' | '.join(choices)})"
-    grammar: str = converter.format_grammar()
+        choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
+    return "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
+
+
+def _grammar_of(schema: dict[str, Any]) -> str:
+    """The grammar of a schema's values."""
+    from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+    grammar: str = json_schema_to_gbnf(json.dumps(schema))
     return grammar
+
+
+def _renamed(grammar: str, prefix: str) -> str:
+    """The same grammar with a prefix before the name of every rule."""
+    return _SYMBOL.sub(lambda match: prefix + match[0] if match["rule"] else match[0], grammar)
 
 
 def _around(form: CallForm, name: str) -> tuple[str, str]:
@@ -39,10 +50,10 @@ def _around(form: CallForm, name: str) -> tuple[str, str]:
     before = f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": '
     if form.listed:
         return f"{form.start}[{before}", f"}}]{form.end}"
-    line = "\n" if form.start else ""
+    line = "\n" if form.end else ""
     return f"{form.start}{line}{before}", f"}}{line}{form.end}"
 
 
 def _literal(text: str) -> str:
-    """A text as GBNF writes it, which is as JSON does, for what is ASCII."""
-    return json.dumps(text) if text else ""
+    """A text as GBNF writes it, which is as JSON does but for what is not ASCII."""
+    return json.dumps(text, ensure_ascii=False) if text else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from sidecar.core.tagged import Broken, tagged_calls
 from sidecar.core.tools import CallForm
 
 MAX_HEAD_CHARS: Final = 1000
@@ -30,6 +31,7 @@ class Sink(Protocol):
     def begin_call(self, name: str) -> None: ...
     def add_arguments(self, delta: str) -> None: ...
     def end_call(self) -> None: ...
+    def typed(self, name: str, key: str, text: str) -> Any: ...
 
 
 class CallReader:
@@ -41,6 +43,7 @@ class CallReader:
         self._rest = ""
         self._step: Callable[[], bool] | None = self._before
         self._count = 0
+        self._scanned = 0
         self._value = _Value()
         self._key = ""
         self._name: str | None = None
@@ -65,6 +68,8 @@ class CallReader:
         if not self._rest or (end.startswith(self._rest) and len(self._rest) < len(end)):
             return False
         if end and self._rest.startswith(end):
+            if not self._count:
+                raise NotACall("nothing is called")
             self._rest, self._step = self._rest[len(end) :], None
         elif self._rest[0] == "]" and self._count:
             self._rest = self._rest[1:]
@@ -74,10 +79,34 @@ class CallReader:
             self._rest = self._rest[1:]
             self._name, self._early, self._has_arguments, self._begun = None, "", False, False
             self._step = self._before_key
+        elif self._form.tags is not None and not self._count:
+            self._step = self._in_tags
         elif self._count:
             self._step = None
         else:
             raise NotACall("no object")
+        return True
+
+    def _in_tags(self) -> bool:
+        """Calls that are no JSON are read when they are whole."""
+        form = self._form
+        assert form.tags is not None
+        at = self._rest.find(form.end, self._scanned)
+        if at < 0:
+            self._scanned = max(0, len(self._rest) - len(form.end))
+            return False
+        block, self._rest, self._step = self._rest[:at], self._rest[at + len(form.end) :], None
+        try:
+            for name, arguments in tagged_calls(block, form.tags):
+                self._sink.begin_call(name)
+                values = {key: self._sink.typed(name, key, text) for key, text in arguments}
+                self._sink.add_arguments(json.dumps(values, ensure_ascii=False))
+                self._sink.end_call()
+                self._count += 1
+        except Broken as error:
+            raise NotACall(str(error)) from None
+        if not self._count:
+            raise NotACall("no function")
         return True
 
     def _before_separator(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from sidecar.core import messages, template, thinking, tools
 from sidecar.core.bindings import lib
@@ -34,6 +34,10 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
     """
     choice = params.get("toolChoice", DEFAULTS["ChatParams"]["toolChoice"])
     known = Tools(params.get("tools", []), choice)
+    if known.forced:
+        for name in ("ignoreEos", "stop"):  # the grammar has an end, and must come to it
+            if params.get(name):
+                _exclude(name, params[name], "toolChoice")
     prompt = render(model, params, job)
     source = _template(model, params)
     family = thinking.thinking_of(source) or _thinking_by_vocabulary(model)
@@ -50,6 +54,11 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
         grammar=call_grammar(form, known) if known.forced else None,
     )
     return tokenize_prompt(model, prompt), reply, steering
+
+
+def _exclude(name: str, value: Any, beside: str) -> NoReturn:
+    problem = f"/{name} cannot stand beside /{beside}"
+    raise SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=[])
 
 
 def _thinking_by_vocabulary(model: Model) -> Thinking | None:
@@ -112,16 +121,12 @@ def _check(params: dict[str, Any]) -> None:
     last = params["messages"][-1]
     if not params.get("continueFinalMessage"):
         return
-    problem = None
+    if params.get("addGenerationPrompt"):
+        _exclude("continueFinalMessage", True, "addGenerationPrompt")
     if last["role"] != "assistant" or last.get("toolCalls"):
-        problem = "wants a last message of the assistant, without toolCalls"
-    elif params.get("addGenerationPrompt"):
-        problem = "cannot stand beside /addGenerationPrompt"
-    if problem is not None:
         pointer = "/continueFinalMessage"
-        raise SidecarError(
-            "invalidParams", f"{pointer} {problem}", pointer=pointer, value=True, allowed=[False]
-        )
+        problem = f"{pointer} wants a last message of the assistant, without toolCalls"
+        raise SidecarError("invalidParams", problem, pointer=pointer, value=True, allowed=[False])
 
 
 def _variables(params: dict[str, Any], bos: str, eos: str) -> dict[str, Any]:

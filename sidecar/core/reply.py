@@ -261,6 +261,10 @@ class Reply:
         self._calls.append({"id": self._call["id"], "type": "function", "function": function})
         self._call = None
 
+    def typed(self, name: str, key: str, text: str) -> Any:
+        assert self._tools is not None
+        return self._tools.typed(name, key, text)
+
     # ---- what is told ----------------------------------------------------------------------------
 
     def untold(self) -> list[Delta]:

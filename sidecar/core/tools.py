@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any, Final, NamedTuple
 
+from sidecar.core.tagged import DSML, FUNCTION, INVOKE, PAIRS, Tags
 from sidecar.message_handler.errors import SidecarError
 
 MAX_SHOWN_CHARS: Final = 500
@@ -32,6 +33,8 @@ class CallForm(NamedTuple):
     """Between name and arguments where they are no object."""
     around: tuple[str, ...] = ()
     """Further marks that stand around calls and say nothing."""
+    tags: Tags | None = None
+    """What is around names and arguments where it is no JSON; a call that must be is JSON all the same."""
 
     @property
     def marks(self) -> list[str]:
@@ -52,6 +55,28 @@ FORMS: Final = (
     (("<TOOLCALL>",), (), CallForm("<TOOLCALL>", "</TOOLCALL>", listed=True)),
     (("<|tool_call|>",), ("<|tool_call>",), CallForm("<|tool_call|>", "", listed=True)),
     (("<tool_call>", '"arguments"'), ("<function=", "<arg_key>", "<invoke"), HERMES),
+    (
+        ("dsml_token", "function_calls>"),
+        (),
+        CallForm("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", tags=DSML),
+    ),
+    (("dsml_token", "tool_calls>"), (), CallForm("<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", tags=DSML)),
+    (
+        ("<minimax:tool_call>", "<invoke name="),
+        (),
+        CallForm("<minimax:tool_call>", "</minimax:tool_call>", tags=INVOKE),
+    ),
+    (
+        ("<seed:tool_call>", "<function="),
+        (),
+        CallForm("<seed:tool_call>", "</seed:tool_call>", tags=FUNCTION),
+    ),
+    (
+        ("<tool_call>", "<function=", "<parameter="),
+        (),
+        CallForm("<tool_call>", "</tool_call>", tags=FUNCTION),
+    ),
+    (("<tool_call>", "<arg_key>"), (), CallForm("<tool_call>", "</tool_call>", tags=PAIRS)),
     (
         ("<tool_calls>", '"arguments"'),
         ("<function=", "<invoke"),
@@ -193,6 +218,17 @@ class Tools:
         """The error for parameters that no grammar can be made of."""
         pointer = f"/tools/{list(self.schemas).index(name)}/function/parameters"
         return _invalid(pointer, f"cannot be put into a grammar: {cause[:MAX_SHOWN_CHARS]}", None, None)
+
+    def typed(self, name: str, key: str, text: str) -> Any:
+        """The value that a text stands for where arguments are no JSON: a text, or what the parameters say."""
+        schema = self.schemas.get(name, {}).get("properties", {}).get(key, {})
+        kind = schema.get("type") if isinstance(schema, dict) else None
+        if kind == "string":
+            return text
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
 
     def check_name(self, name: str) -> None:
         """Raises SidecarError `unknownTool`."""

@@ -1,0 +1,68 @@
+"""Calls that are written with tags around every argument, as some models do, instead of JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_NAME: Final = re.compile(r"[\w.-]+")
+
+
+class Tags(NamedTuple):
+    """What stands around names and values."""
+
+    call: tuple[str, str, str]
+    """Before the name, behind it, and behind the whole call. Empty ones: the name is the first word there."""
+    key: tuple[str, str]
+    value: tuple[str, str]
+    """`value[0]` may follow the key at a distance."""
+
+
+FUNCTION: Final = Tags(("<function=", ">", "</function>"), ("<parameter=", ">"), ("", "</parameter>"))
+PAIRS: Final = Tags(("", "", ""), ("<arg_key>", "</arg_key>"), ("<arg_value>", "</arg_value>"))
+INVOKE: Final = Tags(('<invoke name="', '">', "</invoke>"), ('<parameter name="', '">'), ("", "</parameter>"))
+DSML: Final = Tags(
+    ('<｜DSML｜invoke name="', '">', "</｜DSML｜invoke>"),
+    ('<｜DSML｜parameter name="', '"'),
+    (">", "</｜DSML｜parameter>"),
+)
+
+
+class Broken(Exception):
+    """A tag is missing."""
+
+
+def tagged_calls(text: str, tags: Tags) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The calls in a text: name, and key and value of every argument. Raises Broken."""
+    before, behind, end = tags.call
+    if not before:
+        name = _NAME.match(text.lstrip())
+        if name is None:
+            raise Broken("no name")
+        yield name[0], list(_arguments(text, tags))
+        return
+    at = text.find(before)
+    while at >= 0:
+        tag, at = _until(text, at + len(before), behind)
+        body, at = _until(text, at, end)
+        yield tag.strip(), list(_arguments(body, tags))
+        at = text.find(before, at)
+
+
+def _arguments(body: str, tags: Tags) -> Iterator[tuple[str, str]]:
+    at = body.find(tags.key[0])
+    while at >= 0:
+        key, at = _until(body, at + len(tags.key[0]), tags.key[1])
+        _, at = _until(body, at, tags.value[0])
+        value, at = _until(body, at, tags.value[1])
+        yield key.strip(), value.removeprefix("\n").removesuffix("\n")
+        at = body.find(tags.key[0], at)
+
+
+def _until(text: str, start: int, mark: str) -> tuple[str, int]:
+    """What stands before a mark, and where it ends."""
+    at = text.find(mark, start)
+    if at < 0:
+        raise Broken(f"{mark} is missing")
+    return text[start:at], at + len(mark)

@@ -1,0 +1,73 @@
+"""Whatever is wrong with tools or messages: a typed error that names the place, and the engine goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from driver import Sidecar
+from protocol_cases import refused
+from template_cases import HI, TIME, WEATHER, says
+
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("next_line_works")]
+
+
+@pytest.fixture(autouse=True)
+def _engine_goes_on(loaded: Sidecar) -> Any:
+    engines = loaded.engines()
+    yield
+    params = {"contextId": "context-1", "messages": [HI], "maxTokens": 1}
+    assert loaded.call("chat", params)["usage"]["completionTokens"] == 1
+    assert loaded.engines() == engines
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+NO_SCHEMA = {"type": "function", "function": {"name": "f", "parameters": {"type": 1}}}
+UNMET = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "pointer"),
+    [
+        ({"toolChoice": "required"}, "/toolChoice"),
+        ({"toolChoice": "required", "tools": []}, "/toolChoice"),
+        ({"toolChoice": named("f")}, "/toolChoice"),
+        ({"toolChoice": named("f"), "tools": [TIME]}, "/toolChoice/function/name"),
+        ({"tools": [TIME, WEATHER, TIME]}, "/tools/2/function/name"),
+        ({"tools": [NO_SCHEMA]}, "/tools/0/function/parameters"),
+        ({"tools": [TIME, UNMET], "toolChoice": named("f")}, "/tools/1/function/parameters"),
+        ({"tools": [TIME], "toolChoice": "required", "ignoreEos": True}, "/ignoreEos"),
+        ({"tools": [TIME], "toolChoice": "required", "stop": "}"}, "/stop"),
+        ({"tools": [TIME] * 129}, "/tools"),
+        ({"continueFinalMessage": True}, "/continueFinalMessage"),
+        ({"messages": [HI, says("user", None)]}, "/messages/1/content"),
+        ({"messages": [says("user", "", toolCalls=[])]}, "/messages/0/toolCalls"),
+        ({"reasoning": {"budgetTokens": -1}}, "/reasoning/budgetTokens"),
+        ({"chatTemplate": ""}, "/chatTemplate"),
+        ({"templateVariables": {"tools": []}}, "/templateVariables"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(loaded: Sidecar, params: dict[str, Any], pointer: str) -> None:
+    error = refused(loaded, "chat", {"contextId": "context-1", "messages": [HI], "maxTokens": 4, **params})
+    assert error.kind == "invalidParams"
+    assert error.data["pointer"] == pointer
+
+
+def test_an_image_is_refused(loaded: Sidecar) -> None:
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "imageUrl": {"url": "data:,"}}]
+    params = {"contextId": "context-1", "messages": [says("user", content)]}
+    error = refused(loaded, "chat", params)
+    assert error.kind == "unsupportedContent"
+    assert error.data["pointer"] == "/messages/0/content/1"
+
+
+@pytest.mark.parametrize("template", ["{% if %}", "{{ 1 / 0 }}", "{{ 'x' * 10**9 }}"])
+def test_a_template_of_the_callers_own_has_the_same_limits(loaded: Sidecar, template: str) -> None:
+    params = {"modelId": "model-1", "messages": [HI], "chatTemplate": template}
+    assert refused(loaded, "applyTemplate", params).kind == "templateFailed"
