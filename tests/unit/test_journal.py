@@ -31,8 +31,8 @@ def opened() -> Iterator[Open]:
     """Open journals; they are closed at the end only, as if each time the program had been killed."""
     journals: list[Journal] = []
 
-    def open_one(path: str, identity: Identity = HUB) -> Journal:
-        journals.append(Journal(path, identity, SOURCE))
+    def open_one(path: str, identity: Identity = HUB, held: int = 1000) -> Journal:
+        journals.append(Journal(path, identity, SOURCE, held))
         return journals[-1]
 
     yield open_one
@@ -150,3 +150,11 @@ def test_where_bytes_that_come_a_second_time_differ_is_told(part: Callable[[], P
         if twice.wrong is None:
             twice.start_again()
     assert twice.wrong == [(50, 120)], "from the first to the last of what came in one piece"
+
+
+def test_what_the_file_does_not_hold_is_not_believed(opened: Open, path: str) -> None:
+    first = opened(path)
+    first.add(0, 100)
+    first.add(300, 400)
+    assert opened(path, held=350).missing(1000) == [(100, 300), (350, 1000)]
+    assert opened(path, held=50).total == 50
