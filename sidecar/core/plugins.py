@@ -21,6 +21,9 @@ TRIAL_S: Final = 15.0
 TRUSTED: Final = ("metal", "blas")
 """Parts of the system: they are loaded untried."""
 
+UNUSABLE: Final = (OSError, ImportError, AttributeError)
+"""What a library raises that lacks another one, finds nothing, or is no backend at all."""
+
 _LIBRARY: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)\.(?:so|dll)")
 
 
@@ -34,14 +37,19 @@ class Note(NamedTuple):
 def load() -> list[Note]:
     """Load the backends that work here. Returns why the others were not."""
     notes = []
+    present = bindings.backends()
     for name, path in _installed().items():
+        if name in present:  # in a build of one's own it may be linked in
+            continue
         why_not = None if name in TRUSTED else _try(path)
         if why_not is None:
-            bindings.load_backend(path)
-        else:
-            notes.append(
-                Note("info" if why_not.startswith("no ") else "warning", f"{name} is not used: {why_not}")
-            )
+            try:
+                bindings.load_backend(path)
+            except UNUSABLE as error:
+                why_not = str(error)
+        if why_not is not None:
+            level = "info" if why_not.startswith("no ") else "warning"
+            notes.append(Note(level, f"{name} is not used: {why_not}"))
     return notes
 
 
@@ -90,7 +98,7 @@ def run_trial(protocol_in: int, protocol_out: int) -> None:
     result: dict[str, Any]
     try:
         result = {"devices": bindings.load_backend(path)}
-    except (OSError, ImportError) as error:
+    except UNUSABLE as error:
         result = {"error": str(error)}
     with open(protocol_out, "wb") as output:
         output.write(json.dumps(result).encode())
