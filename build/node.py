@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import cache
 import pins
 from checkout import NPM_PACKAGE, VENV, VENV_BIN, VENV_PYTHON, Failed, call, quietly
 from steps import Step, digest, ensure
@@ -83,9 +84,11 @@ def with_packages() -> Node:
     return node
 
 
-def test() -> bool:
-    """Runs `npm test`; returns whether it passed. Its clients drive the program of this checkout."""
+def test(script: str) -> bool:
+    """Runs an npm script that tests; returns whether it passed. Its clients drive the program of this checkout."""
     node = with_packages()
     program = json.dumps([str(VENV_PYTHON), "-m", "sidecar"])
-    env = {**node.env, "LLAMA_SIDECAR_COMMAND": program}
-    return call([*node.npm, "test"], env, cwd=NPM_PACKAGE) == 0
+    # Cargo knows by content what it has built: for every checkout in one place.
+    target = os.environ.get("CARGO_TARGET_DIR") or str(cache.folder() / "cargo")
+    env = {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}
+    return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE) == 0

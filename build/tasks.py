@@ -41,8 +41,14 @@ def test(arguments: Sequence[str]) -> bool:
     """Runs pytest, and the npm package's tests too unless the arguments pick some of pytest's."""
     provision.everything()
     python = call([VENV_PYTHON, "-m", "pytest", *arguments]) == 0
-    typescript = bool(arguments) or node.test()
+    typescript = bool(arguments) or node.test("test")
     return _all_well({"pytest": python, "npm test": typescript})
+
+
+def desktop(_arguments: Sequence[str]) -> bool:
+    """Builds the Tauri example and drives its window."""
+    provision.everything()
+    return node.test("test:tauri")
 
 
 def check(arguments: Sequence[str]) -> bool:
@@ -113,6 +119,7 @@ TASKS = {
     "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
     "test": Task(test, "[PYTEST ARGUMENTS]", "run all tests, or those that the arguments pick"),
+    "desktop": Task(desktop, "", "build the Tauri example and drive its window (Linux)"),
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),

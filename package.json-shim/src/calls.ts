@@ -24,6 +24,17 @@ export interface Transport {
   busy?(busy: boolean): void;
 }
 
+/** Tells a listener of the app's. What it throws is the app's to see, and disturbs nothing here. */
+export function tell<T>(listener: ((value: T) => void) | undefined, value: T): void {
+  try {
+    listener?.(value);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 /** One call, from when it is made until it is answered. */
 export class Call {
   readonly promise: Promise<unknown>;
@@ -157,7 +168,7 @@ export class Connection {
       const progress = params as Progress;
       this.#open.get(progress.requestId as number)?.progress(progress);
     } else if (method === "info") {
-      this.#onInfo(params as Info);
+      tell(this.#onInfo, params as Info);
     } else if (method === undefined && typeof id === "number") {
       this.#answer(id, message);
     }

@@ -1,6 +1,6 @@
 // Starts the program, and starts it again when it has died. Knows what a running program is, not how it runs.
 
-import { Call, Connection, type Transport } from "./calls.js";
+import { type Call, Connection, tell, type Transport } from "./calls.js";
 import { SidecarError } from "./errors.js";
 import type { Info } from "./generated.js";
 
@@ -41,6 +41,9 @@ const RESET_MS = 60_000;
 /** From the start of the program to the answer of `init`; a virus scanner may read all of it first. */
 export const START_TIMEOUT_MS = 60_000;
 
+/** Calls that may wait for the next program. */
+const MAX_WAITING = 1000;
+
 export class Supervisor {
   readonly #launch: Launch;
   readonly #restart: Required<RestartOptions> | undefined;
@@ -73,6 +76,9 @@ export class Supervisor {
   send(call: Call): void {
     if (this.#connection) return this.#connection.send(call);
     if (this.#over) return call.fail(this.#over);
+    if (this.#waiting.length >= MAX_WAITING) {
+      return call.fail(new SidecarError("overloaded", `${MAX_WAITING} calls wait for the program to start again.`));
+    }
     this.#waiting.push(call);
     refer(this.#timer, true);
   }
@@ -135,14 +141,14 @@ export class Supervisor {
     if (this.#over) return;
     if (this.#attempt >= attempts) {
       this.#finish(error);
-      this.#watchers.onExit?.(error);
+      tell(this.#watchers.onExit, error);
       return;
     }
     const wait = Math.min(delayMs * 2 ** this.#attempt, maxDelayMs);
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#retry(), wait);
     refer(this.#timer, this.#waiting.some((call) => !call.settled));
-    this.#watchers.onRestart?.({ error, attempt: this.#attempt, delayMs: wait });
+    tell(this.#watchers.onRestart, { error, attempt: this.#attempt, delayMs: wait });
   }
 
   async #retry(): Promise<void> {

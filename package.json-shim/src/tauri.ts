@@ -1,6 +1,7 @@
 // The entry for Tauri's web view: the program is started through @tauri-apps/plugin-shell.
 
 import { type Child, Command } from "@tauri-apps/plugin-shell";
+import { tell } from "./calls.js";
 import { SidecarError } from "./errors.js";
 import { LineReader, LineWriter } from "./lines.js";
 import { Llama, type StartOptions } from "./llama.js";
@@ -37,7 +38,7 @@ async function launch(
   let tail = "";
   const said = (text: string) => {
     tail = (tail + text).slice(-TAIL_CHARACTERS);
-    onLog?.(text);
+    tell(onLog, text);
   };
   const reader = new LineReader({ message: receive, stray: (line) => said(`${line}\n`) });
   command.stdout.on("data", (chunk) => reader.receive(bytes(chunk)));

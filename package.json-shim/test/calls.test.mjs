@@ -1,6 +1,7 @@
 // The ledger and the streams, on a transport that only notes what is sent.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { AbortError, SidecarError, Stream } from "../dist/index.mjs";
@@ -112,6 +113,20 @@ test("what onProgress throws fails its call, which is stopped first", async () =
   assert.equal(sent.length, 2);
   connection.accept(aborted(1));
   await assert.rejects(call.promise, RangeError);
+});
+
+test("what a listener of the app throws is seen there, and costs no message", () => {
+  const calls = new URL("../dist/node/calls.js", import.meta.url).href;
+  const code = `
+    import { Call, Connection } from ${JSON.stringify(calls)};
+    process.on("uncaughtException", ({ message }) => console.log(message));
+    const connection = new Connection({ send() {} }, () => { throw new Error("a bug of the app"); });
+    const call = new Call("ping", () => ({}));
+    connection.send(call);
+    for (const message of [{ method: "info", params: {} }, { id: 1, result: "well" }]) connection.accept(message);
+    console.log(await call.promise);`;
+  const told = execFileSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" });
+  assert.deepEqual(told.trim().split("\n").sort(), ["a bug of the app", "well"]);
 });
 
 test("the end of the program fails every call, open and later", async () => {

@@ -1,15 +1,17 @@
 // The client on the real program and the real model.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Ajv } from "ajv";
-import { getLlama, METHODS, SidecarError } from "../dist/index.mjs";
-import { ask, command, modelPath, schema, start, startContext, TIMEOUT, textOf } from "./program.mjs";
+import { getLlama, METHODS, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
+import { ask, command, modelPath, PROGRAM_FILE, schema, start, startContext, TIMEOUT, textOf } from "./program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
 
@@ -228,6 +230,20 @@ test("an error of the program is a SidecarError with all that is known", TIMEOUT
   const copy = JSON.parse(JSON.stringify(error));
   assert.deepEqual([copy.kind, copy.message, copy.data], [error.kind, error.message, error.data]);
   await assert.rejects(llama.request("loadModel", {}), { kind: "invalidParams" });
+});
+
+test("the chat of the examples", TIMEOUT, async () => {
+  const chat = fileURLToPath(new URL("../examples/node-chat/chat.mjs", import.meta.url));
+  const env = { ...process.env, [PATH_VARIABLE]: PROGRAM_FILE };
+  const app = spawn(process.execPath, [chat, modelPath], { env, stdio: ["pipe", "pipe", "pipe"] });
+  let output = "";
+  let notes = "";
+  app.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+  app.stderr.setEncoding("utf8").on("data", (text) => (notes += text));
+  app.stdin.end("Answer with one word: is the sky blue?\n");
+  assert.equal(await new Promise((resolve) => app.once("close", resolve)), 0);
+  assert.match(output, /^\n> \S/);
+  assert.match(notes, /loading 100 %.*tokens of context.*tokens\/s/s);
 });
 
 test("the program is shut down in order", TIMEOUT, async () => {

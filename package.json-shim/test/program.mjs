@@ -20,6 +20,9 @@ export const modelPath = here("../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
 export const schema = (name) => createRequire(import.meta.url)(here(`../../schema/${name}`));
 export const TIMEOUT = { timeout: 60_000 };
 
+/** The environment as it is outside, for tools that fetch packages. */
+export const outside = { ...process.env };
+
 // Whatever a test asks for, nothing leaves this machine.
 const NOWHERE = "http://127.0.0.1:9";
 Object.assign(process.env, { HF_ENDPOINT: NOWHERE, HTTPS_PROXY: NOWHERE, HTTP_PROXY: NOWHERE, NO_PROXY: "127.0.0.1" });

@@ -1,6 +1,7 @@
 // The program as a child process: its three pipes, and its end.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { tell } from "../calls.js";
 import { SidecarError } from "../errors.js";
 import { LineReader, LineWriter } from "../lines.js";
 import type { Peer } from "../supervisor.js";
@@ -142,7 +143,7 @@ export class Child implements Peer {
 
   #said(line: string): void {
     this.#tail = `${this.#tail}${line}\n`.slice(-TAIL_CHARACTERS);
-    this.#log?.(line);
+    tell(this.#log, line);
   }
 
   /** Whether the program keeps this process alive: only while somebody waits for an answer. */

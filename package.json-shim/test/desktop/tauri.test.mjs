@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { alive, modelPath, PROGRAM_FILE, until } from "../program.mjs";
+import { alive, modelPath, outside, PROGRAM_FILE, until } from "../program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const sources = here("../../examples/tauri-chat/src-tauri");
@@ -41,7 +41,7 @@ before(async () => {
   const triple = execFileSync("rustc", ["--print", "host-tuple"], { encoding: "utf8" }).trim();
   mkdirSync(join(sources, "binaries"), { recursive: true });
   copyFileSync(PROGRAM_FILE, join(sources, "binaries", `llama-sidecar-${triple}`));
-  const env = { ...process.env, CARGO_TARGET_DIR: target };
+  const env = { ...outside, CARGO_TARGET_DIR: target };
   execFileSync("cargo", ["build", "--quiet"], { cwd: sources, env, stdio: "inherit" });
 
   folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
