@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 1d89a20ce1c8283e)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a9cb9bbaf74aa744)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -140,6 +140,25 @@ export type DisposeContextResult = null;
  * Text that ends the generation; it is not part of the result.
  */
 export type Stop = string | string[];
+export type SamplerName =
+  "penalties" | "dry" | "topNSigma" | "topK" | "typicalP" | "topP" | "minP" | "xtc" | "temperature";
+/**
+ * Makes tokens more or less likely before any sampler sees them: by token id in OpenAI's form {"id": bias}, or as a list of [id or text, bias]. A text means each of its tokens; false forbids.
+ */
+export type LogitBias =
+  | {
+      [k: string]: Bias;
+    }
+  | BiasedToken[];
+/**
+ * Added to the logit; false forbids the token.
+ */
+export type Bias = number | false;
+/**
+ * @minItems 2
+ * @maxItems 2
+ */
+export type BiasedToken = [Token | string, Bias];
 /**
  * @minItems 1
  */
@@ -214,6 +233,10 @@ export interface TypeMap {
   DisposeContextResult: DisposeContextResult;
   Stop: Stop;
   SamplingParams: SamplingParams;
+  SamplerName: SamplerName;
+  LogitBias: LogitBias;
+  BiasedToken: BiasedToken;
+  Bias: Bias;
   CompleteParams: CompleteParams;
   ChatParams: ChatParams;
   Messages: Messages;
@@ -857,6 +880,16 @@ export interface SamplingParams {
    */
   temperature?: number;
   /**
+   * The temperature varies by this much around `temperature`: low where the model is sure, high where it is not. 0: off.
+   * @default 0
+   */
+  dynatempRange?: number;
+  /**
+   * How the model's uncertainty (entropy) becomes a temperature.
+   * @default 1
+   */
+  dynatempExponent?: number;
+  /**
    * 0: off.
    * @default 40
    */
@@ -871,6 +904,56 @@ export interface SamplingParams {
    * @default 0.05
    */
   minP?: number;
+  /**
+   * Locally typical sampling. 1: off.
+   * @default 1
+   */
+  typicalP?: number;
+  /**
+   * Keep tokens whose logit is within so many standard deviations of the highest. 0 or less: off.
+   * @default -1
+   */
+  topNSigma?: number;
+  /**
+   * How often XTC removes all likely tokens but the least likely of them. 0: off.
+   * @default 0
+   */
+  xtcProbability?: number;
+  /**
+   * What XTC takes for likely. Above 0.5: off.
+   * @default 0.1
+   */
+  xtcThreshold?: number;
+  /**
+   * Tokens that topP, minP, typicalP and XTC leave at least.
+   * @default 0
+   */
+  minKeep?: number;
+  /**
+   * Keep the text's perplexity at a target; only `temperature` works beside it. 0: off; 1: Mirostat; 2: Mirostat 2.0.
+   * @default 0
+   */
+  mirostat?: 0 | 1 | 2;
+  /**
+   * Mirostat's target, in bits of surprise a token.
+   * @default 5
+   */
+  mirostatTau?: number;
+  /**
+   * How fast Mirostat learns.
+   * @default 0.1
+   */
+  mirostatEta?: number;
+  /**
+   * Adaptive-p: choose tokens of about this probability. Less than 0: off.
+   * @default -1
+   */
+  adaptiveTarget?: number;
+  /**
+   * How long adaptive-p remembers what it chose: about 1 / (1 - decay) tokens.
+   * @default 0.9
+   */
+  adaptiveDecay?: number;
   /**
    * 1: off.
    * @default 1
@@ -892,7 +975,40 @@ export interface SamplingParams {
    */
   repeatLastN?: number;
   /**
-   * Go on after the model's end-of-text token.
+   * DRY: how strongly a token is held off that would make a repetition longer. 0: off.
+   * @default 0
+   */
+  dryMultiplier?: number;
+  /**
+   * DRY's penalty is dryMultiplier × dryBase ^ (length of the repetition - dryAllowedLength).
+   * @default 1.75
+   */
+  dryBase?: number;
+  /**
+   * Repetitions up to so many tokens cost nothing.
+   * @default 2
+   */
+  dryAllowedLength?: number;
+  /**
+   * Tokens that DRY looks back on. 0: off.
+   * @default 64
+   */
+  dryPenaltyLastN?: number;
+  /**
+   * Texts across which DRY sees no repetition.
+   * @default ["\n",":","\"","*"]
+   *
+   * @maxItems 16
+   */
+  drySequenceBreakers?: string[];
+  /**
+   * Which samplers work, in this order; one that is not in the list is off. Mirostat and adaptive-p have their own options.
+   * @default ["penalties","dry","topNSigma","topK","typicalP","topP","minP","xtc","temperature"]
+   */
+  samplers?: SamplerName[];
+  logitBias?: LogitBias;
+  /**
+   * Forbid the tokens that end the text.
    * @default false
    */
   ignoreEos?: boolean;

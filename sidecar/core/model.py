@@ -11,6 +11,7 @@ from typing import Any
 
 from sidecar.core import devices
 from sidecar.core.bindings import lib
+from sidecar.core.sampler_cache import SamplerCache
 from sidecar.message_handler.errors import SidecarError
 
 
@@ -29,6 +30,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
+        self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(256)
@@ -157,6 +159,13 @@ class Model:
     def end_tokens(self) -> list[int]:
         """All tokens that end a generation."""
         return [t for t in range(self.vocabulary_size) if lib.llama_vocab_is_eog(self.vocab, t)]
+
+    @cached_property
+    def suppressed_tokens(self) -> list[int]:
+        """Tokens that the model's file wants never to be generated."""
+        count = ctypes.c_int32()
+        tokens = lib.llama_vocab_get_suppress_tokens(self.vocab, ctypes.byref(count))
+        return [tokens[i] for i in range(count.value)]
 
     def _read_piece(self, token: int, special: bool) -> bytes:
         with self._piece_lock:
