@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a9cb9bbaf74aa744)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 6dab2dc738698a32)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -168,6 +168,10 @@ export type Messages = Message[];
  */
 export type FinishReason = "stop" | "length" | "contextFull";
 /**
+ * Of each token of the text, if `logprobs` was asked for. The bytes of all of them are the text (with the stop string, if one ended it).
+ */
+export type Logprobs = ChosenToken[];
+/**
  * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
  */
 export type Progress =
@@ -244,6 +248,9 @@ export interface TypeMap {
   FinishReason: FinishReason;
   Usage: Usage;
   Timings: Timings;
+  Logprobs: Logprobs;
+  ChosenToken: ChosenToken;
+  LikelyToken: LikelyToken;
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
@@ -1013,6 +1020,16 @@ export interface SamplingParams {
    */
   ignoreEos?: boolean;
   /**
+   * Tell how likely the model took each token for, before any sampler.
+   * @default false
+   */
+  logprobs?: boolean;
+  /**
+   * Tell the likeliest tokens in each place, too: so many.
+   * @default 0
+   */
+  topLogprobs?: number;
+  /**
    * Send the text as `generate` progress while it comes.
    * @default true
    */
@@ -1066,8 +1083,30 @@ export interface Timings {
    */
   tokensPerSecond: number | null;
 }
+export interface ChosenToken extends LikelyToken {
+  /**
+   * The likeliest tokens in its place, likeliest first.
+   */
+  topLogprobs: LikelyToken[];
+}
+export interface LikelyToken {
+  id: Token;
+  /**
+   * Its text; a piece of a character is written as U+FFFD, a control token by its name.
+   */
+  token: string;
+  /**
+   * The bytes that it adds to the text.
+   */
+  bytes: number[];
+  /**
+   * Natural logarithm of its probability; -9999 for none.
+   */
+  logprob: number;
+}
 export interface CompleteResult {
   text: string;
+  logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
    * The stop string that ended it, if one did.
@@ -1086,6 +1125,7 @@ export interface AssistantMessage {
 }
 export interface ChatResult {
   message: AssistantMessage;
+  logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
    * The stop string that ended it, if one did.
@@ -1220,6 +1260,7 @@ export interface GenerateProgress {
    * Tokens generated so far.
    */
   completionTokens: number;
+  logprobs?: Logprobs;
 }
 export interface Info {
   level: "debug" | "info" | "warning" | "error";

@@ -40,6 +40,7 @@ class Generation:
         self.batch_index = -1
         self.sampler = Sampler(context.model, params, prompt)
         self._untold = ""
+        self._told_logprobs = 0
         self._text = TextStream([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
@@ -103,6 +104,7 @@ class Generation:
             "finishReason": reason,
             "stopString": self._text.stop_string,
             "seed": self.sampler.seed,
+            **self._logprobs(0),
             **self._accounts(),
         }
         self.job.answer(result, wake=False)
@@ -129,7 +131,9 @@ class Generation:
     def tell(self) -> None:
         """Progress of type `generate` with the text that has come since the last."""
         delta, self._untold = self._untold, ""
-        if delta and self._stream:
+        logprobs = self._logprobs(self._told_logprobs)
+        if (delta or logprobs.get("logprobs")) and self._stream:
+            self._told_logprobs = self.completed
             progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
             send_progress(
                 self._writer,
@@ -140,7 +144,14 @@ class Generation:
                 segment="text",
                 delta=delta,
                 completionTokens=self.completed,
+                **logprobs,
             )
+
+    def _logprobs(self, start: int) -> dict[str, Any]:
+        """The member `logprobs` with the tokens from the `start`th on, if it was asked for."""
+        if self.sampler.logprobs is None:
+            return {}
+        return {"logprobs": self.sampler.logprobs.entries[start : self.completed]}
 
     def _accounts(self) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
+from sidecar.core.logprobs import Logprobs
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -56,6 +57,7 @@ class Sampler:
         check_combination(params)
         options = {**DEFAULTS["CompleteParams"], **params}
         self.seed: int = params.get("seed", secrets.randbelow(MAX_SEED + 1))
+        self.logprobs: Logprobs | None = None
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         try:
             for sampler in _Chain(model, options, self.seed).samplers():
@@ -66,14 +68,21 @@ class Sampler:
         look_back = _look_back(options)
         for token in prompt[-look_back:] if look_back else []:
             lib.llama_sampler_accept(self._chain, token)
+        self.logprobs = Logprobs(model, options["topLogprobs"]) if options["logprobs"] else None
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token from the logits of one batch position, and remember it for the penalties."""
+        if self.logprobs is not None:
+            self.logprobs.observe(context, batch_index)
         token: int = lib.llama_sampler_sample(self._chain, context.handle, batch_index)
+        if self.logprobs is not None:
+            self.logprobs.record(token)
         return token
 
     def free(self) -> None:
         """Give the chain back. May be called twice."""
+        if self.logprobs is not None:
+            self.logprobs.free()
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
             self._chain = None
@@ -176,6 +185,8 @@ class _Chain:
 
 def check_combination(params: dict[str, Any]) -> None:
     """Refuse options that could have no effect beside others. Raises SidecarError `invalidParams`."""
+    if params.get("topLogprobs") and not params.get("logprobs"):
+        raise _excluded("topLogprobs", params["topLogprobs"], "logprobs false", [0])
     mirostat = params.get("mirostat", 0)
     adaptive = params.get("adaptiveTarget", -1) >= 0
     if mirostat and "samplers" in params:

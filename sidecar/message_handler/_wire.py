@@ -426,6 +426,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
             "temperature",
         ],
         "ignoreEos": False,
+        "logprobs": False,
+        "topLogprobs": 0,
         "stream": True,
     },
     "ChatParams": {
@@ -471,6 +473,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
             "temperature",
         ],
         "ignoreEos": False,
+        "logprobs": False,
+        "topLogprobs": 0,
         "stream": True,
     },
     "TokenizeParams": {

@@ -1,15 +1,17 @@
 """A plain loop over llama-cpp-python with a sampler chain made by hand: what the program must choose, too.
 
-Run as a script: reads a JSON object from stdin {model, contextSize, jobs}, each job being {prompt,
-maxTokens, chain}, where `chain` lists [name, argument, …] of llama_sampler_init_<name>; prints a JSON list of
-the generated token ids. "vocab" among the arguments stands for the vocabulary, "size" for its size; a list
-of texts is given as char ** and its length, a list of [token, bias] as its length and llama_logit_bias *.
+Run as a script: reads a JSON object from stdin {model, contextSize, jobs}, each job being {prompt, maxTokens,
+chain}, where `chain` lists [name, argument, …] of llama_sampler_init_<name>; prints a JSON list of {tokens,
+likely}: the generated token ids, and in each place the log-probabilities of all tokens, highest first, cut to
+`likely` of the job (default 0). "vocab" among the arguments stands for the vocabulary, "size" for its size; a
+list of texts is given as char ** and its length, one of [token, bias] as its length and llama_logit_bias *.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import math
 import sys
 from typing import Any
 
@@ -27,7 +29,7 @@ def main() -> None:
     print(json.dumps([run(model, order, job) for job in order["jobs"]]))
 
 
-def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> list[int]:
+def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any]:
     """One completion on a new context."""
     vocab = lib.llama_model_get_vocab(model)
     options = lib.llama_context_default_params()
@@ -42,7 +44,7 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> list[int]:
     pending = tokenize(vocab, job["prompt"])
     for token in pending:
         lib.llama_sampler_accept(chain, token)
-    position, tokens = 0, []
+    position, tokens, likely = 0, [], []
     while len(tokens) < job["maxTokens"]:
         fill(batch, pending, position)
         assert lib.llama_decode(context, batch) == 0
@@ -51,11 +53,23 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> list[int]:
         if lib.llama_vocab_is_eog(vocab, token):
             break
         tokens.append(token)
+        likely.append(likeliest(lib.llama_get_logits_ith(context, -1), vocab, job.get("likely", 0)))
         pending = [token]
     lib.llama_sampler_free(chain)
     lib.llama_batch_free(batch)
     lib.llama_free(context)
-    return tokens
+    return {"tokens": tokens, "likely": likely}
+
+
+def likeliest(logits: Any, vocab: Any, count: int) -> list[tuple[int, float]]:
+    """(token, log-probability) of the likeliest tokens."""
+    if not count:
+        return []
+    values = logits[: lib.llama_vocab_n_tokens(vocab)]
+    highest = max(values)
+    normaliser = highest + math.log(sum(math.exp(value - highest) for value in values))
+    order = sorted(range(len(values)), key=values.__getitem__, reverse=True)[:count]
+    return [(token, values[token] - normaliser) for token in order]
 
 
 def converted(vocab: Any, arguments: list[Any]) -> list[Any]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from driver import Message, Refused, Sidecar
-from real.conftest import SIZE
+from real.conftest import run_chains
 
 pytestmark = pytest.mark.real
 
@@ -139,15 +135,7 @@ CASES: dict[str, tuple[dict[str, Any], list[list[Any]]]] = {
 def by_hand(model_path: str) -> dict[str, list[int]]:
     """Name of the case → the tokens that a chain made by hand chooses."""
     jobs = [{"prompt": PROMPT, "maxTokens": LENGTH, "chain": chain} for _, chain in CASES.values()]
-    order = {"model": model_path, "contextSize": SIZE, "jobs": jobs}
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "plain_chain.py")],
-        input=json.dumps(order).encode(),
-        capture_output=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return dict(zip(CASES, json.loads(done.stdout), strict=True))
+    return {name: result["tokens"] for name, result in zip(CASES, run_chains(model_path, jobs), strict=True)}
 
 
 def complete(real: Sidecar, context: str, **params: Any) -> Message:
