@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 6dab2dc738698a32)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 7c6965aeb9e35cfe)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -160,6 +160,10 @@ export type Bias = number | false;
  */
 export type BiasedToken = [Token | string, Bias];
 /**
+ * What the text is to be, in OpenAI's form.
+ */
+export type ResponseFormat = PlainFormat | JsonSchemaFormat;
+/**
  * @minItems 1
  */
 export type Messages = Message[];
@@ -237,6 +241,9 @@ export interface TypeMap {
   DisposeContextResult: DisposeContextResult;
   Stop: Stop;
   SamplingParams: SamplingParams;
+  ResponseFormat: ResponseFormat;
+  PlainFormat: PlainFormat;
+  JsonSchemaFormat: JsonSchemaFormat;
   SamplerName: SamplerName;
   LogitBias: LogitBias;
   BiasedToken: BiasedToken;
@@ -1020,6 +1027,19 @@ export interface SamplingParams {
    */
   ignoreEos?: boolean;
   /**
+   * Hold the text to a grammar, in llama.cpp's GBNF; its rule `root` is the whole text.
+   */
+  grammar?: string;
+  /**
+   * Hold the text to JSON that satisfies this schema (draft-07 or 2020-12); what cannot be kept to is refused. Properties come in its order, and no others unless additionalProperties says so.
+   */
+  jsonSchema?:
+    | {
+        [k: string]: unknown;
+      }
+    | boolean;
+  responseFormat?: ResponseFormat;
+  /**
    * Tell how likely the model took each token for, before any sampler.
    * @default false
    */
@@ -1034,6 +1054,28 @@ export interface SamplingParams {
    * @default true
    */
   stream?: boolean;
+}
+/**
+ * `json_object`: any JSON object.
+ */
+export interface PlainFormat {
+  type: "text" | "json_object";
+}
+export interface JsonSchemaFormat {
+  type: "json_schema";
+  json_schema: {
+    name?: string;
+    description?: string;
+    /**
+     * The schema is kept to either way.
+     */
+    strict?: boolean | null;
+    schema:
+      | {
+          [k: string]: unknown;
+        }
+      | boolean;
+  };
 }
 export interface CompleteParams extends SamplingParams {
   contextId: ContextId;
@@ -1293,6 +1335,14 @@ export interface ErrorData {
    */
   allowed?: unknown;
   /**
+   * Where in a text of several lines it is at fault, from 1.
+   */
+  line?: number;
+  /**
+   * The character of that line, from 1.
+   */
+  column?: number;
+  /**
    * What the layer below said.
    */
   cause?: string;
@@ -1481,6 +1531,14 @@ export const ERRORS = {
   notInStore: { code: 1062, retryable: false },
   /** The process that fetched died; data.cause is what is known. */
   transferCrashed: { code: 1063, retryable: true },
+  /** The grammar does not parse, or could not be followed: data.line and data.column say where, data.cause what is wrong. */
+  invalidGrammar: { code: 1080, retryable: false },
+  /** The JSON schema has a keyword that the text cannot be held to: data.pointer says where, data.value which, data.allowed lists those that are supported. */
+  unsupportedSchema: { code: 1081, retryable: false },
+  /** No value satisfies the JSON schema, or its references lead round in circles; data.pointer says where. */
+  unsatisfiableSchema: { code: 1082, retryable: false },
+  /** The text has come to a point where the model has no token that the grammar and the biases allow. */
+  noTokenAllowed: { code: 1083, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

@@ -12,6 +12,7 @@ from typing import Any
 from sidecar.core import devices
 from sidecar.core.bindings import lib
 from sidecar.core.sampler_cache import SamplerCache
+from sidecar.core.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
 
 
@@ -159,6 +160,11 @@ class Model:
     def end_tokens(self) -> list[int]:
         """All tokens that end a generation."""
         return [t for t in range(self.vocabulary_size) if lib.llama_vocab_is_eog(self.vocab, t)]
+
+    @cached_property
+    def token_table(self) -> TokenTable:
+        """The vocabulary by first bytes. Takes 0.1 s and more, once."""
+        return TokenTable([self.piece(token) for token in range(self.vocabulary_size)], self.end_tokens)
 
     @cached_property
     def suppressed_tokens(self) -> list[int]:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from sidecar.core.bindings import lib
+from sidecar.core.constraint import Constraint
 from sidecar.core.context import Context
+from sidecar.core.grammar import grammar_of
 from sidecar.core.logprobs import Logprobs
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -53,15 +55,25 @@ class Sampler:
     """Owns a llama_sampler chain of one request."""
 
     def __init__(self, model: Model, params: dict[str, Any], prompt: list[int]) -> None:
-        """Make it. Raises SidecarError `invalidParams` (options that exclude each other), `invalidToken`."""
+        """Make it.
+
+        Raises SidecarError: `invalidParams` (options that exclude each other), `invalidToken`, and those
+        of `grammar_of`.
+        """
         check_combination(params)
         options = {**DEFAULTS["CompleteParams"], **params}
         self.seed: int = params.get("seed", secrets.randbelow(MAX_SEED + 1))
         self.logprobs: Logprobs | None = None
+        self._constraint: Constraint | None = None
+        grammar = grammar_of(model, params)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         try:
-            for sampler in _Chain(model, options, self.seed).samplers():
+            biases = token_biases(model, options)
+            for sampler in _Chain(model, options, self.seed).samplers(biases):
                 lib.llama_sampler_chain_add(self._chain, sampler)
+            if grammar is not None:
+                forbidden = {token for token, bias in biases.items() if bias == MINUS_INFINITY}
+                self._constraint = Constraint(model, grammar, self._chain, forbidden)
         except SidecarError:
             self.free()
             raise
@@ -74,7 +86,10 @@ class Sampler:
         """Choose a token from the logits of one batch position, and remember it for the penalties."""
         if self.logprobs is not None:
             self.logprobs.observe(context, batch_index)
-        token: int = lib.llama_sampler_sample(self._chain, context.handle, batch_index)
+        if self._constraint is not None:
+            token = self._constraint.sample(context, batch_index)
+        else:
+            token = lib.llama_sampler_sample(self._chain, context.handle, batch_index)
         if self.logprobs is not None:
             self.logprobs.record(token)
         return token
@@ -83,6 +98,8 @@ class Sampler:
         """Give the chain back. May be called twice."""
         if self.logprobs is not None:
             self.logprobs.free()
+        if self._constraint is not None:
+            self._constraint.free()
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
             self._chain = None
@@ -96,10 +113,9 @@ class _Chain:
         self._options = options
         self._seed = seed
 
-    def samplers(self) -> Iterator[Any]:
+    def samplers(self, biases: dict[int, float]) -> Iterator[Any]:
         """Biases, then what narrows the choice, then what chooses."""
         options, seed = self._options, self._seed
-        biases = token_biases(self._model, options)
         if biases:
             array = (lib.llama_logit_bias * len(biases))(*biases.items())
             yield lib.llama_sampler_init_logit_bias(self._model.vocabulary_size, len(biases), array)

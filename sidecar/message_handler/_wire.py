@@ -335,6 +335,30 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The process that fetched died; data.cause is what is known.",
         "Send the request again: it goes on where this one stopped.",
     ),
+    "invalidGrammar": (
+        1080,
+        False,
+        "The grammar does not parse, or could not be followed: data.line and data.column say where, data.cause what is wrong.",
+        "Correct the grammar there; GBNF is described in llama.cpp's grammars/README.md.",
+    ),
+    "unsupportedSchema": (
+        1081,
+        False,
+        "The JSON schema has a keyword that the text cannot be held to: data.pointer says where, data.value which, data.allowed lists those that are supported.",
+        "Leave the keyword out and check the result for it, or say it with those that are supported.",
+    ),
+    "unsatisfiableSchema": (
+        1082,
+        False,
+        "No value satisfies the JSON schema, or its references lead round in circles; data.pointer says where.",
+        "Correct the schema there: its limits contradict each other.",
+    ),
+    "noTokenAllowed": (
+        1083,
+        False,
+        "The text has come to a point where the model has no token that the grammar and the biases allow.",
+        "Loosen the grammar, or forbid fewer tokens with logitBias.",
+    ),
 }
 
 # Params type → the defaults of its properties.
