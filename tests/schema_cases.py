@@ -62,7 +62,7 @@ SATISFIABLE: dict[str, Any] = {
     "length": {"type": "string", "minLength": 3, "maxLength": 5},
     "long": {"type": "string", "minLength": 2100, "maxLength": 2101},
     "pattern": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3,5}(a|b)?$"},
-    "open pattern": {"type": "string", "pattern": "cat|dog$"},
+    "open pattern": {"type": "string", "pattern": "^cat|^dog$"},
     "pattern with what JSON escapes": {"type": "string", "pattern": '^["\\\\/]\\s\\W\\.[^a-z]$'},
     "date": {"type": "string", "format": "date"},
     "time": {"type": "string", "format": "time"},
@@ -110,7 +110,7 @@ SATISFIABLE: dict[str, Any] = {
             {"type": "object", "properties": {"a": {}, "b": {"const": 2}}},
         ]
     },
-    "nullable": {"type": "string", "maxLength": 3, "nullable": True},
+    "or null": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
     "reference": {"$ref": "#/$defs/p", "$defs": {"p": {"type": "integer", "minimum": 9}}},
     "reference and more": {
         "$ref": "#/definitions/p",
@@ -157,6 +157,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"type": "string", "pattern": "(?=a)b"}, "unsupportedSchema", "/pattern"),
     ({"type": "string", "pattern": "(a"}, "unsupportedSchema", "/pattern"),
     ({"type": "string", "pattern": "^a", "maxLength": 3}, "unsupportedSchema", "/pattern"),
+    ({"type": "string", "nullable": True}, "unsupportedSchema", "/nullable"),
     ({"type": "strnig"}, "unsupportedSchema", "/type"),
     ({"type": "object", "properties": {"a": {"b": 1}}}, "unsupportedSchema", "/properties/a/b"),
     ({"type": "object", "properties": {"a/b": 3}}, "unsupportedSchema", "/properties/a~1b"),

@@ -144,8 +144,6 @@ class _Converter:
     # ---- what a schema says ----------------------------------------------------------------------
 
     def _body(self, schema: Schema, pointer: str) -> str:
-        if schema.pop("nullable", False):
-            return f'{self.rule(schema, pointer)} | "null" ws'
         for keyword in ("$ref", "allOf"):
             if keyword in schema:
                 return self.rule(self._flattened(schema, keyword, pointer), pointer)
@@ -155,13 +153,14 @@ class _Converter:
         if "const" in schema or "enum" in schema:
             return literals(schema, pointer)
         bodies = []
+        first_failure = None
         for name in types_of(schema):
             try:
                 bodies.append(self._typed(name, schema, pointer))
-            except Unsatisfiable:
-                continue  # another type may do
+            except Unsatisfiable as error:
+                first_failure = first_failure or error  # another type may do
         if not bodies:
-            raise Unsatisfiable(pointer)
+            raise first_failure or Unsatisfiable(pointer)
         return " | ".join(bodies)
 
     def _flattened(self, schema: Schema, keyword: str, pointer: str) -> Any:

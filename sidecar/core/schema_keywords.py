@@ -16,19 +16,20 @@ ANNOTATIONS: Final = frozenset((
 """Keywords that say nothing about what is valid."""
 
 SUPPORTED: Final = frozenset((
-    "type", "enum", "const", "nullable", "$ref", "allOf", "anyOf", "oneOf", "properties",
+    "type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf", "properties",
     "required", "additionalProperties", "items", "prefixItems", "additionalItems", "minItems",
     "maxItems", "minLength", "maxLength", "pattern", "format", "minimum", "maximum",
     "exclusiveMinimum", "exclusiveMaximum",
 ))  # fmt: skip
 
-NEUTRAL: Final[dict[str, Any]] = {"uniqueItems": False, "minProperties": 0}
+NEUTRAL: Final[dict[str, Any]] = {"uniqueItems": False, "minProperties": 0, "nullable": False}
 """Keywords that are not supported, and the value with which they say nothing."""
+
+HINTS: Final = {"nullable": '; JSON Schema has "type": [..., "null"]'}
 
 SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "type": (str, list),
     "enum": (list,),
-    "nullable": (bool,),
     "$ref": (str,),
     "properties": (dict,),
     "pattern": (str,),
@@ -49,7 +50,7 @@ class Unsupported(Exception):
     def __init__(self, pointer: str, keyword: str, problem: str) -> None:
         super().__init__(problem)
         self.pointer = f"{pointer}/{keyword}"
-        self.keyword = keyword
+        self.keyword = keyword.replace("~1", "/").replace("~0", "~")
         self.problem = problem
 
 
@@ -70,7 +71,8 @@ def check_keywords(schema: Any, pointer: str) -> None:
         if keyword in ANNOTATIONS or (keyword in NEUTRAL and NEUTRAL[keyword] == value):
             continue
         if keyword not in SUPPORTED:
-            raise Unsupported(pointer, keyword, "this keyword is not supported")
+            better = HINTS.get(keyword, "")
+            raise Unsupported(pointer, keyword, f"this keyword is not supported{better}")
         shapes = SHAPES.get(keyword)
         whole = isinstance(value, bool) and shapes is not None and bool not in shapes
         if shapes is not None and (whole or not isinstance(value, shapes)):

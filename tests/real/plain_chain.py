@@ -80,6 +80,8 @@ def converted(vocab: Any, arguments: list[Any]) -> list[Any]:
             values.append(vocab)
         elif argument == "size":
             values.append(lib.llama_vocab_n_tokens(vocab))
+        elif isinstance(argument, str):
+            values.append(argument.encode())
         elif isinstance(argument, list) and isinstance(argument[0], str):
             texts = [text.encode() for text in argument]
             values += [(ctypes.c_char_p * len(texts))(*texts), len(texts)]
