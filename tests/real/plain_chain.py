@@ -42,8 +42,9 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
         make = getattr(lib, f"llama_sampler_init_{name}")
         lib.llama_sampler_chain_add(chain, make(*converted(vocab, arguments)))
     pending = tokenize(vocab, job["prompt"])
-    for token in pending:
-        lib.llama_sampler_accept(chain, token)
+    if not any(name == "grammar" for name, *_ in job["chain"]):  # the prompt is not held to it
+        for token in pending:
+            lib.llama_sampler_accept(chain, token)
     position, tokens, likely = 0, [], []
     while len(tokens) < job["maxTokens"]:
         fill(batch, pending, position)
