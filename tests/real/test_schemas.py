@@ -19,6 +19,9 @@ from sidecar.core.json_schema import json_grammar
 
 pytestmark = pytest.mark.real
 
+PATIENCE_S = 240
+"""How long a busy machine may take for a text. It only bounds what went wrong."""
+
 COUNT = 12
 """Random texts of each schema."""
 
@@ -80,7 +83,7 @@ def test_whatever_the_model_is_inclined_to(real: Sidecar, fresh: Callable[..., s
     }
     reasons = []
     for name, request in requests.items():
-        result = real.result(request)
+        result = real.result(request, PATIENCE_S)
         reasons.append(result["finishReason"])
         if result["finishReason"] == "stop":
             validate(result["message"]["content"], SATISFIABLE[name])
@@ -91,12 +94,12 @@ def test_whatever_the_model_is_inclined_to(real: Sidecar, fresh: Callable[..., s
 def test_a_response_format_is_kept_to(real: Sidecar) -> None:
     asked = {"contextId": "context-1", **CHAT, "temperature": 0}
     format_ = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": PERSON}}
-    by_format = real.call("chat", {**asked, "responseFormat": format_})
+    by_format = real.call("chat", {**asked, "responseFormat": format_}, PATIENCE_S)
     validate(by_format["message"]["content"], PERSON)
     assert by_format["finishReason"] == "stop"
-    by_schema = real.call("chat", {**asked, "jsonSchema": PERSON})
+    by_schema = real.call("chat", {**asked, "jsonSchema": PERSON}, PATIENCE_S)
     assert by_schema["message"]["content"] == by_format["message"]["content"]
-    whole = real.call("chat", {**asked, "responseFormat": {"type": "json_object"}})
+    whole = real.call("chat", {**asked, "responseFormat": {"type": "json_object"}}, PATIENCE_S)
     if whole["finishReason"] == "stop":
         assert isinstance(json.loads(whole["message"]["content"]), dict)
     plain = real.call("chat", {**asked, "maxTokens": 5, "responseFormat": {"type": "text"}})
