@@ -31,6 +31,7 @@ class Constraint:
     """Owns a grammar sampler of one request; looks after the `chain` that chooses, which stays the caller's."""
 
     def __init__(self, model: Model, grammar: Grammar, chain: Any, forbidden: set[int]) -> None:
+        self._grammar = make_sampler(model, grammar)
         self._chain = chain
         self._table = model.token_table
         self._model = model
@@ -44,7 +45,6 @@ class Constraint:
         self._interface.accept = lib.llama_sampler_i_accept()
         self._interface.free = lib.llama_sampler_i_free()
         self._deaf_chain = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
-        self._grammar = make_sampler(model, grammar)
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -30,14 +31,16 @@ class TokenTable:
         self._room: Any = None
 
     def all_candidates(self, logits: Any) -> Any:
-        """Every token with its logit, as an array of llama_token_data that is used again by the next call."""
+        """Every token with its logit, as an array of llama_token_data that is used again by the next call.
+
+        One holds three numbers of four bytes: id, logit, p.
+        """
         if self._room is None:
             kind = lib.llama_token_data * self.size
-            self._blank = kind(*((token, 0.0, 0.0) for token in range(self.size)))
-            self._room = kind()
+            self._room, self._blank = kind(), kind()
+            memoryview(self._blank).cast("B").cast("i")[0::3] = memoryview(array("i", range(self.size)))
         ctypes.memmove(self._room, self._blank, ctypes.sizeof(self._room))
         values = (ctypes.c_float * self.size).from_address(ctypes.addressof(logits.contents))
-        # Three numbers a candidate: id, logit, p.
         memoryview(self._room).cast("B").cast("f")[1::3] = memoryview(values).cast("B").cast("f")
         return self._room
 

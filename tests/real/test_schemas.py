@@ -92,14 +92,16 @@ def test_whatever_the_model_is_inclined_to(real: Sidecar, fresh: Callable[..., s
 
 
 def test_a_response_format_is_kept_to(real: Sidecar) -> None:
-    asked = {"contextId": "context-1", **CHAT, "temperature": 0}
+    asked = {"contextId": "context-1", **CHAT, "temperature": 0, "maxTokens": 100}
     format_ = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": PERSON}}
     by_format = real.call("chat", {**asked, "responseFormat": format_}, PATIENCE_S)
     validate(by_format["message"]["content"], PERSON)
     assert by_format["finishReason"] == "stop"
     by_schema = real.call("chat", {**asked, "jsonSchema": PERSON}, PATIENCE_S)
     assert by_schema["message"]["content"] == by_format["message"]["content"]
-    whole = real.call("chat", {**asked, "responseFormat": {"type": "json_object"}}, PATIENCE_S)
+    whole = real.call(
+        "chat", {**asked, "maxTokens": 40, "responseFormat": {"type": "json_object"}}, PATIENCE_S
+    )
     if whole["finishReason"] == "stop":
         assert isinstance(json.loads(whole["message"]["content"]), dict)
     plain = real.call("chat", {**asked, "maxTokens": 5, "responseFormat": {"type": "text"}})
