@@ -80,7 +80,9 @@ def wire_module(contract: Contract) -> str:
 
 
 def _literal(value: object) -> str:
-    """A Python literal with the quotes that the formatter prefers."""
+    """A Python literal as the formatter would write it within a row of a table of tables."""
+    if isinstance(value, list) and value:
+        return "".join(["[\n", *(f"            {_literal(item)},\n" for item in value), "        ]"])
     if not isinstance(value, str):
         return repr(value)
     if '"' in value and "'" not in value:

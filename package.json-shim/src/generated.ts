@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint f609bcecab9e4627)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint d633d6f935c483d0)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -167,10 +167,37 @@ export type Messages = Message[];
  * Text that ends the generation; it is not part of the result.
  */
 export type Stop = string | string[];
+export type SamplerName =
+  "penalties" | "dry" | "topNSigma" | "topK" | "typicalP" | "topP" | "minP" | "xtc" | "temperature";
+/**
+ * Makes tokens more or less likely before any sampler sees them: by token id in OpenAI's form {"id": bias}, or as a list of [id or text, bias]. A text means each of its tokens; false forbids.
+ */
+export type LogitBias =
+  | {
+      [k: string]: Bias;
+    }
+  | BiasedToken[];
+/**
+ * Added to the logit; false forbids the token.
+ */
+export type Bias = number | false;
+/**
+ * @minItems 2
+ * @maxItems 2
+ */
+export type BiasedToken = [Token | string, Bias];
+/**
+ * What the text is to be, in OpenAI's form.
+ */
+export type ResponseFormat = PlainFormat | JsonSchemaFormat;
 /**
  * `stop`: the model ended, or a stop string came; `toolCalls`: it ended with calls of tools; `length`: maxTokens; `contextFull`: the sequence can hold no more.
  */
 export type FinishReason = "stop" | "toolCalls" | "length" | "contextFull";
+/**
+ * Of each token of the text, if `logprobs` was asked for. The bytes of all of them are the text (with the stop string, if one ended it).
+ */
+export type Logprobs = ChosenToken[];
 /**
  * As a list of numbers, or their bytes in base64.
  */
@@ -249,6 +276,13 @@ export interface TypeMap {
   Stop: Stop;
   SamplingParams: SamplingParams;
   SchedulingParams: SchedulingParams;
+  ResponseFormat: ResponseFormat;
+  PlainFormat: PlainFormat;
+  JsonSchemaFormat: JsonSchemaFormat;
+  SamplerName: SamplerName;
+  LogitBias: LogitBias;
+  BiasedToken: BiasedToken;
+  Bias: Bias;
   CompleteParams: CompleteParams;
   TemplateParams: TemplateParams;
   ReasoningOptions: ReasoningOptions;
@@ -264,6 +298,9 @@ export interface TypeMap {
   FinishReason: FinishReason;
   Usage: Usage;
   Timings: Timings;
+  Logprobs: Logprobs;
+  ChosenToken: ChosenToken;
+  LikelyToken: LikelyToken;
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
@@ -1055,6 +1092,16 @@ export interface SamplingParams {
    */
   temperature?: number;
   /**
+   * The temperature varies by this much around `temperature`: low where the model is sure, high where it is not. 0: off.
+   * @default 0
+   */
+  dynatempRange?: number;
+  /**
+   * How the model's uncertainty (entropy) becomes a temperature.
+   * @default 1
+   */
+  dynatempExponent?: number;
+  /**
    * 0: off.
    * @default 40
    */
@@ -1069,6 +1116,56 @@ export interface SamplingParams {
    * @default 0.05
    */
   minP?: number;
+  /**
+   * Locally typical sampling. 1: off.
+   * @default 1
+   */
+  typicalP?: number;
+  /**
+   * Keep tokens whose logit is within so many standard deviations of the highest. 0 or less: off.
+   * @default -1
+   */
+  topNSigma?: number;
+  /**
+   * How often XTC removes all likely tokens but the least likely of them. 0: off.
+   * @default 0
+   */
+  xtcProbability?: number;
+  /**
+   * What XTC takes for likely. Above 0.5: off.
+   * @default 0.1
+   */
+  xtcThreshold?: number;
+  /**
+   * Tokens that topP, minP, typicalP and XTC leave at least.
+   * @default 0
+   */
+  minKeep?: number;
+  /**
+   * Keep the text's perplexity at a target; only `temperature` works beside it. 0: off; 1: Mirostat; 2: Mirostat 2.0.
+   * @default 0
+   */
+  mirostat?: 0 | 1 | 2;
+  /**
+   * Mirostat's target, in bits of surprise a token.
+   * @default 5
+   */
+  mirostatTau?: number;
+  /**
+   * How fast Mirostat learns.
+   * @default 0.1
+   */
+  mirostatEta?: number;
+  /**
+   * Adaptive-p: choose tokens of about this probability. Less than 0: off.
+   * @default -1
+   */
+  adaptiveTarget?: number;
+  /**
+   * How long adaptive-p remembers what it chose: about 1 / (1 - decay) tokens.
+   * @default 0.9
+   */
+  adaptiveDecay?: number;
   /**
    * 1: off.
    * @default 1
@@ -1091,15 +1188,93 @@ export interface SamplingParams {
   repeatLastN?: number;
   adapters?: AdapterScales;
   /**
-   * Go on after the model's end-of-text token.
+   * DRY: how strongly a token is held off that would make a repetition longer. 0: off.
+   * @default 0
+   */
+  dryMultiplier?: number;
+  /**
+   * DRY's penalty is dryMultiplier × dryBase ^ (length of the repetition - dryAllowedLength).
+   * @default 1.75
+   */
+  dryBase?: number;
+  /**
+   * Repetitions up to so many tokens cost nothing.
+   * @default 2
+   */
+  dryAllowedLength?: number;
+  /**
+   * Tokens that DRY looks back on. 0: off.
+   * @default 64
+   */
+  dryPenaltyLastN?: number;
+  /**
+   * Texts across which DRY sees no repetition.
+   * @default ["\n",":","\"","*"]
+   *
+   * @maxItems 16
+   */
+  drySequenceBreakers?: string[];
+  /**
+   * Which samplers work, in this order; one that is not in the list is off. Mirostat and adaptive-p have their own options.
+   * @default ["penalties","dry","topNSigma","topK","typicalP","topP","minP","xtc","temperature"]
+   */
+  samplers?: SamplerName[];
+  logitBias?: LogitBias;
+  /**
+   * Forbid the tokens that end the text.
    * @default false
    */
   ignoreEos?: boolean;
+  /**
+   * Hold the text to a grammar, in llama.cpp's GBNF; its rule `root` is the whole text.
+   */
+  grammar?: string;
+  /**
+   * Hold the text to JSON that satisfies this schema (draft-07 or 2020-12); what cannot be kept to is refused. Properties come in its order, and no others unless additionalProperties says so.
+   */
+  jsonSchema?:
+    | {
+        [k: string]: unknown;
+      }
+    | boolean;
+  responseFormat?: ResponseFormat;
+  /**
+   * Tell how likely the model took each token for, before any sampler.
+   * @default false
+   */
+  logprobs?: boolean;
+  /**
+   * Tell the likeliest tokens in each place, too: so many.
+   * @default 0
+   */
+  topLogprobs?: number;
   /**
    * Send the text as `generate` progress while it comes.
    * @default true
    */
   stream?: boolean;
+}
+/**
+ * `json_object`: any JSON object.
+ */
+export interface PlainFormat {
+  type: "text" | "json_object";
+}
+export interface JsonSchemaFormat {
+  type: "json_schema";
+  json_schema: {
+    name?: string;
+    description?: string;
+    /**
+     * The schema is kept to either way.
+     */
+    strict?: boolean | null;
+    schema:
+      | {
+          [k: string]: unknown;
+        }
+      | boolean;
+  };
 }
 /**
  * When a request is served, and what becomes of it if that takes too long or too much room.
@@ -1268,8 +1443,30 @@ export interface Timings {
    */
   tokensPerSecond: number | null;
 }
+export interface ChosenToken extends LikelyToken {
+  /**
+   * The likeliest tokens in its place, likeliest first.
+   */
+  topLogprobs: LikelyToken[];
+}
+export interface LikelyToken {
+  id: Token;
+  /**
+   * Its text; a piece of a character is written as U+FFFD, a control token by its name.
+   */
+  token: string;
+  /**
+   * The bytes that it adds to the text.
+   */
+  bytes: number[];
+  /**
+   * Natural logarithm of its probability; -9999 for none.
+   */
+  logprob: number;
+}
 export interface CompleteResult {
   text: string;
+  logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
    * The stop string that ended it, if one did.
@@ -1301,6 +1498,7 @@ export interface AssistantMessage {
 }
 export interface ChatResult {
   message: AssistantMessage;
+  logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
    * The stop string that ended it, if one did.
@@ -1528,6 +1726,7 @@ export interface GenerateProgress {
    * Tokens generated so far.
    */
   completionTokens: number;
+  logprobs?: Logprobs;
 }
 export interface ToolCallProgress {
   /**
@@ -1577,6 +1776,14 @@ export interface ErrorData {
    * What is allowed there.
    */
   allowed?: unknown;
+  /**
+   * Where in a text of several lines it is at fault, from 1.
+   */
+  line?: number;
+  /**
+   * The character of that line, from 1.
+   */
+  column?: number;
   /**
    * What the layer below said.
    */
@@ -1825,6 +2032,14 @@ export const ERRORS = {
   stateMismatch: { code: 1081, retryable: false },
   /** The context holds nothing of this conversation. */
   notCached: { code: 1082, retryable: false },
+  /** The grammar does not parse, or could not be followed: data.line and data.column say where, data.cause what is wrong. */
+  invalidGrammar: { code: 1090, retryable: false },
+  /** The JSON schema has a keyword that the text cannot be held to: data.pointer says where, data.value which, data.allowed lists those that are supported. */
+  unsupportedSchema: { code: 1091, retryable: false },
+  /** No value satisfies the JSON schema, or its references lead round in circles; data.pointer says where. */
+  unsatisfiableSchema: { code: 1092, retryable: false },
+  /** The text has come to a point where the model has no token that the grammar and the biases allow. */
+  noTokenAllowed: { code: 1093, retryable: false },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

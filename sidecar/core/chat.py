@@ -34,8 +34,8 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
     """
     choice = params.get("toolChoice", DEFAULTS["ChatParams"]["toolChoice"])
     known = Tools(params.get("tools", []), choice)
-    if known.forced:
-        for name in ("ignoreEos", "stop"):  # the grammar has an end, and must come to it
+    if known.forced:  # its grammar has an end, must come to it, and is the only one
+        for name in ("ignoreEos", "stop", "grammar", "jsonSchema", "responseFormat"):
             if params.get(name):
                 _exclude(name, params[name], "toolChoice")
     prompt = render(model, params, job)

@@ -11,7 +11,7 @@ from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.lookup import Lookup
 from sidecar.core.overflow import KEPT_AT_SHIFT
-from sidecar.core.reply import Reply, Text
+from sidecar.core.reply import Delta, Reply, Text
 from sidecar.core.sampling import Sampler
 from sidecar.core.text import TextStream
 from sidecar.message_handler._wire import DEFAULTS
@@ -91,6 +91,7 @@ class Generation:
         self._thought_tokens = 0
         self._forced: deque[int] = deque()
         """Tokens that come next whatever the model would say."""
+        self._told_logprobs = 0
         self._text = TextStream([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
@@ -225,6 +226,7 @@ class Generation:
             "finishReason": reason,
             "stopString": self._text.stop_string,
             "seed": self.sampler.seed,
+            **self._logprobs(0),
             **self._accounts(),
         }
         self.job.answer(result, wake=False)
@@ -262,6 +264,10 @@ class Generation:
         deltas = self._output.untold()
         if not self._stream:
             return
+        logprobs = self._logprobs(self._told_logprobs)
+        self._told_logprobs = self.completed
+        if logprobs.get("logprobs") and not deltas:
+            deltas = [Delta("text", "")]
         progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
         for delta in deltas:
             send_progress(
@@ -274,7 +280,15 @@ class Generation:
                 delta=delta.text,
                 **({} if delta.call is None else {"toolCall": delta.call}),
                 completionTokens=self.completed,
+                **logprobs,
             )
+            logprobs = {}
+
+    def _logprobs(self, start: int) -> dict[str, Any]:
+        """The member `logprobs` with the tokens from the `start`th on, if it was asked for."""
+        if self.sampler.logprobs is None:
+            return {}
+        return {"logprobs": self.sampler.logprobs.entries[start : self.completed]}
 
     def _accounts(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,8 @@ from typing import Any, Final
 from sidecar.core import adapters, devices, memory
 from sidecar.core.adapters import Adapter, Scales
 from sidecar.core.bindings import lib
+from sidecar.core.sampler_cache import SamplerCache
+from sidecar.core.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
 from sidecar.models.fingerprint import fingerprint
@@ -39,6 +41,7 @@ class Model:
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
         self.adapters: list[Adapter] = []
+        self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(256)
@@ -194,6 +197,18 @@ class Model:
     def end_tokens(self) -> list[int]:
         """All tokens that end a generation."""
         return [t for t in range(self.vocabulary_size) if lib.llama_vocab_is_eog(self.vocab, t)]
+
+    @cached_property
+    def token_table(self) -> TokenTable:
+        """The vocabulary by first bytes. Takes 0.1 s and more, once."""
+        return TokenTable([self.piece(token) for token in range(self.vocabulary_size)], self.end_tokens)
+
+    @cached_property
+    def suppressed_tokens(self) -> list[int]:
+        """Tokens that the model's file wants never to be generated."""
+        count = ctypes.c_int32()
+        tokens = lib.llama_vocab_get_suppress_tokens(self.vocab, ctypes.byref(count))
+        return [tokens[i] for i in range(count.value)]
 
     def _read_piece(self, token: int, special: bool) -> bytes:
         with self._piece_lock:

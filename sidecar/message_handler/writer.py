@@ -31,6 +31,9 @@ MAX_PENDING_INFO: Final = 64
 DIRECT_BYTES: Final = getattr(select, "PIPE_BUF", 0)
 """What a pipe that calls itself writable takes whole, so that a write of it does not wait. 0: cannot be asked."""
 
+ADD_UP: Final = ("delta", "logprobs")
+"""Members of progress of which each message has a piece: those of merged messages are joined."""
+
 WRITE_BYTES: Final = 64 * 1024
 """Bytes given to the system in one write."""
 
@@ -47,11 +50,10 @@ class _Pending:
         self.size = len(line)
 
     def merge(self, message: dict[str, Any], size: int) -> None:
-        """Take over what is newer; join the deltas."""
+        """Take over what is newer; join what adds up."""
         assert self.message is not None
         earlier, later = self.message["params"], message["params"]
-        if "delta" in later:
-            later = {**later, "delta": earlier["delta"] + later["delta"]}
+        later = {**later, **{name: earlier[name] + later[name] for name in ADD_UP if name in later}}
         self.message = {**message, "params": later}
         self.line = None
         self.size += size

@@ -143,3 +143,16 @@ def run_plain(
     for result in results:
         result["pieces"] = [bytes.fromhex(piece) for piece in result["pieces"]]
     return {name: Plain(**result) for name, result in zip(jobs, results, strict=True)}
+
+
+def run_chains(model_path: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run plain_chain.py for these jobs."""
+    order = {"model": model_path, "contextSize": SIZE, "jobs": jobs}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "plain_chain.py")],
+        input=json.dumps(order).encode(),
+        capture_output=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)  # type: ignore[no-any-return]

@@ -99,6 +99,15 @@ def test_deltas_of_one_request_are_joined_while_they_wait(pipe: Pipe) -> None:
     assert only["params"]["progress"] == 0.999
 
 
+def test_logprobs_are_joined_with_their_deltas(pipe: Pipe) -> None:
+    pipe.fill()
+    for number in range(3):
+        put(pipe, progress(1, str(number), logprobs=[number]))
+    _, only = pipe.messages()
+    assert only["params"]["delta"] == "012"
+    assert only["params"]["logprobs"] == [0, 1, 2]
+
+
 def test_lines_that_were_encoded_already_merge_too(pipe: Pipe) -> None:
     pipe.fill()
     for delta in "é😀x":

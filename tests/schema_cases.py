@@ -1,0 +1,187 @@
+"""JSON schemas to hold texts to, and schemas that are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PERSON: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 12},
+        "age": {"type": "integer", "minimum": 0, "maximum": 120},
+        "tags": {"type": "array", "items": {"enum": ["red", "green"]}, "maxItems": 2},
+    },
+    "required": ["name", "age"],
+}
+
+SATISFIABLE: dict[str, Any] = {
+    "anything": True,
+    "any of no keywords": {},
+    "an object": {"type": "object"},
+    "an array": {"type": "array"},
+    "a string": {"type": "string"},
+    "a number": {"type": "number"},
+    "an integer": {"type": "integer"},
+    "a boolean": {"type": "boolean"},
+    "null": {"type": "null"},
+    "types": {"type": ["string", "null", "integer"], "maxLength": 3, "minimum": 7},
+    "person": PERSON,
+    "enum": {"enum": ["a", 1, 1.5, None, True, {"b": [1, '\u00e9\n"']}]},
+    "enum of a type": {"type": "integer", "enum": ["a", 1, 2.5, 7]},
+    "enum with limits": {"enum": ["a", "bb", "ccc", 4], "type": "string", "minLength": 2},
+    "const": {"const": {"a": [1, {"b": "ü\\"}]}},
+    "optional properties": {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in "abcde"},
+        "required": ["b", "d"],
+    },
+    "only optional properties": {"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}}},
+    "no properties": {"type": "object", "additionalProperties": False},
+    "a map": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "others beside named ones": {
+        "type": "object",
+        "properties": {"a": {"type": "null"}, "ab": {"type": "null"}, 'b"': {"type": "null"}},
+        "required": ["ab"],
+        "additionalProperties": {"type": "boolean"},
+    },
+    "required but not named": {"type": "object", "required": ["x"], "properties": {"y": {"const": 0}}},
+    "strange names": {
+        "type": "object",
+        "properties": {"": {"const": 0}, 'a"b\\\n': {"const": 1}, "日本": {"const": 2}},
+        "required": ["", 'a"b\\\n', "日本"],
+    },
+    "an optional property that cannot be": {"type": "object", "properties": {"a": False, "b": {"const": 1}}},
+    "array of a length": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 4},
+    "array of at least": {"type": "array", "items": {"type": "null"}, "minItems": 3},
+    "array of exactly": {"type": "array", "items": {"type": "null"}, "minItems": 2, "maxItems": 2},
+    "empty array": {"type": "array", "maxItems": 0},
+    "tuple": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]},
+    "tuple and more": {"type": "array", "prefixItems": [{"const": "x"}], "items": {"type": "integer"}},
+    "tuple and no more": {"type": "array", "prefixItems": [{"const": "x"}], "items": False},
+    "tuple that must be longer": {"type": "array", "prefixItems": [{"const": 1}], "minItems": 3},
+    "length": {"type": "string", "minLength": 3, "maxLength": 5},
+    "long": {"type": "string", "minLength": 2100, "maxLength": 2101},
+    "pattern": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3,5}(a|b)?$"},
+    "open pattern": {"type": "string", "pattern": "^cat|^dog$"},
+    "pattern with what JSON escapes": {"type": "string", "pattern": '^["\\\\/]\\s\\W\\.[^a-z]$'},
+    "date": {"type": "string", "format": "date"},
+    "time": {"type": "string", "format": "time"},
+    "date-time": {"type": "string", "format": "date-time"},
+    "uuid": {"type": "string", "format": "uuid"},
+    "ipv4": {"type": "string", "format": "ipv4"},
+    "email": {"type": "string", "format": "email"},
+    "hostname": {"type": "string", "format": "hostname"},
+    "uri": {"type": "string", "format": "uri"},
+    "integers about zero": {"type": "integer", "minimum": -12, "maximum": 7},
+    "negative integers": {"type": "integer", "exclusiveMaximum": -98, "minimum": -1203},
+    "integers from": {"type": "integer", "minimum": 4711},
+    "integers down from": {"type": "integer", "maximum": -3.5},
+    "one integer": {"type": "integer", "minimum": 5, "maximum": 5},
+    "numbers of a unit": {"type": "number", "minimum": 0, "maximum": 1},
+    "numbers within": {"type": "number", "exclusiveMinimum": -3, "exclusiveMaximum": 2},
+    "numbers above": {"type": "number", "exclusiveMinimum": 99},
+    "numbers below": {"type": "number", "maximum": -20},
+    "anyOf": {"anyOf": [{"type": "integer"}, {"type": "object", "properties": {"a": {"const": 1}}}]},
+    "anyOf beside properties": {
+        "type": "object",
+        "properties": {"kind": {"enum": ["a", "b"]}, "x": {"type": "integer"}},
+        "anyOf": [{"required": ["x"]}, {"properties": {"kind": {"const": "b"}}, "required": ["kind"]}],
+    },
+    "oneOf by type": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    "oneOf by a constant": {
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {"t": {"const": name}, name: {"type": "integer"}},
+                "required": ["t"],
+            }
+            for name in ("cat", "dog")
+        ]
+    },
+    "allOf": {
+        "allOf": [
+            {"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}, "required": ["a"]},
+            {"type": "object", "properties": {"a": {"maximum": 5}, "b": {"type": "null"}}, "required": ["b"]},
+        ]
+    },
+    "allOf, one of them closed": {
+        "allOf": [
+            {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False},
+            {"type": "object", "properties": {"a": {}, "b": {"const": 2}}},
+        ]
+    },
+    "or null": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
+    "reference": {"$ref": "#/$defs/p", "$defs": {"p": {"type": "integer", "minimum": 9}}},
+    "reference and more": {
+        "$ref": "#/definitions/p",
+        "maximum": 9,
+        "definitions": {"p": {"type": "integer"}},
+    },
+    "recursive list": {
+        "$ref": "#/$defs/node",
+        "$defs": {
+            "node": {
+                "type": "object",
+                "properties": {
+                    "v": {"enum": [0, 1]},
+                    "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+                },
+                "required": ["v", "next"],
+                "additionalProperties": False,
+            }
+        },
+    },
+    "recursive tree": {
+        "type": "object",
+        "properties": {"children": {"type": "array", "items": {"$ref": "#"}, "maxItems": 2}},
+        "required": ["children"],
+    },
+    "annotations": {"type": "boolean", "title": "x", "description": "y", "default": True, "examples": [1]},
+}
+"""Name → a schema that texts can be held to."""
+
+REFUSED: list[tuple[Any, str, str]] = [
+    ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),
+    ({"type": "array", "uniqueItems": True}, "unsupportedSchema", "/uniqueItems"),
+    ({"type": "array", "contains": {}}, "unsupportedSchema", "/contains"),
+    ({"type": "object", "minProperties": 1}, "unsupportedSchema", "/minProperties"),
+    ({"type": "object", "maxProperties": 1}, "unsupportedSchema", "/maxProperties"),
+    ({"type": "object", "patternProperties": {}}, "unsupportedSchema", "/patternProperties"),
+    ({"type": "object", "propertyNames": {}}, "unsupportedSchema", "/propertyNames"),
+    ({"type": "object", "dependentRequired": {}}, "unsupportedSchema", "/dependentRequired"),
+    ({"if": {}, "then": {}}, "unsupportedSchema", "/if"),
+    ({"type": "integer", "multipleOf": 5}, "unsupportedSchema", "/multipleOf"),
+    ({"type": "number", "minimum": 0.5}, "unsupportedSchema", "/minimum"),
+    ({"type": "string", "minLenght": 2}, "unsupportedSchema", "/minLenght"),
+    ({"type": "string", "format": "color"}, "unsupportedSchema", "/format"),
+    ({"type": "string", "pattern": "(?=a)b"}, "unsupportedSchema", "/pattern"),
+    ({"type": "string", "pattern": "(a"}, "unsupportedSchema", "/pattern"),
+    ({"type": "string", "pattern": "^a", "maxLength": 3}, "unsupportedSchema", "/pattern"),
+    ({"type": "string", "nullable": True}, "unsupportedSchema", "/nullable"),
+    ({"type": "strnig"}, "unsupportedSchema", "/type"),
+    ({"type": "object", "properties": {"a": {"b": 1}}}, "unsupportedSchema", "/properties/a/b"),
+    ({"type": "object", "properties": {"a/b": 3}}, "unsupportedSchema", "/properties/a~1b"),
+    ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, "unsupportedSchema", "/oneOf"),
+    ({"$ref": "https://example.org/schema"}, "unsupportedSchema", "/$ref"),
+    ({"$ref": "#/$defs/none"}, "unsupportedSchema", "/$ref"),
+    ({"minItems": "1"}, "unsupportedSchema", "/minItems"),
+    ({"maxLength": -1}, "unsupportedSchema", "/maxLength"),
+    ({"enum": []}, "unsupportedSchema", "/enum"),
+    (False, "unsatisfiableSchema", ""),
+    ({"type": "integer", "minimum": 3, "maximum": 2}, "unsatisfiableSchema", ""),
+    ({"type": "number", "exclusiveMinimum": 3, "maximum": 3}, "unsatisfiableSchema", ""),
+    ({"type": "string", "minLength": 3, "maxLength": 2}, "unsatisfiableSchema", ""),
+    ({"type": "array", "minItems": 3, "maxItems": 2}, "unsatisfiableSchema", ""),
+    ({"type": "array", "items": False, "minItems": 1}, "unsatisfiableSchema", "/items"),
+    ({"type": "string", "enum": [1, 2]}, "unsatisfiableSchema", ""),
+    (
+        {"type": "object", "required": ["a"], "additionalProperties": False},
+        "unsatisfiableSchema",
+        "/properties/a",
+    ),
+    ({"allOf": [{"type": "string"}, {"type": "null"}]}, "unsatisfiableSchema", ""),
+    ({"allOf": [{"const": 1}, {"const": 2}]}, "unsatisfiableSchema", ""),
+    ({"$ref": "#"}, "unsatisfiableSchema", ""),
+    ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "unsatisfiableSchema", ""),
+]
+"""Schema, kind of the error, and where in the schema it points."""
