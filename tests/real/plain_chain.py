@@ -24,6 +24,7 @@ def main() -> None:
     order = json.load(sys.stdin)
     keep_quiet = lib.llama_log_callback(lambda *_: None)
     lib.llama_log_set(keep_quiet, None)
+    lib._lib.ggml_backend_load_all_from_path(str(lib._base_path).encode())  # ggml's own choice of a variant
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(order["model"].encode(), lib.llama_model_default_params())
     print(json.dumps([run(model, order, job) for job in order["jobs"]]))
