@@ -239,8 +239,11 @@ def test_of_a_request_by_an_abort_in_the_same_batch(busy: Sidecar) -> None:
 def test_twice_both_are_told_that_it_was_aborted(busy: Sidecar) -> None:
     request = send_endless(busy)
     busy.wait_progress(request, "generate")
-    aborts = [busy.send("abort", {"requestId": request}) for _ in range(2)]
-    busy.notify("$/cancelRequest", {"id": request})
+    aborts = [f"{request}-{i}" for i in range(2)]
+    calls = [{"id": abort, "method": "abort", "params": {"requestId": request}} for abort in aborts]
+    calls.append({"method": "$/cancelRequest", "params": {"id": request}})
+    # In one piece: it may have ended before a second line could be sent.
+    busy.write("".join(json.dumps({"jsonrpc": "2.0", **call}) + "\n" for call in calls).encode())
     assert [busy.result(abort)["outcome"] for abort in aborts] == ["aborted", "aborted"]
     assert_aborted(busy, request)
 
