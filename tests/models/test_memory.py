@@ -100,9 +100,3 @@ def test_layers_are_placed_on_the_devices_that_are_used(
     assert memory.plan_load({"path": path}, [1]) == 4 + 1
     gpu["memoryFreeBytes"] = 80 * 10**6
     assert 0 < memory.plan_load({"path": path, "gpuLayers": "auto"}, [1]) < 4
-
-
-def test_the_files_of_a_split_model_are_found() -> None:
-    assert memory.parts("a/b.gguf") == ["a/b.gguf"]
-    assert memory.parts("a/b-00001-of-00003.gguf") == [f"a/b-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
-    assert memory.parts("b-00001-of-99999.gguf") == ["b-00001-of-99999.gguf"]

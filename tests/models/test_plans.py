@@ -216,7 +216,7 @@ def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
     read = gguf.read_header(MADE[name](tmp_path / "model.gguf"))
     told = estimate.estimate(read, {"sequences": 3}, here(GIB, GIB))
     schema = {"$ref": "#/definitions/EstimateModelResult", "definitions": TYPES["definitions"]}
-    jsonschema.validate({"path": None, "source": None, **told}, schema)
+    jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **told})
 
 
 def test_little_known_architectures_are_told_as_such(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
     downloads.hub.fault(TARGET, origin="cdn", cut_after=300_000)
     request = downloads.send(token=token)
     downloads.wait_bytes(request, 500_000)
-    family = [psutil.Process(downloads.sidecar.process.pid), *downloads.sidecar.children()]
+    family = downloads.sidecar.family()
     assert len(family) >= 2
     for process in family:
         assert token not in seen_by_others(process)
