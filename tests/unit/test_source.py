@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -205,7 +205,8 @@ def test_a_safe_path_stays_below_where_it_starts(path: str, safe: bool) -> None:
 def test_the_parts_of_a_split_model() -> None:
     assert part_names("a-00002-of-00003.gguf") == [f"a-0000{i}-of-00003.gguf" for i in (1, 2, 3)]
     assert part_names("a.gguf") == ["a.gguf"]
-    paths = part_paths(os.path.join("b", "a-00001-of-00002.gguf"))
-    assert paths == [os.path.join("b", f"a-0000{i}-of-00002.gguf") for i in (1, 2)]
+    folder = Path("b")
+    paths = part_paths(str(folder / "a-00001-of-00002.gguf"))
+    assert paths == [str(folder / f"a-0000{i}-of-00002.gguf") for i in (1, 2)]
     assert part_names("a-00004-of-00003.gguf") == ["a-00004-of-00003.gguf"]
     assert part_names("a-00001-of-99999.gguf") == ["a-00001-of-99999.gguf"], "no list without a bound"
