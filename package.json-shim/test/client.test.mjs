@@ -68,6 +68,7 @@ function exampleOf(method, { folder, modelId, contextId }) {
   const fit = { modelId, contextId, modelsDirectory: folder, folders: [folder], path: modelPath, gpu: "cpu", maxTokens: 8 };
   delete params.endpoint; // program.mjs sets one that leads nowhere
   delete params.processId;
+  delete params.adapters; // none was loaded
   if (method === "deleteModel") fit.path = join(folder, "nothing.gguf");
   if (params.model?.startsWith("https:")) params.model = "hf:nobody/nothing";
   for (const key of Object.keys(params)) if (key in fit) params[key] = fit[key];
