@@ -218,7 +218,10 @@ class Router:
         with self.lock:
             if not self.ledger.is_open(request):
                 return
-            if grace_s == LOAD_GRACE_S and self._has_bystanders(request, process):
+            may_wait = (
+                grace_s == LOAD_GRACE_S or not process.ready
+            )  # one that still starts cannot have seen it
+            if may_wait and self._has_bystanders(request, process):
                 self._give_grace(request, process, WORK_GRACE_S)
                 return
             log.log("info", "aborted work did not stop; ending its engine", engine=process.pid)
