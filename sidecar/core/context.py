@@ -22,7 +22,6 @@ FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
 
 DECODE_ABORTED: Final = 2
-NO_SLOT: Final = 1
 
 
 @dataclass(eq=False)
