@@ -110,13 +110,16 @@ function shell(t, [path, ...args]) {
       program.stdout.on("data", (chunk) => tell("Stdout", [...chunk]));
       program.stderr.on("data", (chunk) => tell("Stderr", [...chunk]));
       program.on("close", (code) => tell("Terminated", { code, signal: null }));
+      program.stdin.on("error", () => undefined); // whoever wrote is told by the rejection
       children.set(program.pid, program);
       return program.pid;
     }
     if (name === "plugin:shell|stdin_write") {
       // Later writes may take less time than earlier ones: the client must wait for each.
       const delay = Math.random() * 3;
-      return new Promise((resolve) => setTimeout(() => resolve(void child.stdin.write(payload.buffer)), delay));
+      return new Promise((resolve, reject) =>
+        setTimeout(() => child.stdin.write(payload.buffer, (error) => (error ? reject(error) : resolve())), delay),
+      );
     }
     if (name === "plugin:shell|kill") child.kill("SIGKILL");
     return undefined;
