@@ -61,6 +61,8 @@ class Download:
         self._place = store.place(wanted.relative)
         self._report = report
         self._part: Part | None = None
+        self._opening = threading.Lock()
+        self._discarded = False
         self._ours = False
         """Whether the lock is ours, and with it what is on the disk."""
 
@@ -89,9 +91,15 @@ class Download:
         """Delete what came, as far as the system lets us while it is being written; of our own bytes only."""
         if not self._ours:
             return
-        for path in (self._place.part, self._place.journal):
+        with self._opening:
+            self._discarded = True
             with suppress(OSError):
-                files.remove(path)
+                files.remove(self._place.part)
+            with suppress(OSError):
+                if self._part is not None:
+                    self._part.journal.remove()
+                else:
+                    files.remove(self._place.journal)
 
     # ---- somebody else's download ----------------------------------------------------------------
 
@@ -148,7 +156,7 @@ class Download:
 
     def _fetch(self) -> Fetched:
         wanted, place = self._wanted, self._place
-        part = self._part = Part(place.part, place.journal, wanted.identity, wanted.source)
+        part = self._open_part()
         if wanted.size is not None:
             _check_space(self._store.directory, wanted.relative, wanted.size - part.resumed)
         resumed = part.resumed
@@ -169,6 +177,14 @@ class Download:
         record = self._remember(sha256, size)
         files.remove(place.journal)
         return (place.path, record, resumed, False)
+
+    def _open_part(self) -> Part:
+        with self._opening:
+            if self._discarded:  # in the moment before; the process is about to end
+                raise SidecarError("aborted", f"{self._place.relative} was given up")
+            place, wanted = self._place, self._wanted
+            self._part = Part(place.part, place.journal, wanted.identity, wanted.source)
+            return self._part
 
     def _bring(self, part: Part) -> tuple[str, int]:
         """Fetch what is missing, hashing on the way. Returns the hash and the size."""

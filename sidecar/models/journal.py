@@ -14,7 +14,7 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sidecar.models.files import replace_file
+from sidecar.models.files import remove, replace_file
 
 FORMAT: Final = 1
 MAX_LINES: Final = 65536
@@ -55,6 +55,7 @@ class Journal:
         self._lock = threading.Lock()
         self._ranges = [(start, min(end, held)) for start, end in _usable(path, identity) if start < held]
         self._file: Any = None
+        self._removed = False
         self._lines = 0
         self._rewrite()
 
@@ -97,7 +98,16 @@ class Journal:
         with self._lock:
             self._file.close()
 
+    def remove(self) -> None:
+        """Close and delete it; what is noted from now on is noted nowhere. Raises OSError."""
+        with self._lock:
+            self._removed = True
+            self._file.close()
+            remove(self._path)
+
     def _append(self, line: str) -> None:
+        if self._removed:
+            return
         self._file.write(line.encode("ascii"))
         self._lines += 1
         if self._lines > MAX_LINES:
@@ -105,6 +115,8 @@ class Journal:
 
     def _rewrite(self) -> None:
         """Write it anew beside the old one; the ranges that are trusted now count as before."""
+        if self._removed:
+            return
         header = {
             "format": FORMAT,
             "boot": _boot_time(),

@@ -175,7 +175,7 @@ def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub) ->
 def test_an_unfinished_download_is_listed_and_can_be_deleted(begin: Begin, hub: Hub) -> None:
     downloads = begin()
     hub.add(REPO, {"Model-Q4_K_M.gguf": Synthetic(8 << 20, seed=1)})
-    hub.fault(bytes_per_second=2e6, times=None)
+    hub.fault(bytes_per_second=5e5, times=None)
     request = downloads.send()
     downloads.wait_bytes(request, 1 << 20)
     final = str(downloads.directory / "owner" / "Model-GGUF" / "Model-Q4_K_M.gguf")
@@ -271,7 +271,8 @@ def test_an_estimate_before_the_download_is_that_after_it(
     params = {"contextSize": 2048, "sequences": 2, "kvCacheType": "q8_0"}
     remote = online.call("estimateModel", {"model": f"hf:{REPO}:Q4_1", "endpoint": hub.endpoint, **params})
     local = online.call("estimateModel", {"path": model_path, **params})
-    figures = local.keys() - {"path", "source", "devices"}
+    # What is free on the devices changes from moment to moment, and `why` speaks of it.
+    figures = local.keys() - {"path", "source", "devices", "why"}
     assert {name: remote[name] for name in figures} == {name: local[name] for name in figures}
     assert (remote["path"], remote["source"]["repository"]) == (None, REPO)
     assert (local["path"], local["source"]) == (model_path, None)

@@ -158,3 +158,13 @@ def test_what_the_file_does_not_hold_is_not_believed(opened: Open, path: str) ->
     first.add(300, 400)
     assert opened(path, held=350).missing(1000) == [(100, 300), (350, 1000)]
     assert opened(path, held=50).total == 50
+
+
+def test_nothing_is_noted_after_its_removal(opened: Open, path: str, tmp_path: Path) -> None:
+    journal = opened(path)
+    journal.add(0, 100)
+    journal.remove()
+    journal.add(100, 200)
+    journal.synced()
+    journal.forget()
+    assert not list(tmp_path.iterdir())
