@@ -6,7 +6,8 @@ import io
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import freeze
 import models
@@ -14,6 +15,9 @@ import node
 import packs
 import provision
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
+
+AT_ONCE: Final = ("--numprocesses=4", "--dist=worksteal")
+"""Arguments of pytest for tests that do not mind others beside them."""
 
 
 class Task(NamedTuple):
@@ -40,9 +44,17 @@ def demo(arguments: Sequence[str]) -> bool:
 def test(arguments: Sequence[str]) -> bool:
     """Runs pytest, and the npm package's tests too unless the arguments pick some of pytest's."""
     provision.everything()
-    python = call([VENV_PYTHON, "-m", "pytest", *arguments]) == 0
-    typescript = bool(arguments) or node.test("test")
-    return _all_well({"pytest": python, "npm test": typescript})
+    pytest: list[str | Path] = [VENV_PYTHON, "-m", "pytest"]
+    if arguments:
+        return _all_well({"pytest": call([*pytest, *arguments]) == 0})
+    # Most tests wait for other processes; those that decode all the time want the processors for themselves.
+    return _all_well(
+        {
+            "pytest": call([*pytest, "tests", "--ignore=tests/real", *AT_ONCE]) == 0,
+            "pytest tests/real": call([*pytest, "tests/real"]) == 0,
+            "npm test": node.test("test"),
+        }
+    )
 
 
 def desktop(_arguments: Sequence[str]) -> bool:

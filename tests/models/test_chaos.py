@@ -27,7 +27,7 @@ SIZE = 24_000_000
 EARLY, EARLY_S = 0.2, 0.3
 """Share of the kills that come within so long from the start, mostly before the first byte."""
 
-WORK_S = 0.5
+WORK_S = 0.3
 """The others come within so long after it."""
 
 

@@ -59,7 +59,9 @@ def ended_pid() -> int:
     return ended.pid
 
 
-@pytest.mark.parametrize("pid", [ended_pid, 0, -1, 2**31, 2**64, 2**22 + 5], ids=lambda pid: getattr(pid, "__name__", str(pid)))
+@pytest.mark.parametrize(
+    "pid", [ended_pid, 0, -1, 2**31, 2**64, 2**22 + 5], ids=lambda pid: getattr(pid, "__name__", str(pid))
+)
 def test_a_process_that_is_not_there_is_not_taken_for_one_that_ended(pid: object) -> None:
     number = pid() if callable(pid) else pid
     before = {thread.name for thread in threading.enumerate()}
