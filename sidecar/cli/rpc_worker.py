@@ -14,6 +14,7 @@ from typing import Final
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
+from sidecar.worker import lifecycle, one_file
 
 FLUSH_S: Final = 0.2
 """How long the last lines of the log may take to leave."""
@@ -46,6 +47,7 @@ def rpc_worker(options: argparse.Namespace) -> int:
     threading.Thread(target=_lend, args=(endpoint, options.threads, ended, failed), daemon=True).start()
     ended.wait()
     log.flush(FLUSH_S)
+    one_file.leave()
     os._exit(1 if failed.is_set() else 0)  # llama.cpp's server knows no end
 
 
@@ -78,11 +80,10 @@ def _check_free(address: str, port: int) -> None:
 
 def _watch(ended: threading.Event, parent_pid: int | None) -> None:
     """Set `ended` on a signal, at the end of the parent, and where stdin is a pipe, at its end."""
-    from sidecar.worker.lifecycle import on_end_signals, watch_process
-
-    on_end_signals(ended.set)
+    lifecycle.on_end_signals(ended.set)
+    one_file.attend(ended.set)
     if parent_pid is not None:
-        watch_process(parent_pid, ended.set)
+        lifecycle.watch_process(parent_pid, ended.set)
     mode = os.fstat(0).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return  # a terminal, or nothing at all, as a service has it
