@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 13210790b895eb12)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint ebc11cc66e0dc202)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -1827,7 +1827,7 @@ export interface PartialResult {
 
 /** Request → its params, its result and the progress that it reports. */
 export interface RequestMap {
-  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. */
+  /** Say who you are and set the defaults: backend, other machines' devices, threads, models directory. Starts an engine and tells what this machine and this build have. */
   init: { params: InitParams; result: InitResult; progress: never };
   /** Answered at once, whatever else is running. */
   ping: { params: PingParams; result: PingResult; progress: never };
@@ -2062,7 +2062,7 @@ export abstract class LlamaMethods {
   /** Send a request of ours. */
   protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
 
-  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. Optional: without it the defaults serve. May be sent again; the new settings hold for models loaded afterwards. */
+  /** Say who you are and set the defaults: backend, other machines' devices, threads, models directory. Starts an engine and tells what this machine and this build have. Optional: without it the defaults serve. May be sent again; the new settings hold for models loaded afterwards. */
   init(args?: InitParams & CallOptions<never>): Promise<InitResult> {
     return this.send("init", args);
   }

@@ -72,6 +72,8 @@ def _greet(endpoint: str) -> str | None:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger(on=False))
     except TimeoutError:
         return BUSY if connected else "it does not answer"
+    except UnicodeError:  # a part of more than 63 letters
+        return "no host can have this name"
     except OSError as error:
         return error.strerror or str(error)
     if answer[:8] != struct.pack("<Q", 4 + _CAPABILITIES):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
 import pytest
 from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
-from process_work import COUNTED, count, load, send_endless
+from process_work import COUNTED, abort_and_check, count, load, send_endless
+from rpc_server import GREETING_BYTES, answer, free_port, listening
 
 from sidecar.models import rpc_servers
 
@@ -25,15 +23,6 @@ pytestmark = [pytest.mark.process, pytest.mark.real]
 
 HALF_BYTES = 25_000_000
 """Less than what either of two workers gets of the test model's 98 MB, the embeddings of which stay here."""
-
-GREETING = struct.pack("<BQ", 14, 24) + bytes(24)
-ANSWER = struct.pack("<QBBBB", 28, 7, 0, 0, 0) + bytes(24)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Worker:
@@ -43,7 +32,8 @@ class Worker:
         port = port or free_port()
         self.port = port
         self.endpoint = f"127.0.0.1:{port}"
-        self.program: Sidecar = start("rpc-worker", "--port", str(port))
+        # One thread: several wait for each other whenever something else computes on this machine, too.
+        self.program: Sidecar = start("rpc-worker", "--port", str(port), "--threads", "1")
         deadline = time.monotonic() + WAIT_S
         while rpc_servers.unavailable([self.endpoint]):
             assert time.monotonic() < deadline, self.program.log()
@@ -57,24 +47,6 @@ class Worker:
         process = self.program.router()
         process.kill()
         psutil.wait_procs([process], WAIT_S)
-
-
-@contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], Any]) -> Iterator[str]:
-    """A server of the test's own that does `serve` with each connection in turn; its endpoint."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def run() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    with connection, contextlib.suppress(OSError):
-                        serve(connection)
-
-        threading.Thread(target=run, daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        with contextlib.suppress(OSError):  # not on every system
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 def refused(sidecar: Sidecar, method: str, params: dict[str, Any], *endpoints: str) -> Refused:
@@ -134,9 +106,9 @@ def test_a_server_that_ends_in_the_middle_of_init_costs_that_request(start: Star
     greeted = threading.Event()
 
     def serve(connection: socket.socket) -> None:
-        connection.recv(len(GREETING), socket.MSG_WAITALL)
+        connection.recv(GREETING_BYTES, socket.MSG_WAITALL)
         if not greeted.is_set():
-            connection.sendall(ANSWER)
+            connection.sendall(answer())
         greeted.set()  # all others are cut off
 
     with listening(serve) as endpoint:
@@ -192,6 +164,23 @@ def test_killed_in_generation_a_worker_costs_that_model_until_it_is_back(
     for _ in range(2):
         refused(sidecar, "complete", params, workers[1].endpoint)
     Worker(start, workers[1].port)
+    assert count(sidecar) == COUNTED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops a process")
+def test_a_worker_that_says_nothing_any_more_cannot_hold_up_an_abort(start: Start, model_path: str) -> None:
+    worker = Worker(start)
+    sidecar = start()
+    sidecar.call("init", {"rpcServers": [worker.endpoint], "gpu": "cpu"})
+    load(sidecar, model_path)
+    request = send_endless(sidecar)
+    sidecar.wait_progress(request, "generate")
+    stopped = worker.program.router()
+    stopped.suspend()
+    try:
+        abort_and_check(sidecar, request)
+    finally:
+        stopped.resume()
     assert count(sidecar) == COUNTED
 
 
