@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint ebc11cc66e0dc202)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 06b03ff4a87517dd)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 

@@ -25,7 +25,9 @@ def _backend() -> int:
         return bindings.open_backend(os.path.join(bindings.folder(), name))
     except (OSError, ImportError, AttributeError) as error:
         problem = "/rpcServers: llama.cpp's RPC backend is not in this build"
-        raise SidecarError("backendNotAvailable", problem, pointer="/rpcServers", cause=str(error)) from error
+        raise SidecarError(
+            "backendNotAvailable", problem, pointer="/rpcServers", cause=str(error), allowed=[]
+        ) from error
 
 
 def look(endpoints: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, str]]:

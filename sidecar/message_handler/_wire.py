@@ -150,7 +150,7 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         1001,
         False,
         "The compute backend asked for in `gpu`, or the one for `rpcServers`, is not in this build, or has no device here.",
-        'Use one of data.allowed, or "auto"; leave out rpcServers if it is about those.',
+        'Use one of data.allowed, or "auto".',
     ),
     "shuttingDown": (
         1002,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -85,6 +87,31 @@ def test_a_model_split_over_two_workers_says_the_same(start: Start, model_path: 
     local.call("init", {"gpu": "cpu"})
     load(local, model_path, contextSize=512)
     assert count(local) == COUNTED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what a process has loaded")
+def test_the_backend_is_loaded_only_where_servers_are_named(start: Start) -> None:
+    sidecar = start()
+    sidecar.call("init")
+    libraries = [each.path for engine in sidecar.workers() for each in engine.memory_maps()]
+    assert any("ggml-base" in path for path in libraries)
+    assert not any("ggml-rpc" in path for path in libraries)
+
+
+def test_a_build_without_the_backend_is_told(
+    request: pytest.FixtureRequest, start: Start, tmp_path: Path
+) -> None:
+    if request.config.getoption("--runtime") != "source":
+        pytest.skip("computes only with what it ships")
+    from sidecar.core import bindings
+
+    without = shutil.ignore_patterns("*ggml-rpc*")
+    folder = shutil.copytree(bindings.folder(), tmp_path / "lib", ignore=without)
+    sidecar = start(env=environment(LLAMA_CPP_LIB_PATH=str(folder)))
+    with pytest.raises(Refused) as caught:
+        sidecar.call("init", {"rpcServers": ["127.0.0.1:50052"]})
+    assert (caught.value.kind, caught.value.data["pointer"]) == ("backendNotAvailable", "/rpcServers")
+    assert sidecar.call("init")["gpu"] == "cpu"
 
 
 def test_a_server_that_is_not_there_is_told_and_the_next_line_works(start: Start, model_path: str) -> None:
