@@ -10,7 +10,10 @@ import sidecar
 from sidecar.message_handler.framing import MAX_LINE_BYTES
 from sidecar.message_handler.log import LEVELS
 
-COMMANDS: Final = ("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate", "doctor")
+COMMANDS: Final = (
+    *("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate", "doctor"),
+    "rpc-worker",
+)
 
 DESCRIPTION: Final = """\
 A local language model as a child process: reads JSON-RPC 2.0 requests on stdin, one a line, and
@@ -34,6 +37,14 @@ owner/repo/path/file.gguf, or an https address. For gated and private repositori
 log in with the hub's own tool: a token on the command line could be read by everybody here.
 """
 MODEL_OR_PATH: Final = f"{MODEL}A GGUF file that is here is taken as a path.\n"
+
+
+RPC_WORKER: Final = """\
+The other machine's app names it in `init`: {"rpcServers": ["192.168.1.20:50052"]}. Both sides should be of
+the same release. One engine at a time uses it. Ctrl-C ends it, and so does the end of a piped stdin.
+
+The protocol has neither authentication nor encryption. Bind it to an address that only machines which
+you trust can reach; without --host it is this machine alone."""
 
 
 class _HelpAsked(Exception):
@@ -149,18 +160,18 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     for either in (inspect, estimate):
         either.add_argument("model", metavar="PATH-or-MODEL", help="what to look at")
         _add_hub(either)
-    add = estimate.add_argument
-    add("--context-size", type=_count, metavar="N", help="tokens a sequence (the model's own, at most 4096)")
-    add("--sequences", type=_count, metavar="N", help="requests that can run at once (1)")
-    add(
-        "--kv-cache-type",
-        metavar="TYPE",
-        help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
-    )
-    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: all that fit)")
+    _add_plan(estimate)
     doctor = command("doctor", "find out whether everything works here, and what to do if not", "doctor")
     _add_directory(doctor)
     doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
+    _add_rpc_worker(
+        command(
+            "rpc-worker",
+            "lend this machine's GPUs, or its CPU, to engines on other machines",
+            "rpc-worker --host 192.168.1.20",
+            RPC_WORKER,
+        )
+    )
     for scripted in (pull, listing, inspect, estimate, doctor):
         scripted.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
 
@@ -174,6 +185,31 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models-directory", metavar="FOLDER", help="where the models are (the user's own place for data)"
     )
+
+
+def _add_plan(estimate: argparse.ArgumentParser) -> None:
+    add = estimate.add_argument
+    add("--context-size", type=_count, metavar="N", help="tokens a sequence (the model's own, at most 4096)")
+    add("--sequences", type=_count, metavar="N", help="requests that can run at once (1)")
+    add(
+        "--kv-cache-type",
+        metavar="TYPE",
+        help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
+    )
+    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: all that fit)")
+
+
+def _add_rpc_worker(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", metavar="ADDRESS", default="127.0.0.1", help="IPv4 address to listen on (%(default)s)")
+    add("--port", type=_port, metavar="N", default=50052, help="port to listen on (%(default)s)")
+    add("--threads", type=_count, metavar="N", help="compute threads (one a processor, at most 16)")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: a number from 1 to 65535")
+    return int(text)
 
 
 def _count(text: str) -> int:

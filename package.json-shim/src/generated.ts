@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint d633d6f935c483d0)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 06b03ff4a87517dd)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -359,6 +359,13 @@ export interface InitParams {
    */
   modelsDirectory?: string;
   /**
+   * "host:port" of llama.cpp's RPC servers (`llama-sidecar rpc-worker`) that lend their devices to models, in this order, before this machine's own GPUs. Only for a network that you trust: this protocol has no authentication and no encryption. A server serves one model at a time.
+   * @default []
+   *
+   * @maxItems 16
+   */
+  rpcServers?: string[];
+  /**
    * The client's process id: when that process ends, so does this one.
    */
   processId?: number | null;
@@ -434,6 +441,10 @@ export interface Device {
   type: "cpu" | "gpu" | "integratedGpu" | "accelerator";
   memoryTotalBytes: number;
   memoryFreeBytes: number;
+  /**
+   * The RPC server that lends it, as `rpcServers` has it; its backend is "rpc", and its type always "gpu".
+   */
+  endpoint?: string;
 }
 export interface Capabilities {
   /**
@@ -1816,7 +1827,7 @@ export interface PartialResult {
 
 /** Request → its params, its result and the progress that it reports. */
 export interface RequestMap {
-  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. */
+  /** Say who you are and set the defaults: backend, other machines' devices, threads, models directory. Starts an engine and tells what this machine and this build have. */
   init: { params: InitParams; result: InitResult; progress: never };
   /** Answered at once, whatever else is running. */
   ping: { params: PingParams; result: PingResult; progress: never };
@@ -1942,12 +1953,14 @@ export const ERRORS = {
   aborted: { code: -32800, retryable: true },
   /** The client asks for a protocol version that this program does not speak. */
   unsupportedProtocolVersion: { code: 1000, retryable: false },
-  /** The compute backend asked for in `gpu` is not in this build, or has no device here. */
+  /** The compute backend asked for in `gpu`, or the one for `rpcServers`, is not in this build, or has no device here. */
   backendNotAvailable: { code: 1001, retryable: false },
   /** The program is ending: `shutdown`, `exit`, end of input, or the parent process is gone. */
   shuttingDown: { code: 1002, retryable: false },
   /** Too many requests are running or waiting. */
   overloaded: { code: 1003, retryable: true },
+  /** An RPC server of `rpcServers` cannot be used, or was lost in the middle of work: data.value lists those that do not answer, data.cause tells how. Other models are untouched. */
+  rpcServerUnavailable: { code: 1004, retryable: true },
   /** No model of this modelId is loaded. */
   modelNotFound: { code: 1010, retryable: false },
   /** There is no context of this contextId. */
@@ -2049,7 +2062,7 @@ export abstract class LlamaMethods {
   /** Send a request of ours. */
   protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
 
-  /** Say who you are and set the defaults: backend, threads, models directory. Starts an engine and tells what this machine and this build have. Optional: without it the defaults serve. May be sent again; the new settings hold for models loaded afterwards. */
+  /** Say who you are and set the defaults: backend, other machines' devices, threads, models directory. Starts an engine and tells what this machine and this build have. Optional: without it the defaults serve. May be sent again; the new settings hold for models loaded afterwards. */
   init(args?: InitParams & CallOptions<never>): Promise<InitResult> {
     return this.send("init", args);
   }

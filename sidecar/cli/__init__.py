@@ -23,6 +23,10 @@ def run(options: argparse.Namespace) -> int:
         from sidecar.cli.doctor import doctor
 
         return doctor(options)
+    elif options.command == "rpc-worker":
+        from sidecar.cli.rpc_worker import rpc_worker
+
+        return rpc_worker(options)
     else:
         from sidecar.cli.models import run_model_command
 

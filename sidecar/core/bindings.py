@@ -113,18 +113,24 @@ def folder() -> str:
     return str(lib._base_path)
 
 
-def load_backend(path: str) -> int:
-    """Load a backend's library and open its devices; returns their number. Raises OSError or ImportError."""
+def open_backend(path: str) -> int:
+    """Load a backend's library; returns the backend. Raises OSError, ImportError or AttributeError."""
     library = ctypes.CDLL(path)
     library.ggml_backend_init.restype = ctypes.c_void_p
-    registered = library.ggml_backend_init()
-    if not registered:
+    backend: int | None = library.ggml_backend_init()
+    if not backend:
         raise ImportError(f"{os.path.basename(path)} found nothing to run on")
-    _register_backend(registered)
-    count: int = _reg_dev_count(registered)
-    for i in range(count):
-        _backend_free(_dev_init(_reg_dev_get(registered, i), None))
-    return count
+    return backend
+
+
+def load_backend(path: str) -> int:
+    """Load a backend's library, register it and open its devices; returns their number. Raises as `open_backend`."""
+    backend = open_backend(path)
+    _register_backend(backend)
+    found = devices_of(backend)
+    for device in found:
+        _backend_free(_dev_init(device, None))
+    return len(found)
 
 
 def _load_cpu() -> str:
@@ -183,23 +189,27 @@ def backends() -> list[str]:
 
 def devices() -> list[dict[str, Any]]:
     """The devices llama.cpp sees, as `Device` of the schema, plus their `handle`."""
-    found = []
-    for i in range(_dev_count()):
-        handle = _dev_get(i)
-        free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        _dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
-        found.append(
-            {
-                "handle": handle,
-                "name": _dev_name(handle).decode(),
-                "description": _dev_description(handle).decode("utf-8", "replace"),
-                "backend": _reg_name(_dev_reg(handle)).decode().lower(),
-                "type": DEVICE_TYPES.get(_dev_type(handle), "accelerator"),
-                "memoryTotalBytes": total.value,
-                "memoryFreeBytes": free.value,
-            }
-        )
-    return found
+    return [describe(_dev_get(i)) for i in range(_dev_count())]
+
+
+def describe(handle: int) -> dict[str, Any]:
+    """A device as `Device` of the schema, plus its `handle`."""
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    _dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+    return {
+        "handle": handle,
+        "name": _dev_name(handle).decode(),
+        "description": _dev_description(handle).decode("utf-8", "replace"),
+        "backend": _reg_name(_dev_reg(handle)).decode().lower(),
+        "type": DEVICE_TYPES.get(_dev_type(handle), "accelerator"),
+        "memoryTotalBytes": total.value,
+        "memoryFreeBytes": free.value,
+    }
+
+
+def devices_of(backend: int) -> list[int]:
+    """The handles of a backend's devices."""
+    return [_reg_dev_get(backend, i) for i in range(_reg_dev_count(backend))]
 
 
 class _ThreadPoolParams(ctypes.Structure):
@@ -215,11 +225,16 @@ class _ThreadPoolParams(ctypes.Structure):
     )
 
 
+def function_of(backend: int, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """A function that a backend gives by its name."""
+    function: Callable[..., Any] = ctypes.CFUNCTYPE(result, *arguments)(_reg_function(backend, name.encode()))
+    return function
+
+
 def _cpu_function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     """A function of the CPU backend, which may be a library of its own."""
     cpu = next(_reg_get(i) for i in range(_reg_count()) if _reg_name(_reg_get(i)) == b"CPU")
-    function: Callable[..., Any] = ctypes.CFUNCTYPE(result, *arguments)(_reg_function(cpu, name.encode()))
-    return function
+    return function_of(cpu, name, result, *arguments)
 
 
 class ThreadPool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sidecar.core import bindings
+from sidecar.core import bindings, remote
 from sidecar.message_handler.errors import SidecarError
 
 MAX_DEFAULT_THREADS: Final = 16
@@ -35,6 +36,19 @@ def resolve_gpu(asked: str | bool) -> tuple[str, list[int]]:
     return name, by_backend[name]
 
 
+def of_model(params: dict[str, Any]) -> list[int]:
+    """The handles of the devices that loadModel's params give to a model, none if it is to stay on the CPU.
+
+    Those of RPC servers come first: the last layers' results are read, so they should be made here.
+    Raises SidecarError `backendNotAvailable`, `rpcServerUnavailable`.
+    """
+    _, local = resolve_gpu(params["gpu"])
+    endpoints = params.get("rpcServers") or []
+    if not endpoints or params.get("gpuLayers") == 0:
+        return local
+    return [device["handle"] for device in remote.devices(endpoints)] + local
+
+
 def threads(limit: int | None) -> int:
     """Compute threads for a context: the processors this process may use, at most `limit`."""
     everywhere = os.cpu_count() or 1
@@ -42,6 +56,7 @@ def threads(limit: int | None) -> int:
     return min(available, limit or MAX_DEFAULT_THREADS)
 
 
-def describe() -> list[dict[str, Any]]:
-    """The devices as the schema's `Device`."""
-    return [{k: v for k, v in device.items() if k != "handle"} for device in bindings.devices()]
+def describe(remote_devices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The devices as the schema's `Device`, those of RPC servers last."""
+    found = [*bindings.devices(), *remote_devices]
+    return [{k: v for k, v in device.items() if k != "handle"} for device in found]

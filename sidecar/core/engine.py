@@ -84,6 +84,8 @@ class Engine:
         self.model: Any = None
         self.contexts: dict[str, Any] = {}
         self._restore_error: SidecarError | None = None
+        self._unrestored: dict[str, Any] | None = None
+        """What `restore` asked for and an RPC server that is gone prevented."""
 
     def run(self) -> None:
         """Serve for ever; the process ends with its stdin."""
@@ -93,7 +95,12 @@ class Engine:
         self.scheduler.run()
 
     def the_model(self) -> Any:
-        """The loaded model. Raises SidecarError `modelNotFound`."""
+        """The loaded model. Raises SidecarError `modelNotFound`, or why it could not be loaded again.
+
+        One that waited for its RPC servers is tried again.
+        """
+        if self._unrestored is not None:
+            self._restore(self._unrestored)
         if self._restore_error is not None:
             raise self._restore_error
         if self.model is None:
@@ -146,11 +153,15 @@ class Engine:
 
     def _restore(self, params: dict[str, Any]) -> None:
         """Make the model and contexts of an engine that is gone anew, before the requests behind this line."""
+        self._restore_error = self._unrestored = None
         try:
             self.model = self._methods.load(self, params["load"], None, lambda: False)
             for context in params["contexts"]:
                 self._methods.make_context(self, context)
         except Exception as error:
+            if isinstance(error, SidecarError) and error.kind == "rpcServerUnavailable":
+                self._restore_error, self._unrestored = error, params
+                return
             log.log_exception("the model could not be loaded again", error)
             problem = "The engine had died or was unloaded, and its model could not be loaded again"
             self._restore_error = SidecarError("engineCrashed", problem, cause=str(error))

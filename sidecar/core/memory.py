@@ -44,7 +44,7 @@ def read_header(path: str) -> gguf.Header | None:
 
 def machine(handles: Collection[int]) -> Machine:
     """This machine, with those of its devices that a model is offloaded to."""
-    gpus = [device for device in bindings.devices() if device["handle"] in handles]
+    gpus = [bindings.describe(handle) for handle in handles]  # the others may be of a server that is gone
     features = lib.llama_print_system_info().decode().split()
     return Machine(available_bytes(), gpus, frozenset(features))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, infill, overflow, sessions, template, vectors
+from sidecar.core import bindings, chat, devices, infill, overflow, remote, sessions, template, vectors
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
@@ -34,8 +34,11 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
     if job.params.get("debug"):
         log.configure("debug")
     gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
+    lent, busy = remote.look(job.params.get("rpcServers", []))
     for level, message in engine.notes:
         send_info(engine.writer, level, message)
+    for endpoint, reason in busy.items():
+        send_info(engine.writer, "warning", f"The devices of {endpoint} are not known: {reason}")
     version, bindings_version = bindings.version()
     threads = devices.threads(job.params.get("maxThreads"))
     send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
@@ -52,7 +55,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
             "supportsMlock": lib.llama_supports_mlock(),
             "supportsGpuOffload": lib.llama_supports_gpu_offload(),
         },
-        "devices": devices.describe(),
+        "devices": devices.describe(lent),
         "gpu": gpu,
         "threads": threads,
         "capabilities": {"methods": list(REQUESTS), "notifications": list(SENT)},

@@ -51,10 +51,11 @@ class Model:
     def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
-        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `outOfMemory`, `modelLoadFailed`
-        or `unsuitableAdapter` (the caller knows llama.cpp's log and says more), or what `adapters.load` does.
+        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
+        `outOfMemory`, `modelLoadFailed` or `unsuitableAdapter` (the caller knows llama.cpp's log and says more),
+        or what `adapters.load` does.
         """
-        _, handles = devices.resolve_gpu(params["gpu"])
+        handles = devices.of_model(params)
         options = lib.llama_model_default_params()
         # A null-terminated list of devices to offload to; empty means the CPU.
         offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)

@@ -18,6 +18,9 @@ from sidecar.message_handler import log
 TRIAL_S: Final = 15.0
 """How long a driver may take to tell its devices and open them."""
 
+NO_PACKS: Final = ("base", "cpu", "rpc")
+"""What is there always; `rpc` is loaded only if it is asked for (remote.py)."""
+
 TRUSTED: Final = ("metal", "blas")
 """Parts of the system: they are loaded untried."""
 
@@ -57,11 +60,7 @@ def _installed() -> dict[str, str]:
     """Backend → library, of what is in the folder of llama.cpp's libraries."""
     folder = bindings.folder()
     found = (match for match in map(_LIBRARY.fullmatch, sorted(os.listdir(folder))) if match)
-    return {
-        match["name"]: os.path.join(folder, match[0])
-        for match in found
-        if match["name"] not in ("base", "cpu")
-    }
+    return {match["name"]: os.path.join(folder, match[0]) for match in found if match["name"] not in NO_PACKS}
 
 
 def _try(path: str) -> str | None:

@@ -149,7 +149,7 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
     "backendNotAvailable": (
         1001,
         False,
-        "The compute backend asked for in `gpu` is not in this build, or has no device here.",
+        "The compute backend asked for in `gpu`, or the one for `rpcServers`, is not in this build, or has no device here.",
         'Use one of data.allowed, or "auto".',
     ),
     "shuttingDown": (
@@ -163,6 +163,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         True,
         "Too many requests are running or waiting.",
         "Wait for some of them to be answered, then send it again.",
+    ),
+    "rpcServerUnavailable": (
+        1004,
+        True,
+        "An RPC server of `rpcServers` cannot be used, or was lost in the middle of work: data.value lists those that do not answer, data.cause tells how. Other models are untouched.",
+        "Start it on its machine (llama-sidecar rpc-worker), check the network, and send the request again; without it, load the model with gpuLayers 0, or call init without it.",
     ),
     "modelNotFound": (
         1010,
@@ -447,6 +453,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "InitParams": {
         "debug": False,
         "gpu": "auto",
+        "rpcServers": [],
     },
     "PingParams": {},
     "StatusParams": {},

@@ -28,8 +28,11 @@ class Machine:
 
         words = (system_info or USUAL_FEATURES.get(platform.machine().lower(), "")).split()
         gpus = [
-            each for each in devices if each["backend"] == gpu and each["type"] in ("gpu", "integratedGpu")
+            each
+            for each in devices
+            if each["backend"] in (gpu, "rpc") and each["type"] in ("gpu", "integratedGpu")
         ]
+        gpus.sort(key=lambda each: each["backend"] != "rpc")  # as core/devices.py orders them
         return cls(available_bytes(), gpus, frozenset(words))
 
 

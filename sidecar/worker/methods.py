@@ -55,6 +55,7 @@ def init(router: Router, request: Request) -> None:
         dataclasses.replace(
             pool.settings,
             gpu=params.get("gpu", "auto"),
+            rpc_servers=tuple(params.get("rpcServers", ())),
             max_threads=params.get("maxThreads"),
             models_directory=params.get("modelsDirectory"),
             log_level="debug" if debug else router.log_level,

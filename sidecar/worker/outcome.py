@@ -70,7 +70,10 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
     """Answer the requests that a dead engine leaves behind, on its relay thread."""
     loading = model is not None and model.state == "loading"
     cause = cause_of_death(process)
-    if process.role == "transfer":
+    if process.role != "transfer" and (lost := _lost_servers(process, model, orphans)) is not None:
+        lost.details["cause"] = f"{cause}; {lost.details['cause']}"
+        error = lost.to_wire()
+    elif process.role == "transfer":
         error = SidecarError("transferCrashed", "The transfer process died", cause=cause).to_wire()
     elif not process.ready and process.fault:
         error = SidecarError("engineStartFailed", "The engine could not start", cause=cause).to_wire()
@@ -92,13 +95,27 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
                 router.ledger.fail(request, error)  # the others of a failed load: _fail_followers
         if loading:
             assert model is not None
-            router.pool.forget(model)
+            successor = router.pool.forget(model)  # what a follower has started meanwhile
             _fail_followers(router, model)
+            if successor is not None:
+                end_in_background(successor)
             router.pool.spare()
     if model is not None and not loading:
         text = f"The engine of {model.model_id} died ({cause}); its next request starts it again"
         send_info(router.writer, "warning", text, modelId=model.model_id)
         log.log("warning", text, engine=process.pid)
+
+
+def _lost_servers(process: WorkerProcess, model: Model | None, orphans: list[Request]) -> SidecarError | None:
+    """The error if llama.cpp ended its process and RPC servers that it worked with are gone; else None."""
+    servers = set(model.rpc_servers if model is not None else ())
+    servers.update(*(request.params.get("rpcServers", ()) for request in orphans))  # of `init`
+    if not servers or not process.fault:
+        return None
+    from sidecar.models import rpc_servers
+
+    gone = rpc_servers.unavailable(sorted(servers))
+    return rpc_servers.error(gone) if gone else None
 
 
 def cause_of_death(process: WorkerProcess) -> str:

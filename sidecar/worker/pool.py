@@ -34,6 +34,7 @@ class Settings:
     """What `init` set; models loaded afterwards go by it."""
 
     gpu: str | bool = "auto"
+    rpc_servers: tuple[str, ...] = ()
     max_threads: int | None = None
     models_directory: str | None = None
     log_level: str = "warning"
@@ -53,6 +54,11 @@ class Model:
     """When the last of its requests ended; see idle.py."""
     watched: bool = False
     """Whether a timer runs that will look at how long that is ago."""
+
+    @property
+    def rpc_servers(self) -> list[str]:
+        """Servers that its layers may be on."""
+        return self.load.get("rpcServers", []) if self.load.get("gpuLayers") != 0 else []
 
     @property
     def keep_alive_s(self) -> float | None:
@@ -86,11 +92,13 @@ class Pool:
         """Give a new model its id and the spare engine. `params` are loadModel's, its path resolved."""
         self._model_count += 1
         model_id = f"model-{self._model_count}"
-        inner = {
+        inner: dict[str, Any] = {
             "modelId": model_id,
             "gpu": self.settings.gpu,
             "maxThreads": self.settings.max_threads,
         }
+        if self.settings.rpc_servers:
+            inner["rpcServers"] = list(self.settings.rpc_servers)
         process, self._spare = self.spare(), None
         model = Model(model_id, {**params, **inner}, process)
         self.models[model_id] = model

@@ -34,7 +34,7 @@ def test_help_tells_the_options_and_how_to_begin(program: list[str]) -> None:
     assert "--role" not in text, "roles are for the program itself"
 
 
-@pytest.mark.parametrize("command", ["demo", "pull", "list", "rm", "inspect", "estimate"])
+@pytest.mark.parametrize("command", ["demo", "pull", "list", "rm", "inspect", "estimate", "rpc-worker"])
 def test_every_command_tells_its_options_with_an_example(program: list[str], command: str) -> None:
     assert f"\n    {command} " in run(program, "--help").stdout.decode()
     shown = run(program, command, "--help")
@@ -43,7 +43,7 @@ def test_every_command_tells_its_options_with_an_example(program: list[str], com
     assert f"usage: llama-sidecar {command}" in text
     assert f"example:\n  llama-sidecar {command}" in text
     assert "--token" not in text, "process lists show arguments"
-    if command not in ("demo", "rm"):
+    if command not in ("demo", "rm", "rpc-worker"):
         assert "--json" in text
 
 

@@ -73,6 +73,15 @@ def test_a_model_is_loaded_by_the_settings_of_its_time(pool: Pool) -> None:
     assert model.load == {"path": "a", "useMmap": False, "modelId": "model-1", "gpu": "cpu", "maxThreads": 3}
 
 
+def test_a_model_is_loaded_with_the_rpc_servers_of_its_time_unless_it_stays_here(pool: Pool) -> None:
+    pool.settings = Settings(rpc_servers=("a:1", "b:2"))
+    split, local = pool.add_model({"path": "a"}), pool.add_model({"path": "a", "gpuLayers": 0})
+    pool.settings = Settings()
+    assert split.load["rpcServers"] == split.rpc_servers == ["a:1", "b:2"]
+    assert local.rpc_servers == []
+    assert pool.add_model({"path": "a"}).rpc_servers == []
+
+
 def test_unknown_ids_are_told_with_those_that_are_known(pool: Pool) -> None:
     model = ready(pool)
     pool.add_context(model, {})
