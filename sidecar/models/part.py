@@ -19,8 +19,8 @@ NOTE_INTERVAL_S: Final = 0.25
 SYNC_BYTES: Final = 256 * 1024 * 1024
 """Bytes after which the data is given to the disk for good: what a power cut may cost."""
 
-HASH_BYTES: Final = 1024 * 1024
-"""Bytes hashed at a time."""
+HASH_BYTES: Final = 2 * 1024 * 1024
+"""Bytes hashed at a time: to wake the thread that hashes costs those that receive more than the hash does."""
 
 MAX_NAMED: Final = 16
 """Wrong ranges that are named one by one."""
@@ -45,6 +45,8 @@ class Part:
         self.wrong: list[Range] | None = None
         """Set while bytes come a second time: the ranges in which the first ones differed."""
         self.hashed = 0
+        self._awaited = 0
+        """How far the bytes from the beginning must reach for the hash to go on."""
         self._since_sync = 0
 
     def writer(self, start: int) -> Writer:
@@ -63,7 +65,8 @@ class Part:
             due = self._since_sync >= SYNC_BYTES
             if due:
                 self._since_sync = 0
-            self.changed.notify_all()
+            if self.journal.front >= self._awaited:
+                self.changed.notify_all()
         if due:
             self._sync()
 
@@ -94,7 +97,8 @@ class Part:
             position = 0
             while position < size:
                 with self.changed:
-                    while (front := self.journal.front) <= position and not cancelled.is_set():
+                    self._awaited = min(position + HASH_BYTES, size)
+                    while (front := self.journal.front) < self._awaited and not cancelled.is_set():
                         self.changed.wait()
                 if cancelled.is_set():
                     return None
