@@ -55,6 +55,11 @@ class Model:
     """Whether a timer runs that will look at how long that is ago."""
 
     @property
+    def paths(self) -> dict[str, str]:
+        """Field of loadModel → the model's file, or the draft model's."""
+        return {field: self.load[field] for field in ("path", "draftPath") if field in self.load}
+
+    @property
     def keep_alive_s(self) -> float | None:
         """How long its engine lives without a request; None: for ever."""
         milliseconds = self.load.get("keepAliveMs")
