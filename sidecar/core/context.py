@@ -178,10 +178,14 @@ class Context:
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        """Keep what another request shares; returns how many tokens that could be (count, or none)."""
         if sequence.shifted:
             self.clear_sequence(sequence)
-        elif count < len(sequence.tokens):
+        return self.cut(sequence, count)
+
+    def cut(self, sequence: Sequence, count: int) -> int:
+        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        if count < len(sequence.tokens):
             if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
                 del sequence.tokens[count:]
             else:

@@ -163,7 +163,7 @@ class Generation:
             reason = self.take(self._next_token(self.batch_index + right))
         if guesses and self.speculation is not None and self.sequence is not None:
             self.speculation.judge(len(guesses), right)
-            self.context.keep_prefix(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
+            self.context.cut(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
         return reason
 
     def _next_token(self, index: int) -> int:

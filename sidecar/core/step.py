@@ -103,4 +103,4 @@ def _resynchronise(context: Context, sequence: Sequence) -> None:
     else:
         sequence.tokens = sequence.generation.tokens[:held]
         # llama.cpp runs a batch in pieces, and some may have run: the logits of those are gone, though.
-        context.keep_prefix(sequence, len(sequence.generation.tokens) - 1)
+        context.cut(sequence, len(sequence.generation.tokens) - 1)
