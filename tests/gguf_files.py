@@ -9,6 +9,7 @@ import math
 import random
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,40 +104,86 @@ def hollow_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[
     return str(path)
 
 
+WIDTH, HEADS, FEED_FORWARD = 32, 2, 64
+TINY: dict[str, Typed] = {
+    "general.architecture": (STRING, "llama"),
+    "general.name": (STRING, "Tiny"),
+    "llama.context_length": (UINT32, 4096),
+    "llama.embedding_length": (UINT32, WIDTH),
+    "llama.block_count": (UINT32, 1),
+    "llama.feed_forward_length": (UINT32, FEED_FORWARD),
+    "llama.attention.head_count": (UINT32, HEADS),
+    "llama.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
+    "llama.rope.dimension_count": (UINT32, WIDTH // HEADS),
+}
+
+
+def tiny_shapes(tokens: int) -> dict[str, list[int]]:
+    """The tensors of a llama model of one layer."""
+    return {
+        "token_embd.weight": [WIDTH, tokens],
+        "output_norm.weight": [WIDTH],
+        "output.weight": [WIDTH, tokens],
+        "blk.0.attn_norm.weight": [WIDTH],
+        "blk.0.ffn_norm.weight": [WIDTH],
+        **{f"blk.0.attn_{part}.weight": [WIDTH, WIDTH] for part in ("q", "k", "v", "output")},
+        "blk.0.ffn_gate.weight": [WIDTH, FEED_FORWARD],
+        "blk.0.ffn_up.weight": [WIDTH, FEED_FORWARD],
+        "blk.0.ffn_down.weight": [FEED_FORWARD, WIDTH],
+    }
+
+
 def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Typed) -> str:
     """Write a llama model of one layer with random weights and a byte vocabulary; returns its path.
 
     It says nothing sensible, but loads within milliseconds. Keyword arguments replace or add metadata
     (`__` stands for the dot of a key).
     """
-    width, heads, feed_forward = 32, 2, 64
     metadata: dict[str, Typed] = {
-        "general.architecture": (STRING, "llama"),
-        "general.name": (STRING, "Tiny"),
-        "llama.context_length": (UINT32, 4096),
-        "llama.embedding_length": (UINT32, width),
-        "llama.block_count": (UINT32, 1),
-        "llama.feed_forward_length": (UINT32, feed_forward),
-        "llama.attention.head_count": (UINT32, heads),
-        "llama.attention.layer_norm_rms_epsilon": (FLOAT32, 1e-5),
-        "llama.rope.dimension_count": (UINT32, width // heads),
+        **TINY,
         **VOCABULARY,
     }
     if template is not None:
         metadata["tokenizer.chat_template"] = (STRING, template)
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
-    shapes = {
-        "token_embd.weight": [width, len(TOKENS)],
-        "output_norm.weight": [width],
-        "output.weight": [width, len(TOKENS)],
-        "blk.0.attn_norm.weight": [width],
-        "blk.0.ffn_norm.weight": [width],
-        **{f"blk.0.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")},
-        "blk.0.ffn_gate.weight": [width, feed_forward],
-        "blk.0.ffn_up.weight": [width, feed_forward],
-        "blk.0.ffn_down.weight": [feed_forward, width],
-    }
-    return random_model(path, metadata, shapes)
+    return random_model(path, metadata, tiny_shapes(len(TOKENS)))
+
+
+def sure_model(path: Path, source: str) -> str:
+    """Write a tiny model with another one's vocabulary, which is sure of each of its random tokens."""
+    entries = [entry(key, *value) for key, value in TINY.items()]
+    entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.ggml.")]
+    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), 30)
+
+
+def raw_entries(source: str) -> Iterator[tuple[str, bytes]]:
+    """The metadata entries of a file, as they are in it."""
+    with open(source, "rb") as file:  # noqa: PTH123
+
+        def skip(kind: int) -> None:
+            if kind == STRING:
+                file.seek(*struct.unpack("<Q", file.read(8)), 1)
+            elif kind == ARRAY:
+                element, count = struct.unpack("<IQ", file.read(12))
+                for _ in range(count):
+                    skip(element)
+            else:
+                file.seek(struct.calcsize("<" + SCALARS[kind]), 1)
+
+        _, _, _, count = struct.unpack("<4sIQQ", file.read(24))
+        for _ in range(count):
+            begin = file.tell()
+            key = file.read(*struct.unpack("<Q", file.read(8))).decode()
+            skip(*struct.unpack("<I", file.read(4)))
+            end = file.tell()
+            file.seek(begin)
+            yield key, file.read(end - begin)
+
+
+def _tokens_of(source: str) -> int:
+    tokens = next(raw for key, raw in raw_entries(source) if key == "tokenizer.ggml.tokens")
+    count: int = struct.unpack_from("<Q", tokens, len(text("tokenizer.ggml.tokens")) + 8)[0]
+    return count
 
 
 def tiny_bert(path: Path, *, ranks: bool, **changed: Typed) -> str:
@@ -197,12 +244,17 @@ def random_adapter(
 
 def random_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]]) -> str:
     """Write a file with the same random weights each time, of F32; returns its path."""
+    return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, 1)
+
+
+def _random_file(path: Path, entries: list[bytes], shapes: dict[str, list[int]], largest: float) -> str:
     rows, data, chance = [], b"", random.Random(1)
     for name, shape in shapes.items():
         rows.append(tensor_row(name, shape, F32, len(data)))
         count = math.prod(shape)
-        data = padded(data + struct.pack(f"<{count}f", *(chance.uniform(-1, 1) for _ in range(count))))
-    entries = [entry(key, *value) for key, value in metadata.items()]
+        data = padded(
+            data + struct.pack(f"<{count}f", *(chance.uniform(-largest, largest) for _ in range(count)))
+        )
     path.write_bytes(header(entries, rows) + data)
     return str(path)
 

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 06b03ff4a87517dd)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 35b644cd0cc33a33)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -496,6 +496,10 @@ export interface ModelStatus {
    */
   state: "loading" | "ready" | "crashed" | "unloaded";
   /**
+   * The draft model's file, if it was loaded with one.
+   */
+  draftPath?: string;
+  /**
    * What loadModel was given, if it was.
    */
   keepAliveMs?: number;
@@ -860,6 +864,10 @@ export interface LoadModelParams {
    * End the model's engine when so long no request was for it; the next one loads it and its contexts again, under the same ids, with empty caches. Default: never.
    */
   keepAliveMs?: number;
+  /**
+   * A GGUF file of a smaller model with the same vocabulary, which guesses what this one will say (speculative decoding): the text is the same and comes quicker. It has the other options of this request, but no adapters, and a KV cache beside that of each context.
+   */
+  draftPath?: string;
   /**
    * LoRA adapters. Requests name them by their places here, from 0.
    *
@@ -1301,10 +1309,9 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
-   * `lookup`: guess the next tokens from what stood after the same words before, in the prompt and in the text, and evaluate them in one step. The text is the same; where much is repeated (editing, summarising, code) it comes quicker. Models whose state is recurrent go without.
-   * @default "none"
+   * Guess the next tokens and evaluate them in one step; the text is the same and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code). `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
    */
-  speculation?: "none" | "lookup";
+  speculation?: "none" | "lookup" | "draft";
   /**
    * When the sequence can hold no more. `error`: a prompt that is too long is refused, a text ends with `contextFull`; `truncateMiddle`: a prompt that is too long loses its middle; `shift`: that, and a text goes on without the older half of what came before.
    * @default "error"
@@ -2039,6 +2046,8 @@ export const ERRORS = {
   unsuitableModel: { code: 1071, retryable: false },
   /** The file is no LoRA adapter, or one for another model; data.cause says what does not fit. */
   unsuitableAdapter: { code: 1072, retryable: false },
+  /** The draft model cannot guess for this model, or this model cannot take guesses back; data.cause says what does not fit. */
+  unsuitableDraft: { code: 1073, retryable: false },
   /** The file is not one of saveState, or not whole, or its bytes are not those that were written. */
   stateDamaged: { code: 1080, retryable: false },
   /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */

@@ -58,8 +58,7 @@ def _check(path: str, pointer: str, architecture: str) -> None:
     try:
         header = gguf.read_header(path)
     except SidecarError as error:
-        error.details["pointer"] = pointer
-        error.problem = error.problem.replace("/path", pointer, 1)
+        error.point_to(pointer)
         raise
     if header.known("general.type", str) != "adapter" or header.known("adapter.type", str) != "lora":
         raise _unsuitable(path, pointer, "its header does not say that it is a LoRA adapter")

@@ -16,6 +16,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.layers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
+    from sidecar.core.draft import Draft
     from sidecar.core.generation import Generation
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
@@ -41,15 +42,20 @@ class Sequence:
 class Context:
     """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
 
-    def __init__(self, model: Model, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`."""
+    def __init__(self, model: Model, params: dict[str, Any], abort_flag: AbortFlag | None = None) -> None:
+        """Make it. `abort_flag`: that of another context, if one is to stop both.
+
+        Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`.
+        """
         filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
         self.flash_attention: str | bool = filled["flashAttention"]
         """As it was asked for."""
-        self.abort_flag = AbortFlag()
+        self.abort_flag = abort_flag or AbortFlag()
+        self.draft: Draft | None = None
+        """Guesses for the requests; the caller gives it."""
         options = self._options(filled)
         memory.check_context(model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
@@ -120,6 +126,8 @@ class Context:
 
     def free(self) -> None:
         """Give the memory back. The context must not be used afterwards."""
+        if self.draft is not None:
+            self.draft.free()
         lib.llama_batch_free(self.batch)
         self._thread_pool.free()
         lib.llama_free(self.handle)
@@ -170,10 +178,14 @@ class Context:
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        """Keep what another request shares; returns how many tokens that could be (count, or none)."""
         if sequence.shifted:
             self.clear_sequence(sequence)
-        elif count < len(sequence.tokens):
+        return self.cut(sequence, count)
+
+    def cut(self, sequence: Sequence, count: int) -> int:
+        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        if count < len(sequence.tokens):
             if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
                 del sequence.tokens[count:]
             else:

@@ -67,7 +67,7 @@ class Engine:
     def _import_llama(self) -> None:
         """Load llama.cpp; a failure is the router's to tell."""
         try:
-            from sidecar.core import bindings, methods, plugins
+            from sidecar.core import bindings, loading, methods, plugins
             from sidecar.core.jobs import Jobs
             from sidecar.core.scheduler import Scheduler
 
@@ -78,7 +78,7 @@ class Engine:
             self._fault(f"{type(error).__name__}: {error}")
             log.flush(FAULT_FLUSH_S)
             os._exit(1)
-        self._methods = methods
+        self._methods, self._load = methods, loading.load
         self.jobs = Jobs(self.writer)
         self.scheduler = Scheduler(self.writer)
         self.model: Any = None
@@ -155,7 +155,7 @@ class Engine:
         """Make the model and contexts of an engine that is gone anew, before the requests behind this line."""
         self._restore_error = self._unrestored = None
         try:
-            self.model = self._methods.load(self, params["load"], None, lambda: False)
+            self.model = self._load(self, params["load"], None, lambda: False)
             for context in params["contexts"]:
                 self._methods.make_context(self, context)
         except Exception as error:

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.lookup import Lookup
 from sidecar.core.overflow import KEPT_AT_SHIFT
 from sidecar.core.reply import Delta, Reply, Text
 from sidecar.core.sampling import Sampler
+from sidecar.core.speculation import speculation_of
 from sidecar.core.text import TextStream
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -82,8 +82,7 @@ class Generation:
         """What `queue` progress told last."""
         self.batch_index = -1
         """Where in the batch the logits of its next token are; behind them those of the guesses'."""
-        guesses = params.get("speculation", DEFAULTS["CompleteParams"]["speculation"]) == "lookup"
-        self._lookup = Lookup() if guesses and not context.model.has_state_beyond_kv else None
+        self.speculation = speculation_of(context, params)
         self._guesses: list[int] = []
         self.sampler = Sampler(context.model, params, prompt)
         self._output = output
@@ -141,11 +140,19 @@ class Generation:
     def guess(self, most: int) -> list[int]:
         """Tokens to evaluate behind the pending one, since they may come next: up to `most`."""
         self._guesses = []
-        if self._lookup is not None and self.prompt_done and self.sequence is not None:
-            most = min(most, self.context.size - len(self.sequence.tokens) - 2)
-            if most > 0:
-                self._guesses = self._lookup.guess(self.tokens, most)
+        most = self.room_for_guesses(most)
+        if self.speculation is not None and most > 0:
+            self._guesses = self.speculation.guess(self.tokens, most)
         return self._guesses
+
+    def room_for_guesses(self, most: int) -> int:
+        """How many tokens may be guessed: up to `most`, within the context and what is wanted."""
+        if self.speculation is None or self.sequence is None or not self.prompt_done:
+            return 0
+        room = [most, self.speculation.limit, self.context.size - len(self.sequence.tokens) - 2]
+        if self._max_tokens is not None:
+            room.append(self._max_tokens - self.completed - 1)
+        return min(room)
 
     def take_step(self) -> str | None:
         """Take the next token, and those behind it that were guessed right. Returns as `take` does."""
@@ -154,9 +161,9 @@ class Generation:
         while reason is None and right < len(guesses) and self.tokens[-1] == guesses[right]:
             right += 1
             reason = self.take(self._next_token(self.batch_index + right))
-        if guesses and self._lookup is not None and self.sequence is not None:
-            self._lookup.judge(len(guesses), right)
-            self.context.keep_prefix(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
+        if guesses and self.speculation is not None and self.sequence is not None:
+            self.speculation.judge(len(guesses), right)
+            self.context.cut(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
         return reason
 
     def _next_token(self, index: int) -> int:
@@ -297,15 +304,10 @@ class Generation:
                 "cachedTokens": self.cached,
                 "completionTokens": self.completed,
                 **({"truncatedTokens": self._truncated} if self._truncated else {}),
-                **self._guessed(),
+                **({} if self.speculation is None else self.speculation.usage()),
             },
             "timings": self._timings(),
         }
-
-    def _guessed(self) -> dict[str, int]:
-        if self._lookup is None:
-            return {}
-        return {"guessedTokens": self._lookup.guessed, "acceptedTokens": self._lookup.accepted}
 
     def _timings(self) -> dict[str, Any]:
         arrived, now = self.job.arrived, time.monotonic()

@@ -84,7 +84,10 @@ def largest_context(model: Model, params: dict[str, Any]) -> int | None:
     if header is None:
         return None
     planner = _planner(model, header, params)
-    largest = planner.largest(FULL)
+    beside = None
+    if model.draft is not None and model.draft.header is not None:
+        beside = _planner(model.draft, model.draft.header, params)
+    largest = planner.largest(FULL, beside)
     if not largest:
         raise _too_large(planner.sequences, 1, planner.plan(1, model.gpu_layers)[0])
     return largest

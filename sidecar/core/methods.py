@@ -12,9 +12,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
-from sidecar.core import bindings, chat, devices, infill, overflow, remote, sessions, template, vectors
+from sidecar.core import (
+    bindings,
+    chat,
+    devices,
+    infill,
+    loading,
+    overflow,
+    remote,
+    sessions,
+    template,
+    vectors,
+)
 from sidecar.core.bindings import lib
 from sidecar.core.context import Context
+from sidecar.core.draft import Draft
 from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.generation import Generation, Steering
 from sidecar.core.jobs import Job
@@ -24,7 +36,6 @@ from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress, send_info
-from sidecar.models import gguf
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
@@ -64,33 +75,11 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
     threading.Thread(target=template.preload, name="sidecar:preload", daemon=True).start()
-    engine.model = load(engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled)
+    engine.model = loading.load(
+        engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled
+    )
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": resident_bytes()}
-
-
-def load(
-    engine: Engine, params: dict[str, Any], progress: Progress | None, cancelled: Callable[[], bool]
-) -> Model:
-    """Load a model; a failure is explained from the file and from llama.cpp's log."""
-    gguf.check_readable(params["path"])
-    engine.llama_log.clear()
-
-    def on_progress(fraction: float) -> bool:
-        if progress is not None:
-            progress.tell(fraction)
-        return not cancelled()
-
-    try:
-        return Model.load(params, on_progress)
-    except SidecarError as error:
-        if error.kind == "unsuitableAdapter":
-            error.details.setdefault("cause", engine.llama_log.last_error())
-        if error.kind != "modelLoadFailed":
-            raise
-        gguf.check(params["path"])
-        error.details["cause"] = engine.llama_log.last_error()
-        raise _as_memory_error(error) from None
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -106,13 +95,25 @@ def make_context(engine: Engine, params: dict[str, Any]) -> Context:
         problem = "/pooling: only a context with embeddings pools"
         raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
     try:
-        context = kind(engine.the_model(), params)
+        context = _open(kind, engine.the_model(), params)
     except SidecarError as error:
         if error.kind == "contextCreationFailed":
             error.details["cause"] = engine.llama_log.last_error()
-        raise _as_memory_error(error) from None
+        raise loading.as_memory_error(error) from None
     engine.contexts[context.context_id] = context
     engine.scheduler.add(context)
+    return context
+
+
+def _open(kind: type[Context], model: Model, params: dict[str, Any]) -> Context:
+    """Make a context, and the draft model's beside it."""
+    context = kind(model, params)
+    if model.draft is not None and kind is Context:
+        try:
+            context.draft = Draft(model.draft, context, params)
+        except SidecarError:
+            context.free()
+            raise
     return context
 
 
@@ -181,14 +182,6 @@ def resident_bytes() -> int:
 
     size: int = psutil.Process().memory_info().rss
     return size
-
-
-def _as_memory_error(error: SidecarError) -> SidecarError:
-    """llama.cpp reports want of memory as one failure among others; its log tells them apart."""
-    cause = str(error.details.get("cause", ""))
-    if "alloc" in cause.lower() or "memory" in cause.lower():
-        return SidecarError("outOfMemory", error.problem, cause=cause)
-    return error
 
 
 HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {

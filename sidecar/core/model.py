@@ -41,6 +41,8 @@ class Model:
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
         self.adapters: list[Adapter] = []
+        self.draft: Model | None = None
+        """A smaller model that guesses for this one; see loading.py."""
         self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
@@ -86,6 +88,10 @@ class Model:
             lib.llama_model_free(handle)
             raise
         return model
+
+    def free(self) -> None:
+        """Give the memory back. The model must not be used afterwards."""
+        lib.llama_model_free(self.handle)
 
     @cached_property
     def header(self) -> gguf.Header | None:

@@ -1,7 +1,7 @@
 """The scheduler: one thread that computes. Each step is one batch in which all requests of a context share.
 
 In a step every request that is generating has one token, and requests whose prompt is not done share
-what room is left. Who has a sequence, and who waits for one, is decided in admission.py.
+what room is left (step.py). Who has a sequence, and who waits for one, is decided in admission.py.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ import time
 from collections.abc import Callable, Sized
 from typing import Any, Final
 
+from sidecar.core import step
 from sidecar.core.admission import Queue
-from sidecar.core.context import DECODE_ABORTED, Context, Sequence
+from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.errands import Errand, Result
 from sidecar.core.generation import Generation
+from sidecar.core.step import PROMPT_CHUNK_BESIDE_STREAMS
 from sidecar.core.texts import TextsRequest
-from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.writer import Writer
-
-PROMPT_CHUNK_BESIDE_STREAMS: Final = 64
-"""Prompt tokens a step while other requests generate: what a long prompt may hold them up by."""
 
 TURN_STEPS: Final = 8
 """Steps that requests with other adapters wait for; a change makes llama.cpp plan its memory anew."""
@@ -229,29 +227,39 @@ class Scheduler:
             context.take(code)
 
     def _step(self, context: Context) -> None:
-        """One batch: admit, evaluate, sample."""
+        """One batch: admit, let the draft model guess, evaluate, sample."""
         if isinstance(context, EmbeddingContext):
             self._step_texts(context)
             return
         with self._changed:
             self._admit(context)
             generations = [s.generation for s in context.sequences if s.generation]
-            if any(g.job.cancelled for g in generations) or self._retired:
-                return  # seen by _next_contexts; nothing is computed for what nobody wants
-            chunks = self._fill(context, self._take_turns(context, generations))
-            self._in_step, self._computing = list(chunks), context
-            context.abort_flag.clear()
-        code = context.decode()
-        if code == 0:
-            for generation, chunk in chunks.items():
-                assert generation.sequence is not None
-                generation.sequence.tokens.extend(chunk)
-            for generation in chunks:
-                self._sample(generation)
-        else:
-            self._undecoded(context, list(chunks), code)
+            if self._unwanted(generations):
+                return
+            generations = self._take_turns(context, generations)
+            self._begin(context, generations)
+        step.draft(context, generations)
         with self._changed:
-            self._in_step, self._computing = [], None
+            if self._unwanted(generations):
+                self._end()
+                return
+            chunks = step.fill(context, generations)
+            self._begin(context, list(chunks))
+        step.take(context, chunks, context.decode())
+        with self._changed:
+            self._end()
+
+    def _unwanted(self, generations: list[Generation]) -> bool:
+        """Seen by _next_contexts; nothing is computed for what nobody wants."""
+        return any(g.job.cancelled for g in generations) or bool(self._retired)
+
+    def _begin(self, context: Context, generations: list[Generation]) -> None:
+        """Compute for these requests from now on."""
+        self._in_step, self._computing = generations, context
+        context.abort_flag.clear()
+
+    def _end(self) -> None:
+        self._in_step, self._computing = [], None
 
     def _admit(self, context: Context) -> None:
         """Give sequences to the requests that wait."""
@@ -268,63 +276,3 @@ class Scheduler:
             self._turn_steps = 0
             context.use_adapters(next((scales for scales in sets if scales > context.scales), sets[0]))
         return [generation for generation in generations if generation.scales == context.scales]
-
-    def _fill(self, context: Context, generations: list[Generation]) -> dict[Generation, list[int]]:
-        """Put the next batch together; returns which tokens of which request are in it."""
-        context.clear_batch()
-        chunks: dict[Generation, list[int]] = {}
-        pending = sorted(((g, g.pending_tokens()) for g in generations), key=lambda each: len(each[1]))
-        streams = sum(len(tokens) == 1 for _, tokens in pending)
-        room = context.batch_size
-        if streams:
-            room = min(room, streams + PROMPT_CHUNK_BESIDE_STREAMS)
-        for index, (generation, tokens) in enumerate(pending):
-            # The shortest first, each at most its share: a short prompt is not held up by a long one.
-            chunk = tokens[: max(room // (len(pending) - index), 1)] if room else []
-            if not chunk:
-                continue
-            assert generation.sequence is not None
-            outputs = int(len(chunk) == len(tokens))
-            if len(tokens) == 1:
-                guesses = generation.guess((min(room, context.max_outputs) - len(pending)) // streams)
-                chunk, outputs = chunk + guesses, 1 + len(guesses)
-            at = context.add_to_batch(generation.sequence, chunk, outputs)
-            generation.batch_index = at if outputs else -1
-            chunks[generation] = chunk
-            room -= len(chunk)
-        return chunks
-
-    def _sample(self, generation: Generation) -> None:
-        if not generation.prompt_done:
-            generation.tell_prompt()
-        if generation.batch_index < 0:
-            return
-        try:
-            reason = generation.take_step()
-        except Exception as error:
-            generation.fail(error)
-            return
-        if reason is not None:
-            generation.finish(reason)
-
-    def _undecoded(self, context: Context, generations: list[Generation], code: int) -> None:
-        """A batch was aborted or failed. llama.cpp took back what did not run: go by what it holds."""
-        for generation in generations:
-            sequence = generation.sequence
-            assert sequence is not None
-            self._resynchronise(context, sequence)
-            if code != DECODE_ABORTED:
-                cause = f"llama_decode returned {code}"
-                generation.fail(SidecarError("decodeFailed", "The batch could not be evaluated", cause=cause))
-        if code != DECODE_ABORTED:
-            log.log("warning", "llama_decode failed", code=code, context=context.context_id)
-
-    def _resynchronise(self, context: Context, sequence: Sequence) -> None:
-        assert sequence.generation is not None
-        held = context.cached_length(sequence)
-        if context.model.has_state_beyond_kv or held < len(sequence.tokens):
-            context.clear_sequence(sequence)
-        else:
-            sequence.tokens = sequence.generation.tokens[:held]
-            # llama.cpp runs a batch in pieces, and some may have run: the logits of those are gone, though.
-            context.keep_prefix(sequence, len(sequence.generation.tokens) - 1)

@@ -404,6 +404,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The file is no LoRA adapter, or one for another model; data.cause says what does not fit.",
         "Use an adapter that was made for this very model, in GGUF format.",
     ),
+    "unsuitableDraft": (
+        1073,
+        False,
+        "The draft model cannot guess for this model, or this model cannot take guesses back; data.cause says what does not fit.",
+        "Use a smaller model of the same family as draft, or load the model without one.",
+    ),
     "stateDamaged": (
         1080,
         False,
@@ -543,7 +549,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "topLogprobs": 0,
         "stream": True,
         "priority": "interactive",
-        "speculation": "none",
         "contextOverflow": "error",
     },
     "ChatParams": {
@@ -594,7 +599,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "topLogprobs": 0,
         "stream": True,
         "priority": "interactive",
-        "speculation": "none",
         "contextOverflow": "error",
         "addGenerationPrompt": True,
         "continueFinalMessage": False,
@@ -647,7 +651,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "topLogprobs": 0,
         "stream": True,
         "priority": "interactive",
-        "speculation": "none",
         "contextOverflow": "error",
     },
     "EmbedParams": {

@@ -20,6 +20,12 @@ class SidecarError(Exception):
         self.problem = problem
         self.details = details
 
+    def point_to(self, pointer: str) -> None:
+        """Say that another field holds the path that it is about."""
+        if self.details.get("pointer") == "/path":
+            self.details["pointer"] = pointer
+            self.problem = self.problem.replace("/path", pointer, 1)
+
     def to_wire(self) -> dict[str, Any]:
         """The JSON-RPC error object; its message says what happened and what to do."""
         code, retryable, _, remedy = ERRORS[self.kind]

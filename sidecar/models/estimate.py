@@ -133,15 +133,19 @@ class Planner:
 
         return _last(range(everything + 1), fits)
 
-    def largest(self, share: float = 1) -> int:
+    def largest(self, share: float = 1, beside: Planner | None = None) -> int:
         """Tokens a sequence that fit into this share of the memory, at most what the model was trained for.
 
-        0: nothing fits.
+        `beside` plans a second context of the same size on the same devices. 0: nothing fits.
         """
 
         def fits(cells: int) -> bool:
             size = min(cells * CELLS, self._trained)
-            return _lacking(self.plan(size, self.gpu_layers(size)), share) is None
+            parts = self.plan(size, self.gpu_layers(size))
+            others = beside.plan(size, beside.gpu_layers(size)) if beside is not None else []
+            for part, other in zip(parts, others, strict=False):
+                part.compute += other.needed
+            return _lacking(parts, share) is None
 
         return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
 

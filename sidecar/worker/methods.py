@@ -110,7 +110,7 @@ def status(router: Router, request: Request) -> None:
 
 
 def _model_status(router: Router, model: Model) -> dict[str, Any]:
-    status: dict[str, Any] = {"modelId": model.model_id, "path": model.load["path"], "state": model.state}
+    status: dict[str, Any] = {"modelId": model.model_id, **model.paths, "state": model.state}
     if model.keep_alive_s is not None:
         busy = idle.is_busy(router, model)
         status["keepAliveMs"] = model.load["keepAliveMs"]
@@ -127,7 +127,7 @@ def transfer(router: Router, request: Request) -> None:
     directory = params.get("modelsDirectory", settings.models_directory)
     if directory is None:
         directory = default_directory()
-    loaded = [model.load["path"] for model in router.pool.models.values()]
+    loaded = [path for model in router.pool.models.values() for path in model.paths.values()]
     inner = {
         **params,
         "modelsDirectory": os.path.abspath(directory),

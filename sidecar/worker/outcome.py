@@ -34,7 +34,7 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         }
     elif request.method == "loadModel" and model is not None and not failed:
         model.state = "ready"
-        router.desk.put((request, lambda: _note_use(router, model.load["path"])))
+        router.desk.put((request, lambda: _note_use(router, list(model.paths.values()))))
     elif request.method == "createContext" and not failed:
         request.params["contextSize"] = message["result"][
             "contextSize"
@@ -52,12 +52,13 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         idle.watch(router, model)
 
 
-def _note_use(router: Router, path: str) -> None:
-    """Remember when a model of the store was used last; on the desk."""
+def _note_use(router: Router, paths: list[str]) -> None:
+    """Remember when models of the store were used last; on the desk."""
     from sidecar.models.store import default_directory, note_use
 
     directory = router.pool.settings.models_directory or default_directory()
-    note_use(directory, path, round(time.time() * 1000))
+    for path in paths:
+        note_use(directory, path, round(time.time() * 1000))
 
 
 def _keep_for_init(router: Router, engine: WorkerProcess) -> bool:
@@ -79,7 +80,7 @@ def after_death(router: Router, process: WorkerProcess, model: Model | None, orp
         error = SidecarError("engineStartFailed", "The engine could not start", cause=cause).to_wire()
     elif loading and process.exit_status not in (-9, -15):
         assert model is not None
-        error = _died_of_a_file(str(model.load["path"]), cause)
+        error = _died_of_a_file(model.paths, cause)
     else:
         error = SidecarError("engineCrashed", "The engine process died", cause=cause).to_wire()
     with router.lock:
@@ -139,17 +140,19 @@ def _fail_followers(router: Router, model: Model) -> None:
             router.ledger.fail(other, error)
 
 
-def _died_of_a_file(path: str, cause: str) -> dict[str, Any]:
-    """llama.cpp ended its process over a model file: look at the file for the reason."""
+def _died_of_a_file(paths: dict[str, str], cause: str) -> dict[str, Any]:
+    """llama.cpp ended its process over a model file: look at the file, or both, for the reason."""
     from sidecar.models import gguf
 
-    try:
-        gguf.check(path)
-    except SidecarError as error:
-        error.details["cause"] = cause
-        return error.to_wire()
-    except Exception as error:
-        log.log_exception("cannot inspect the model file", error)
-        return error_object(error)
-    problem = f"llama.cpp ended its process over {path!r}"
+    for field, path in paths.items():
+        try:
+            gguf.check(path)
+        except SidecarError as error:
+            error.point_to(f"/{field}")
+            error.details["cause"] = cause
+            return error.to_wire()
+        except Exception as error:
+            log.log_exception("cannot inspect the model file", error)
+            return error_object(error)
+    problem = f"llama.cpp ended its process over {' or '.join(map(repr, paths.values()))}"
     return SidecarError("modelLoadFailed", problem, cause=cause).to_wire()

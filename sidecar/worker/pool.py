@@ -61,6 +61,11 @@ class Model:
         return self.load.get("rpcServers", []) if self.load.get("gpuLayers") != 0 else []
 
     @property
+    def paths(self) -> dict[str, str]:
+        """Field of loadModel → the model's file, or the draft model's."""
+        return {field: self.load[field] for field in ("path", "draftPath") if field in self.load}
+
+    @property
     def keep_alive_s(self) -> float | None:
         """How long its engine lives without a request; None: for ever."""
         milliseconds = self.load.get("keepAliveMs")

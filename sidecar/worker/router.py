@@ -97,6 +97,8 @@ class Router:
     def _resolve_paths(self, params: dict[str, Any]) -> dict[str, Any]:
         """loadModel's params with absolute paths."""
         resolved = {**params, "path": self.resolve_path(params["path"])}
+        if "draftPath" in params:
+            resolved["draftPath"] = self.resolve_path(params["draftPath"])
         if "adapters" in params:
             resolved["adapters"] = [{**a, "path": self.resolve_path(a["path"])} for a in params["adapters"]]
         return resolved

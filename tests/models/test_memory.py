@@ -70,7 +70,7 @@ def test_the_largest_context_is_at_most_what_the_model_was_trained_for(
 
 def model_of(path: str) -> Any:
     """As much of a loaded model as counts here."""
-    return SimpleNamespace(header=gguf.read_header(path), devices=(), gpu_layers=0)
+    return SimpleNamespace(header=gguf.read_header(path), devices=(), gpu_layers=0, draft=None)
 
 
 def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +86,19 @@ def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SidecarError) as caught:
         memory.largest_context(model, {})
     assert caught.value.kind == "outOfMemory"
+
+
+def test_the_largest_context_leaves_room_for_the_drafts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = MADE["mixture"](tmp_path / "model.gguf")
+    alone, drafted = model_of(path), model_of(path)
+    drafted.draft = model_of(path)
+    sizes = []
+    for model, megabytes in ((alone, 20), (drafted, 20), (drafted, 40)):
+        monkeypatch.setattr(memory, "machine", lambda _, free=megabytes * 10**6: Machine(free))
+        sizes.append(memory.largest_context(model, {"contextSize": "auto"}))
+    assert sizes[1] < sizes[0] == sizes[2]
 
 
 def test_layers_are_placed_on_the_devices_that_are_used(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sidecar.core.lookup import FIRST_GUESSES, MAX_GUESSES, Lookup
+from sidecar.core.lookup import Lookup
+from sidecar.core.speculation import FIRST_GUESSES, MAX_GUESSES, Speculation
 
 
 def test_what_followed_the_last_three_before_is_guessed() -> None:
@@ -32,14 +33,14 @@ def test_tokens_that_come_later_are_learned_and_a_cut_is_noticed() -> None:
 
 
 def test_good_guesses_make_more_and_bad_ones_fewer() -> None:
-    lookup = Lookup()
+    speculation = Speculation(Lookup())
     tokens = [*range(100), 0, 1, 2]
-    assert len(lookup.guess(tokens, 99)) == FIRST_GUESSES
-    lookup.judge(FIRST_GUESSES, FIRST_GUESSES)
-    assert len(lookup.guess(tokens, 99)) == 2 * FIRST_GUESSES
+    assert len(speculation.guess(tokens, 99)) == FIRST_GUESSES
+    speculation.judge(FIRST_GUESSES, FIRST_GUESSES)
+    assert len(speculation.guess(tokens, 99)) == 2 * FIRST_GUESSES
     for _ in range(5):
-        lookup.judge(10, 10)
-    assert len(lookup.guess(tokens, 99)) == MAX_GUESSES
-    lookup.judge(16, 0)
-    assert len(lookup.guess(tokens, 99)) == 2
-    assert (lookup.guessed, lookup.accepted) == (FIRST_GUESSES + 66, FIRST_GUESSES + 50)
+        speculation.judge(10, 10)
+    assert len(speculation.guess(tokens, 99)) == MAX_GUESSES
+    speculation.judge(16, 0)
+    assert len(speculation.guess(tokens, 99)) == 2
+    assert (speculation.guessed, speculation.accepted) == (FIRST_GUESSES + 66, FIRST_GUESSES + 50)

@@ -1,0 +1,72 @@
+"""Speculative decoding: tokens that may come next are evaluated in one step with the last one.
+
+Several tokens cost one step hardly more than one does, since the weights are read once. So guesses are
+evaluated together with the last token, and those that the sampler would have chosen are kept. The text is
+the same. Who guesses is a source: what was said before (lookup.py), or a draft model (draft.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sidecar.core.draft import Drafted
+from sidecar.core.lookup import Lookup
+from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.context import Context
+
+FIRST_GUESSES: Final = 6
+MAX_GUESSES: Final = 16
+"""Of one request in one step: after so many, a step takes twice as long as with one token on a CPU."""
+
+
+class Source(Protocol):
+    """Who guesses for one request."""
+
+    def guess(self, tokens: list[int], most: int) -> list[int]:
+        """Up to `most` tokens that may come behind these."""
+
+
+class Speculation:
+    """The guesses of one request, and what became of them."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.limit = FIRST_GUESSES
+        """How many to guess next."""
+        self.guessed = 0
+        self.accepted = 0
+
+    @property
+    def is_drafted(self) -> bool:
+        """Whether a draft model guesses, which it does before the step."""
+        return isinstance(self.source, Drafted)
+
+    def guess(self, tokens: list[int], most: int) -> list[int]:
+        """Up to `most` tokens that may come behind these."""
+        return self.source.guess(tokens, min(most, self.limit))
+
+    def judge(self, guessed: int, accepted: int) -> None:
+        """Tell how many of the last guesses were right: the next ones go by it."""
+        self.guessed += guessed
+        self.accepted += accepted
+        self.limit = min(2 * self.limit, MAX_GUESSES) if accepted == guessed else max(accepted + 1, 2)
+
+    def usage(self) -> dict[str, int]:
+        """What `usage` tells of it."""
+        return {"guessedTokens": self.guessed, "acceptedTokens": self.accepted}
+
+
+def speculation_of(context: Context, params: dict[str, Any]) -> Speculation | None:
+    """What a request asks for. Raises SidecarError `invalidParams` if there is no draft model to ask."""
+    asked = params.get("speculation", "none" if context.draft is None else "draft")
+    if asked == "draft":
+        if context.draft is None:
+            problem = f"/speculation: {context.model.model_id} was loaded without a draftPath"
+            allowed = ["none", "lookup"]
+            raise SidecarError("invalidParams", problem, pointer="/speculation", value=asked, allowed=allowed)
+        return Speculation(Drafted())
+    if asked == "lookup" and not context.model.has_state_beyond_kv:
+        return Speculation(Lookup())
+    return None
