@@ -35,15 +35,12 @@ class Growth:
 
     def rows(self) -> list[Row]:
         """The curves as a table."""
-        found = []
-        for curves, sizes, what in (
-            (self.streams, STREAMS, "streams"),
-            (self.prompts, PROMPTS, "prompt tokens"),
-        ):
-            for size in sizes:
-                figures = {who: curve.get(size) for who, curve in curves.items()}
-                found.append(Row(f"{size:5} {what}", "tokens/s", **figures))
-        return found
+        tables = ((self.streams, STREAMS, "streams"), (self.prompts, PROMPTS, "tokens in the prompt"))
+        return [
+            Row(f"{what}: {size}", "tokens/s", **{who: curve[size] for who, curve in curves.items()})
+            for curves, sizes, what in tables
+            for size in sizes
+        ]
 
 
 def measure(command: list[str], model: str, say: Callable[[str], None]) -> Growth:

@@ -110,9 +110,9 @@ async function measureGaps({prompts, streams: count, tokens, contextSize}) {
     await withContext(contextSize, count + 1, async (context) => {
         const sequences = Array.from({length: count + 1}, () => context.getSequence());
         for (const prompt of prompts) {
-            const arrivals = Array.from({length: count}, () => []);
+            const arrivals = Array.from({length: count}, () => []), ended = new Set();
             const stop = new AbortController();
-            let begun, begin;
+            let begun;
             const going = new Promise((resolve) => { begun = resolve; });
             const running = arrivals.map((times, i) => new LlamaCompletion({contextSequence: sequences[i]}).generateCompletion(
                 `Tell me story ${i}`, {
@@ -122,18 +122,19 @@ async function measureGaps({prompts, streams: count, tokens, contextSize}) {
                         if (arrivals.every((others) => others.length >= 10))
                             begun();
                     }
-                }));
+                }).then(() => ended.add(i)));
             await going;
-            begin = performance.now();
+            const begin = performance.now();
             const long = await complete(sequences[count], prompt, 1);
+            const early = new Set(ended); // by themselves: no gap follows
             stop.abort();
             await Promise.all(running);
             firsts.push(long.first - begin);
-            for (const times of arrivals) {
+            for (const [i, times] of arrivals.entries()) {
                 const during = times.filter((at) => at <= long.first);
                 const from = during.filter((at) => at < begin).at(-1);
-                const points = [from, ...during.filter((at) => at >= begin), long.first];
-                gaps.push(Math.max(...points.slice(1).map((at, i) => at - points[i])));
+                const points = [from, ...during.filter((at) => at >= begin), ...(early.has(i) ? [] : [long.first])];
+                gaps.push(...points.slice(1).map((at, n) => at - points[n]));
             }
         }
     });

@@ -73,6 +73,8 @@ def _build_tools(folder: Path, *targets: str) -> None:
         "-DLLAMA_BUILD_TESTS=OFF",
         "-DLLAMA_BUILD_EXAMPLES=OFF",
         "-DLLAMA_BUILD_UI=OFF",
+        # As in the wheel: beside its clients, llama-server would fall far behind with OpenMP's threads.
+        "-DGGML_OPENMP=OFF",
         # The wheel's own settings, so that both compute with the same instructions.
         f"-DCMAKE_PROJECT_INCLUDE={(HERE / 'llama_tools.cmake').as_posix()}",
     ]

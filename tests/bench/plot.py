@@ -56,7 +56,7 @@ def draw(growth: Growth) -> None:
         costs = {who: {n: 1000 / rate for n, rate in curve.items()} for who, curve in growth.prompts.items()}
         _curves(right, costs, PROMPTS)
         right.set(title="Milliseconds a token of the prompt", xlabel="tokens in the prompt")
-        handles, labels = left.get_legend_handles_labels()
+        handles, labels = (part[::-1] for part in left.get_legend_handles_labels())
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         for file in FILES:
             dated = {"metadata": {"Date": None}} if file.suffix == ".svg" else {"dpi": 160}
