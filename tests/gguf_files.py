@@ -186,6 +186,44 @@ def _tokens_of(source: str) -> int:
     return count
 
 
+def hollow_reranker(path: Path) -> str:
+    """Write a BERT of MiniLM's size (6 layers of 384) that ranks, whose weights are 0; returns its path.
+
+    It takes the time that a real one takes, and says 0 of everything.
+    """
+    width, feed_forward, positions, layers = 384, 1536, 512, 6
+    metadata: dict[str, Typed] = {
+        "general.architecture": (STRING, "bert"),
+        "bert.context_length": (UINT32, positions),
+        "bert.embedding_length": (UINT32, width),
+        "bert.block_count": (UINT32, layers),
+        "bert.feed_forward_length": (UINT32, feed_forward),
+        "bert.attention.head_count": (UINT32, 12),
+        "bert.attention.layer_norm_epsilon": (FLOAT32, 1e-5),
+        "bert.attention.causal": (BOOL, False),
+        "bert.pooling_type": (UINT32, 4),
+        "tokenizer.ggml.token_type_count": (UINT32, 1),
+    }
+    ends = ("weight", "bias")
+    shapes = {
+        "token_embd.weight": [width, len(TOKENS)],
+        "position_embd.weight": [width, positions],
+        **{f"token_embd_norm.{end}": [width] for end in ends},
+        "cls.output.weight": [width, 1],
+        "cls.output.bias": [1],
+    }
+    for layer in (f"blk.{index}" for index in range(layers)):
+        shapes |= {f"{layer}.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")}
+        shapes |= {
+            f"{layer}.{norm}.{end}": [width]
+            for norm in ("attn_output_norm", "layer_output_norm")
+            for end in ends
+        }
+        shapes |= {f"{layer}.ffn_up.weight": [width, feed_forward]}
+        shapes |= {f"{layer}.ffn_down.weight": [feed_forward, width]}
+    return hollow_model(path, metadata, shapes)
+
+
 def tiny_bert(path: Path, *, ranks: bool, **changed: Typed) -> str:
     """Write a BERT of one layer with random weights and a byte vocabulary, with a head that ranks or without.
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
+import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import workload
 from pipe import Message, Pipe, running
+from workload import GENERATED, LONGEST_PROMPT, THREADS
 
-THREADS = 2
-WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the village toward the sea. "
-LONG_PROMPT = WORDS * 22  # 441 tokens of the test model, as in llama-bench -p 441
-LONGEST_PROMPT = WORDS * 45
-GENERATED = 96
+sys.path[:0] = [str(Path(__file__).parents[1])]
+import gguf_files  # noqa: E402
+
 ABORTS = 60
+ABORTED = -32800
 
 
 def start_up_ms(command: list[str], model: str, runs: int = 10) -> dict[str, float]:
@@ -37,13 +42,14 @@ def start_up_ms(command: list[str], model: str, runs: int = 10) -> dict[str, flo
                 "messages": [{"role": "user", "content": "Hi"}],
                 "maxTokens": 4,
             }
-            pipe.call("chat", chat, lambda message, at, seen=seen: _note_text(message, at, seen))
+            pipe.call("chat", chat, lambda message, at, seen=seen: note_text(message, at, seen))
             firsts.append(seen[0] - pipe.started)
     figures = {"ping": pings, "init": inits, "load": loads, "firstToken": firsts}
     return {name: 1000 * statistics.median(values) for name, values in figures.items()}
 
 
-def _note_text(message: Message, at: float, seen: list[float]) -> None:
+def note_text(message: Message, at: float, seen: list[float]) -> None:
+    """Note when a piece of text came."""
     if message.get("params", {}).get("progressType") == "generate":
         seen.append(at)
 
@@ -54,13 +60,14 @@ def ready(command: list[str], model: str, sequences: int) -> Pipe:
     pipe.call("init", {"maxThreads": THREADS})
     pipe.call("loadModel", {"path": model})
     pipe.call("createContext", {"modelId": "model-1", "contextSize": 1024, "sequences": sequences})
-    pipe.call("complete", _completion("warm up the engine", 8))
+    pipe.call("complete", completion("warm up the engine", 8))
     return pipe
 
 
-def _completion(prompt: str, tokens: int) -> Message:
+def completion(prompt: str, tokens: int, context: str = "context-1") -> Message:
+    """Params of `complete`, for the likeliest tokens."""
     return {
-        "contextId": "context-1",
+        "contextId": context,
         "prompt": prompt,
         "maxTokens": tokens,
         "temperature": 0,
@@ -68,10 +75,10 @@ def _completion(prompt: str, tokens: int) -> Message:
     }
 
 
-def prompt_tokens_a_second(pipe: Pipe, run: int) -> float:
-    """Of the long prompt, begun differently each time so that nothing is cached; seen by the client."""
+def prompt_tokens_a_second(pipe: Pipe, prompt: str, context: str = "context-1") -> float:
+    """Of a prompt that begins as none before it, so that nothing is cached; seen by the client."""
     begin = time.perf_counter()
-    result = pipe.call("complete", _completion(f"{run}: {LONG_PROMPT}", 1))
+    result = pipe.call("complete", completion(prompt, 1, context))
     usage = result["usage"]
     return float(usage["promptTokens"] - usage["cachedTokens"]) / (time.perf_counter() - begin)
 
@@ -81,8 +88,8 @@ def streams_tokens_a_second(pipe: Pipe, streams: int, run: int) -> float:
     seen: list[float] = []
     begin = time.perf_counter()
     prompts = [f"Story {run} number {i}: once upon a time in a land" for i in range(streams)]
-    ids = {pipe.send("complete", _completion(prompt, GENERATED)) for prompt in prompts}
-    responses = pipe.responses(ids, lambda message, at: _note_text(message, at, seen))
+    ids = {pipe.send("complete", completion(prompt, GENERATED)) for prompt in prompts}
+    responses = pipe.responses(ids, lambda message, at: note_text(message, at, seen))
     end = max(at for _, at in responses.values())
     tokens = sum(message["result"]["usage"]["completionTokens"] for message, _ in responses.values())
     if streams == 1:
@@ -92,7 +99,7 @@ def streams_tokens_a_second(pipe: Pipe, streams: int, run: int) -> float:
 
 def ping_ms_beside_streams(pipe: Pipe, pings: int = 200) -> list[float]:
     """Answer times of pings, sent every few milliseconds while 8 streams run."""
-    params = _completion("Tell me a long story", 700)
+    params = completion("Tell me a long story", 700)
     ids = {pipe.send("complete", params) for _ in range(8)}
     pipe.receive()
     times: list[float] = []
@@ -127,35 +134,50 @@ def idle_cpu_ms_a_minute(pipe: Pipe, seconds: float = 20) -> float:
 
 def abort_ms(command: list[str], model: str, operation: str) -> list[float]:
     """From sending `abort` to the aborted request's response, at random moments of the operation."""
-    random.seed(1)
+    chance = random.Random(1)
     times: list[float] = []
     pipe = ready(command, model, 1)
-    attempt = 0
-    while len(times) < ABORTS and attempt < 4 * ABORTS:
-        attempt += 1
-        if operation == "load":
-            target, longest = pipe.send("loadModel", {"path": model}), 0.15
-        elif operation == "prompt":
-            target, longest = pipe.send("complete", _completion(f"{attempt} {LONGEST_PROMPT}", 1)), 0.5
-        else:
-            target, longest = pipe.send("complete", _completion(f"{attempt} Tell me a story", 900)), 0.5
-        time.sleep(random.uniform(0.002, longest))
-        begin = time.perf_counter()
-        abort = pipe.send("abort", {"requestId": target})
-        found = pipe.responses({target, abort})
-        aborted, at = found[target]
-        if "error" in aborted:
-            times.append(1000 * (at - begin))
-        elif operation == "load":
-            pipe.call("unloadModel", {"modelId": aborted["result"]["modelId"]})
-    pipe.close()
+    with tempfile.TemporaryDirectory() as folder:
+        begin_operation, longest = _operation(pipe, model, operation, Path(folder))
+        for attempt in range(4 * ABORTS):
+            if len(times) == ABORTS:
+                break
+            target = begin_operation(attempt)
+            time.sleep(chance.uniform(0.002, longest))
+            begin = time.perf_counter()
+            abort = pipe.send("abort", {"requestId": target})
+            aborted, at = pipe.responses({target, abort})[target]
+            if aborted.get("error", {}).get("code") == ABORTED:
+                times.append(1000 * (at - begin))
+            elif operation == "load":
+                pipe.call("unloadModel", {"modelId": aborted["result"]["modelId"]})
+        pipe.close()
     return times
+
+
+def _operation(pipe: Pipe, model: str, operation: str, folder: Path) -> tuple[Callable[[int], int], float]:
+    """(what begins the nth of its kind and returns its id, after how many seconds to abort it at most)."""
+    if operation == "load":
+        return lambda _: pipe.send("loadModel", {"path": model}), 0.15
+    if operation == "prompt":
+        return lambda n: pipe.send("complete", completion(f"{n} {LONGEST_PROMPT}", 1)), 0.5
+    if operation == "generate":
+        return lambda n: pipe.send("complete", completion(f"{n} Tell me a story", 900)), 0.5
+    if operation == "embed":
+        pipe.call("createContext", {"modelId": "model-1", "embeddings": True, "pooling": "mean"})
+        texts = workload.texts(1, 1024)
+        return lambda _: pipe.send("embed", {"contextId": "context-2", "input": texts}), 0.5
+    ranks = pipe.call("loadModel", {"path": gguf_files.hollow_reranker(folder / "reranker.gguf")})["modelId"]
+    pipe.call("createContext", {"modelId": ranks, "embeddings": True})
+    documents = [workload.words(60, n) for n in range(128)]  # a token a character: some 300 each
+    params = {"contextId": "context-2", "query": "Where is the fox?", "documents": documents}
+    return lambda _: pipe.send("rerank", params), 0.5
 
 
 def exit_ms(command: list[str], model: str) -> float:
     """From the end of stdin, in the middle of a generation, until every process is gone."""
     pipe = ready(command, model, 1)
-    pipe.send("complete", _completion("Tell me a story", 900))
+    pipe.send("complete", completion("Tell me a story", 900))
     pipe.receive()
     return 1000 * pipe.close()
 

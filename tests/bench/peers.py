@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ PLATFORM_PACKAGE = {"linux": "linux-x64", "darwin": "mac-arm64-metal", "win32": 
 
 
 def tools_folder() -> Path:
-    """Where llama-bench and llama-batched-bench are, or will be."""
+    """Where llama-bench, llama-batched-bench and llama-server are, or will be."""
     return cache.folder() / "bench" / "llama-tools"
 
 
@@ -37,8 +38,9 @@ def node_folder() -> Path:
 
 def prepare() -> None:
     """Build and install what is missing."""
-    if not (tools_folder() / "bin" / _exe("llama-batched-bench")).is_file():
-        _build_tools(tools_folder(), "llama-bench", "llama-batched-bench")
+    tools = ("llama-bench", "llama-batched-bench", "llama-server")
+    if not all((tools_folder() / "bin" / _exe(tool)).is_file() for tool in tools):
+        _build_tools(tools_folder(), *tools)
     if not (node_folder() / "node_modules").is_dir():
         node_folder().mkdir(parents=True, exist_ok=True)
         names = [f"node-llama-cpp@{NODE_LLAMA_CPP}", f"@node-llama-cpp/{PLATFORM_PACKAGE}@{NODE_LLAMA_CPP}"]
@@ -71,6 +73,8 @@ def _build_tools(folder: Path, *targets: str) -> None:
         "-DLLAMA_BUILD_TESTS=OFF",
         "-DLLAMA_BUILD_EXAMPLES=OFF",
         "-DLLAMA_BUILD_UI=OFF",
+        # As in the wheel: beside its clients, llama-server would fall far behind with OpenMP's threads.
+        "-DGGML_OPENMP=OFF",
         # The wheel's own settings, so that both compute with the same instructions.
         f"-DCMAKE_PROJECT_INCLUDE={(HERE / 'llama_tools.cmake').as_posix()}",
     ]
@@ -100,18 +104,26 @@ class Llama:
         folder = Path(os.environ.get("LLAMA_TOOLS", tools_folder()))
         return cls(folder) if (folder / "bin" / _exe("llama-batched-bench")).is_file() else None
 
-    def bench(self, model: str, threads: int, prompt: int, generated: int) -> dict[str, float]:
-        """Tokens a second of `prompt` and `generated`, by llama-bench."""
+    def bench(self, model: str, threads: int, prompts: Iterable[int], generated: int = 0) -> dict[int, float]:
+        """Tokens a second by the length of the prompt, by llama-bench; under 0 those of `generated` tokens."""
         command = [self._bin / _exe("llama-bench"), "-m", model, "-t", str(threads), "-o", "json", "-r", "3"]
-        rows = json.loads(_output([*command, "-p", str(prompt), "-n", str(generated)]))
-        return {("prompt" if row["n_prompt"] else "decode"): row["avg_ts"] for row in rows}
+        command += ["-p", ",".join(map(str, prompts)), "-n", str(generated)]
+        return {row["n_prompt"]: row["avg_ts"] for row in json.loads(_output(command))}
 
-    def batched(self, model: str, threads: int, streams: int, generated: int) -> float:
-        """Tokens a second of all streams together, by llama-batched-bench."""
-        command = [self._bin / _exe("llama-batched-bench"), "-m", model, "-t", str(threads), "-c", "8192"]
-        command += ["-npp", "16", "-ntg", str(generated), "-npl", str(streams), "--output-format", "jsonl"]
-        rows = [json.loads(line) for line in _output(command).splitlines() if line.startswith("{")]
-        return float(rows[-1]["speed_tg"])
+    def batched(self, model: str, threads: int, streams: Iterable[int], generated: int) -> dict[int, float]:
+        """Tokens a second of all streams together by their number, by llama-batched-bench."""
+        command = [self._bin / _exe("llama-batched-bench"), "-m", model, "-t", str(threads), "-c", "16384"]
+        command += ["-npp", "16", "-ntg", str(generated), "-npl", ",".join(map(str, streams))]
+        lines = _output([*command, "--output-format", "jsonl"]).splitlines()
+        rows = [json.loads(line) for line in lines if line.startswith("{")]
+        return {row["pl"]: row["speed_tg"] for row in rows}
+
+
+def find_server() -> Path | None:
+    """llama-server, if it is there: $LLAMA_SERVER, or beside the other tools."""
+    beside = Path(os.environ.get("LLAMA_TOOLS", tools_folder())) / "bin" / _exe("llama-server")
+    program = Path(os.environ.get("LLAMA_SERVER", beside))
+    return program if program.is_file() else None
 
 
 class NodeLlamaCpp:
@@ -126,17 +138,10 @@ class NodeLlamaCpp:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def measure(self, model: str, threads: int, generated: int, prompt: str) -> dict[str, Any]:
-        """One run of node_llama_cpp.mjs: see there for the figures."""
-        command = [
-            "node",
-            HERE / "node_llama_cpp.mjs",
-            self._folder,
-            model,
-            str(threads),
-            str(generated),
-            prompt,
-        ]
+    def measure(self, model: str, threads: int, **task: Any) -> dict[str, Any]:
+        """One run of node_llama_cpp.mjs: see there for the tasks and the figures."""
+        script = HERE / "node_llama_cpp.mjs"
+        command = ["node", script, self._folder, model, str(threads), json.dumps(task)]
         figures: dict[str, Any] = json.loads(_output(command).splitlines()[-1])
         return figures
 

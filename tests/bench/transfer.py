@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 from pipe import Pipe
+from table import Row
 
 REPO, FILE = "bench/Model-GGUF", "Model-Q4_K_M.gguf"
 PLAIN_MB = 512
@@ -34,12 +35,11 @@ SLOW = {"latency_s": 0.02, "bytes_per_second": 20e6, "times": None}
 ROUNDS = 3
 HASH_ROUNDS = 5
 ABORTS = 60
-Rows = list[tuple[str, str, Any, Any, Any]]
 
 
-def rows(command: list[str], say: Callable[[str], None]) -> Rows:
+def rows(command: list[str], say: Callable[[str], None]) -> list[Row]:
     """All figures, as run.py shows them; in place of llama.cpp stands huggingface_hub."""
-    result: Rows = []
+    result: list[Row] = []
     shares: list[float] = []
     peaks: list[float] = []
     for name, size, fault in (
@@ -55,9 +55,9 @@ def rows(command: list[str], say: Callable[[str], None]) -> Rows:
                 mine.append(size / seconds)
                 shares.append(share)
                 peaks.append(peak)
-        result.append((f"download, {name}", "MB/s", statistics.median(mine), statistics.median(theirs), None))
-    result.append(("router's processor time in a download", "%", statistics.median(shares), None, None))
-    result.append(("transfer process, largest", "MB", max(peaks), None, None))
+        result.append(Row(f"download, {name}", "MB/s", statistics.median(mine), statistics.median(theirs)))
+    result.append(Row("router's processor time in a download", "%", statistics.median(shares)))
+    result.append(Row("transfer process, largest", "MB", max(peaks)))
     for name, size, fault in (("loopback", PLAIN_MB, {}), ("the slower line", SLOW_MB, SLOW)):
         say(f"the checksum's share, {name}")
         with hub(size, fault) as env, folder() as into:
@@ -72,15 +72,15 @@ def rows(command: list[str], say: Callable[[str], None]) -> Rows:
         # With all processors at work, what the hash takes of one is missing elsewhere: no order of work helps.
         least = 100 * hash_seconds(size) / (psutil.cpu_count() or 1) / without
         result += [
-            (f"time that the checksum adds, {name}", "%", share, None, None),
-            ("  the hash alone, shared by all processors", "%", least, None, None),
-            ("  processors in use without it", "%", statistics.median(busy), None, None),
+            Row(f"time that the checksum adds, {name}", "%", share),
+            Row("  the hash alone, shared by all processors", "%", least),
+            Row("  processors in use without it", "%", statistics.median(busy)),
         ]
     say("abort of download")
     times = sorted(abort_ms(command))
     for quantile, name in ((0.5, "p50"), (0.99, "p99")):
         value = times[min(int(quantile * len(times)), len(times) - 1)]
-        result.append((f"abort of download, {name} of {len(times)}", "ms", value, None, None))
+        result.append(Row(f"abort of download, {name} of {len(times)}", "ms", value))
     return result
 
 
