@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from sidecar.core import adapters, devices, memory
+from sidecar.core import adapters, devices, mapped, memory
 from sidecar.core.adapters import Adapter, Scales
 from sidecar.core.bindings import lib
 from sidecar.core.sampler_cache import SamplerCache
@@ -73,6 +73,7 @@ class Model:
             return not aborted
 
         options.progress_callback = lib.llama_progress_callback(progressed)
+        own_before = mapped.own_bytes()
         handle = lib.llama_model_load_from_file(os.fsencode(params["path"]), options)
         if aborted:
             if handle:
@@ -80,6 +81,7 @@ class Model:
             raise SidecarError("aborted", "loadModel was aborted")
         if not handle:
             raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
+        mapped.release(part_paths(params["path"]), own_before)
         model = cls(handle, params, handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""

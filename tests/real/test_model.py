@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import jinja2
 import pytest
+from conftest import Start
 from driver import Refused, Sidecar
 
 pytestmark = pytest.mark.real
@@ -51,6 +53,15 @@ def test_a_model_works_with_each_option(real: Sidecar, model_path: str, options:
     context = real.call("createContext", {"modelId": model_id, "contextSize": 256})["contextId"]
     assert count(real, context) == COUNTED
     real.call("unloadModel", {"modelId": model_id})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere pages are not given back")
+def test_the_weights_are_in_memory_once(start: Start, model_path: str) -> None:
+    """Also where the processor wants them in another order than the file's, and llama.cpp makes a copy."""
+    sidecar = start()
+    made = sidecar.call("loadModel", {"path": model_path})
+    beside = 60_000_000  # Python, libraries, the vocabulary
+    assert made["sizeBytes"] < made["memoryBytes"] < 1.1 * made["sizeBytes"] + beside
 
 
 # ---- contexts ----------------------------------------------------------------------------------------
