@@ -184,7 +184,7 @@ def test_a_second_turn_finds_the_first(drafted: Sidecar, make: Make) -> None:
 def test_an_abort_leaves_a_context_that_goes_on(drafted: Sidecar, make: Make) -> None:
     alone, context = make(), make(sequences=2)
     expected = drafted.result(ask(drafted, alone, COUNT, 24, speculation="none"))["text"]
-    for length in (1, 40, 90, 150):
+    for length in (1, 60):
         victim = ask(drafted, context, LISTED, 400)
         other = ask(drafted, context, COUNT, 24)
         drafted.wait_progress(victim, "generate")
@@ -202,7 +202,7 @@ def test_the_end_of_the_context(drafted: Sidecar, make: Make) -> None:
 
 
 def test_a_shifted_context(drafted: Sidecar, make: Make) -> None:
-    plain, result = both(drafted, make, COUNT, 400, 256, contextOverflow="shift")
+    plain, result = both(drafted, make, COUNT, 270, 256, contextOverflow="shift")
     assert result["usage"]["truncatedTokens"] == plain["usage"]["truncatedTokens"] > 100
     assert result["text"] == plain["text"]
 
