@@ -73,9 +73,8 @@ class Context:
         self.threads: int = lib.llama_n_threads(self.handle)
         self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
-        self._pace = Pace(
-            self.threads, lambda threads: lib.llama_set_n_threads(self.handle, threads, threads)
-        )
+        self._pace = Pace(self.threads, self.use_threads)
+        self._is_draft = False
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _options(self, filled: dict[str, Any]) -> Any:
@@ -144,6 +143,17 @@ class Context:
             return 0
         return shared_length(sequence.tokens, tokens)
 
+    def keep_pace_with(self, main: Context) -> None:
+        """Compute in turns with another context, and with as many threads: what one learns counts for both."""
+        self._pace, self._is_draft = main._pace, True
+        self.use_threads(self._pace.threads)
+
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many from now on, and let the draft do so."""
+        lib.llama_set_n_threads(self.handle, threads, threads)
+        if self.draft is not None:
+            self.draft.use_threads(threads)
+
     # ---- the batch -------------------------------------------------------------------------------
 
     def clear_batch(self) -> None:
@@ -172,7 +182,7 @@ class Context:
         begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
         if code == 0:
-            self._pace.note(self.batch.n_tokens, time.monotonic() - begin)
+            self._pace.note(self.batch.n_tokens, time.monotonic() - begin, self._is_draft)
         return code
 
     # ---- the KV cache ----------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class Draft:
         """Make it. Raises SidecarError as Context does."""
         same = {"contextSize": main.size, "sequences": len(main.sequences), "batchSize": main.batch_size}
         self._context = Context(model, {**params, **same}, main.abort_flag)
+        self._context.keep_pace_with(main)
         self._likeliest = _Likeliest()
         self._model = model
         self._tokens = min(model.vocabulary_size, main.model.vocabulary_size)
@@ -59,6 +60,10 @@ class Draft:
         """Give the memory back."""
         self._likeliest.free()
         self._context.free()
+
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many from now on."""
+        self._context.use_threads(threads)
 
     def propose(self, wishes: dict[Generation, int], room: int) -> None:
         """Guess for these requests, up to so many tokens each; evaluate at most `room` tokens in one batch.

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-MAX_TOKENS: Final = 16
+MAX_TOKENS: Final = 31
 """Larger steps are prompts: they have so much to do between two waits that they suffer less."""
 
 LOOK_BACK: Final = 4
@@ -28,7 +28,7 @@ MAX_RETRY_S: Final = 60.0
 
 
 class Pace:
-    """Of one context. `use` sets the number of threads."""
+    """Of one context and its draft's, which compute in turns. `use` sets the number of threads."""
 
     def __init__(
         self, threads: int, use: Callable[[int], None], clock: Callable[[], float] = time.monotonic
@@ -36,28 +36,29 @@ class Pace:
         self._all = self.threads = threads
         self._use = use
         self._clock = clock
-        self._best: dict[int, float] = {}
-        """Shortest step with all threads, in seconds, by the number of its tokens."""
-        self._probed: set[int] = set()
-        """Numbers of tokens for which one step with half the threads has shown what all could do at best."""
+        self._best: dict[tuple[int, bool], float] = {}
+        """Shortest step with all threads, in seconds, by the size of its batch."""
+        self._probed: set[tuple[int, bool]] = set()
+        """Sizes for which one step with half the threads has shown what all could do at best."""
         self._recent: deque[float] = deque(maxlen=LOOK_BACK)
         """How many times the best time the last steps took, as far as fewer threads do not explain it."""
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
 
-    def note(self, tokens: int, seconds: float) -> None:
-        """A step took so long. May change the number of threads for the next."""
+    def note(self, tokens: int, seconds: float, draft: bool = False) -> None:
+        """A step, perhaps the draft's, took so long. May change the number of threads for the next."""
         if self._all == 1 or tokens > MAX_TOKENS:
             return
-        best = self._best.get(tokens, seconds)
+        size = tokens.bit_length(), draft  # guesses make a number of each step, and few steps of each number
+        best = self._best.get(size, seconds)
         if self.threads == self._all:
             best = min(seconds, best * DRIFT)
-        elif tokens not in self._probed:
+        elif size not in self._probed:
             # With half the threads a step takes twice as long, if all of them were ever running.
             best = min(best, seconds * self.threads / self._all)
-            self._probed.add(tokens)
+            self._probed.add(size)
             self._set(self._all)
-        self._best[tokens] = best
+        self._best[size] = best
         self._recent.append(seconds / best * self.threads / self._all)
         trying = self.threads == self._all and self._retry_at > 0
         if trying and self._recent[-1] > SLOW:
@@ -69,7 +70,7 @@ class Pace:
             self._retry_at, self._retry_s = 0.0, FIRST_RETRY_S
         elif self.threads < self._all and self._clock() >= self._retry_at:
             self._set(self._all)
-        elif tokens not in self._probed and len(self._recent) == LOOK_BACK:
+        elif size not in self._probed and len(self._recent) == LOOK_BACK:
             self._set(self._all // 2)
 
     def _is_slow(self) -> bool:

@@ -98,3 +98,22 @@ def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
     alone.stuck_above = 0
     alone.step(50)
     assert alone.used == []
+
+
+def test_what_the_draft_finds_out_counts_for_both() -> None:
+    run = Run(2)
+    for _ in range(20):
+        run.step(tokens=5)
+        run.pace.note(1, QUICK / 10 * 2 / run.pace.threads, draft=True)
+    assert run.pace.threads == 2
+    for _ in range(LOOK_BACK):
+        run.pace.note(1, QUICK, draft=True)  # quick for the model, slow for its draft
+    assert run.pace.threads == 1
+
+
+def test_steps_of_nearly_as_many_tokens_are_compared() -> None:
+    run = Run(2)
+    run.step(20, tokens=9)
+    for tokens in (8, 11, 13, 15):
+        run.pace.note(tokens, STUCK)
+    assert run.pace.threads == 1
