@@ -47,11 +47,11 @@ def test(arguments: Sequence[str]) -> bool:
     pytest: list[str | Path] = [VENV_PYTHON, "-m", "pytest"]
     if arguments:
         return _all_well({"pytest": call([*pytest, *arguments]) == 0})
-    # Most tests wait for other processes; those that decode all the time want the processors for themselves.
+    # Most tests wait for other processes; those that decode want the processors for themselves.
     return _all_well(
         {
-            "pytest": call([*pytest, "tests", "--ignore=tests/real", *AT_ONCE]) == 0,
-            "pytest tests/real": call([*pytest, "tests/real"]) == 0,
+            "pytest": call([*pytest, "-m", "not real", *AT_ONCE]) == 0,
+            "pytest, real models": call([*pytest, "-m", "real"]) == 0,
             "npm test": node.test("test"),
         }
     )

@@ -28,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and "model_path" in item.fixturenames:
+            item.add_marker(pytest.mark.real)
+
+
 @pytest.fixture(scope="session")
 def program(request: pytest.FixtureRequest) -> list[str]:
     """The command line of the program under test."""

@@ -209,7 +209,9 @@ class Router:
         self.writer.nudge()
         process.send(notification("$/cancelRequest", {"id": request.id}))
         alone = request.method in ("loadModel", "init") or process.role == "transfer"
-        self._give_grace(request, process, grace_s or (LOAD_GRACE_S if alone else WORK_GRACE_S))
+        tidies = request.params.get("keepPartial") is False  # it has files to delete first
+        soon = alone and not tidies
+        self._give_grace(request, process, grace_s or (LOAD_GRACE_S if soon else WORK_GRACE_S))
 
     def _give_grace(self, request: Request, process: WorkerProcess, grace_s: float) -> None:
         timer = threading.Timer(grace_s, self._grace_is_over, (request, process, grace_s))
