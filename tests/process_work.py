@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from driver import Message, Sidecar
@@ -18,6 +20,21 @@ def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
     """Load model-1 and make context-1."""
     sidecar.call("loadModel", {"path": model_path})
     sidecar.call("createContext", {"modelId": "model-1", "contextSize": 2048, **context})
+
+
+@contextmanager
+def made_contexts(sidecar: Sidecar, **always: Any) -> Iterator[Callable[..., str]]:
+    """Yields what makes contexts of model-1 and returns their ids; they are disposed of at the end."""
+    made: list[str] = []
+
+    def make(**params: Any) -> str:
+        asked = {"modelId": "model-1", **always, **params}
+        made.append(sidecar.call("createContext", asked)["contextId"])
+        return made[-1]
+
+    yield make
+    for context_id in made:
+        sidecar.call("disposeContext", {"contextId": context_id})
 
 
 def count(sidecar: Sidecar, context_id: str = "context-1") -> str:

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 35b644cd0cc33a33)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 3d6c0f0f2f827bca)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -1309,7 +1309,7 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
-   * Guess the next tokens and evaluate them in one step; the text is the same and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code). `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
+   * Guess the next tokens and evaluate them in one step; the text is the same (where two tokens are as likely, rounding may prefer the other) and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code). `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
    */
   speculation?: "none" | "lookup" | "draft";
   /**

@@ -2,7 +2,8 @@
 
 Several tokens cost one step hardly more than one does, since the weights are read once. So guesses are
 evaluated together with the last token, and those that the sampler would have chosen are kept. The text is
-the same. Who guesses is a source: what was said before (lookup.py), or a draft model (draft.py).
+the same, but that llama.cpp rounds larger batches otherwise: of two tokens that are as likely, the other one
+may come. Who guesses is a source: what was said before (lookup.py), or a draft model (draft.py).
 """
 
 from __future__ import annotations

@@ -10,13 +10,17 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from typing import Final
 
 from sidecar.message_handler.errors import SidecarError
 
 ANSWER_S: Final = 3.0
-"""How long a server may take to be found, to take the connection and to answer."""
+"""How long a server may take to take the connection, and to answer."""
+
+MOST_S: Final = 3.5
+"""How long all of it may take: a name server, and one that answers in drops, may need longer."""
 
 PROTOCOL: Final = (7, 0)
 """RPC_PROTO_MAJOR_VERSION and the highest minor that llama.cpp's client takes (ggml-rpc.h)."""
@@ -29,7 +33,7 @@ BUSY: Final = "it is busy with another client: a server serves one model at a ti
 
 
 def unavailable(endpoints: Iterable[str]) -> dict[str, str]:
-    """Those of "host:port" that cannot be used, with the reason. Asks all at once; takes ANSWER_S at most."""
+    """Those of "host:port" that cannot be used, with the reason. Asks all at once; takes MOST_S at most."""
     found: dict[str, str | None] = {}
 
     def ask(endpoint: str) -> None:
@@ -39,9 +43,10 @@ def unavailable(endpoints: Iterable[str]) -> dict[str, str]:
     threads = [threading.Thread(target=ask, args=(endpoint,), daemon=True) for endpoint in asked]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + MOST_S
     for thread in threads:
-        thread.join(ANSWER_S + 0.5)  # a name server may take longer than a connection
-    reasons = {e: found.get(e, "its name is not found in time") for e in asked}
+        thread.join(max(0.0, deadline - time.monotonic()))
+    reasons = {e: found.get(e, "it does not answer in time") for e in asked}
     return {endpoint: reason for endpoint, reason in reasons.items() if reason is not None}
 
 

@@ -222,9 +222,8 @@ class Router:
         with self.lock:
             if not self.ledger.is_open(request):
                 return
-            may_wait = (
-                grace_s == LOAD_GRACE_S or not process.ready
-            )  # one that still starts cannot have seen it
+            # An engine that still starts cannot have seen it.
+            may_wait = grace_s == LOAD_GRACE_S or not process.ready
             if may_wait and self._has_bystanders(request, process):
                 self._give_grace(request, process, WORK_GRACE_S)
                 return

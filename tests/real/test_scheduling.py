@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from driver import Refused, Sidecar
+from process_work import made_contexts
 
 pytestmark = pytest.mark.real
 
@@ -22,15 +23,8 @@ GREEDY = {"temperature": 0, "ignoreEos": True}
 @pytest.fixture
 def contexts(real: Sidecar) -> Iterator[Any]:
     """Makes contexts that a test has for itself."""
-    made = []
-
-    def make(**params: Any) -> str:
-        made.append(real.call("createContext", {"modelId": "model-1", **params})["contextId"])
-        return str(made[-1])
-
-    yield make
-    for context_id in made:
-        real.call("disposeContext", {"contextId": context_id})
+    with made_contexts(real) as make:
+        yield make
 
 
 def start(real: Sidecar, context_id: str, prompt: str, tokens: int, **params: Any) -> Any:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from conftest import MODEL, Start
 from driver import Refused, Sidecar
+from process_work import made_contexts
 
 from models import GEMMA3
 
@@ -56,16 +57,8 @@ def drafted(
 @pytest.fixture
 def make(drafted: Sidecar) -> Iterator[Make]:
     """Makes contexts that a test has for itself."""
-    made = []
-
-    def make_one(**params: Any) -> str:
-        params = {"modelId": "model-1", "contextSize": 512, **params}
-        made.append(drafted.call("createContext", params)["contextId"])
-        return str(made[-1])
-
-    yield make_one
-    for context_id in made:
-        drafted.call("disposeContext", {"contextId": context_id})
+    with made_contexts(drafted, contextSize=512) as make_one:
+        yield make_one
 
 
 def ask(sidecar: Sidecar, context_id: str, prompt: str, tokens: int, **params: Any) -> Any:
