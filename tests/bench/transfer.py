@@ -6,7 +6,6 @@ As a script it is one of its own children: `serve MB FAULT` is the hub, `hf FOLD
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -61,21 +60,12 @@ def rows(command: list[str], say: Callable[[str], None]) -> list[Row]:
     for name, size, fault in (("loopback", PLAIN_MB, {}), ("the slower line", SLOW_MB, SLOW)):
         say(f"the checksum's share, {name}")
         with hub(size, fault) as env, folder() as into:
-            hashed, plain, busy = [], [], []
+            hashed, plain = [], []
             for round_ in range(HASH_ROUNDS):
-                psutil.cpu_percent()
                 plain.append(child(env, "bytes", into / f"plain-{round_}", "plain"))
-                busy.append(psutil.cpu_percent())
                 hashed.append(child(env, "bytes", into / f"hash-{round_}", "hash"))
-        without = statistics.median(plain)
-        share = 100 * (statistics.median(hashed) / without - 1)
-        # With all processors at work, what the hash takes of one is missing elsewhere: no order of work helps.
-        least = 100 * hash_seconds(size) / (psutil.cpu_count() or 1) / without
-        result += [
-            Row(f"time that the checksum adds, {name}", "%", share),
-            Row("  the hash alone, shared by all processors", "%", least),
-            Row("  processors in use without it", "%", statistics.median(busy)),
-        ]
+        share = 100 * (statistics.median(hashed) / statistics.median(plain) - 1)
+        result.append(Row(f"time that the checksum adds, {name}", "%", share))
     say("abort of download")
     times = sorted(abort_ms(command))
     for quantile, name in ((0.5, "p50"), (0.99, "p99")):
@@ -168,15 +158,6 @@ def abort_ms(command: list[str]) -> list[float]:
                 pipe.call("deleteModel", {"path": found["result"]["path"], "modelsDirectory": str(into)})
         pipe.close()
     return times
-
-
-def hash_seconds(size: int) -> float:
-    """Processor time of hashing `size` million bytes that are in the cache."""
-    digest, block = hashlib.sha256(), bytes(1_000_000)
-    begin = time.process_time()
-    for _ in range(size):
-        digest.update(block)
-    return time.process_time() - begin
 
 
 # ---- the children ------------------------------------------------------------------------------------
