@@ -1,10 +1,11 @@
-// Measures node-llama-cpp: node node_llama_cpp.mjs FOLDER MODEL THREADS TASK. Prints one line of JSON.
-// TASK is JSON: what to measure, each as the sidecar is, with the same prompts and token counts, by this process's clock.
+// Measures node-llama-cpp: node node_llama_cpp.mjs FOLDER MODEL THREADS, a task on stdin. Prints one line of JSON.
+// The task is JSON: what to measure, each as the sidecar is, with the same prompts and token counts, by this process's clock.
+import {readFileSync} from "node:fs";
 import {pathToFileURL} from "node:url";
 import {join, resolve} from "node:path";
 
-const [folder, modelPath, threadCount, taskText] = process.argv.slice(2);
-const task = JSON.parse(taskText), threads = Number(threadCount);
+const [folder, modelPath, threadCount] = process.argv.slice(2);
+const task = JSON.parse(readFileSync(0, "utf8")), threads = Number(threadCount);
 const started = performance.now();
 const entry = join(resolve(folder), "node_modules", "node-llama-cpp", "dist", "index.js");
 const {getLlama, InputLookupTokenPredictor, LlamaChatSession, LlamaCompletion} = await import(pathToFileURL(entry).href);

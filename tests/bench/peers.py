@@ -141,13 +141,14 @@ class NodeLlamaCpp:
     def measure(self, model: str, threads: int, **task: Any) -> dict[str, Any]:
         """One run of node_llama_cpp.mjs: see there for the tasks and the figures."""
         script = HERE / "node_llama_cpp.mjs"
-        command = ["node", script, self._folder, model, str(threads), json.dumps(task)]
-        figures: dict[str, Any] = json.loads(_output(command).splitlines()[-1])
+        command = ["node", script, self._folder, model, str(threads)]
+        figures: dict[str, Any] = json.loads(_output(command, json.dumps(task)).splitlines()[-1])
         return figures
 
 
-def _output(command: list[Any]) -> str:
-    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=900)
+def _output(command: list[Any], said: str = "") -> str:
+    words = [str(part) for part in command]
+    run = subprocess.run(words, input=said, capture_output=True, text=True, timeout=900)
     if run.returncode != 0:
         raise RuntimeError(f"{Path(command[0]).name} ended with {run.returncode}: {run.stderr[-500:]}")
     return run.stdout
