@@ -67,12 +67,13 @@ class Engine:
     def _import_llama(self) -> None:
         """Load llama.cpp; a failure is the router's to tell."""
         try:
-            from sidecar.core import bindings, loading, methods, plugins
+            from sidecar.core import bindings, loading, methods, plugins, time_slice
             from sidecar.core.jobs import Jobs
             from sidecar.core.scheduler import Scheduler
 
             self.cpu_variant = bindings.start(self.llama_log, self._fault)
             self.notes = plugins.load()
+            time_slice.shorten()  # before there are threads that would not have it
         except Exception as error:
             log.log_exception("llama.cpp cannot be loaded", error)
             self._fault(f"{type(error).__name__}: {error}")
