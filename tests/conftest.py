@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="source",
         help="which program the process, transcript and real-model tests run",
     )
+
+
+def pytest_configure() -> None:
+    """Give each worker of pytest-xdist processors of its own, if there are enough; its children inherit them."""
+    if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
+        worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        processors = sorted(os.sched_getaffinity(0))
+        if workers <= len(processors):
+            os.sched_setaffinity(0, processors[worker::workers])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
