@@ -3,6 +3,7 @@
 import { type Call, Connection, tell, type Transport } from "./calls.js";
 import { SidecarError } from "./errors.js";
 import type { Info } from "./generated.js";
+import { unpackingFailure } from "./unpacking.js";
 
 /** A program that was started. */
 export interface Peer {
@@ -176,7 +177,11 @@ export class Supervisor {
 function notStarted(error: unknown): SidecarError {
   if (error instanceof SidecarError && error.kind !== "exited") return error;
   const { message, data } = error instanceof SidecarError ? error : { message: String(error), data: {} };
-  return new SidecarError("startFailed", message, { data: { ...data, retryable: false }, cause: error });
+  const unpacking = unpackingFailure(message);
+  return new SidecarError("startFailed", unpacking ? `${unpacking.message} ${message}` : message, {
+    data: { ...data, ...(unpacking && { remedy: unpacking.remedy }), retryable: false },
+    cause: error,
+  });
 }
 
 /** Whether a timer keeps Node's process alive; a browser has no such notion. */

@@ -149,6 +149,25 @@ test("a program that ends at once tells why", TIMEOUT, async (t) => {
   await assert.rejects(getLlama({ program: [process.execPath, "-e", "console.log('hello')"] }), /status 0.*hello/s);
 });
 
+test("a program that could not unpack itself is explained", TIMEOUT, async (t) => {
+  // What the boot loader says; tests/process/test_frozen.py gets the first two from the real one.
+  const said = {
+    noexec: "[PYI-9:ERROR] Failed to load Python shared library 'x': failed to map segment from shared object",
+    full: "[PYI-9:ERROR] Failed to extract libllama.so: failed to write data chunk!",
+    "may not be written to": "[PYI-9:ERROR] Could not create temporary directory!",
+  };
+  for (const [reason, words] of Object.entries(said)) {
+    const failing = script(t, `console.error(${JSON.stringify(words)}); process.exit(255);`);
+    await assert.rejects(getLlama({ program: failing }), (error) => {
+      assert.equal(error.kind, "startFailed");
+      assert.match(error.message, new RegExp(`^The temporary folder.*${reason}.*TMPDIR.*status 255`, "s"));
+      assert.ok(error.message.includes(words));
+      assert.match(error.data.remedy, /TMPDIR/);
+      return true;
+    });
+  }
+});
+
 test("the start can be aborted", TIMEOUT, async (t) => {
   const mute = script(t, "onRequest(() => {});");
   const controller = new AbortController();

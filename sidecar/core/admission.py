@@ -1,8 +1,9 @@
 """Who waits for a sequence of a context, who gets one, and which.
 
 Interactive requests come before background ones, and take a sequence from one of those if none is free.
-A request gets the sequence whose cache shares most of its prompt; if another one, free or not, holds more
-of it, that is copied. One whose prompt is being evaluated for somebody else this moment waits for it.
+A request gets the sequence whose cache shares most of its prompt, or, if none shares more than a few tokens,
+the one that was not used for longest; if another one, free or not, holds more of it, that is copied. One
+whose prompt is being evaluated for somebody else this moment waits for it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 MIN_COPIED_TOKENS: Final = 64
 """A common prefix that is shorter than this by so much is evaluated rather than copied: a copy moves the
 whole sequence, which took as long as evaluating 10 to 60 tokens."""
+
+MIN_DECIDING_TOKENS: Final = 16
+"""A common prefix of fewer tokens than this, and than half of the prompt, does not decide which sequence a request
+gets. It would spread requests over the sequences, and llama.cpp computes only neighbours together
+(llama_batch_allocr::split_equal): it reads all weights once for each group of them. Those that were given back
+together are taken again together."""
 
 
 class Queue:
@@ -72,13 +79,18 @@ class Queue:
         tokens, scales, context = generation.tokens, generation.scales, self._context
         # The last token is always evaluated: its logits give the next one.
         most = len(tokens) - 1
-        best = max(free, key=lambda s: (context.reusable(s, tokens, scales), -s.last_used))
+        best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
         donor = max(context.sequences, key=lambda s: context.reusable(s, tokens, scales))
         own = min(context.reusable(best, tokens, scales), most)
         offered = min(context.reusable(donor, tokens, scales), most)
         if offered >= own + MIN_COPIED_TOKENS and context.can_copy(donor, offered):
             own = context.copy_prefix(donor, best, offered)
         generation.admit(best, context.keep_prefix(best, own))
+
+    def _deciding(self, sequence: Sequence, generation: Generation) -> int:
+        """The common prefix, if it is long enough to decide."""
+        shared = self._context.reusable(sequence, generation.tokens, generation.scales)
+        return shared if shared >= min(MIN_DECIDING_TOKENS, len(generation.tokens) // 2) else 0
 
     def _comes_from_another(self, generation: Generation) -> bool:
         """Whether somebody's prompt that is being evaluated begins as this one does, and is not yet that far."""
