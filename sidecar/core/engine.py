@@ -73,7 +73,7 @@ class Engine:
 
             self.cpu_variant = bindings.start(self.llama_log, self._fault)
             self.notes = plugins.load()
-            time_slice.shorten()  # before there are threads that would not have it
+            time_slice.shorten()  # before the threads that compute are started: they inherit it
         except Exception as error:
             log.log_exception("llama.cpp cannot be loaded", error)
             self._fault(f"{type(error).__name__}: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 import sys
 from typing import Final
@@ -19,17 +18,17 @@ SCHED_ATTR: Final = "IIQiIQQQ"
 
 
 def shorten() -> bool:
-    """Let this thread, and those that it starts, be preempted after SLICE_NS. Whether the system was asked.
+    """Let this thread, and those that it starts, be preempted after SLICE_NS. Whether the system was asked and agreed.
 
     With a compute thread on each processor, whoever wakes there (our router, the app's window) waits for the
     rest of the running thread's slice: `cat` takes 5 ms to answer at the 99th percentile. Linux 6.12 and newer
     take a slice for a thread from sched_setattr(2); older ones ignore it, and other systems raise the priority
     of what wakes by themselves.
     """
-    if sys.platform != "linux" or platform.machine() not in SCHED_SETATTR:
+    if sys.platform != "linux" or os.uname().machine not in SCHED_SETATTR:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     size = struct.calcsize(SCHED_ATTR)
     attributes = struct.pack(SCHED_ATTR, size, 0, SCHED_FLAG_KEEP_POLICY, nice, 0, SLICE_NS, 0, 0)
-    status = ctypes.CDLL(None).syscall(SCHED_SETATTR[platform.machine()], 0, attributes, 0)
+    status = ctypes.CDLL(None).syscall(SCHED_SETATTR[os.uname().machine], 0, attributes, 0)
     return bool(status == 0)

@@ -7,9 +7,12 @@ import time
 
 import psutil
 import pytest
+import time_slices
 from conftest import Start
 from driver import Refused
 from process_work import COUNTED, assert_aborted, count, load, send_endless
+
+from sidecar.core.time_slice import SLICE_NS
 
 pytestmark = pytest.mark.process
 
@@ -159,3 +162,16 @@ def test_model_ids_count_on_and_status_tells_the_truth(start: Start, model_path:
     assert {process["pid"] for process in status["processes"]} <= set(family)
     measured = sum(family[process["pid"]] for process in status["processes"])
     assert status["memoryBytes"] == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.skipif(not time_slices.CAN_BE_READ or not time_slices.can_be_set(), reason="Linux 6.12 or newer")
+def test_the_threads_that_compute_have_a_short_time_slice(start: Start, model_path: str) -> None:
+    sidecar = start()
+    load(sidecar, model_path)
+    send_endless(sidecar)
+    engine = psutil.Process(sidecar.engines()["model-1"])
+    deadline = time.monotonic() + 60
+    while not (busy := [t.id for t in engine.threads() if t.user_time > 0.2]):
+        assert time.monotonic() < deadline
+        sidecar.receive()
+    assert {time_slices.of_thread(thread).ns for thread in busy} == {SLICE_NS}
