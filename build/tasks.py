@@ -24,6 +24,17 @@ DECODING: Final = ("-m", "real", *TWO_HALVES)
 """The same for those that decode. On Linux half of the processors decode for one and half for the other: two
 threads for one small model are not twice as fast as one. Elsewhere a process cannot be kept to its half."""
 
+HALVES: Final = {"pytest": WAITING, "pytest, real models": DECODING}
+
+OF_A_PROGRAM: Final = (
+    "tests/test_transcripts.py",
+    "tests/contract/test_command_line.py",
+    "tests/models/test_hub.py",
+    "tests/process",
+    "tests/real",
+)
+"""What a frozen program must pass as its source does: the contract, its processes, the models, each library in it."""
+
 
 class Task(NamedTuple):
     """What `dev.py NAME ARGUMENTS` does; returns whether that went well."""
@@ -47,15 +58,19 @@ def demo(arguments: Sequence[str]) -> bool:
 
 
 def test(arguments: Sequence[str]) -> bool:
-    """Runs pytest, and the npm package's tests too unless the arguments pick some of pytest's."""
+    """Runs all tests, of pytest and of the npm package; with `--runtime=…` those of that program; else pytest."""
     provision.everything()
     pytest: list[str | Path] = [VENV_PYTHON, "-m", "pytest"]
+    if len(arguments) == 1 and arguments[0].startswith("--runtime="):
+        ran = {
+            name: call([*pytest, *OF_A_PROGRAM, *arguments, *which]) == 0 for name, which in HALVES.items()
+        }
+        return _all_well(ran)
     if arguments:
         return _all_well({"pytest": call([*pytest, *arguments]) == 0})
     return _all_well(
         {
-            "pytest": call([*pytest, *WAITING]) == 0,
-            "pytest, real models": call([*pytest, *DECODING]) == 0,
+            **{name: call([*pytest, *which]) == 0 for name, which in HALVES.items()},
             "npm test": node.test("test"),
         }
     )
