@@ -14,6 +14,7 @@ from pathlib import Path
 
 import engine
 import growth
+import npm_client
 import ours
 import peers  # puts build/ on the path
 import plot
@@ -32,7 +33,9 @@ ROUNDS = 5
 REPEATS = 3
 """Readings of ours a round, after one that only warms up; their mean counts, as llama-bench does it."""
 
-GROUPS = ("speed", "growth", "engine", "latency", "transfer")
+GROUPS = ("speed", "growth", "engine", "latency", "client", "transfer")
+OTHERS = {"transfer": "hf_hub", "client": "bare pipe"}
+"""Group → who stands in the place of llama.cpp's tools."""
 
 
 def main() -> int:
@@ -58,9 +61,9 @@ def main() -> int:
         elif group == "transfer":
             found = transfer.rows(command, say)
         else:
-            measure = {"speed": speed, "engine": engine.rows, "latency": latency}[group]
-            found = measure(command, str(MODEL), say)
-        show(found, *(["hf_hub"] if group == "transfer" else []))
+            measures = {"speed": speed, "engine": engine.rows, "latency": latency, "client": npm_client.rows}
+            found = measures[group](command, str(MODEL), say)
+        show(found, *([OTHERS[group]] if group in OTHERS else []))
         rows += found
     if options.json:
         options.json.write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
