@@ -41,6 +41,10 @@ STOP_TIMEOUT_S: Final = 0.3
 """How long it may take to stop when it is told to."""
 
 
+class Given(list[Any]):
+    """A list that came from outside, which a template may not change; those that it made itself it may."""
+
+
 class Template:
     """A compiled template. `facts` keeps what was found out about it by rendering."""
 
@@ -51,7 +55,7 @@ class Template:
 
     def generate(self, variables: dict[str, Any]) -> Iterator[str]:
         """Render, a piece after the other."""
-        pieces: Iterator[str] = self._compiled.generate(**variables)
+        pieces: Iterator[str] = self._compiled.generate(**_given(variables))
         return pieces
 
 
@@ -102,6 +106,7 @@ class _Run:
         preload()  # an import must not be stopped half-way
         memory = psutil.Process().memory_info
         limit = memory().rss + MAX_MEMORY_BYTES
+        before = job.stop
         deadline = time.monotonic() + MAX_RENDER_S
         stopped = ""
         with _address_space_limited(memory().vms + 2 * MAX_MEMORY_BYTES):
@@ -115,7 +120,7 @@ class _Run:
                     stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"
             if self._thread.is_alive():
                 self._end()
-        job.interruptible(None)
+        job.interruptible(before)
         job.check()
         if stopped:
             raise _failed(stopped)
@@ -198,6 +203,10 @@ def _environment() -> Any:
     class Environment(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset({"*", "**"})
 
+        def is_safe_attribute(self, owner: Any, name: str, value: Any) -> bool:
+            its_own = type(owner) is list and name in ("append", "pop")
+            return its_own or super().is_safe_attribute(owner, name, value)
+
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             sizes = [len(side) if hasattr(side, "__len__") else side for side in (left, right)]
             if operator == "**" and max(map(abs, sizes)) > 64:
@@ -216,6 +225,13 @@ def _environment() -> Any:
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = time.strftime
     return environment
+
+
+def _given(value: Any) -> Any:
+    """The same with all lists marked."""
+    if isinstance(value, dict):
+        return {key: _given(member) for key, member in value.items()}
+    return Given(map(_given, value)) if isinstance(value, list) else value
 
 
 def _raise_exception(message: str) -> None:

@@ -42,6 +42,7 @@ LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% end
         ("{{ 1 / 0 }}", "division"),
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ 'x' * 10**9 }}", "too large"),
+        ("{% set _ = messages.append(messages[0]) %}", "unsafe"),
     ],
 )
 def test_a_template_that_fails_is_told_with_its_cause(

@@ -22,8 +22,6 @@ DIFFERENT: dict[str, tuple[set[str], str]] = {
         "llama-server takes it for one that cannot think",
     ),
     "CohereForAI-c4ai-command-r-plus-tool_use": (TOOLS, "wants a description of every parameter"),
-    "Kimi-K2-Instruct": ({"tool answer", "tool history"}, "appends to a list, which the sandbox forbids"),
-    "Kimi-K2-Thinking": ({"tool answer", "tool history"}, "appends to a list, which the sandbox forbids"),
     "LFM2.5-8B-A1B": ({"parts", "system parts", "thought"}, "llama-server joins parts before it"),
     "StepFun3.5-Flash": ({"turns"}, "llama-server strips this family's messages"),
     "fireworks-ai-llama-3-firefunction-v2": (set(CASES), "wants a variable of its own service"),
