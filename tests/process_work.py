@@ -9,6 +9,8 @@ from typing import Any
 
 from driver import Message, Sidecar
 
+from sidecar.core.step import PROMPT_CHUNK_BESIDE_STREAMS as PIECE
+
 ABORTED = -32800
 
 COUNT = "1, 2, 3, 4, 5,"
@@ -55,6 +57,22 @@ def send_long_prompt(sidecar: Sidecar, context_id: str = "context-1", **params: 
     first = random.randint(0, 10**6)
     prompt = " ".join(f"Item {first + number} costs {number} dollars." for number in range(120))
     return sidecar.send("complete", {"contextId": context_id, "prompt": prompt, "maxTokens": 4, **params})
+
+
+def assert_not_held_up(sidecar: Sidecar, stream: Any, long: Any) -> None:
+    """While the prompt of `long` is evaluated, a piece of it at a time, the stream gets its tokens in between."""
+    sidecar.response(long)
+    told = [m["params"] for m in sidecar.messages if m.get("method") == "progress"]
+    at = [i for i, p in enumerate(told) if p["requestId"] == long and p["progressType"] == "prompt"]
+    pieces = (told[at[-1]]["processedTokens"] - told[at[0]]["processedTokens"]) / PIECE
+    said = [
+        p["completionTokens"] for p in told[: at[-1]] if p["requestId"] == stream and "completionTokens" in p
+    ]
+    before = [
+        p["completionTokens"] for p in told[: at[0]] if p["requestId"] == stream and "completionTokens" in p
+    ]
+    assert pieces > 8
+    assert said[-1] - before[-1] >= pieces / 2, "the stream stood still while the prompt was evaluated"
 
 
 def assert_aborted(sidecar: Sidecar, request_id: Any) -> Message:

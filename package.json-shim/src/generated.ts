@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 3d6c0f0f2f827bca)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a99c18e430c2a494)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -199,6 +199,14 @@ export type FinishReason = "stop" | "toolCalls" | "length" | "contextFull";
  */
 export type Logprobs = ChosenToken[];
 /**
+ * `interactive` texts come first; the next `background` text waits until none of them is left.
+ */
+export type TextsPriority = "interactive" | "background";
+/**
+ * Answer with the error `timedOut` if it takes longer, waiting included. Default: no limit.
+ */
+export type TextsTimeout = number;
+/**
  * As a list of numbers, or their bytes in base64.
  */
 export type Vector = number[] | string;
@@ -308,6 +316,8 @@ export interface TypeMap {
   InfillResult: InfillResult;
   Text: Text;
   EmbedParams: EmbedParams;
+  TextsPriority: TextsPriority;
+  TextsTimeout: TextsTimeout;
   Vector: Vector;
   EmbedResult: EmbedResult;
   EmbedTimings: EmbedTimings;
@@ -1570,6 +1580,8 @@ export interface EmbedParams {
    * @default "float"
    */
   encodingFormat?: "float" | "base64";
+  priority?: TextsPriority;
+  timeoutMs?: TextsTimeout;
 }
 export interface EmbedResult {
   /**
@@ -1605,6 +1617,8 @@ export interface RerankParams {
    * Return only so many of the best. Default: all.
    */
   topN?: number;
+  priority?: TextsPriority;
+  timeoutMs?: TextsTimeout;
 }
 export interface RerankResult {
   /**

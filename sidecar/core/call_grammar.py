@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Final
 
+from sidecar.core.grammar import Grammar, of_schema
 from sidecar.core.tools import CallForm, Tools
 
 _SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')
 """A literal or a class, which stay as they are, or the name of a rule."""
 
 
-def call_grammar(form: CallForm, tools: Tools) -> str:
-    """GBNF whose root is one call of one of the tools that are to be called.
+def call_grammar(form: CallForm, tools: Tools) -> Grammar:
+    """A grammar whose root is one call of one of the tools that are to be called.
 
-    Raises SidecarError `invalidParams` if the parameters of one cannot be put into a grammar.
+    Raises SidecarError: `unsupportedSchema`, `unsatisfiableSchema`, of the parameters of one.
     """
     choices, rules = [], []
     for index, name in enumerate(tools.forced):
-        try:
-            grammar = _grammar_of(tools.schemas[name])
-        except Exception as error:
-            raise tools.unmet(name, str(error) or type(error).__name__) from None
-        rules.append(_renamed(grammar, f"tool{index}-"))
+        of_arguments = of_schema(tools.schemas[name], tools.pointer(name)).text
+        rules.append(_renamed(of_arguments, f"tool{index}-"))
         before, after = _around(form, name)
         choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
-    return "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
-
-
-def _grammar_of(schema: dict[str, Any]) -> str:
-    """The grammar of a schema's values."""
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-    grammar: str = json_schema_to_gbnf(json.dumps(schema))
-    return grammar
+    text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
+    return Grammar(text, speaks_of_tokens=True, pointer="/tools")
 
 
 def _renamed(grammar: str, prefix: str) -> str:

@@ -104,11 +104,15 @@ class EmbeddingContext(Context):
         """Whether a request has a text in the batch of the moment."""
         return any(text.request is request for _, text in self._in_batch)
 
-    def drop_cancelled(self) -> None:
-        """Abort the requests that were cancelled; no batch may be computed meanwhile."""
+    def drop_ended(self, now: float) -> None:
+        """Abort the requests that were cancelled, and those whose time is up; no batch may be computed meanwhile."""
         for request in self.requests:
-            if request.job.cancelled and not request.ended:
+            if request.ended:
+                continue
+            if request.job.cancelled:
                 request.abort()
+            elif request.deadline is not None and now > request.deadline:
+                request.expire()
         self._forget_ended()
 
     def abort_all(self) -> None:
@@ -139,7 +143,7 @@ class EmbeddingContext(Context):
         ):
             self._add(place, text, room)
         free = [place for place, text in enumerate(self._texts) if text is None]
-        for request, index in _in_turns(self.requests):
+        for request, index in _in_order(self.requests):
             if not free or self.batch.n_tokens >= room:
                 break
             text = Text(request, index, request.texts[index])
@@ -227,6 +231,12 @@ class EmbeddingContext(Context):
         vector = array("f")
         vector.frombytes(ctypes.string_at(address, self.dimensions * vector.itemsize))
         return vector
+
+
+def _in_order(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:
+    """The texts that were not begun, those in the background last."""
+    for background in (False, True):
+        yield from _in_turns([request for request in requests if request.background == background])
 
 
 def _in_turns(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:

@@ -144,6 +144,8 @@ class Engine:
                 self._serve(item)
 
     def _serve(self, job: Any) -> None:
+        if job.method in self._methods.LEAVE_NOTHING:
+            job.interruptible(job.abort)
         try:
             result = self._methods.HANDLERS[job.method](self, job)
         except Exception as error:

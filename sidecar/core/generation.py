@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sidecar.core.adapters import scales_of
 from sidecar.core.context import Context, Sequence
+from sidecar.core.grammar import Grammar
 from sidecar.core.jobs import Job
 from sidecar.core.overflow import KEPT_AT_SHIFT
 from sidecar.core.reply import Delta, Reply, Text
@@ -36,8 +37,8 @@ class Steering(NamedTuple):
     """Tokens that thoughts may take."""
     thought_end: tuple[int, ...] = ()
     """The tokens that end a thought."""
-    grammar: str | None = None
-    """GBNF of the answer, which begins when no thought goes on."""
+    grammar: Grammar | None = None
+    """That of a call that must be made, instead of one that the params ask for."""
 
 
 class Generation:
@@ -55,7 +56,7 @@ class Generation:
     ) -> None:
         """`truncated`: tokens that were cut out of the prompt.
 
-        Raises SidecarError `invalidParams` if the grammar does not parse.
+        Raises SidecarError: what Sampler does.
         """
         params = job.params
         stop = params.get("stop", [])
@@ -84,7 +85,7 @@ class Generation:
         """Where in the batch the logits of its next token are; behind them those of the guesses'."""
         self.speculation = speculation_of(context, params)
         self._guesses: list[int] = []
-        self.sampler = Sampler(context.model, params, prompt)
+        self.sampler = Sampler(context.model, params, prompt, steering.grammar)
         self._output = output
         self._steering = steering
         self._thought_tokens = 0
@@ -97,11 +98,6 @@ class Generation:
         self._writer = writer
         self._prompt_progress = Progress(writer, job.id, "prompt")
         self._admitted = self._first_at = self._last_at = 0.0
-        if steering.grammar is not None and not self.sampler.prepare_grammar(context.model, steering.grammar):
-            self.sampler.free()
-            raise SidecarError(
-                "invalidParams", "/tools: llama.cpp takes no grammar of this size", pointer="/tools"
-            )
         self._steer()
 
     # ---- life ------------------------------------------------------------------------------------
@@ -168,16 +164,20 @@ class Generation:
 
     def _next_token(self, index: int) -> int:
         if not self._forced:
-            return self.sampler.sample(self.context, index)
+            token = self.sampler.sample(self.context, index)
+            if not (self.sampler.grammar_waits and self.context.model.ends(token)):
+                return token
+            self.sampler.take_back()  # what the grammar is for is still to come
+            self._forced.extend(self._steering.thought_end)
         token = self._forced.popleft()
-        self.sampler.accept(token)
+        self.sampler.force(self.context, index, token)
         return token
 
     def _steer(self) -> None:
         """End a thought that has taken its tokens; constrain the answer that begins."""
         steering = self._steering
         if not self._output.thinks:
-            if self.sampler.grammar_waits and not self._forced:
+            if not self._forced:
                 self.sampler.constrain()
         elif steering.thought_budget is not None and not self._forced:
             beyond = self._thought_tokens - steering.thought_budget

@@ -1,4 +1,4 @@
-"""What a request's text is held to: the grammar of its `grammar`, `jsonSchema` or `responseFormat`."""
+"""What a request's text is held to: the grammar of its `grammar`, `jsonSchema`, `responseFormat` or `toolChoice`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Grammar(NamedTuple):
 
     text: str
     speaks_of_tokens: bool
-    """Whether it has `<token>` in it."""
+    """Whether control tokens may be meant: it has `<token>` in it, or the marks around a call."""
+    pointer: str = "/grammar"
+    """The member of the params that it is made of."""
 
 
 def grammar_of(model: Model, params: dict[str, Any]) -> Grammar | None:
@@ -46,12 +48,19 @@ def grammar_of(model: Model, params: dict[str, Any]) -> Grammar | None:
     if params.get("stop"):  # it would cut the JSON off, and call that the end
         raise _excluded("stop", params["stop"], name)
     if name == "jsonSchema":
-        return _of_schema(json.dumps(params[name]), "/jsonSchema")
+        return of_schema(params[name], "/jsonSchema")
     response_format = params[name]
     if response_format["type"] == "json_object":
-        return _of_schema('{"type": "object"}', "/responseFormat")
-    schema = response_format["json_schema"]["schema"]
-    return _of_schema(json.dumps(schema), "/responseFormat/json_schema/schema")
+        return of_schema({"type": "object"}, "/responseFormat")
+    return of_schema(response_format["json_schema"]["schema"], "/responseFormat/json_schema/schema")
+
+
+def of_schema(schema: Any, pointer: str) -> Grammar:
+    """The grammar of the JSON that satisfies a schema, which stands at `pointer` in the params.
+
+    Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema`.
+    """
+    return _of_schema(json.dumps(schema), pointer)
 
 
 def make_sampler(model: Model, grammar: Grammar) -> Any:
@@ -59,8 +68,11 @@ def make_sampler(model: Model, grammar: Grammar) -> Any:
 
     def make() -> Any:
         sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.text.encode(), b"root")
-        if not sampler:
+        if not sampler and grammar.pointer == "/grammar":
             raise _invalid(grammar.text, GrammarError("llama.cpp cannot follow this grammar", 0))
+        if not sampler:
+            problem = f"{grammar.pointer}: llama.cpp takes no grammar of this size"
+            raise SidecarError("invalidParams", problem, pointer=grammar.pointer)
         return sampler
 
     return model.samplers.clone(("grammar", grammar.text), make)
@@ -95,7 +107,7 @@ def _of_schema(schema: str, pointer: str) -> Grammar:
         gbnf.check(grammar, lambda _: 0)
     except GrammarError as error:  # what only shows in the whole: references that lead round in circles
         raise _unsatisfiable(pointer, error.problem) from None
-    return Grammar(grammar, False)
+    return Grammar(grammar, False, pointer)
 
 
 def _unsatisfiable(pointer: str, cause: str) -> SidecarError:

@@ -23,6 +23,8 @@ def object_rules(members: list[Member], known: list[str], extra: str | None, nam
     """GBNF of an object. `extra` is the rule of the values of other keys than the `known` ones, if there may be any."""
     if not members and extra == "value" and not known:
         return "object"
+    if not members and extra is None:
+        return '"{}" ws'
     other = None
     if extra is not None:
         key = name(_other_key(known)) if known else "string"

@@ -255,7 +255,7 @@ class _Converter:
 
     def _object(self, schema: Schema, pointer: str) -> str:
         properties, required = schema.get("properties", {}), schema.get("required", [])
-        additional = schema.get("additionalProperties", not properties)
+        additional = schema.get("additionalProperties", "properties" not in schema)
         named = {**properties, **{key: additional for key in required if key not in properties}}
         if "additionalProperties" not in schema:
             named |= {key: True for key in required if key not in properties}

@@ -83,7 +83,12 @@ def load_model(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
+    job.interruptible(job.abort)  # llama.cpp cannot be stopped in it; what it makes goes again
     context = make_context(engine, job.params)
+    job.interruptible(None)
+    if job.cancelled:
+        _dispose(engine, context)
+        job.check()
     return {**context.describe(), "memoryBytes": resident_bytes()}
 
 
@@ -118,10 +123,13 @@ def _open(kind: type[Context], model: Model, params: dict[str, Any]) -> Context:
 
 
 def dispose_context(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
+    _dispose(engine, engine.context(job.params["contextId"]))
+    job.answer(None)
+
+
+def _dispose(engine: Engine, context: Context) -> None:
     del engine.contexts[context.context_id]
     engine.scheduler.remove(context)
-    job.answer(None)
 
 
 def complete(engine: Engine, job: Job) -> None:
@@ -200,3 +208,8 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "detokenize": detokenize,
     "applyTemplate": apply_template,
 }
+
+LEAVE_NOTHING: Final = frozenset({
+    "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
+})  # fmt: skip
+"""Methods that change nothing until they compute: an abort is answered at once, what they were at ends by itself."""

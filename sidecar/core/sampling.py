@@ -14,7 +14,7 @@ from typing import Any, Final
 from sidecar.core.bindings import lib
 from sidecar.core.constraint import Constraint
 from sidecar.core.context import Context
-from sidecar.core.grammar import grammar_of
+from sidecar.core.grammar import Grammar, grammar_of
 from sidecar.core.logprobs import Logprobs
 from sidecar.core.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -54,20 +54,22 @@ OFF: Final[dict[str, tuple[str, float]]] = {
 class Sampler:
     """Owns a llama_sampler chain of one request."""
 
-    def __init__(self, model: Model, params: dict[str, Any], prompt: list[int]) -> None:
-        """Make it.
+    def __init__(
+        self, model: Model, params: dict[str, Any], prompt: list[int], grammar: Grammar | None = None
+    ) -> None:
+        """Make it. A `grammar`, or the one that the params ask for, is in force after `constrain`.
 
         Raises SidecarError: `invalidParams` (options that exclude each other), `invalidToken`, and those
-        of `grammar_of`.
+        of `grammar_of` and `make_sampler`.
         """
         check_combination(params)
         options = {**DEFAULTS["CompleteParams"], **params}
         self.seed: int = params.get("seed", secrets.randbelow(MAX_SEED + 1))
         self.logprobs: Logprobs | None = None
         self._constraint: Constraint | None = None
-        grammar = grammar_of(model, params)
+        self._constrained = False
+        grammar = grammar or grammar_of(model, params)
         self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        self._grammar: Any = None
         try:
             biases = token_biases(model, options)
             for sampler in _Chain(model, options, self.seed).samplers(biases):
@@ -87,7 +89,7 @@ class Sampler:
         """Choose a token from the logits of one batch position, and remember it for the penalties."""
         if self.logprobs is not None:
             self.logprobs.observe(context, batch_index)
-        if self._constraint is not None:
+        if self._constraint is not None and self._constrained:
             token = self._constraint.sample(context, batch_index)
         else:
             token = lib.llama_sampler_sample(self._chain, context.handle, batch_index)
@@ -95,33 +97,29 @@ class Sampler:
             self.logprobs.record(token)
         return token
 
-    def accept(self, token: int) -> None:
-        """Remember a token that was not sampled."""
+    def force(self, context: Context, batch_index: int, token: int) -> None:
+        """Take a token whatever the logits of the batch position say."""
+        if self.logprobs is not None:
+            self.logprobs.observe(context, batch_index)
+            self.logprobs.record(token)
         lib.llama_sampler_accept(self._chain, token)
 
-    def prepare_grammar(self, model: Model, grammar: str) -> bool:
-        """Make a grammar ready for `constrain`. False if it does not parse."""
-        self._grammar = lib.llama_sampler_init_grammar(model.vocab, grammar.encode(), b"root")
-        return bool(self._grammar)
+    def take_back(self) -> None:
+        """Tell nothing of the token that was sampled last: another one is forced in its place."""
+        if self.logprobs is not None:
+            self.logprobs.entries.pop()
 
     def constrain(self) -> None:
-        """From now on sample by the grammar. What was sampled before is not of it."""
-        count = lib.llama_sampler_chain_n(self._chain)
-        others = [lib.llama_sampler_chain_remove(self._chain, 0) for _ in range(count)]
-        for sampler in [self._grammar, *others]:  # it comes before what chooses
-            lib.llama_sampler_chain_add(self._chain, sampler)
-        self._grammar = None
+        """From now on sample by the grammar, if there is one. What was sampled before is not of it."""
+        self._constrained = True
 
     @property
     def grammar_waits(self) -> bool:
-        """Whether a grammar is ready and not yet in force."""
-        return bool(self._grammar)
+        """Whether there is a grammar that is not yet in force."""
+        return self._constraint is not None and not self._constrained
 
     def free(self) -> None:
         """Give the chain back. May be called twice."""
-        if self._grammar:
-            lib.llama_sampler_free(self._grammar)
-            self._grammar = None
         if self.logprobs is not None:
             self.logprobs.free()
         if self._constraint is not None:

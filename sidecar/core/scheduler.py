@@ -214,7 +214,7 @@ class Scheduler:
     def _step_texts(self, context: EmbeddingContext) -> None:
         """One batch of texts, a small one beside streams."""
         with self._changed:
-            context.drop_cancelled()
+            context.drop_ended(time.monotonic())
             streaming = any(g.prompt_done for g in self._running())
             room = min(context.room, PROMPT_CHUNK_BESIDE_STREAMS) if streaming else context.room
             if self._retired or not context.fill(room):
@@ -238,12 +238,16 @@ class Scheduler:
                 return
             generations = self._take_turns(context, generations)
             self._begin(context, generations)
-        step.draft(context, generations)
+            # Streams of other contexts, or with other adapters, which this step keeps waiting.
+            beside = any(g.prompt_done for g in self._running() if g not in generations)
+        step.draft(context, generations, beside)
         with self._changed:
             if self._unwanted(generations):
                 self._end()
                 return
-            chunks = step.fill(context, generations)
+            chunks = step.fill(context, generations, beside)
+            if beside and sum(map(len, chunks.values())) > len(chunks):
+                self._turn_steps = TURN_STEPS  # a piece of a prompt is turn enough
             self._begin(context, list(chunks))
         step.take(context, chunks, context.decode())
         with self._changed:

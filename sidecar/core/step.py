@@ -16,8 +16,11 @@ Chunks = dict[Generation, list[int]]
 """The tokens in the batch."""
 
 
-def draft(context: Context, generations: list[Generation]) -> None:
-    """Let the draft model guess for the requests that want it. It computes: call it without a lock."""
+def draft(context: Context, generations: list[Generation], beside: bool) -> None:
+    """Let the draft model guess for the requests that want it. It computes: call it without a lock.
+
+    `beside`: whether there are streams elsewhere, which wait for this step.
+    """
     if context.draft is None or not generations:
         return
     each = (min(context.batch_size, context.max_outputs) - len(generations)) // len(generations)
@@ -25,19 +28,19 @@ def draft(context: Context, generations: list[Generation]) -> None:
     rooms = {g: g.room_for_guesses(each) for g in drafted if len(g.pending_tokens()) == 1}
     wishes = {generation: most for generation, most in rooms.items() if most > 0}
     if wishes:
-        alone = len(generations) == 1
+        alone = len(generations) == 1 and not beside
         room = context.batch_size if alone else len(generations) + PROMPT_CHUNK_BESIDE_STREAMS
         context.draft.propose(wishes, min(room, context.batch_size))
 
 
-def fill(context: Context, generations: list[Generation]) -> Chunks:
-    """Put the next batch together; returns which tokens of which request are in it."""
+def fill(context: Context, generations: list[Generation], beside: bool) -> Chunks:
+    """Put the next batch together; returns which tokens of which request are in it. `beside`: as in `draft`."""
     context.clear_batch()
     chunks: Chunks = {}
     pending = sorted(((g, g.pending_tokens()) for g in generations), key=lambda each: len(each[1]))
     streams = sum(len(tokens) == 1 for _, tokens in pending)
     room = context.batch_size
-    if streams:
+    if streams or beside:
         room = min(room, streams + PROMPT_CHUNK_BESIDE_STREAMS)
     for index, (generation, tokens) in enumerate(pending):
         # The shortest first, each at most its share: a short prompt is not held up by a long one.

@@ -214,10 +214,9 @@ class Tools:
             raise _invalid(pointer, f"{name!r} is not among the tools", name[:64], list(self.schemas))
         return [name]
 
-    def unmet(self, name: str, cause: str) -> SidecarError:
-        """The error for parameters that no grammar can be made of."""
-        pointer = f"/tools/{list(self.schemas).index(name)}/function/parameters"
-        return _invalid(pointer, f"cannot be put into a grammar: {cause[:MAX_SHOWN_CHARS]}", None, None)
+    def pointer(self, name: str) -> str:
+        """Where in the params a tool's parameters are."""
+        return f"/tools/{list(self.schemas).index(name)}/function/parameters"
 
     def typed(self, name: str, key: str, text: str) -> Any:
         """The value that a text stands for where arguments are no JSON: a text, or what the parameters say."""

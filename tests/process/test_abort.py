@@ -131,6 +131,25 @@ def test_in_load_at_30_random_moments_and_the_next_load_works(start: Start, mode
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tokenize", {"modelId": "model-1", "text": "once upon a time " * 150_000}),
+        ("complete", {"contextId": "context-1", "prompt": "once upon a time " * 150_000}),
+        ("createContext", {"modelId": "model-1", "contextSize": 8192, "sequences": 5, "kvCacheType": "f32"}),
+    ],
+)
+def test_in_what_llama_cpp_does_in_one_piece(busy: Sidecar, method: str, params: Any) -> None:
+    # It goes on to its end behind the answer. Had nobody answered, the engine would have been ended after a second.
+    contexts = busy.call("status")["contexts"]
+    request = busy.send(method, params)
+    time.sleep(0.2)
+    assert busy.call("abort", {"requestId": request})["outcome"] == "aborted"
+    assert_aborted(busy, request)
+    assert count(busy) == COUNTED
+    assert busy.call("status")["contexts"] == contexts
+
+
 def test_in_the_prompt_at_20_random_moments(busy: Sidecar) -> None:
     for moment in moments(20, 0.6):
         request = send_long_prompt(busy)

@@ -26,10 +26,6 @@ def named(name: str) -> dict[str, Any]:
 
 
 NO_SCHEMA = {"type": "function", "function": {"name": "f", "parameters": {"type": 1}}}
-UNMET = {
-    "type": "function",
-    "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}},
-}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +37,6 @@ UNMET = {
         ({"toolChoice": named("f"), "tools": [TIME]}, "/toolChoice/function/name"),
         ({"tools": [TIME, WEATHER, TIME]}, "/tools/2/function/name"),
         ({"tools": [NO_SCHEMA]}, "/tools/0/function/parameters"),
-        ({"tools": [TIME, UNMET], "toolChoice": named("f")}, "/tools/1/function/parameters"),
         ({"tools": [TIME], "toolChoice": "required", "ignoreEos": True}, "/ignoreEos"),
         ({"tools": [TIME], "toolChoice": "required", "stop": "}"}, "/stop"),
         ({"tools": [TIME] * 129}, "/tools"),
@@ -57,6 +52,28 @@ def test_what_cannot_be_is_refused_by_name(loaded: Sidecar, params: dict[str, An
     error = refused(loaded, "chat", {"contextId": "context-1", "messages": [HI], "maxTokens": 4, **params})
     assert error.kind == "invalidParams"
     assert error.data["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("of_a", "keyword", "kind"),
+    [
+        ({"$ref": "#/nowhere"}, "/$ref", "unsupportedSchema"),
+        ({"type": "integer", "multipleOf": 5}, "/multipleOf", "unsupportedSchema"),
+        ({"type": "integer", "minimum": 2, "maximum": 1}, "", "unsatisfiableSchema"),
+    ],
+)
+def test_a_call_that_must_be_and_cannot_be_kept_to_is_refused(
+    loaded: Sidecar, of_a: Any, keyword: str, kind: str
+) -> None:
+    parameters = {"type": "object", "properties": {"a": of_a}, "required": ["a"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    params = {"contextId": "context-1", "messages": [HI], "maxTokens": 1, "tools": [TIME, tool]}
+    error = refused(loaded, "chat", {**params, "toolChoice": named("f")})
+    assert (error.kind, error.data["pointer"]) == (
+        kind,
+        f"/tools/1/function/parameters/properties/a{keyword}",
+    )
+    assert loaded.call("chat", params)["finishReason"] == "length"  # what need not be may be anything
 
 
 def test_an_image_is_refused(loaded: Sidecar) -> None:

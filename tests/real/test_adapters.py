@@ -10,6 +10,7 @@ import gguf_files
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar
+from process_work import assert_not_held_up
 
 pytestmark = pytest.mark.real
 
@@ -80,6 +81,19 @@ def test_all_sets_at_once_say_the_same(adapted: Sidecar, expected: dict[str, str
     params = {"contextId": "context-1", "prompt": PROMPT, **GREEDY}
     requests = {name: adapted.send("complete", {**params, **asked}) for name, asked in ASKED.items()}
     assert {name: adapted.result(request)["text"] for name, request in requests.items()} == expected
+
+
+def test_a_long_prompt_for_one_set_does_not_stop_a_stream_of_another(adapted: Sidecar) -> None:
+    context = adapted.call("createContext", {"modelId": "model-1", "contextSize": 2048, "sequences": 2})
+    params = {"contextId": context["contextId"], "temperature": 0}
+    endless = {"prompt": PROMPT, "maxTokens": 400, "ignoreEos": True}
+    stream = adapted.send("complete", {**params, **endless, **ASKED["first"]})
+    adapted.wait_progress(stream, "generate")
+    words = " ".join(f"{number}," for number in range(220))
+    long = adapted.send("complete", {**params, "prompt": words, "maxTokens": 1, **ASKED["second"]})
+    assert_not_held_up(adapted, stream, long)
+    adapted.call("abort", {"requestId": stream})
+    adapted.call("disposeContext", {"contextId": context["contextId"]})
 
 
 def test_vectors_are_made_with_the_adapters_of_the_model(adapted: Sidecar, real: Sidecar) -> None:

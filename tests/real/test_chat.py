@@ -27,7 +27,7 @@ PERSON = {
     "type": "object",
     "properties": {
         "name": {"type": "string"},
-        "age": {"type": "integer", "minimum": 0, "maximum": 99},
+        "age": {"type": "integer", "minimum": 61, "maximum": 64},
         "sex": {"enum": ["f", "m"]},
     },
     "required": ["age", "sex"],
@@ -133,6 +133,25 @@ def test_no_thought_where_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
     )
     assert called["message"]["reasoningContent"]
     assert called["message"]["toolCalls"][0]["function"]["name"] == "get_time"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"reasoning": {"budgetTokens": 6}}, {"reasoning": False}, {"logitBias": [[2, 5]]}],
+    ids=["budget", "none", "turn ended"],
+)
+def test_a_schema_holds_the_answer_and_leaves_the_thought_alone(real: Sidecar, asked: Any) -> None:
+    # With the bias the model ends its turn within the thought; the mark of the thought's end comes instead.
+    wanted = {"jsonSchema": PERSON, "chatTemplate": THINKING, "logprobs": True}
+    result = chat(real, messages=[HI], maxTokens=300, **wanted, **asked)
+    assert result["finishReason"] == "stop"
+    Draft7Validator(PERSON).validate(json.loads(result["message"]["content"]))
+    thought = result["message"].get("reasoningContent", "")
+    assert not thought.startswith("{")
+    assert bool(thought) is (asked.get("reasoning") is not False)
+    said = "".join(bytes(entry["bytes"]).decode("utf-8", "replace") for entry in result["logprobs"])
+    assert said.split("</think>")[0].strip() == thought
+    assert len(result["logprobs"]) == result["usage"]["completionTokens"]
 
 
 def test_an_aborted_chat_tells_thought_and_text(real: Sidecar) -> None:

@@ -17,6 +17,8 @@ SYSTEM = WORDS * 20
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
 """Continued by tokens that are far more likely than the next best: no rounding can change them."""
 
+TEXTS = [f"Item {number} costs {number * 3} dollars." for number in range(100)]
+
 GREEDY = {"temperature": 0, "ignoreEos": True}
 
 
@@ -97,6 +99,31 @@ def test_time_in_the_queue_counts(real: Sidecar, contexts: Any) -> None:
 def test_enough_time_changes_nothing(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=512)
     assert real.result(start(real, context, "One", 3, timeoutMs=60_000))["finishReason"] == "length"
+
+
+# ---- texts -------------------------------------------------------------------------------------------
+
+
+def test_texts_in_the_background_wait_for_others(real: Sidecar, contexts: Any) -> None:
+    context = contexts(embeddings=True, contextSize=256, batchSize=64)
+    background = real.send("embed", {"contextId": context, "input": TEXTS[:80], "priority": "background"})
+    real.wait_progress(background, "embed")
+    other = real.send("embed", {"contextId": context, "input": TEXTS[80:]})
+    real.result(other)
+    assert not real.has_response(background)
+    between = [p["processedTexts"] for p in real.progress(background, "embed")]
+    assert between[-1] < 40, "they took turns"
+    assert len(real.result(background)["embeddings"]) == 80
+
+
+def test_texts_whose_time_is_up_are_given_up(real: Sidecar, contexts: Any) -> None:
+    context = contexts(embeddings=True, contextSize=256, batchSize=64)
+    late = real.send("embed", {"contextId": context, "input": TEXTS, "timeoutMs": 100})
+    with pytest.raises(Refused) as refused:
+        real.result(late)
+    assert refused.value.kind == "timedOut"
+    total = real.call("embed", {"contextId": context, "input": TEXTS[:3], "timeoutMs": 60_000})["usage"]
+    assert 0 <= refused.value.data["partial"]["usage"]["promptTokens"] < 100 * total["promptTokens"]
 
 
 # ---- prefixes ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
+from process_work import assert_not_held_up
 
 pytestmark = pytest.mark.real
 
@@ -76,6 +77,19 @@ def test_a_long_prompt_does_not_stop_a_stream(real: Sidecar, plain: Any) -> None
     assert statistics.median(gaps) < (during[-1] - during[0]) / 4
     assert real.result(long)["text"] == plain["long"].text
     assert real.result(stream)["text"].startswith(plain["count"].text)
+
+
+def test_a_long_prompt_in_another_context_does_not_stop_a_stream_either(
+    real: Sidecar, plain: Any, fresh: Callable[..., str]
+) -> None:
+    contexts = [fresh(contextSize=1024), fresh(contextSize=4096)]
+    params = {"contextId": contexts[0], "prompt": plain["count"].prompt, "maxTokens": 200, "temperature": 0}
+    stream = real.send("complete", {**params, "ignoreEos": True})
+    real.wait_progress(stream, "generate")
+    words = [f"{number}," for number in range(180)]
+    long = real.send("complete", {"contextId": contexts[1], "prompt": " ".join(words), "maxTokens": 1})
+    assert_not_held_up(real, stream, long)
+    real.call("abort", {"requestId": stream})
 
 
 def test_contexts_of_one_model_run_at_once(real: Sidecar, plain: Any, fresh: Callable[..., str]) -> None:
