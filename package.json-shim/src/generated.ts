@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint a99c18e430c2a494)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint b017c0fdc64f7ec6)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -1672,7 +1672,7 @@ export interface ApplyTemplateResult {
   prompt: string;
 }
 /**
- * Bytes are those of all files of the request.
+ * Bytes are those of all files of the request. A file that changes on its server is another one, whose bytes begin anew; progress stays where it is until they have caught up.
  */
 export interface DownloadProgress {
   requestId: RequestId;
@@ -1699,7 +1699,7 @@ export interface DownloadProgress {
   fileCount: number;
 }
 /**
- * Bytes are those of all files of the request.
+ * Bytes are those of all files of the request; for a file that changes, see DownloadProgress.
  */
 export interface VerifyProgress {
   requestId: RequestId;

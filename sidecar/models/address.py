@@ -52,7 +52,10 @@ class Changed(Exception):
 
 
 class Address:
-    """Thread-safe. `headers` go to the first server only; `explain` tells what its refusal means."""
+    """Thread-safe. `headers` go to the first server only; `explain` tells what its refusal means.
+
+    `etag` is the one that the server of `etag_from` gave; another server may have its own for the same file.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Address:
         timeout_s: float,
         size: int | None,
         etag: str | None,
+        etag_from: str,
         explain: Any,
     ) -> None:
         self.url = url
@@ -68,6 +72,7 @@ class Address:
         self._timeout = httpx2.Timeout(timeout_s, pool=None)
         self._size = size
         self._etag = etag
+        self._etag_from = _origin(etag_from)
         self._explain = explain
         self._lock = threading.Lock()
         self._location: str | None = None
@@ -137,7 +142,7 @@ class Address:
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise SidecarError("downloadFailed", "The server changes the bytes", cause="Content-Encoding")
         etag = answer.headers.get("ETag")
-        if self._etag and etag and etag != self._etag and _origin(str(answer.url)) == _origin(self.url):
+        if self._etag and etag and etag != self._etag and _origin(str(answer.url)) == self._etag_from:
             raise Changed
         if wanted is None:
             if answer.status_code != 200:

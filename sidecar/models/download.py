@@ -76,6 +76,8 @@ class Download:
                 if not force or self._report.waited:
                     known = self._known()
                     if known is not None:
+                        if not os.path.exists(self._place.part):  # what an end right after its renaming left
+                            files.remove(self._place.journal)
                         return known
                 return self._fetch()
             finally:

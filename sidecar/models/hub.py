@@ -128,6 +128,7 @@ class Hub:
             DOWNLOAD_TIMEOUT_S,
             file.size,
             None,
+            url,
             lambda answer: self._refusal(answer, listing.repository, listing.commit),
         )
 

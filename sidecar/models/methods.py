@@ -20,10 +20,12 @@ def download_model(job: Job) -> dict[str, Any]:
     from sidecar.models import plan as plans
     from sidecar.models.address import Changed
     from sidecar.models.hub import Hub
+    from sidecar.models.report import progress_of
 
     params = job.params
     hub, store = Hub(params.get("endpoint"), params.get("token")), Store(params["modelsDirectory"])
     budget = _memory(job)
+    progress = progress_of(job.writer, job.id)
     for _ in range(MAX_CHANGES):
         try:
             plan = plans.make(hub, params, budget)
@@ -33,13 +35,13 @@ def download_model(job: Job) -> dict[str, Any]:
                 raise
             return here
         try:
-            return _fetch(job, hub, store, plan)
+            return _fetch(job, hub, store, plan, progress)
         except Changed:
             continue
     raise SidecarError("downloadFailed", "The file changes on its server again and again", cause="changed")
 
 
-def _fetch(job: Job, hub: Any, store: Store, plan: Any) -> dict[str, Any]:
+def _fetch(job: Job, hub: Any, store: Store, plan: Any, progress: dict[str, Any]) -> dict[str, Any]:
     from sidecar.models import plan as plans
     from sidecar.models.download import Download, check_space
     from sidecar.models.report import Report
@@ -47,7 +49,7 @@ def _fetch(job: Job, hub: Any, store: Store, plan: Any) -> dict[str, Any]:
     force = job.params.get("force", False)
     check_space(store, plan.wanted, force)
     sizes = [(wanted.relative.rsplit("/", 1)[-1], wanted.size) for wanted in plan.wanted]
-    report = Report(job.writer, job.id, sizes)
+    report = Report(job.writer, progress, sizes)
     fetched: list[Any] = []
     for index, wanted in enumerate(plan.wanted):
         report.begin(index, sum(record.size for _, record, _, _ in fetched))

@@ -47,7 +47,7 @@ class Part:
         self.hashed = 0
         self._awaited = 0
         """How far the bytes from the beginning must reach for the hash to go on."""
-        self._since_sync = 0
+        self._since_sync = self.journal.unsynced
 
     def writer(self, start: int) -> Writer:
         """A writer for the bytes from `start` on."""
@@ -71,9 +71,10 @@ class Part:
             self._sync()
 
     def _sync(self) -> None:
+        ranges = self.journal.ranges  # not what other connections note meanwhile: it may come too late
         with open(self.path, "r+b", buffering=0) as file:
             os.fsync(file.fileno())
-        self.journal.synced()
+        self.journal.synced(ranges)
 
     def start_again(self) -> None:
         """All bytes have to come a second time; where they differ from the first is noted in `wrong`."""

@@ -62,7 +62,7 @@ def _room(budget_bytes: int) -> int:
 def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     relative = url_name(source.url)
     hub.check_online()
-    status, headers = hub.patiently(lambda: _probe(hub.client, source.url), _refused)
+    status, headers, final_url = hub.patiently(lambda: _probe(hub.client, source.url), _refused)
     total = (
         headers.get("Content-Range", "").rpartition("/")[2]
         if status == 206
@@ -76,6 +76,7 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
         DOWNLOAD_TIMEOUT_S,
         size,
         headers.get("ETag"),
+        final_url,
         lambda answer: _refusal(answer.status_code),
     )
     described = {
@@ -87,11 +88,12 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     return Wanted(relative, described, size, sha256.lower() if sha256 else None, etag, address)
 
 
-def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers]:
+def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
+    """(status, headers, the address that told them, behind all redirects)"""
     headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
     with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
         answer.raise_for_status()
-        return answer.status_code, answer.headers
+        return answer.status_code, answer.headers, str(answer.url)
 
 
 def _refused(error: Exception) -> SidecarError:

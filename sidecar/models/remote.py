@@ -57,7 +57,7 @@ class RangeFile(io.RawIOBase):
                 time.sleep(max(asked or 0.0, FIRST_PAUSE_S * 2 ** (attempt - 1)))
             try:
                 with self._address.open(self._client, (self._position, end)) as answer:
-                    data = b"".join(answer.iter_raw())
+                    data = _beginning(answer, end - self._position)
                 if len(data) == end - self._position:
                     return data
                 error = Retry(f"{len(data)} bytes came instead of {end - self._position}")
@@ -68,3 +68,13 @@ class RangeFile(io.RawIOBase):
         if isinstance(error, httpx2.ConnectError):
             raise unreachable(error)
         raise SidecarError("downloadFailed", "The header could not be read", cause=str(error))
+
+
+def _beginning(answer: httpx2.Response, count: int) -> bytes:
+    """What was asked for of a body, however much more it has."""
+    data = bytearray()
+    for chunk in answer.iter_raw():
+        data += chunk
+        if len(data) > count:
+            break
+    return bytes(data[:count])

@@ -15,13 +15,19 @@ SPEED_WINDOW_S: Final = 5.0
 """The speed is that of the last seconds."""
 
 
+def progress_of(writer: Writer, request_id: RequestId) -> dict[str, Progress]:
+    """What all reports of a request share: where a file has changed, there is another one, of other bytes."""
+    return {name: Progress(writer, request_id, name, INTERVAL_S) for name in ("download", "verify")}
+
+
 class Report:
     """Told by one thread. Sizes are None where the server did not tell them."""
 
     def __init__(
-        self, writer: Writer, request_id: RequestId, sizes: Sequence[tuple[str, int | None]]
+        self, writer: Writer, progress: dict[str, Progress], sizes: Sequence[tuple[str, int | None]]
     ) -> None:
         self._writer = writer
+        self._progress = progress
         self._sizes = sizes
         known = [size for _, size in sizes if size is not None]
         self._total = sum(known) if len(known) == len(sizes) else None
@@ -29,10 +35,6 @@ class Report:
         self._before = 0
         """Bytes of the files that are done."""
         self._highest = {"download": 0, "verify": 0}
-        self._progress = {
-            "download": Progress(writer, request_id, "download", INTERVAL_S),
-            "verify": Progress(writer, request_id, "verify", INTERVAL_S),
-        }
         self._seen: deque[tuple[float, int]] = deque()
         self.waited = False
         """Set when another request or program is, or was, fetching the file of the moment."""

@@ -170,8 +170,13 @@ def url_name(url: str) -> str:
     return relative
 
 
-def note_use(directory: str, path: str, now_ms: float) -> None:
-    """Remember that a model was loaded, if it is one of the directory."""
+def note_use(path: str, now_ms: float) -> None:
+    """Remember that a model was loaded, if it lies in a models directory, whichever that is."""
+    directory = os.path.dirname(os.path.abspath(path))
+    while not os.path.isdir(os.path.join(directory, STATE_FOLDER)):
+        inner, directory = directory, os.path.dirname(directory)
+        if directory == inner:
+            return
     place = Store(directory).place_of(path)
     record = place.record() if place else None
     if place and record:

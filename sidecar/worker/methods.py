@@ -127,7 +127,7 @@ def transfer(router: Router, request: Request) -> None:
     directory = params.get("modelsDirectory", settings.models_directory)
     if directory is None:
         directory = default_directory()
-    loaded = [path for model in router.pool.models.values() for path in model.paths.values()]
+    loaded = [path for model in router.pool.models.values() for path in model.files]
     inner = {
         **params,
         "modelsDirectory": os.path.abspath(directory),

@@ -34,7 +34,7 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         }
     elif request.method == "loadModel" and model is not None and not failed:
         model.state = "ready"
-        router.desk.put((request, lambda: _note_use(router, list(model.paths.values()))))
+        router.desk.put((request, lambda: _note_use(model.files)))
     elif request.method == "createContext" and not failed:
         request.params["contextSize"] = message["result"][
             "contextSize"
@@ -52,13 +52,12 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
         idle.watch(router, model)
 
 
-def _note_use(router: Router, paths: list[str]) -> None:
-    """Remember when models of the store were used last; on the desk."""
-    from sidecar.models.store import default_directory, note_use
+def _note_use(paths: list[str]) -> None:
+    """Remember when models of a store were used last; on the desk."""
+    from sidecar.models.store import note_use
 
-    directory = router.pool.settings.models_directory or default_directory()
     for path in paths:
-        note_use(directory, path, round(time.time() * 1000))
+        note_use(path, round(time.time() * 1000))
 
 
 def _keep_for_init(router: Router, engine: WorkerProcess) -> bool:

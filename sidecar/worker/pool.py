@@ -66,6 +66,11 @@ class Model:
         return {field: self.load[field] for field in ("path", "draftPath") if field in self.load}
 
     @property
+    def files(self) -> list[str]:
+        """Paths of all that is loaded: the model, its draft model, its adapters."""
+        return [*self.paths.values(), *(adapter["path"] for adapter in self.load.get("adapters", ()))]
+
+    @property
     def keep_alive_s(self) -> float | None:
         """How long its engine lives without a request; None: for ever."""
         milliseconds = self.load.get("keepAliveMs")

@@ -57,6 +57,8 @@ class ApiExchange(Exchange):
             elif parts[:3] == ["api", "resolve-cache", "models"]:
                 repository = self._repository("/".join(parts[3:5]))
                 self._small_file(*self._file(repository, parts[5], "/".join(parts[6:])))
+            elif parts[0] == "moved":
+                self.send(302, b"", {"Location": f"{self.hub.cdn}/files/{quote('/'.join(parts[1:]))}"})
             elif "resolve" in parts[:3]:
                 at = parts.index("resolve")
                 repository = self._repository("/".join(parts[:at]))

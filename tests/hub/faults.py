@@ -50,6 +50,8 @@ class Fault:
     """Added to the start in Content-Range."""
     length_off_by: int = 0
     """Added to Content-Length."""
+    longer_by: int = 0
+    """Send so many bytes more than the range that was asked for, and than the answer says it is."""
     forget_ranges: bool = False
     """Answer 200 with all of the file, whatever was asked for."""
     latency_s: float = 0.0

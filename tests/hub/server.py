@@ -200,6 +200,7 @@ class Exchange(BaseHTTPRequestHandler):
             total = content.size + sum(fault.total_off_by for fault in self.faults_)
             start = first + sum(fault.start_off_by for fault in self.faults_)
             headers["Content-Range"] = f"bytes {start}-{start + count - 1}/{total}"
+            count = min(count + sum(fault.longer_by for fault in self.faults_), content.size - first)
         off_by = sum(fault.length_off_by for fault in self.faults_)
         self.start(status, headers, count + off_by if length else None)
         self.request_.first = first

@@ -176,6 +176,21 @@ def test_what_is_here_is_not_fetched_again_unless_forced(downloads: Downloads) -
     assert_whole(forced, Q4)
 
 
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_program_that_ended_right_after_the_renaming(downloads: Downloads, remembered: bool) -> None:
+    """The whole file is taken for what it is, and the journal does not stay."""
+    path = downloads.fetch(SPEC)["path"]
+    record = next(downloads.directory.glob(f".llama-sidecar/**/{FILE}.json"))
+    record.with_suffix(".journal").write_text("{}\n")
+    if not remembered:
+        record.unlink()
+    result = downloads.fetch(SPEC)
+    assert result["fromCache"] and result["path"] == path
+    assert_whole(result, Q4)
+    assert downloads.hub.sent(TARGET) == Q4.size
+    assert record.exists() and not downloads.unfinished()
+
+
 def test_a_new_version_on_the_hub_takes_the_place_of_the_old(downloads: Downloads) -> None:
     downloads.fetch(SPEC)
     downloads.hub.add(REPO, {FILE: Q8})

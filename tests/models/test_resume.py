@@ -172,17 +172,24 @@ def test_a_plain_address_with_another_etag_starts_anew(downloads: Downloads) -> 
     assert (result["resumedBytes"], result["sha256"]) == (0, other.sha256)
 
 
-def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads) -> None:
+@pytest.mark.parametrize(("size", "moved"), [(SOME // 4, False), (BIG.size, False), (BIG.size, True)])
+def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int, moved: bool) -> None:
+    """The size tells, or the ETag: also that of another server, to which the address leads."""
     url = downloads.hub.put(FILE, BIG)
+    if moved:
+        url = f"{downloads.hub.endpoint}/moved/{FILE}"
     downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
     download = downloads.send(url)
     downloads.wait_bytes(download, SOME)
-    other = Synthetic(SOME // 4, seed=3)
+    other = Synthetic(size, seed=3)
     downloads.hub.put(FILE, other)
     downloads.hub.faults.clear()
     result = downloads.sidecar.result(download)
     assert sha256_of(result["path"]) == other.sha256
     assert result["sha256"] == other.sha256, "two versions were mixed"
+    told = [m["params"] for m in downloads.sidecar.messages if m.get("method") == "progress"]
+    fractions = [p["progress"] for p in told if (p["requestId"], p["progressType"]) == (download, "download")]
+    assert fractions == sorted(fractions) and fractions[-1] == 1
 
 
 @pytest.mark.parametrize("wreck", ["empty", "noise", "half", "huge", "part gone", "part short"])

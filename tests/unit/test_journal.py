@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.models import journal
+from sidecar.models import part as parts
 from sidecar.models.journal import Identity, Journal, read
 from sidecar.models.part import Part
 
@@ -54,6 +56,21 @@ def part(tmp_path: Path) -> Iterator[Callable[[], Part]]:
         each.journal.close()
 
 
+def crash(path: str | Path) -> None:
+    """Let a journal have been written before the system was started."""
+    header, rest = Path(path).read_bytes().split(b"\n", 1)
+    told = json.loads(header)
+    Path(path).write_bytes(json.dumps({**told, "boot": told["boot"] - 3600}).encode() + b"\n" + rest)
+
+
+def write(part: Part, start: int, count: int) -> None:
+    """One connection's bytes."""
+    writer = part.writer(start)
+    for _ in range(count // 100):
+        writer.write(b"x" * 100)
+    writer.close()
+
+
 def test_what_was_added_is_there_after_it_is_opened_again(opened: Open, path: str) -> None:
     first = opened(path)
     first.add(0, 100)
@@ -94,13 +111,67 @@ def test_another_kind_of_file_is_no_journal(opened: Open, path: str, content: by
 def test_after_a_crash_of_the_system_only_what_was_synced_counts(opened: Open, path: str) -> None:
     first = opened(path)
     first.add(0, 100)
-    first.synced()
+    first.synced(first.ranges)
     first.add(100, 900)
-    lines = Path(path).read_bytes().split(b"\n")
-    header = json.loads(lines[0])
-    header["boot"] -= 3600  # written before the system was started
-    Path(path).write_bytes(b"\n".join([json.dumps(header).encode(), *lines[1:]]))
+    assert (first.total, first.unsynced) == (900, 800)
+    crash(path)
     assert opened(path).total == 100
+
+
+def test_to_be_opened_again_does_not_make_it_safe(opened: Open, path: str) -> None:
+    first = opened(path)
+    first.add(0, 100)
+    first.synced(first.ranges)
+    first.add(100, 900)
+    again = opened(path)
+    assert (again.total, again.unsynced) == (900, 800)
+    crash(path)
+    assert (opened(path).total, opened(path).unsynced) == (100, 0)
+
+
+def test_nor_does_it_to_be_written_anew(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MAX_LINES", 10)
+    growing = opened(path)
+    for i in range(100):
+        growing.add(i, i + 1)
+    crash(path)
+    assert opened(path).total == 0
+
+
+def test_bytes_are_given_to_the_disk_now_and_then(
+    part: Callable[[], Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that an attempt before left behind."""
+    monkeypatch.setattr(parts, "NOTE_BYTES", 100)
+    monkeypatch.setattr(parts, "SYNC_BYTES", 300)
+    write(part(), 0, 200)
+    write(part(), 200, 100)
+    write(part(), 300, 200)
+    crash(tmp_path / "a.journal")
+    assert part().resumed == 300
+
+
+def test_what_comes_while_others_are_given_to_the_disk_may_be_lost(
+    part: Callable[[], Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "SYNC_BYTES", 100)
+    first, fsync, ours = part(), os.fsync, (tmp_path / "a.part").stat().st_ino
+    given: list[int] = []
+
+    def slow_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        if os.fstat(descriptor).st_ino == ours:
+            first.journal.add(500, 600)  # by another connection
+            given.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_fsync)
+    write(first, 0, 100)
+    assert len(given) == 1
+    assert first.journal.missing(1000) == [(100, 500), (600, 1000)]
+    os.truncate(tmp_path / "a.part", 1000)
+    assert part().journal.missing(1000) == [(100, 500), (600, 1000)]
+    crash(tmp_path / "a.journal")
+    assert part().journal.missing(1000) == [(100, 1000)]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +236,6 @@ def test_nothing_is_noted_after_its_removal(opened: Open, path: str, tmp_path: P
     journal.add(0, 100)
     journal.remove()
     journal.add(100, 200)
-    journal.synced()
+    journal.synced([(0, 200)])
     journal.forget()
     assert not list(tmp_path.iterdir())
