@@ -168,24 +168,28 @@ class Scheduler:
             while True:
                 self._urgent = False
                 self._free_retired()
-                for generation in [g for g in self._running() if g.job.cancelled]:
-                    self._drop(generation)
-                self._expire()
+                running = self._running()
+                for generation in running:
+                    if generation.job.cancelled:
+                        self._drop(generation)
+                self._expire(running)
                 busy = [context for context in self._waiting if self._has_work(context)]
                 if busy or self._errands:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
 
-    def _expire(self) -> None:
+    def _expire(self, running: list[Generation]) -> None:
         """Answer requests whose time is up."""
-        now = time.monotonic()
         waiting = [generation for queue in self._waiting.values() for generation in queue]
-        for generation in [*self._running(), *waiting]:
-            if generation.deadline is not None and now > generation.deadline and self._take_out(generation):
+        for generation in [*running, *waiting]:
+            late = generation.deadline is not None and time.monotonic() > generation.deadline
+            if late and self._take_out(generation):
                 generation.expire()
 
     def _run_errands(self) -> None:
+        if not self._errands:  # looked at once a step: a lock is worth the look
+            return
         with self._changed:
             errands, self._errands = self._errands, []
         for errand in errands:
