@@ -36,7 +36,9 @@ CONNECTIONS = 8
 MOST_TWICE = BLOCK + CONNECTIONS * IN_FLIGHT
 """Bytes that may be sent twice for one interruption."""
 
-SURROUNDINGS = ("HF_", "HUGGING", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "XDG_DATA_HOME")
+SURROUNDINGS = (
+    *("HF_", "HUGGING", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT", "XDG_DATA_HOME"),
+)
 
 
 def surroundings(home: Path, **more: str) -> dict[str, str]:

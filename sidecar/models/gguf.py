@@ -30,7 +30,6 @@ MAX_KEPT_ARRAY: Final = 1024
 MAX_KEPT_ARRAYS: Final = 64
 MAX_DIMENSIONS: Final = 4
 MAX_NESTING: Final = 4
-READ_BYTES: Final = 1024 * 1024
 
 STRING: Final = 8
 ARRAY: Final = 9
@@ -177,20 +176,20 @@ def parse(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> Heade
     `name` and the request's member `pointer` are for the error. Raises SidecarError: `notGguf`,
     `modelDamaged`, and OSError or what else the file raises.
     """
-    return _Reader(file, size, name, pointer).read()
+    return Reader(file, size, name, pointer).read()
 
 
-class _Reader:
+class Reader:
     """Walks through the header from its beginning."""
+
+    read_ahead = 1024 * 1024
 
     def __init__(self, file: BinaryIO, size: int, name: str, pointer: str) -> None:
         self._file, self._size = file, size
         self._name, self._pointer = name, pointer
         self._arrays: dict[str, list[Any]] = {}
         self._read_bytes = self._text_bytes = 0
-        self._data, self._at = b"", 0
-        self._base = 0
-        """Where in the file `_data` begins."""
+        self._data, self._at, self._base = b"", 0, 0  # _base: where in the file _data begins
 
     def read(self) -> Header:
         if self._take(4) != MAGIC:
@@ -253,9 +252,12 @@ class _Reader:
             return {"type": name, "length": count}
         if kind != STRING or count > MAX_STRINGS:
             raise self._damaged(f"an array of {count} elements has the type {kind}")
+        self._skip_texts(count)
+        return {"type": "string", "length": count}
+
+    def _skip_texts(self, count: int) -> None:
         for _ in range(count):
             self._skip(self._number("<Q"))
-        return {"type": "string", "length": count}
 
     def _count(self, what: str, limit: int) -> int:
         count: int = self._number("<Q")
@@ -301,10 +303,9 @@ class _Reader:
         self._base += self._at
         if self._base + count > self._size:
             raise self._damaged(f"it ends after {self._size} bytes, within its header")
-        more = self._file.read(max(READ_BYTES, count - len(rest)))
+        more = self._file.read(max(self.read_ahead, count - len(rest)))
         self._read_bytes += len(more)
-        self._data = rest + more
-        self._at = 0
+        self._data, self._at = rest + more, 0
         if len(self._data) < count:
             raise self._damaged("it ends within its header")
 
@@ -321,8 +322,7 @@ def _at(path: str, pointer: str = "/path") -> dict[str, Any]:
 
 
 def _unreadable(path: str, why: str) -> SidecarError:
-    problem = f"/path: {path!r} cannot be read: {why}"
-    return SidecarError("fileNotReadable", problem, **_at(path), cause=why)
+    return SidecarError("fileNotReadable", f"/path: {path!r} cannot be read: {why}", **_at(path), cause=why)
 
 
 def _damaged(path: str, why: str, pointer: str = "/path") -> SidecarError:

@@ -219,7 +219,18 @@ class Hub:
 
 
 def unreachable(error: Exception) -> SidecarError:
-    """The typed error for a line that is down."""
+    """The typed error for a line that is down, or that ends at somebody who cannot prove who he is."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = cause.verify_message.rstrip(".")
+            problem = (
+                f"The server's certificate is not trusted: {why} (SSL_CERT_FILE can name other authorities)"
+            )
+            return SidecarError("offline", problem, cause="certificate")
+        cause = cause.__cause__ or cause.__context__
     return SidecarError("offline", "The server cannot be reached", cause=type(error).__name__)
 
 

@@ -123,8 +123,8 @@ def estimate_model(job: Job) -> dict[str, Any]:
 
 def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
     """(header, file, bytes read) of what `model` names; of a split one the first part, or all of them."""
-    from sidecar.models import gguf
     from sidecar.models import plan as plans
+    from sidecar.models import skim
     from sidecar.models.hub import Hub
     from sidecar.models.remote import RangeFile
 
@@ -137,7 +137,7 @@ def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
             raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
         file = RangeFile(hub.client, each.address, each.size)
         try:
-            header = gguf.parse(cast(BinaryIO, file), each.size, params["model"])
+            header = skim.read_header(cast(BinaryIO, file), each.size, params["model"])
         except SidecarError as error:
             if error.details.get("pointer") == "/path":
                 error.details["pointer"] = "/model"

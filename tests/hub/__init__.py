@@ -9,5 +9,6 @@ from hub.faults import Fault
 from hub.hub import Hub
 from hub.proxy import Proxy
 from hub.records import Request
+from hub.server import AUTHORITY
 
-__all__ = ["Content", "Fault", "Hub", "Proxy", "Request", "Synthetic"]
+__all__ = ["AUTHORITY", "Content", "Fault", "Hub", "Proxy", "Request", "Synthetic"]

@@ -58,7 +58,7 @@ class Link:
 class Hub:
     """Two origins on loopback. Use it as a context manager, or call `close`."""
 
-    def __init__(self, *, send_buffer: int | None = SEND_BUFFER) -> None:
+    def __init__(self, *, send_buffer: int | None = SEND_BUFFER, tls: bool = False) -> None:
         self.repositories: dict[str, Repository] = {}
         self.plain: dict[str, Plain] = {}
         self.links: dict[str, Link] = {}
@@ -79,8 +79,8 @@ class Hub:
 
         api = type("Api", (ApiExchange,), {"hub": self})
         cdn = type("Cdn", (CdnExchange,), {"hub": self})
-        self._api = Origin(api, self.requests, self.faults, send_buffer)
-        self._cdn = Origin(cdn, self.requests, self.faults, send_buffer)
+        self._api = Origin(api, self.requests, self.faults, send_buffer, tls)
+        self._cdn = Origin(cdn, self.requests, self.faults, send_buffer, tls)
 
     @property
     def endpoint(self) -> str:

@@ -6,11 +6,13 @@ import contextlib
 import json
 import select
 import socket
+import ssl
 import struct
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +26,12 @@ PIECE = 64 << 10
 SLICES_PER_SECOND = 50
 """How finely a slowed-down body is cut."""
 
+AUTHORITY = Path(__file__).with_name("authority.pem")
+"""Who trusts this file trusts origins that speak TLS. Its own key is no more."""
+
+IDENTITY = Path(__file__).with_name("server.pem")
+"""Their certificate, for 127.0.0.1 only and until 2120, and its key, which protects nothing."""
+
 
 class Origin(ThreadingHTTPServer):
     """A server on a loopback port of its own."""
@@ -32,13 +40,22 @@ class Origin(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, handler: type[Exchange], records: Records, faults: Faults, send_buffer: int | None
+        self,
+        handler: type[Exchange],
+        records: Records,
+        faults: Faults,
+        send_buffer: int | None,
+        tls: bool = False,
     ) -> None:
         """`send_buffer`: SO_SNDBUF of its connections (Linux doubles it); None: the system's own."""
         self.records = records
         self.faults = faults
         self.closing = threading.Event()
         self._send_buffer = send_buffer
+        self._tls: ssl.SSLContext | None = None
+        if tls:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(IDENTITY)
         self._open: set[socket.socket] = set()
         self._to_reset: set[socket.socket] = set()
         self._open_lock = threading.Lock()
@@ -49,7 +66,7 @@ class Origin(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Without a slash at the end."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.server_address[1]}"
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection."""
@@ -57,6 +74,9 @@ class Origin(ThreadingHTTPServer):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._send_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer)
+        if self._tls is not None:
+            # Hands are shaken by the connection's own thread, when it reads: here all others would wait.
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._open_lock:
             self._open.add(connection)
         return connection, address

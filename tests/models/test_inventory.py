@@ -13,6 +13,9 @@ import pytest
 from download_work import REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
 from driver import Refused, Sidecar
 from hub import Hub, Synthetic
+from hub.client import wait_until
+from model_memory import MODELS, REAL
+from vocabularies import OF_LLAMA_3, vocabulary
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
@@ -207,21 +210,34 @@ def test_empty_folders_go_with_the_last_model(downloads: Downloads, hub: Hub) ->
 # ---- what is not on this disk ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", [*REAL, "Llama 3"])
 def test_the_header_of_a_large_remote_file_costs_little(
-    online: Sidecar, downloads: Downloads, hub: Hub, model_path: str
+    online: Sidecar, downloads: Downloads, hub: Hub, name: str, tmp_path: Path
 ) -> None:
-    with Path(model_path).open("rb") as file:
-        head = file.read(4 << 20)
+    path = str(MODELS / REAL[name]) if name in REAL else like_llama_3(tmp_path)
+    with Path(path).open("rb") as file:
+        head = file.read(10_000_000)
     hub.add(REPO, {"Huge-Q4_1.gguf": Headed(head, 4 << 30)})
     result = online.call("inspectModel", {"model": f"hf:{REPO}", "endpoint": hub.endpoint})
-    local = online.call("inspectModel", {"path": model_path})
+    local = online.call("inspectModel", {"path": path})
     same = local.keys() - {"path", "source", "sizeBytes", "readBytes"}
     assert {name: result[name] for name in same} == {name: local[name] for name in same}
     assert (result["path"], result["sizeBytes"]) == (None, 4 << 30)
     assert result["source"]["file"] == "Huge-Q4_1.gguf"
-    assert result["readBytes"] <= 4_000_000
-    assert hub.sent(f"{REPO}/Huge-Q4_1.gguf") <= 4_000_000
+    assert result["readBytes"] <= 2_500_000
+    assert hub.sent(f"{REPO}/Huge-Q4_1.gguf") <= 2_500_000
     assert downloads.files() == []
+
+
+def like_llama_3(folder: Path) -> str:
+    """A model whose vocabulary takes as many bytes as that of Llama 3; returns its path."""
+    entries = [gguf_files.entry("general.architecture", gguf_files.STRING, "llama")]
+    entries += vocabulary(*OF_LLAMA_3)
+    header = gguf_files.header(entries, [gguf_files.tensor_row("output.weight", [32, 64], gguf_files.F32, 0)])
+    assert len(header) > 7_000_000
+    path = folder / "like-llama-3.gguf"
+    path.write_bytes(header + bytes(8192))
+    return str(path)
 
 
 def test_a_remote_file_that_is_no_model_is_refused_before_much_is_read(online: Sidecar, hub: Hub) -> None:

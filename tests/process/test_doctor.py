@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from download_work import surroundings
-from hub import Hub
+from hub import AUTHORITY, Hub
 
 import freeze
 
@@ -21,20 +21,22 @@ NOWHERE = "http://127.0.0.1:9"
 """A port that nobody listens on."""
 
 
-def run(program: list[str], home: Path, *arguments: str) -> tuple[int, str]:
+def run(program: list[str], home: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [*program, "doctor", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
-        env=surroundings(home),
+        env=surroundings(home, **environment),
         check=False,
     )
     return done.returncode, done.stdout.decode()
 
 
-def examine(program: list[str], home: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
-    status, text = run(program, home, "--json", *arguments)
+def examine(
+    program: list[str], home: Path, *arguments: str, **environment: str
+) -> tuple[int, dict[str, Any]]:
+    status, text = run(program, home, "--json", *arguments, **environment)
     report: dict[str, Any] = json.loads(text)
     assert report["ok"] == (status == 0)
     for finding in report["findings"]:
@@ -76,6 +78,15 @@ def test_what_cannot_be_reached_or_written_is_a_warning(program: list[str], tmp_
     assert status == 0
     assert found["hub"]["status"] == "warning"
     assert found["self-test"]["status"] == "ok"
+
+
+def test_a_hub_over_https_must_prove_who_it_is(program: list[str], tmp_path: Path) -> None:
+    with Hub(tls=True) as hub:
+        _, unknown = examine(program, tmp_path, "--endpoint", hub.endpoint)
+        assert not list(hub.requests)
+        _, known = examine(program, tmp_path, "--endpoint", hub.endpoint, SSL_CERT_FILE=str(AUTHORITY))
+    assert (unknown["hub"]["status"], known["hub"]["status"]) == ("warning", "ok")
+    assert "certificate" in unknown["hub"]["message"] and "SSL_CERT_FILE" in unknown["hub"]["message"]
 
 
 @pytest.fixture
