@@ -85,6 +85,8 @@ def _program() -> Finding:
     forms = {None: "from source", False: "the folder", True: "the one file"}
     manifest = _manifest()
     target = f", built for {manifest['target']}" if manifest else ""
+    if manifest and manifest.get("glibc"):
+        target += f" with glibc {manifest['glibc']} or later"
     form = forms[None if manifest is None else _is_one_file()]
     return Finding("program", "ok", f"llama-sidecar {sidecar.__version__}, {form}{target}: {sys.executable}")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -17,10 +19,19 @@ from driver import Sidecar
 from process_work import COUNTED, count, in_temp, load, send_endless
 
 import freeze
+import pins
+from sidecar import __version__ as sidecar_version
 
 pytestmark = pytest.mark.process
 
 EXIT_S = 10.0
+MIT_TERMS = 800
+"""Letters that the shortest licence has, more or less."""
+
+VARIANTS = {
+    *("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "zen4", "alderlake", "sapphirerapids")
+}
+""".github/decisions/002"""
 
 
 def installed(runtime: str, folder: Path) -> Path:
@@ -80,29 +91,83 @@ def test_it_runs_from_a_read_only_folder_with_any_name_and_writes_nothing_there(
     assert list(temporary.iterdir()) == []
 
 
-def test_the_manifest_tells_every_file_with_its_hash(runtime: str) -> None:
+@pytest.fixture
+def described(runtime: str) -> Callable[[str], str]:
+    """Read what describes the program: MANIFEST.json, sbom.cdx.json or LICENCES.txt."""
     program = freeze.PROGRAMS[runtime]
-    place = program.parent
-    beside = place / f"{program.name}.manifest.json"
-    manifest = beside if runtime == "onefile" else place / "_internal" / "MANIFEST.json"
-    told = json.loads(manifest.read_text(encoding="utf-8"))
-    if runtime == "onefile":
-        assert told["files"].keys() == {program.name}
-    for name, facts in told["files"].items():
+
+    def read(name: str) -> str:
+        beside = program.with_name(f"{program.name}.{name.lower()}")
+        path = beside if runtime == "onefile" else program.parent / "_internal" / name
+        return path.read_text(encoding="utf-8")
+
+    return read
+
+
+def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
+    program = freeze.PROGRAMS[runtime]
+    told = json.loads(described("MANIFEST.json"))["files"]
+    for name, facts in told.items():
         if "link" not in facts:
-            content = (place / name).read_bytes()
+            content = (program.parent / name).read_bytes()
             assert (hashlib.sha256(content).hexdigest(), len(content)) == (
                 facts["sha256"],
                 facts["sizeBytes"],
             )
-    if runtime == "onedir":
-        there = {p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file() or p.is_symlink()}
-        assert there - set(told["files"]) == {"_internal/MANIFEST.json"}
-        bill = json.loads((place / "_internal" / "sbom.cdx.json").read_text(encoding="utf-8"))
-        names = {component["name"].lower() for component in bill["components"]}
-        assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names
-        assert not names & {"numpy", "diskcache", "hf_xet", "pytest", "setuptools"}
-        assert all(component["licenses"][0]["expression"] != "unknown" for component in bill["components"])
+    if runtime == "onefile":
+        assert told.keys() == {program.name}
+    else:
+        paths = (path for path in program.parent.rglob("*") if path.is_file() or path.is_symlink())
+        there = {path.relative_to(program.parent).as_posix() for path in paths}
+        assert there - set(told) == {"_internal/MANIFEST.json"}
+
+
+def test_the_manifest_tells_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
+    told = json.loads(described("MANIFEST.json"))
+    said = subprocess.run([*program, "--version"], capture_output=True, check=True).stdout.decode()
+    assert told["version"] == said.split()[-1] == sidecar_version
+    assert told["llamaCpp"] == {
+        "bindingsVersion": metadata.version("llama-cpp-python"),
+        "commit": pins.llama_cpp_commit(),
+    }
+    if platform.libc_ver()[0] == "glibc":
+        needed, here = (tuple(map(int, v.split("."))) for v in (told["glibc"], platform.libc_ver()[1]))
+        assert (2, 17) <= needed <= here
+
+
+def test_what_is_inside_is_told_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
+    bill = json.loads(described("sbom.cdx.json"))["components"]
+    names = {component["name"].lower() for component in bill}
+    assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names
+    assert not names & {"numpy", "diskcache", "hf_xet", "pytest", "setuptools"}
+    licences = {component["name"]: component["licenses"][0]["expression"] for component in bill}
+    assert "unknown" not in licences.values()
+    told = json.loads(described("MANIFEST.json"))["components"]
+    assert {each["name"]: each["licence"] for each in told} == licences
+    texts = described("LICENCES.txt").split(f"\n{'-' * 80}\n")
+    for component, text in zip(bill, texts, strict=False):
+        head, _, terms = text.strip().partition("\n\n")
+        assert head == f"{component['name']} {component['version']}: {licences[component['name']]}"
+        if sys.platform == "linux" and shutil.which("dpkg-query"):
+            assert len(terms) > MIT_TERMS, f"no text of {head}"
+
+
+def test_the_one_file_has_the_name_that_tauri_looks_for(one_file: Path) -> None:
+    rustc = shutil.which("rustc")
+    if rustc is None:
+        pytest.skip("there is no rustc to ask")
+    about = subprocess.run([rustc, "-vV"], capture_output=True, text=True, check=True).stdout
+    (host,) = (line.split()[1] for line in about.splitlines() if line.startswith("host:"))
+    assert one_file.name == f"llama-sidecar-{host}{'.exe' if sys.platform == 'win32' else ''}"
+    assert one_file.is_file()
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the variants are x86-64's on Linux"
+)
+def test_every_processors_variant_is_in_it(runtime: str) -> None:
+    libraries = (freeze.FOLDER / "_internal" / "llama_cpp" / "lib").glob("libggml-cpu-*.so")
+    assert {path.stem.removeprefix("libggml-cpu-") for path in libraries} == VARIANTS
 
 
 def test_no_library_is_in_it_twice(runtime: str) -> None:
