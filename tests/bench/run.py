@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import engine
+import forms
 import growth
 import ours
 import peers  # puts build/ on the path
@@ -32,7 +33,7 @@ ROUNDS = 5
 REPEATS = 3
 """Readings of ours a round, after one that only warms up; their mean counts, as llama-bench does it."""
 
-GROUPS = ("speed", "growth", "engine", "latency", "transfer")
+GROUPS = ("speed", "growth", "engine", "start", "latency", "transfer")
 
 
 def main() -> int:
@@ -57,6 +58,8 @@ def main() -> int:
                 plot.draw(grown)
         elif group == "transfer":
             found = transfer.rows(command, say)
+        elif group == "start":
+            found = forms.rows(str(MODEL), say)  # of every form, whichever the others measure
         else:
             measure = {"speed": speed, "engine": engine.rows, "latency": latency}[group]
             found = measure(command, str(MODEL), say)
@@ -151,15 +154,8 @@ def speed(command: list[str], model: str, say: Callable[[str], None]) -> list[Ro
 
 
 def latency(command: list[str], model: str, say: Callable[[str], None]) -> list[Row]:
-    """Start, abort, ping, idle, exit."""
-    say("start-up")
-    start = ours.start_up_ms(command, model)
-    rows = [
-        Row("start to ping answered", "ms", start["ping"]),
-        Row("start to init answered", "ms", start["init"]),
-        Row("loadModel", "ms", start["load"]),
-        Row("start to first token of a chat", "ms", start["firstToken"]),
-    ]
+    """Abort, ping, idle, exit."""
+    rows: list[Row] = []
     for operation in ("load", "prompt", "generate", "embed", "rerank"):
         say(f"abort of {operation}")
         rows += _quantiles(f"abort of {operation}", ours.abort_ms(command, model, operation))
