@@ -1,8 +1,8 @@
 """What goes beside the program's files into the bundle: the manifest, the SBOM and the licences.
 
-`sidecar.spec` calls `describe` once the folder is made; the one file gets the same three files. Nothing in them
-depends on when or where the bundle is made. `python build/bundle.py out/dist/llama-sidecar` corrects the manifests
-after signing.
+`sidecar.spec` calls `describe` once the folder is made; the one file gets the same three files, inside and beside it.
+Nothing in them depends on when or where the bundle is made. `python build/bundle.py out/dist/llama-sidecar` corrects
+the manifests after signing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import platform
 import re
+import shutil
 import ssl
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import cache
 import pins
-from checkout import ROOT
+from checkout import ROOT, Failed
 
 MANIFEST: Final = "MANIFEST.json"
 SBOM: Final = "sbom.cdx.json"
@@ -39,8 +41,13 @@ SYSTEM_LIBRARIES: Final = {
     "libuuid": ("util-linux", "BSD-3-Clause"),
     "libstdc++": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     "libgcc_s": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "vcruntime140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
+    "vcruntime140_1": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
 }
 """Shared libraries of the build machine that PyInstaller takes along: name → (component, SPDX licence)."""
+
+OF_PYTHON: Final = ("python", "libpython")
+"""How the names of the interpreter's own libraries begin."""
 
 CLASSIFIERS: Final = {
     "MIT License": "MIT",
@@ -48,9 +55,7 @@ CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-LLAMA_CPP_LICENCE: Final = (
-    "Copyright (c) 2023-2026 The ggml authors. MIT License, as of llama-cpp-python above."
-)
+LLAMA_CPP_AUTHORS: Final = "Copyright (c) 2023-2026 The ggml authors"
 
 
 class Component(NamedTuple):
@@ -87,16 +92,19 @@ def describe(folder: Path, contents: str, inside: Iterable[TocEntry]) -> list[To
     }
     for name, text in written.items():
         (place / name).write_text(text, encoding="utf-8", newline="\n")
-    facts = {**_facts(), "files": _files(folder), "components": [_short(c) for c in components]}
+    told = {"glibc": _needed_glibc(folder), "files": _files(folder), "components": [*map(_short, components)]}
+    facts = {**_facts(), **told}
     (place / MANIFEST).write_text(json.dumps(facts, indent=1), encoding="utf-8", newline="\n")
     return [(name, str(place / name), "DATA") for name in (MANIFEST, SBOM, LICENCES)]
 
 
-def describe_one_file(file: Path) -> None:
-    """Write the manifest of the one file beside it; what is inside tells the manifest inside."""
-    facts = {**_facts(), "files": {file.name: _record(file)}}
-    text = json.dumps(facts, indent=1)
-    file.with_name(f"{file.name}.{MANIFEST.lower()}").write_text(text, encoding="utf-8", newline="\n")
+def describe_one_file(file: Path, described: Iterable[TocEntry]) -> None:
+    """Write the same three beside the one file, under its name; of files, this manifest tells the one."""
+    for name, source, _ in described:
+        text = Path(source).read_text(encoding="utf-8")
+        if name == MANIFEST:
+            text = json.dumps({**json.loads(text), "files": {file.name: _record(file)}}, indent=1)
+        file.with_name(f"{file.name}.{name.lower()}").write_text(text, encoding="utf-8", newline="\n")
 
 
 def describe_anew(folder: Path) -> None:
@@ -123,7 +131,7 @@ def _facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "llamaCpp": {
             "bindingsVersion": metadata.version("llama-cpp-python"),
-            "commit": pins.LLAMA_CPP_COMMIT,
+            "commit": pins.llama_cpp_commit(),
         },
     }
 
@@ -143,6 +151,16 @@ def _files(folder: Path) -> dict[str, Any]:
         elif path.is_file():
             found[name] = _record(path)
     return found
+
+
+def _needed_glibc(folder: Path) -> str | None:
+    """The oldest glibc that has all that the files want of it, as "2.35"; None where there is another C library."""
+    found: set[tuple[int, int]] = set()
+    for file in folder.rglob("*"):
+        if file.is_file() and (content := file.read_bytes()).startswith(b"\x7fELF"):
+            versions = re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)
+            found.update((int(major), int(minor)) for major, minor in versions)
+    return ".".join(map(str, max(found))) if found else None
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -182,25 +200,51 @@ def _sbom(components: list[Component]) -> dict[str, Any]:
 def _components(inside: list[TocEntry]) -> Iterator[Component]:
     version = platform.python_version()
     yield Component("python", version, "PSF-2.0", f"pkg:generic/python@{version}", _python_licence())
-    commit = pins.LLAMA_CPP_COMMIT
+    commit = pins.llama_cpp_commit()
     purl = f"pkg:github/ggml-org/llama.cpp@{commit}"
-    yield Component("llama.cpp", commit, "MIT", purl, LLAMA_CPP_LICENCE)
-    tops = {re.split(r"[./\\]", name)[0] for name, _, _ in inside}
+    terms = re.sub("Copyright .*", LLAMA_CPP_AUTHORS, (ROOT / "LICENSE").read_text(encoding="utf-8"))
+    yield Component("llama.cpp", commit, "MIT", purl, terms)
     providers = metadata.packages_distributions()
+    tops = {_top(name) for name, _, _ in inside}
     names = {name for top in tops for name in providers.get(top, ())}
     for name in sorted(
         names - {"llama-sidecar"} | {"pyinstaller"}
     ):  # whose boot loader is the program's first code
         yield _distribution(metadata.distribution(name))
     for name, source, kind in inside:
-        library = Path(name).name.split(".")[0].split("-")[0]
-        if kind == "BINARY" and library in SYSTEM_LIBRARIES:
-            component, licence = SYSTEM_LIBRARIES[library]
-            known = {"openssl": ssl.OPENSSL_VERSION.split()[1], "zlib": zlib.ZLIB_RUNTIME_VERSION}
-            number = known.get(component) or Path(source).resolve().name.rpartition(".so.")[2] or "unknown"
-            yield Component(
-                component, number, licence, f"pkg:generic/{component}@{number}", "A system library."
-            )
+        if kind == "BINARY" and _top(name) not in providers:
+            library = Path(name).name.lower()
+            if not library.startswith(OF_PYTHON):
+                yield _system_library(library, Path(source).resolve())
+
+
+def _top(name: str) -> str:
+    return re.split(r"[./\\]", name)[0]
+
+
+def _system_library(library: str, source: Path) -> Component:
+    """Raises Failed if it is not known whose it is."""
+    try:
+        component, licence = SYSTEM_LIBRARIES[library.split(".")[0].split("-")[0]]
+    except KeyError:
+        raise Failed(
+            f"{source} goes into the bundle: add it to SYSTEM_LIBRARIES, with its licence."
+        ) from None
+    known = {"openssl": ssl.OPENSSL_VERSION.split()[1], "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    number = known.get(component) or source.name.rpartition(".so.")[2] or "unknown"
+    return Component(
+        component, number, licence, f"pkg:generic/{component}@{number}", _debian_licence(source) or licence
+    )
+
+
+def _debian_licence(source: Path) -> str:
+    """What the package that a file is of says of its licence; empty where there is no such package."""
+    if shutil.which("dpkg-query") is None:
+        return ""
+    command = ["dpkg-query", "--search", f"*/{source.name}"]
+    packages = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    named = (Path("/usr/share/doc", line.split(":")[0], "copyright") for line in packages)
+    return next((path.read_text(encoding="utf-8", errors="replace") for path in named if path.is_file()), "")
 
 
 def _distribution(found: metadata.Distribution) -> Component:

@@ -7,12 +7,14 @@ import shutil
 import time
 
 import bundle
+import cache
 import pins
 import wheel
-from checkout import BUILD, OUT, ROOT, VENV, VENV_PYTHON, quietly
+from checkout import BUILD, OUT, ROOT, VENV, VENV_PYTHON, Failed, quietly
 from steps import Step, digest, ensure
 
 DIST = OUT / "dist"
+STAMP = DIST / "llama-sidecar.stamp"
 _EXE = ".exe" if os.name == "nt" else ""
 FOLDER = DIST / "llama-sidecar"
 PROGRAM = FOLDER / f"llama-sidecar{_EXE}"
@@ -28,7 +30,7 @@ REPRODUCIBLE = {
 
 def program() -> None:
     """Makes both forms, unless nothing that goes into them has changed."""
-    step = Step(DIST / "llama-sidecar.stamp", _key, _freeze)
+    step = Step(STAMP, _key, _freeze)
     if step.done():
         print(f"{FOLDER.relative_to(ROOT)} and {ONE_FILE.name} are up to date.")
         return
@@ -38,6 +40,25 @@ def program() -> None:
     whole, single = (sum(file.stat().st_size for file in files) / 1e6 for files in (files, [ONE_FILE]))
     print(f"{FOLDER.relative_to(ROOT)}: {whole:.1f} MB in {len(files)} files")
     print(f"{ONE_FILE.relative_to(ROOT)}: {single:.1f} MB, both made in {time.monotonic() - started:.0f} s")
+
+
+def again() -> None:
+    """Makes both forms, and then once more. Raises Failed if other bytes come of it."""
+    program()
+    before = _bytes()
+    STAMP.unlink()
+    program()
+    after = _bytes()
+    differing = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    if differing:
+        raise Failed(f"freezing twice gave other bytes: {', '.join(differing)}")
+    print(f"Frozen once more, the {len(after)} files have the same bytes.")
+
+
+def _bytes() -> dict[str, str]:
+    """File → hash of what is in it."""
+    files = (path for path in DIST.rglob("*") if path.is_file() and path != STAMP)
+    return {path.relative_to(DIST).as_posix(): cache.sha256(path) for path in files}
 
 
 def _key() -> str:

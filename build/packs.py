@@ -36,7 +36,7 @@ def build(backend: str) -> None:
     PACKS.mkdir(parents=True, exist_ok=True)
     placed = Path(shutil.copy2(made, PACKS))
     print(
-        f"{placed.relative_to(ROOT)}: {placed.stat().st_size / 1e6:.1f} MB, of llama.cpp {pins.LLAMA_CPP_COMMIT}"
+        f"{placed.relative_to(ROOT)}: {placed.stat().st_size / 1e6:.1f} MB, of llama.cpp {pins.llama_cpp_commit()}"
     )
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from checkout import ROOT, VENV_PYTHON, quietly
+from checkout import ROOT, VENV_PYTHON, Failed, quietly
 
 LOCK = ROOT / "requirements.lock"
 
@@ -23,7 +23,7 @@ PLOT = (
     *("python-dateutil", "six", "tzdata"),
 )
 LLAMA_CPP = ("llama-cpp-python",)
-LLAMA_CPP_COMMIT = "0c1e57098"  # of llama.cpp, which that release holds by its own change log
+LLAMA_CPP_COMMITS = {"0.3.36": "0c1e57098"}  # release → commit of llama.cpp in it, by its own change log
 ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *PLOT, *LLAMA_CPP))
 
 _NAME = re.compile(r"^[A-Za-z0-9._-]+(?===)")
@@ -43,6 +43,14 @@ def pinned(names: Collection[str]) -> list[str]:
 def everyday() -> list[str]:
     """What every checkout needs: all but the packages that are installed on demand."""
     return [requirement for name, requirement in pins() if name not in ON_DEMAND]
+
+
+def llama_cpp_commit() -> str:
+    """The commit of llama.cpp that is built. Raises Failed if that of the pinned release is not known."""
+    (release,) = {requirement.split()[0].partition("==")[2] for requirement in pinned(LLAMA_CPP)}
+    if release not in LLAMA_CPP_COMMITS:
+        raise Failed(f"pins.py does not tell which commit of llama.cpp llama-cpp-python {release} holds.")
+    return LLAMA_CPP_COMMITS[release]
 
 
 def pip(command: Sequence[str | Path], requirements: Sequence[str], what: str) -> None:

@@ -34,7 +34,7 @@ OF_A_PROGRAM: Final = (
     "tests/process",
     "tests/real",
 )
-"""What a frozen program must pass as its source does: the contract, downloads, its processes, the models, each library."""
+"""What a frozen program must pass as its source does: the contract, downloads, processes, models, each library."""
 
 
 class Task(NamedTuple):
@@ -125,10 +125,15 @@ def bench(arguments: Sequence[str]) -> bool:
     return call([VENV_PYTHON, ROOT / "tests" / "bench" / "run.py", *arguments]) == 0
 
 
-def frozen(_arguments: Sequence[str]) -> bool:
-    """Makes the program that needs no Python."""
+def frozen(arguments: Sequence[str]) -> bool:
+    """Makes the program that needs no Python; with --again twice, to see that the bytes are the same."""
+    if set(arguments) - {"--again"}:
+        raise Failed("the only argument is --again.")
     provision.everything()
-    freeze.program()
+    if arguments:
+        freeze.again()
+    else:
+        freeze.program()
     return True
 
 
@@ -157,7 +162,9 @@ TASKS = {
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
     "pack": Task(pack, "BACKEND", "build a GPU's backend (vulkan, cuda) for the frozen program"),
     "freeze": Task(
-        frozen, "", "make the program that needs no Python, as a folder and as one file, in out/dist/"
+        frozen,
+        "[--again]",
+        "make the program that needs no Python, as a folder and as one file, in out/dist/",
     ),
     "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/"),
 }

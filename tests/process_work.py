@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from driver import Message, Sidecar
+from driver import Message, Sidecar, environment
 
 from sidecar.core.step import PROMPT_CHUNK_BESIDE_STREAMS as PIECE
 
@@ -113,3 +114,9 @@ def abort_and_check(sidecar: Sidecar, request_id: Any) -> Message:
 def pids(sidecar: Sidecar) -> dict[str, int]:
     """modelId → pid of its engine."""
     return sidecar.engines()
+
+
+def in_temp(folder: Path, **more: str) -> dict[str, str]:
+    """An environment with this temporary folder."""
+    names = ("TMPDIR", "TEMP", "TMP")
+    return {**environment(**dict.fromkeys(names, str(folder))), **more}

@@ -150,7 +150,7 @@ test("a program that ends at once tells why", TIMEOUT, async (t) => {
 });
 
 test("a program that could not unpack itself is explained", TIMEOUT, async (t) => {
-  // What the boot loader says; tests/process/test_frozen.py gets the first two from the real one.
+  // What the boot loader says; tests/process/test_one_file.py holds the first two against the real one.
   const said = {
     noexec: "[PYI-9:ERROR] Failed to load Python shared library 'x': failed to map segment from shared object",
     full: "[PYI-9:ERROR] Failed to extract libllama.so: failed to write data chunk!",

@@ -85,6 +85,8 @@ def _program() -> Finding:
     forms = {None: "from source", False: "the folder", True: "the one file"}
     manifest = _manifest()
     target = f", built for {manifest['target']}" if manifest else ""
+    if manifest and manifest.get("glibc"):
+        target += f" with glibc {manifest['glibc']} or later"
     form = forms[None if manifest is None else _is_one_file()]
     return Finding("program", "ok", f"llama-sidecar {sidecar.__version__}, {form}{target}: {sys.executable}")
 
@@ -193,14 +195,12 @@ def _models(client: Client, directory: str | None) -> Finding:
     listing = client.call("listModels", params)
     place, there = listing["modelsDirectory"], len(listing["models"])
     existing = place
-    while not os.path.isdir(existing) and os.path.dirname(existing) != existing:
+    while not os.path.lexists(existing) and os.path.dirname(existing) != existing:
         existing = os.path.dirname(existing)  # the rest is made by the first download
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
+    why_not = _why_not_writable(existing)
+    if why_not is not None:
         advice = "Choose another modelsDirectory, or give this user the right to write there."
-        return Finding("models", "warning", f"{place} cannot be written to: {error}", advice)
+        return Finding("models", "warning", f"{place} cannot be written to: {why_not}", advice)
     import shutil
 
     free = shutil.disk_usage(existing).free
@@ -210,6 +210,16 @@ def _models(client: Client, directory: str | None) -> Finding:
             "models", "warning", message, "Free space, or choose a modelsDirectory on another disk."
         )
     return Finding("models", "ok", message)
+
+
+def _why_not_writable(folder: str) -> str | None:
+    if not os.path.isdir(folder):
+        return f"{folder} is no folder."
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return str(error)
 
 
 def _hub(client: Client, endpoint: str | None) -> Finding:

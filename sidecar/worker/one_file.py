@@ -68,14 +68,31 @@ def leave() -> None:
 
 
 def sweep(place: str) -> None:
-    """Remove the folders beside this one whose launcher and program are no more."""
+    """Remove the folders beside this one whose launcher and program are no more.
+
+    What is half there may still be unpacked, by a launcher in another container: it is looked at again when it is old.
+    """
+    later = _sweep(place)
+    if later > 0:
+        time.sleep(later)
+        _sweep(place)
+
+
+def _sweep(place: str) -> float:
+    """Returns in how many seconds to look again; 0: there is nothing to wait for."""
+    later = 0.0
     with contextlib.suppress(OSError), os.scandir(os.path.dirname(place)) as entries:
         found = [entry.path for entry in entries if entry.path != place and _FOLDER.fullmatch(entry.name)]
         for other in found:
             with contextlib.suppress(OSError):
-                if _is_ours(other, set(os.listdir(place))) and _is_abandoned(other):
+                if not (_is_ours(other, set(os.listdir(place))) and _is_abandoned(other)):
+                    continue
+                making = _making_s(other)
+                later = max(later, making)
+                if making == 0:
                     log.log("info", "removing what a killed program left behind", folder=other)
                     _remove(other)
+    return later
 
 
 def _is_ours(place: str, names: set[str]) -> bool:
@@ -85,9 +102,16 @@ def _is_ours(place: str, names: set[str]) -> bool:
         return False
     inside = set(os.listdir(place))
     if MARK not in inside:  # killed while it unpacked?
-        return LAST_PART not in inside and inside <= names and time.time() - about.st_mtime > MAKING_S
+        return LAST_PART not in inside and inside <= names
     with open(os.path.join(place, MARK), encoding="utf-8", errors="replace") as file:
         return '"name": "llama-sidecar"' in file.read(100)
+
+
+def _making_s(place: str) -> float:
+    """For how many seconds from now it may still be unpacked; 0 if it is, or should long have been."""
+    if os.path.exists(os.path.join(place, MARK)):
+        return 0.0
+    return max(0.0, os.lstat(place).st_mtime + MAKING_S - time.time())
 
 
 def _is_abandoned(place: str) -> bool:

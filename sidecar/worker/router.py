@@ -260,6 +260,8 @@ class Router:
             self.writer.info(message)
         elif method == "ready":
             process.ready = True
+            ms = round(1000 * (time.monotonic() - process.started), 1)
+            log.log("debug", f"{process.role} {process.pid} is ready", ms=ms)
         elif method == "fault":
             process.fault = params["message"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import statistics
 import sys
@@ -46,6 +47,17 @@ def start_up_ms(command: list[str], model: str, runs: int = 10) -> dict[str, flo
             firsts.append(seen[0] - pipe.started)
     figures = {"ping": pings, "init": inits, "load": loads, "firstToken": firsts}
     return {name: 1000 * statistics.median(values) for name, values in figures.items()}
+
+
+def engine_start_ms(command: list[str], runs: int = 10) -> float:
+    """Median from the start of an engine's process until it serves, by the router's clock."""
+    with tempfile.TemporaryFile() as log:
+        for _ in range(runs):
+            with running([*command, "--log-level", "debug"], stderr=log) as pipe:
+                pipe.call("init")
+        log.seek(0)
+        times = [json.loads(line)["ms"] for line in log if b" is ready" in line]
+    return statistics.median(times)
 
 
 def note_text(message: Message, at: float, seen: list[float]) -> None:

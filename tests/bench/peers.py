@@ -138,6 +138,11 @@ class NodeLlamaCpp:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def modules(self) -> Path:
+        """Where it and all that it needs is installed."""
+        return self._folder / "node_modules"
+
     def measure(self, model: str, threads: int, **task: Any) -> dict[str, Any]:
         """One run of node_llama_cpp.mjs: see there for the tasks and the figures."""
         script = HERE / "node_llama_cpp.mjs"

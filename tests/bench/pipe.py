@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -19,12 +19,14 @@ OnMessage = Callable[[Message, float], None]
 class Pipe:
     """One running program. Times are of time.perf_counter, in seconds."""
 
-    def __init__(self, command: list[str], more_env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], more_env: dict[str, str] | None = None, stderr: IO[bytes] | None = None
+    ) -> None:
         env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         env |= more_env or {}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, env=env
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._in = self.process.stdin
@@ -86,9 +88,9 @@ class Pipe:
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[Pipe]:
+def running(command: list[str], stderr: IO[bytes] | None = None) -> Iterator[Pipe]:
     """A program for the length of a block."""
-    pipe = Pipe(command)
+    pipe = Pipe(command, stderr=stderr)
     try:
         yield pipe
     finally:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import engine
+import forms
 import growth
 import npm_client
 import ours
@@ -33,7 +34,7 @@ ROUNDS = 5
 REPEATS = 3
 """Readings of ours a round, after one that only warms up; their mean counts, as llama-bench does it."""
 
-GROUPS = ("speed", "growth", "engine", "latency", "client", "transfer")
+GROUPS = ("speed", "growth", "engine", "start", "latency", "client", "transfer")
 OTHERS = {"transfer": "hf_hub", "client": "bare pipe"}
 """Group → who stands in the place of llama.cpp's tools."""
 
@@ -60,6 +61,8 @@ def main() -> int:
                 plot.draw(grown)
         elif group == "transfer":
             found = transfer.rows(command, say)
+        elif group == "start":
+            found = forms.rows(str(MODEL), say)  # of every form, whichever the others measure
         else:
             measures = {"speed": speed, "engine": engine.rows, "latency": latency, "client": npm_client.rows}
             found = measures[group](command, str(MODEL), say)
@@ -154,15 +157,8 @@ def speed(command: list[str], model: str, say: Callable[[str], None]) -> list[Ro
 
 
 def latency(command: list[str], model: str, say: Callable[[str], None]) -> list[Row]:
-    """Start, abort, ping, idle, exit."""
-    say("start-up")
-    start = ours.start_up_ms(command, model)
-    rows = [
-        Row("start to ping answered", "ms", start["ping"]),
-        Row("start to init answered", "ms", start["init"]),
-        Row("loadModel", "ms", start["load"]),
-        Row("start to first token of a chat", "ms", start["firstToken"]),
-    ]
+    """Abort, ping, idle, exit."""
+    rows: list[Row] = []
     for operation in ("load", "prompt", "generate", "embed", "rerank"):
         say(f"abort of {operation}")
         rows += _quantiles(f"abort of {operation}", ours.abort_ms(command, model, operation))

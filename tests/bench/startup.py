@@ -1,4 +1,4 @@
-"""Where start-up goes: `dev.py bench --startup`, a table of the program's forms and one of what is imported.
+"""Where start-up goes: `dev.py bench --startup`, a table of the program's forms, of imports and of libraries.
 
 The forms are measured from outside: the one-file program's router is a process of its own, whose age tells how
 long unpacking took, and `ping` tells for how long the router has been there. Imports are measured by Python
@@ -7,6 +7,7 @@ itself, from source, where it takes that option.
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 import subprocess
@@ -72,6 +73,13 @@ def engine_imports() -> dict[str, float]:
     return {n: ms for n, ms in imports(["-m", "sidecar", "--role", "engine"], b"").items() if n not in every}
 
 
+def libraries() -> dict[str, float]:
+    """What an engine loads → milliseconds, medians of RUNS, each from the one before."""
+    command = [sys.executable, str(Path(__file__).with_name("libraries.py"))]
+    runs = [json.loads(subprocess.check_output(command, timeout=60)) for _ in range(RUNS)]
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
 def show(programs: Mapping[str, Path]) -> None:
     """Measure and print everything."""
     commands = {"source": [sys.executable, "-m", "sidecar"]}
@@ -87,3 +95,6 @@ def show(programs: Mapping[str, Path]) -> None:
         print(f"\nthe {role} imports {len(found)} modules in {sum(found.values()):.1f} ms; the longest:")
         for module in sorted(found, key=lambda name: -found[name])[:SHOWN_MODULES]:
             print(f"{found[module]:8.1f}  {module}")
+    print("\nof an engine's start, its libraries, in ms:")
+    for name, ms in libraries().items():
+        print(f"{ms:8.1f}  {name}")

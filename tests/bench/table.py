@@ -26,7 +26,7 @@ NAMES = {"ours": "sidecar", "library": "llama.cpp", "server": "llama-server", "n
 def show(rows: list[Row], library: str = NAMES["library"]) -> None:
     """Print the table, with the peers that have a figure in it.
 
-    Ratios are ours to theirs: of tokens a second more is better, of milliseconds less.
+    Ratios are ours to theirs: of tokens a second more is better, of milliseconds and megabytes less.
     """
     peers = [peer for peer in PEERS if any(getattr(row, peer) is not None for row in rows)]
     width = max(len(row.what) for row in rows)

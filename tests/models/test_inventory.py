@@ -13,7 +13,6 @@ import pytest
 from download_work import REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
 from driver import Refused, Sidecar
 from hub import Hub, Synthetic
-from hub.client import wait_until
 from model_memory import MODELS, REAL
 from vocabularies import OF_LLAMA_3, vocabulary
 

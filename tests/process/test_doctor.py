@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Start
 from download_work import surroundings
 from hub import AUTHORITY, Hub
 
 import freeze
+import sidecar
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
@@ -38,7 +41,7 @@ def examine(
 ) -> tuple[int, dict[str, Any]]:
     status, text = run(program, home, "--json", *arguments, **environment)
     report: dict[str, Any] = json.loads(text)
-    assert report["ok"] == (status == 0)
+    assert (report["ok"], report["version"]) == (status == 0, sidecar.__version__)
     for finding in report["findings"]:
         assert finding["status"] in ("ok", "warning", "problem")
         assert bool(finding["advice"]) == (finding["status"] != "ok"), finding
@@ -58,6 +61,19 @@ def test_a_whole_installation_has_no_problem(program: list[str], tmp_path: Path)
     assert not models.exists()
 
 
+def test_it_tells_what_is_here(
+    request: pytest.FixtureRequest, program: list[str], start: Start, tmp_path: Path
+) -> None:
+    about = start().call("init")
+    _, found = examine(program, tmp_path, "--endpoint", NOWHERE)
+    told = {check: finding["message"] for check, finding in found.items()}
+    assert f"CPU code for {about['llamaCpp']['cpuVariant']}, {about['threads']} threads" in told["engine"]
+    assert about["devices"][0]["description"] in told["device"] and "free" in told["device"]
+    assert "are available" in told["memory"]
+    if request.config.getoption("--runtime") != "source":
+        assert int(told["files"].split()[0]) > 20, "it looks at next to nothing"
+
+
 def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -> None:
     status, page = run(program, tmp_path, "--endpoint", NOWHERE, "--models-directory", str(tmp_path))
     assert status == 0
@@ -69,14 +85,24 @@ def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -
     assert "warning  hub" in page and "Do: " in page
 
 
-def test_what_cannot_be_reached_or_written_is_a_warning(program: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("")
-    status, found = examine(
-        program, tmp_path, "--endpoint", NOWHERE, "--models-directory", str(file / "models")
-    )
+@pytest.mark.parametrize(
+    "place",
+    [
+        "file/models",
+        pytest.param(
+            "/proc/models", marks=pytest.mark.skipif(sys.platform != "linux", reason="has no /proc")
+        ),
+    ],
+)
+def test_what_cannot_be_reached_or_written_is_a_warning(
+    program: list[str], tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    models = str(tmp_path / place)
+    status, found = examine(program, tmp_path, "--endpoint", NOWHERE, "--models-directory", models)
     assert status == 0
     assert found["hub"]["status"] == "warning"
+    assert found["models"]["status"] == "warning" and f"{models} cannot be" in found["models"]["message"]
     assert found["self-test"]["status"] == "ok"
 
 

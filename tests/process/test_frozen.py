@@ -1,53 +1,37 @@
-"""What only a frozen program can do wrong: where it lies, what it unpacks, and what it leaves there."""
+"""What only a frozen program can do wrong: where it lies, what is in it, and what it leaves behind."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import platform
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import Start
-from driver import Sidecar, environment
-from process_work import COUNTED, count, load, send_endless
+from driver import Sidecar
+from process_work import COUNTED, count, in_temp, load, send_endless
 
 import freeze
+import pins
+from sidecar import __version__ as sidecar_version
 
 pytestmark = pytest.mark.process
 
-PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
-FIRST_ANSWER_S = 20.0
-REMOVED_S = 5.0
+EXIT_S = 10.0
+MIT_TERMS = 800
+"""Letters that the shortest licence has, more or less."""
 
-
-@pytest.fixture
-def runtime(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.config.getoption("--runtime")
-    if chosen == "source":
-        pytest.skip("the program is not frozen")
-    return chosen
-
-
-@pytest.fixture
-def one_file(runtime: str) -> Path:
-    if runtime != "onefile":
-        pytest.skip("only the one-file program unpacks itself")
-    return freeze.ONE_FILE
-
-
-@pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    """A temporary folder of one's own for the program, named as people name theirs."""
-    folder = tmp_path / "Temporäre Dateien 模型"
-    folder.mkdir()
-    return folder
+VARIANTS = {
+    *("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "zen4", "alderlake", "sapphirerapids")
+}
+""".github/decisions/002"""
 
 
 def installed(runtime: str, folder: Path) -> Path:
@@ -57,18 +41,6 @@ def installed(runtime: str, folder: Path) -> Path:
         return Path(shutil.copy2(source, folder))
     shutil.copytree(source.parent, folder / source.parent.name, symlinks=True)
     return folder / source.parent.name / source.name
-
-
-def wait_until(true: Callable[[], object], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert true()
-
-
-def in_temp(folder: Path, **more: str) -> dict[str, str]:
-    names = ("TMPDIR", "TEMP", "TMP")
-    return {**environment(**dict.fromkeys(names, str(folder))), **more}
 
 
 @pytest.fixture
@@ -110,6 +82,8 @@ def test_it_runs_from_a_read_only_folder_with_any_name_and_writes_nothing_there(
     try:
         load(sidecar, model_path)
         assert count(sidecar) == COUNTED
+        listing_params = {"modelsDirectory": str(temporary), "hubCache": False}
+        assert sidecar.call("listModels", listing_params)["models"] == []  # a transfer runs there as well
         assert sidecar.log() == ""
     finally:
         assert sidecar.end() == []
@@ -117,27 +91,83 @@ def test_it_runs_from_a_read_only_folder_with_any_name_and_writes_nothing_there(
     assert list(temporary.iterdir()) == []
 
 
-def test_the_manifest_tells_every_file_with_its_hash(runtime: str) -> None:
+@pytest.fixture
+def described(runtime: str) -> Callable[[str], str]:
+    """Read what describes the program: MANIFEST.json, sbom.cdx.json or LICENCES.txt."""
     program = freeze.PROGRAMS[runtime]
-    place = program.parent
-    beside = place / f"{program.name}.manifest.json"
-    manifest = beside if runtime == "onefile" else place / "_internal" / "MANIFEST.json"
-    told = json.loads(manifest.read_text(encoding="utf-8"))
-    for name, facts in told["files"].items():
+
+    def read(name: str) -> str:
+        beside = program.with_name(f"{program.name}.{name.lower()}")
+        path = beside if runtime == "onefile" else program.parent / "_internal" / name
+        return path.read_text(encoding="utf-8")
+
+    return read
+
+
+def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
+    program = freeze.PROGRAMS[runtime]
+    told = json.loads(described("MANIFEST.json"))["files"]
+    for name, facts in told.items():
         if "link" not in facts:
-            content = (place / name).read_bytes()
+            content = (program.parent / name).read_bytes()
             assert (hashlib.sha256(content).hexdigest(), len(content)) == (
                 facts["sha256"],
                 facts["sizeBytes"],
             )
-    if runtime == "onedir":
-        there = {p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file() or p.is_symlink()}
-        assert there - set(told["files"]) == {"_internal/MANIFEST.json"}
-        bill = json.loads((place / "_internal" / "sbom.cdx.json").read_text(encoding="utf-8"))
-        names = {component["name"].lower() for component in bill["components"]}
-        assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names
-        assert not names & {"numpy", "diskcache", "hf_xet", "pytest", "setuptools"}
-        assert all(component["licenses"][0]["expression"] != "unknown" for component in bill["components"])
+    if runtime == "onefile":
+        assert told.keys() == {program.name}
+    else:
+        paths = (path for path in program.parent.rglob("*") if path.is_file() or path.is_symlink())
+        there = {path.relative_to(program.parent).as_posix() for path in paths}
+        assert there - set(told) == {"_internal/MANIFEST.json"}
+
+
+def test_the_manifest_tells_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
+    told = json.loads(described("MANIFEST.json"))
+    said = subprocess.run([*program, "--version"], capture_output=True, check=True).stdout.decode()
+    assert told["version"] == said.split()[-1] == sidecar_version
+    assert told["llamaCpp"] == {
+        "bindingsVersion": metadata.version("llama-cpp-python"),
+        "commit": pins.llama_cpp_commit(),
+    }
+    if platform.libc_ver()[0] == "glibc":
+        needed, here = (tuple(map(int, v.split("."))) for v in (told["glibc"], platform.libc_ver()[1]))
+        assert (2, 17) <= needed <= here
+
+
+def test_what_is_inside_is_told_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
+    bill = json.loads(described("sbom.cdx.json"))["components"]
+    names = {component["name"].lower() for component in bill}
+    assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names
+    assert not names & {"numpy", "diskcache", "hf_xet", "pytest", "setuptools"}
+    licences = {component["name"]: component["licenses"][0]["expression"] for component in bill}
+    assert "unknown" not in licences.values()
+    told = json.loads(described("MANIFEST.json"))["components"]
+    assert {each["name"]: each["licence"] for each in told} == licences
+    texts = described("LICENCES.txt").split(f"\n{'-' * 80}\n")
+    for component, text in zip(bill, texts, strict=False):
+        head, _, terms = text.strip().partition("\n\n")
+        assert head == f"{component['name']} {component['version']}: {licences[component['name']]}"
+        if sys.platform == "linux" and shutil.which("dpkg-query"):
+            assert len(terms) > MIT_TERMS, f"no text of {head}"
+
+
+def test_the_one_file_has_the_name_that_tauri_looks_for(one_file: Path) -> None:
+    rustc = shutil.which("rustc")
+    if rustc is None:
+        pytest.skip("there is no rustc to ask")
+    about = subprocess.run([rustc, "-vV"], capture_output=True, text=True, check=True).stdout
+    (host,) = (line.split()[1] for line in about.splitlines() if line.startswith("host:"))
+    assert one_file.name == f"llama-sidecar-{host}{'.exe' if sys.platform == 'win32' else ''}"
+    assert one_file.is_file()
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the variants are x86-64's on Linux"
+)
+def test_every_processors_variant_is_in_it(runtime: str) -> None:
+    libraries = (freeze.FOLDER / "_internal" / "llama_cpp" / "lib").glob("libggml-cpu-*.so")
+    assert {path.stem.removeprefix("libggml-cpu-") for path in libraries} == VARIANTS
 
 
 def test_no_library_is_in_it_twice(runtime: str) -> None:
@@ -157,132 +187,35 @@ def test_it_is_small(runtime: str) -> None:
     assert size <= {"onefile": 25e6, "onedir": 60e6}[runtime]
 
 
-def test_workers_of_the_one_file_unpack_nothing(
-    one_file: Path, start: Start, model_path: str, temporary: Path
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at what is mapped into a process")
+def test_llama_cpp_comes_from_the_bundle_whatever_the_environment_says(
+    runtime: str, start: Start, temporary: Path, tmp_path: Path
 ) -> None:
-    sidecar = start(env=in_temp(temporary))
-    load(sidecar, model_path)
+    (tmp_path / "empty").mkdir()
+    sidecar = start(env=in_temp(temporary, LLAMA_CPP_LIB_PATH=str(tmp_path / "empty")))
     sidecar.call("init")
-    assert len(sidecar.workers()) == 2
-    assert len(list(temporary.iterdir())) == 1
-    sidecar.close_stdin()
-    assert sidecar.wait_exit(5) == 0
-    assert list(temporary.iterdir()) == []
+    (engine,) = sidecar.workers()
+    mapped = {Path(each.path) for each in engine.memory_maps()}
+    folders = {path.parent for path in mapped if path.name.startswith(("libllama", "libggml"))}
+    inside = next(temporary.iterdir()) if runtime == "onefile" else freeze.FOLDER / "_internal"
+    assert folders == {inside / "llama_cpp" / "lib"}
 
 
-@pytest.mark.parametrize("state", ["idle", "in generation"])
-def test_the_launcher_killed_takes_everything_with_it_though_the_app_lives_on(
-    one_file: Path, start: Start, model_path: str, temporary: Path, state: str
+@pytest.mark.parametrize("killed", ["app", "engine"])
+def test_nothing_is_left_in_the_temporary_folder(
+    runtime: str, start: Start, model_path: str, temporary: Path, killed: str
 ) -> None:
-    sidecar = start(env=in_temp(temporary))
-    sidecar.call("init")
-    if state == "in generation":
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as app:
+        sidecar = start("--parent-pid", str(app.pid), env=in_temp(temporary))
         load(sidecar, model_path)
-        sidecar.wait_progress(send_endless(sidecar), "generate")
-    sidecar.process.kill()
-    assert not sidecar.survivors(1.0)
-    assert list(temporary.iterdir()) == []  # its program's last act
-
-
-def test_the_launcher_killed_while_it_starts_leaves_nobody(
-    one_file: Path, start: Start, temporary: Path
-) -> None:
-    for tenth in range(8):
-        sidecar = start(env=in_temp(temporary))
-        time.sleep(0.03 * tenth)  # from unpacking to having answered
-        sidecar.process.kill()
-        assert not sidecar.survivors(1.5)
-
-
-def test_the_router_killed_is_told_by_the_launchers_end(
-    one_file: Path, start: Start, temporary: Path
-) -> None:
-    sidecar = start(env=in_temp(temporary))
-    sidecar.call("init")
-    sidecar.router().kill()
-    assert sidecar.wait_exit(5) != 0
-    assert not sidecar.survivors(1.0)
+        request = send_endless(sidecar)
+        sidecar.wait_progress(request, "generate")
+        if killed == "app":
+            app.kill()
+        else:
+            psutil.Process(sidecar.engines()["model-1"]).kill()
+            assert sidecar.response(request)["error"]["data"]["kind"] == "engineCrashed"
+            sidecar.close_stdin()
+        assert sidecar.wait_exit(EXIT_S) == 0
+        app.kill()
     assert list(temporary.iterdir()) == []
-
-
-def test_the_next_start_removes_what_a_killed_program_left(
-    one_file: Path, start: Start, temporary: Path
-) -> None:
-    killed = start(env=in_temp(temporary))
-    killed.call("ping")
-    for process in sorted(killed.family(), key=lambda process: process.pid):
-        process.kill()  # the launcher first: nobody is left who could remove anything
-    killed.process.wait()
-    (left,) = temporary.iterdir()
-    assert (left / "MANIFEST.json").is_file()
-    strangers = [temporary / "_MEI7ffffffeabcdef", temporary / "notes"]
-    for stranger in strangers:
-        stranger.mkdir()
-        (stranger / "base_library.zip").write_text("of another program")
-    living = start(env=in_temp(temporary))
-    living.call("ping")
-    wait_until(lambda: not left.exists(), REMOVED_S)
-    assert all((stranger / "base_library.zip").exists() for stranger in strangers)
-    other = start(env=in_temp(temporary))
-    other.call("ping")
-    time.sleep(0.5)
-    assert living.call("init")["protocolVersion"] == 1  # and its folder is still whole
-    living.close_stdin()
-    other.close_stdin()
-    assert (living.wait_exit(5), other.wait_exit(5)) == (0, 0)
-    assert sorted(temporary.iterdir()) == sorted(strangers)
-
-
-def test_half_unpacked_folders_go_once_they_are_old(one_file: Path, start: Start, temporary: Path) -> None:
-    old, new = temporary / "_MEI7ffffffe000001", temporary / "_MEI7ffffffe000002"
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "libz.so.1").write_bytes(b"half")
-    long_ago = time.time() - 3600
-    os.utime(old, (long_ago, long_ago))
-    sidecar = start(env=in_temp(temporary))
-    sidecar.call("ping")
-    (own,) = (path for path in temporary.iterdir() if path not in (old, new))
-    if not (own / "libz.so.1").exists():
-        pytest.skip("the program has another set of libraries here")
-    wait_until(lambda: not old.exists(), REMOVED_S)
-    assert new.exists()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="makes file systems as Linux does")
-@pytest.mark.parametrize(
-    ("options", "words"), [("noexec", "failed to map segment"), ("size=8m", "Failed to extract")]
-)
-def test_a_temporary_folder_that_will_not_do_ends_it_with_a_word(
-    one_file: Path, tmp_path: Path, options: str, words: str
-) -> None:
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("may not mount here")
-    try:
-        done = subprocess.run(
-            [one_file],
-            input=PING,
-            capture_output=True,
-            env=in_temp(folder),
-            timeout=FIRST_ANSWER_S,
-            check=False,
-        )
-        assert done.returncode not in (0, None)
-        assert done.stdout == b""
-        assert words in done.stderr.decode()  # PyInstaller's; build/README.md tells what they mean
-        left = [file.name for path in folder.iterdir() for file in path.iterdir()]
-        assert not {"base_library.zip", "MANIFEST.json"} & set(left)  # so a later start removes it
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_it_needs_no_network(runtime: str, start: Start, model_path: str) -> None:
-    """No socket is ever opened while a model is loaded and used."""
-    sidecar = start()
-    load(sidecar, model_path)
-    assert count(sidecar) == COUNTED
-    for process in sidecar.family():
-        assert psutil.Process(process.pid).net_connections() == []

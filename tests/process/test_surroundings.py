@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Start
-from driver import environment
-from process_work import COUNTED, count
+from download_work import surroundings
+from driver import Sidecar, environment
+from process_work import COUNTED, count, load
 
 pytestmark = pytest.mark.process
+
+DOCTOR_S = 120.0
+NOWHERE = "http://127.0.0.1:9"
 
 
 def link(source: str, target: Path) -> None:
@@ -23,18 +30,32 @@ def link(source: str, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"LC_ALL": "C", "LANG": "C"},
-        {"PYTHONIOENCODING": "cp1252"},
-    ],
-    ids=["as it is", "C locale", "cp1252"],
-)
+@pytest.fixture
+def cp1252(tmp_path: Path) -> dict[str, str]:
+    """The environment of a console whose code page is 1252, in which few of the names here can be written."""
+    name = "en_US.CP1252"
+    if sys.platform == "linux":
+        if shutil.which("localedef") is None:
+            pytest.skip("makes a locale with localedef")
+        made = tmp_path / "locales" / name
+        made.parent.mkdir()
+        subprocess.run(["localedef", "-i", "en_US", "-f", "CP1252", str(made)], check=False)
+        if not made.exists():
+            pytest.skip("has no sources of locales")
+    places = {"LOCPATH": str(tmp_path / "locales"), "LC_ALL": name, "LANG": name}
+    return {**places, "PYTHONIOENCODING": "cp1252"}
+
+
+SETTINGS: dict[str, dict[str, str]] = {"as it is": {}, "C locale": {"LC_ALL": "C", "LANG": "C"}}
+
+
+@pytest.mark.parametrize("locale", [*SETTINGS, "cp1252"])
 def test_it_runs_from_a_folder_with_any_name_in_any_locale(
-    start: Start, model_path: str, tmp_path: Path, settings: dict[str, str]
+    request: pytest.FixtureRequest, start: Start, model_path: str, tmp_path: Path, locale: str
 ) -> None:
+    settings = SETTINGS[locale] if locale in SETTINGS else request.getfixturevalue(locale)
+    if locale == "cp1252" and request.config.getoption("--runtime") == "source":
+        pytest.skip("from source, names of files are the locale's; a frozen program takes UTF-8 everywhere")
     folder = tmp_path / "Ordner mit Ümläuten 模型 🦊"
     folder.mkdir()
     link(model_path, folder / "mödel 模型.gguf")
@@ -79,3 +100,48 @@ def test_an_environment_with_nothing_in_it_will_do(start: Start, model_path: str
     sidecar.call("loadModel", {"path": model_path})
     sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256})
     assert count(sidecar) == COUNTED
+
+
+@pytest.fixture
+def cut_off() -> list[str]:
+    """What starts a command where there is no network, not even this machine's own."""
+    command = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode != 0:
+        pytest.skip("may not take the network away here")
+    return command
+
+
+def test_it_needs_no_network(cut_off: list[str], program: list[str], model_path: str, tmp_path: Path) -> None:
+    sidecar = Sidecar([*cut_off, *program], stderr=tmp_path / "stderr.txt")
+    try:
+        load(sidecar, model_path)
+        assert count(sidecar) == COUNTED
+        for process in sidecar.family():
+            assert psutil.Process(process.pid).net_connections() == []
+    finally:
+        assert sidecar.end() == []
+
+
+def test_without_a_network_the_doctor_misses_nothing_but_the_hub(
+    cut_off: list[str], program: list[str], tmp_path: Path
+) -> None:
+    command = [*cut_off, *program, "doctor", "--json", "--models-directory", str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, env=surroundings(tmp_path), timeout=DOCTOR_S, check=True
+    )
+    found = {each["check"]: each["status"] for each in json.loads(done.stdout)["findings"]}
+    assert found["hub"] == "warning"
+    assert found["self-test"] == "ok"
+
+
+def test_the_doctor_speaks_to_a_console_that_lacks_its_letters(
+    cp1252: dict[str, str], program: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "Ümläute 模型"
+    folder.mkdir()
+    command = [*program, "doctor", "--endpoint", NOWHERE, "--models-directory", str(folder)]
+    env = surroundings(tmp_path, **cp1252)
+    done = subprocess.run(command, capture_output=True, env=env, cwd=folder, timeout=DOCTOR_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"ok       self-test" in done.stdout and b" models " in done.stdout
+    assert not done.stderr

@@ -1,0 +1,32 @@
+"""What the tests of the frozen program share: which form it is, and a temporary folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import freeze
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.config.getoption("--runtime")
+    if chosen == "source":
+        pytest.skip("the program is not frozen")
+    return chosen
+
+
+@pytest.fixture
+def one_file(runtime: str) -> Path:
+    if runtime != "onefile":
+        pytest.skip("only the one-file program unpacks itself")
+    return freeze.ONE_FILE
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """A temporary folder of one's own for the program, named as people name theirs."""
+    folder = tmp_path / "Temporäre Dateien 模型"
+    folder.mkdir()
+    return folder

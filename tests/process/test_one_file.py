@@ -1,0 +1,173 @@
+"""What only the one-file program can do wrong: what it unpacks, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Start
+from download_work import FILE, REPO, TARGET, Downloads, assert_whole, surroundings
+from hub import Hub, Synthetic
+from hub.client import wait_until
+from process_work import in_temp, load, send_endless
+
+pytestmark = pytest.mark.process
+
+PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
+FIRST_ANSWER_S = 20.0
+REMOVED_S = 20.0
+UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "unpacking.ts"
+
+
+def long_ago() -> float:
+    """A time before which nothing of now can have been unpacked."""
+    return time.time() - 3600
+
+
+def test_workers_unpack_nothing(
+    one_file: Path, start: Start, model_path: str, temporary: Path, tmp_path: Path
+) -> None:
+    content = Synthetic(4_000_000)
+    with Hub() as hub:
+        hub.add(REPO, {FILE: content})
+        hub.fault(TARGET, bytes_per_second=200_000, times=None, origin="cdn")
+        sidecar = start(env={**surroundings(tmp_path / "home"), **in_temp(temporary)})
+        load(sidecar, model_path)
+        sidecar.call("init")
+        downloads = Downloads(sidecar, hub, tmp_path / "models")
+        download = downloads.send()
+        downloads.wait_bytes(download, 1)
+        assert len(downloads.transfers()) == 1
+        assert len(sidecar.workers()) == 3
+        assert len(list(temporary.iterdir())) == 1
+        downloads.abort(download)
+        hub.faults.clear()
+        assert_whole(downloads.fetch(), content)
+        sidecar.close_stdin()
+        assert sidecar.wait_exit(5) == 0
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("state", ["idle", "in generation"])
+def test_the_launcher_killed_takes_everything_with_it_though_the_app_lives_on(
+    one_file: Path, start: Start, model_path: str, temporary: Path, state: str
+) -> None:
+    sidecar = start(env=in_temp(temporary))
+    sidecar.call("init")
+    if state == "in generation":
+        load(sidecar, model_path)
+        sidecar.wait_progress(send_endless(sidecar), "generate")
+    sidecar.process.kill()
+    assert not sidecar.survivors(1.0)
+    assert list(temporary.iterdir()) == []  # its program's last act
+
+
+def test_the_launcher_killed_while_it_starts_leaves_nobody(
+    one_file: Path, start: Start, temporary: Path
+) -> None:
+    for tenth in range(8):
+        sidecar = start(env=in_temp(temporary))
+        time.sleep(0.03 * tenth)  # from unpacking to having answered
+        sidecar.process.kill()
+        sidecar.process.wait()
+        assert not sidecar.survivors(1.5)
+    for left in temporary.iterdir():
+        os.utime(left, (long_ago(), long_ago()))
+    living = start(env=in_temp(temporary))
+    living.call("ping")
+    wait_until(lambda: len(list(temporary.iterdir())) == 1, REMOVED_S)
+    assert living.call("init")["protocolVersion"] == 1
+
+
+def test_the_router_killed_is_told_by_the_launchers_end(
+    one_file: Path, start: Start, temporary: Path
+) -> None:
+    sidecar = start(env=in_temp(temporary))
+    sidecar.call("init")
+    sidecar.router().kill()
+    assert sidecar.wait_exit(5) != 0
+    assert not sidecar.survivors(1.0)
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_next_start_removes_what_a_killed_program_left(
+    one_file: Path, start: Start, temporary: Path
+) -> None:
+    killed = start(env=in_temp(temporary))
+    killed.call("ping")
+    for process in sorted(killed.family(), key=lambda process: process.pid):
+        process.kill()  # the launcher first: nobody is left who could remove anything
+    killed.process.wait()
+    (left,) = temporary.iterdir()
+    assert (left / "MANIFEST.json").is_file()
+    strangers = [temporary / "_MEI7ffffffeabcdef", temporary / "notes"]
+    for stranger in strangers:
+        stranger.mkdir()
+        (stranger / "base_library.zip").write_text("of another program")
+    living = start(env=in_temp(temporary))
+    living.call("ping")
+    wait_until(lambda: not left.exists(), REMOVED_S)
+    assert all((stranger / "base_library.zip").exists() for stranger in strangers)
+    other = start(env=in_temp(temporary))
+    other.call("ping")
+    time.sleep(0.5)
+    assert living.call("init")["protocolVersion"] == 1  # and its folder is still whole
+    living.close_stdin()
+    other.close_stdin()
+    assert (living.wait_exit(5), other.wait_exit(5)) == (0, 0)
+    assert sorted(temporary.iterdir()) == sorted(strangers)
+
+
+def test_half_unpacked_folders_go_once_they_are_old(one_file: Path, start: Start, temporary: Path) -> None:
+    old, new = temporary / "_MEI7ffffffe000001", temporary / "_MEI7ffffffe000002"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "libz.so.1").write_bytes(b"half")
+    os.utime(old, (long_ago(), long_ago()))
+    sidecar = start(env=in_temp(temporary))
+    sidecar.call("ping")
+    (own,) = (path for path in temporary.iterdir() if path not in (old, new))
+    if not (own / "libz.so.1").exists():
+        pytest.skip("the program has another set of libraries here")
+    wait_until(lambda: not old.exists(), REMOVED_S)
+    assert new.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="makes file systems as Linux does")
+@pytest.mark.parametrize(("options", "meaning"), [("noexec", "mounted noexec"), ("size=8m", "is full")])
+def test_a_temporary_folder_that_will_not_do_ends_it_with_words_that_the_npm_client_knows(
+    one_file: Path, tmp_path: Path, options: str, meaning: str
+) -> None:
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("may not mount here")
+    try:
+        done = subprocess.run(
+            [one_file],
+            input=PING,
+            capture_output=True,
+            env=in_temp(folder),
+            timeout=FIRST_ANSWER_S,
+            check=False,
+        )
+        assert done.returncode not in (0, None)
+        assert done.stdout == b""
+        assert meaning in explained(done.stderr.decode())
+        left = [file.name for path in folder.iterdir() for file in path.iterdir()]
+        assert not {"base_library.zip", "MANIFEST.json"} & set(left)  # so a later start removes it
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def explained(said: str) -> str:
+    """What the npm client makes of PyInstaller's words, by its own table."""
+    rows = re.findall(r'^  \[/(.+)/(i?), "(.+)"\],$', UNPACKING.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) >= 3, "the table has another form"
+    return next((why for words, i, why in rows if re.search(words, said, re.IGNORECASE if i else 0)), "")
