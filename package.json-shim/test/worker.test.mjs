@@ -1,6 +1,9 @@
 // LlamaWorker: the engine behind a MessagePort, and the client at the port's far end.
 
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { LlamaWorker, PATH_VARIABLE } from "../dist/index.mjs";
@@ -114,6 +117,22 @@ test("closing the port, or terminating, ends the program", TIMEOUT, async (t) =>
 test("a program that cannot be found is an error at the port", TIMEOUT, async (t) => {
   const { send } = start(t, { program: "/nowhere/llama-sidecar" });
   for (let i = 0; i < 2; i++) assert.equal((await send("init", INIT)).kind, "programNotFound");
+});
+
+test("a message cannot name the program that is started, or how", TIMEOUT, async (t) => {
+  process.env[PATH_VARIABLE] = PROGRAM_FILE;
+  const folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
+  t.after(() => {
+    delete process.env[PATH_VARIABLE];
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const marker = join(folder, "marker");
+  const harmful = [process.execPath, "-e", `require("fs").writeFileSync(${JSON.stringify(marker)}, "")`];
+  const { send } = start(t, { program: undefined });
+  const options = { ...INIT, program: harmful, restart: true, signal: { aborted: true }, onLog: "x", onRestart: "x" };
+  const { result } = await send("init", options);
+  assert.equal(result?.serverInfo.name, "llama-sidecar");
+  assert.ok(!existsSync(marker));
 });
 
 test("the port handed to a thread serves the whole client there", TIMEOUT, async (t) => {
