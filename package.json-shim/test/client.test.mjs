@@ -70,6 +70,7 @@ function exampleOf(method, { folder, modelId, contextId }) {
   delete params.processId;
   delete params.adapters; // none was loaded
   if (method === "deleteModel") fit.path = join(folder, "nothing.gguf");
+  if (method === "saveState" || method === "restoreState") fit.path = join(folder, "conversation.state");
   if (params.model?.startsWith("https:")) params.model = "hf:nobody/nothing";
   for (const key of Object.keys(params)) if (key in fit) params[key] = fit[key];
   if (method === "deleteModel" || method === "downloadModel") params.modelsDirectory = folder;
