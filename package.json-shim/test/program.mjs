@@ -1,8 +1,14 @@
 // What the tests that need the real program share. It is LLAMA_SIDECAR_COMMAND (a JSON array), or that of
 // this checkout.
 
+import { execFileSync } from "node:child_process";
+import { createReadStream, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { getLlama } from "../dist/index.mjs";
 
@@ -48,6 +54,57 @@ export const ask = (content, options) => ({
   maxTokens: 24,
   ...options,
 });
+
+/** A folder that is removed after the test. */
+export function folder(t) {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), "llama-sidecar-")));
+  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  return path;
+}
+
+/** Has tests/gguf_files.py write a model, by an expression in which `path` is where; returns its path. */
+export function madeModel(path, expression) {
+  const code = `import sys, pathlib; from gguf_files import *; path = pathlib.Path(sys.argv[1]); ${expression}`;
+  execFileSync(command[0], ["-c", code, path], { cwd: here("../../tests") });
+  return path;
+}
+
+/** What a made model needs to fill in between two texts. */
+export const FILLER = `tiny_model(path, **{
+  f"tokenizer__ggml__fim_{name}_token_id": (UINT32, token) for name, token in [("pre", 130), ("suf", 131), ("mid", 132)]
+})`;
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Answers as a server of files does, ranges included; waits `pace.pauseMs` before each chunk. */
+export async function sendFile(path, request, response, pace = { pauseMs: 0 }) {
+  const { size } = statSync(path);
+  const [, from = "0", to = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+  const [start, end] = [Number(from), to === "" ? size - 1 : Math.min(Number(to), size - 1)];
+  const headers = { "content-length": end - start + 1, "accept-ranges": "bytes", etag: '"1"' };
+  if (request.headers.range) headers["content-range"] = `bytes ${start}-${end}/${size}`;
+  response.writeHead(request.headers.range ? 206 : 200, headers);
+  if (request.method === "HEAD") return response.end();
+  const paced = async function* (chunks) {
+    for await (const chunk of chunks) {
+      if (pace.pauseMs > 0) await pause(pace.pauseMs);
+      yield chunk;
+    }
+  };
+  const chunks = createReadStream(path, { start, end, highWaterMark: CHUNK_BYTES });
+  await pipeline(chunks, paced, response).catch(() => {}); // whoever asked has gone
+}
+
+/** A server of one file, whatever it is asked for; returns its origin. */
+export async function serve(t, path, pace) {
+  const server = createServer((request, response) => void sendFile(path, request, response, pace));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
 
 /** All of a stream's text. */
 export async function textOf(stream) {
