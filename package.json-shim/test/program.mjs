@@ -2,7 +2,7 @@
 // this checkout.
 
 import { execFileSync } from "node:child_process";
-import { createReadStream, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
+import { createReadStream, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -61,6 +61,26 @@ export function folder(t) {
   t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
+
+/** A program of ours: a Node script that speaks the protocol as `body` has it. */
+export function script(t, body) {
+  const path = join(folder(t), "program.cjs");
+  writeFileSync(
+    path,
+    `const say = (message) => process.stdout.write(JSON.stringify(message) + "\\n");
+     const lines = require("readline").createInterface({ input: process.stdin });
+     const answer = (request, result) => say({ jsonrpc: "2.0", id: request.id, result });
+     const onRequest = (handle) => lines.on("line", (line) => handle(JSON.parse(line)));
+     ${body}`,
+  );
+  return [process.execPath, path];
+}
+
+/** Its answer to init. */
+export const INIT = `{ protocolVersion: 1, serverInfo: { name: "test", version: "1" } }`;
+
+/** The processes of a program, its router first. */
+export const pids = async (llama) => (await llama.status()).processes.map(({ pid }) => pid);
 
 /** Has tests/gguf_files.py write a model, by an expression in which `path` is where; returns its path. */
 export function madeModel(path, expression) {
