@@ -126,6 +126,13 @@ export async function serve(t, path, pace) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
+/** A text that breaks readers of lines, and the request that has the model say it. */
+export const ODD_TEXT = "a\u2028b\u2029c\u0085👋🏽d";
+export const sayOddText = { prompt: "Say it: ", grammar: `root ::= "${ODD_TEXT}"`, temperature: 0 };
+
+/** More than 8 MB in both directions: tokens, and the length of their text. */
+export const BIG = { tokens: Array(1_700_000).fill(19556), length: 5 * 1_700_000 };
+
 /** All of a stream's text. */
 export async function textOf(stream) {
   let text = "";

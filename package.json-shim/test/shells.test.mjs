@@ -9,7 +9,7 @@ import { createRequire, Module } from "node:module";
 import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import { clearMocks, mockIPC } from "@tauri-apps/api/mocks";
-import { alive, ask, command, modelPath, TIMEOUT, textOf, until } from "./program.mjs";
+import { alive, ask, BIG, command, modelPath, ODD_TEXT, sayOddText, TIMEOUT, textOf, until } from "./program.mjs";
 
 /** The end of a channel in Electron's main process: an EventEmitter of events that have `data`. */
 class MessagePortMain extends EventEmitter {
@@ -164,6 +164,8 @@ test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
   const context = await model.createContext({ contextSize: 512 });
   const stream = context.chat(ask("Antworte: Grüße 👋🏽 \u2028 bitte."));
   assert.equal(await textOf(stream), (await stream).message.content);
+  assert.equal(await textOf(context.complete(sayOddText)), ODD_TEXT);
+  assert.equal((await model.detokenize({ tokens: BIG.tokens })).text.length, BIG.length);
   await assert.rejects(context.chat(ask("Tell a story.", { maxTokens: 900, signal: AbortSignal.timeout(50), ignoreEos: true })), {
     name: "AbortError",
   });
