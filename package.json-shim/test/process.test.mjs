@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import childProcess, { execFile } from "node:child_process";
-import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -77,8 +78,8 @@ test("a program beside the app's own is found", { skip: windows && "needs a scri
 });
 
 test("the platform's package leads to it, checked, also from an asar archive", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
-  const { createHash } = await import("node:crypto");
-  const text = `#!/bin/sh\nexec ${command.map((part) => `"${part}"`).join(" ")} "$@"\n`;
+  const marker = join(folder(t), "started");
+  const text = `#!/bin/sh\ntouch "${marker}"\nexec ${command.map((part) => `"${part}"`).join(" ")} "$@"\n`;
   const sha256 = createHash("sha256").update(text).digest("hex");
   const platform = `${process.platform}-${process.arch}`;
   for (const [modules, program] of [
@@ -103,8 +104,10 @@ test("the platform's package leads to it, checked, also from an asar archive", {
       .then((llama) => llama.ping()).then(() => console.log("well"), (error) => console.log(error.kind));`;
     manifest(sha256);
     assert.equal((await run(process.execPath, ["-e", code])).stdout, "well\n");
+    rmSync(marker);
     manifest(sha256.replace(/^./, (digit) => (digit === "0" ? "1" : "0")));
     assert.equal((await run(process.execPath, ["-e", code])).stdout, "programChanged\n");
+    assert.ok(!existsSync(marker), "it was not started");
   }
 });
 

@@ -19,8 +19,9 @@ const python = here(windows ? "../../.venv/Scripts/python.exe" : "../../.venv/bi
 export const command = JSON.parse(
   process.env.LLAMA_SIDECAR_COMMAND ?? JSON.stringify([python, "-m", "sidecar"]),
 );
-/** The same as one file: what the installed Python project brings. */
-export const PROGRAM_FILE = join(dirname(command[0]), windows ? "llama-sidecar.exe" : "llama-sidecar");
+/** What apps ship: the frozen program LLAMA_SIDECAR_PROGRAM, else what the installed Python project brings. */
+export const PROGRAM_FILE =
+  process.env.LLAMA_SIDECAR_PROGRAM ?? join(dirname(command[0]), windows ? "llama-sidecar.exe" : "llama-sidecar");
 
 export const modelPath = here("../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
 export const schema = (name) => createRequire(import.meta.url)(here(`../../schema/${name}`));
