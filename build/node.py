@@ -84,11 +84,16 @@ def with_packages() -> Node:
     return node
 
 
-def test(script: str) -> bool:
-    """Runs an npm script that tests; returns whether it passed. Its clients drive the program of this checkout."""
+def test(script: str, frozen: Path | None) -> bool:
+    """Runs an npm script that tests; returns whether it passed.
+
+    Its clients drive the program of this checkout; what they ship is `frozen`, else this checkout's own script.
+    """
     node = with_packages()
     program = json.dumps([str(VENV_PYTHON), "-m", "sidecar"])
     # Cargo knows by content what it has built: for every checkout in one place.
     target = os.environ.get("CARGO_TARGET_DIR") or str(cache.folder() / "cargo")
     env = {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}
+    if frozen is not None:
+        env["LLAMA_SIDECAR_PROGRAM"] = str(frozen)
     return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE) == 0

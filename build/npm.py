@@ -2,6 +2,7 @@
 
     python build/npm.py                    from the frozen program (`dev.py freeze`)
     python build/npm.py --program FILE     from that program instead; with its folder if they share a name
+    python build/npm.py --main             the main package alone, for the platforms whose packages are there
 
 The main package names, as optional dependencies of exactly its version, the packages of all platforms
 that are in out/npm/@llama-sidecar/ by then: put those of other machines there first. It holds the
@@ -117,10 +118,12 @@ def main() -> int:
     """Makes both packages and says where they are."""
     parser = argparse.ArgumentParser(description="Make the npm packages.")
     parser.add_argument("--program", type=Path, default=freeze.PROGRAM, metavar="FILE")
+    parser.add_argument("--main", action="store_true", help="make the main package alone")
     parser.add_argument("--out", type=Path, default=OUT / "npm", metavar="FOLDER")
     options = parser.parse_args()
     try:
-        for folder in (platform_package(options.program, options.out), main_package(options.out)):
+        made = [] if options.main else [platform_package(options.program, options.out)]
+        for folder in (*made, main_package(options.out)):
             print(f"{folder}: publish it with `npm publish --access public`")
     except Failed as failure:
         print(f"npm.py: {failure}", file=sys.stderr)

@@ -72,15 +72,16 @@ def test(arguments: Sequence[str]) -> bool:
     return _all_well(
         {
             **{name: call([*pytest, *which]) == 0 for name, which in HALVES.items()},
-            "npm test": node.test("test"),
+            "npm test": node.test("test", None),
         }
     )
 
 
 def desktop(_arguments: Sequence[str]) -> bool:
-    """Builds the Tauri example and drives its window."""
+    """Builds the Tauri example with the frozen program in it, and drives its window."""
     provision.everything()
-    return node.test("test:tauri")
+    freeze.program()
+    return node.test("test:tauri", freeze.ONE_FILE)
 
 
 def check(arguments: Sequence[str]) -> bool:
@@ -146,10 +147,11 @@ def pack(arguments: Sequence[str]) -> bool:
 
 
 def packages(arguments: Sequence[str]) -> bool:
-    """Makes the npm packages, with the frozen program for this platform."""
+    """Makes the npm packages, with the frozen program for this platform, and tests such, installed."""
     provision.everything()
     freeze.program()
-    return call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+    made = call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+    return made and node.test("test:pack", freeze.PROGRAM)
 
 
 TASKS = {
@@ -166,7 +168,7 @@ TASKS = {
         "[--again]",
         "make the program that needs no Python, as a folder and as one file, in out/dist/",
     ),
-    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/"),
+    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/, and test such, installed"),
 }
 
 

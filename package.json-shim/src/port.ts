@@ -1,7 +1,7 @@
 // The client at the far end of a LlamaWorker's port: in a window, or in a worker thread. It has every method,
 // every error and every object that the near end has; the program and its process stay with the worker.
 
-import { SidecarError } from "./errors.js";
+import { AbortError, SidecarError } from "./errors.js";
 import type { ErrorData } from "./generated.js";
 import { Llama, type StartOptions } from "./llama.js";
 import type { Peer } from "./supervisor.js";
@@ -92,20 +92,45 @@ interface WindowEvent {
   ports: readonly MessagePortLike[];
 }
 
+/** From the request for a port until it is given up; a main process that serves the window answers at once. */
+const PORT_MS = 10_000;
+
 /**
  * In an Electron window: a client of the worker that `serveWindow` (llama-sidecar/electron) keeps for it in the
- * main process.
+ * main process. Rejects with `startFailed` if no port comes within 10 s.
  */
 export async function getLlama(options: StartOptions = {}): Promise<Llama> {
+  return llamaOverPort(await portOfWindow(options.signal), options);
+}
+
+function portOfWindow(signal: AbortSignal | undefined): Promise<MessagePortLike> {
   const window = globalThis as unknown as WindowLike;
-  const port = await new Promise<MessagePortLike>((resolve) => {
-    const listener = ({ data, source, ports }: WindowEvent) => {
+  return new Promise((resolve, reject) => {
+    const forget = () => {
+      clearTimeout(timer);
+      window.removeEventListener("message", onMessage);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const onMessage = ({ data, source, ports }: WindowEvent) => {
       if (source !== window || data !== PORT || !ports[0]) return;
-      window.removeEventListener("message", listener);
+      forget();
       resolve(ports[0]);
     };
-    window.addEventListener("message", listener);
-    window.postMessage(CONNECT, "*");
+    const onAbort = () => {
+      forget();
+      reject(new AbortError("The start was aborted.", { cause: signal?.reason }));
+    };
+    const timer = setTimeout(() => {
+      forget();
+      reject(new SidecarError("startFailed", NO_PORT));
+    }, PORT_MS);
+    window.addEventListener("message", onMessage);
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+    else window.postMessage(CONNECT, "*");
   });
-  return llamaOverPort(port, options);
 }
+
+const NO_PORT =
+  `No port came from the main process within ${PORT_MS / 1000} s. Is llama-sidecar/electron/preload the window's ` +
+  "preload script (or in it), and was serveWindow called for this window before the page was loaded?";

@@ -2,26 +2,20 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Ajv } from "ajv";
-import { getLlama, METHODS, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
-import { ask, command, modelPath, PROGRAM_FILE, schema, start, startContext, TIMEOUT, textOf } from "./program.mjs";
+import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
+import {
+  ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
+} from "./program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
-
-const { requests } = schema("methods.json");
-const { components } = schema("../sidecar/message_handler/openrpc.json");
-const ajv = new Ajv({ strict: false });
-ajv.addSchema({ $id: "openrpc", components });
 
 test("the main job, with promises and with loops", TIMEOUT, async (t) => {
   const loads = [];
@@ -58,78 +52,6 @@ test("the main job, with promises and with loops", TIMEOUT, async (t) => {
   assert.deepEqual([after.models.length, after.contexts.length], [0, 0]);
   await llama.dispose();
   await assert.rejects(llama.ping(), { kind: "closed" });
-});
-
-/** A request's params from the contract's first example of them, made fit for this machine. */
-function exampleOf(method, { folder, modelId, contextId }) {
-  const name = `../schema/examples/${requests[method].params}`;
-  const [file] = readdirSync(new URL(`../../schema/examples/${requests[method].params}`, import.meta.url)).sort();
-  const params = structuredClone(schema(`${name}/${file}`));
-  const fit = { modelId, contextId, modelsDirectory: folder, folders: [folder], path: modelPath, gpu: "cpu", maxTokens: 8 };
-  delete params.endpoint; // program.mjs sets one that leads nowhere
-  delete params.processId;
-  delete params.adapters; // none was loaded
-  if (method === "deleteModel") fit.path = join(folder, "nothing.gguf");
-  if (params.model?.startsWith("https:")) params.model = "hf:nobody/nothing";
-  for (const key of Object.keys(params)) if (key in fit) params[key] = fit[key];
-  if (method === "deleteModel" || method === "downloadModel") params.modelsDirectory = folder;
-  if (method === "complete" || method === "chat") params.maxTokens = 8;
-  return params;
-}
-
-/** The object that has a method, by what the method's params are about. */
-const holder = (method, { llama, model, context }) => {
-  const member = method.split(".").at(-1);
-  const owner = [llama, model, context].find((object) => typeof object[member] === "function");
-  return [owner, member];
-};
-
-/** These end what the others need, so they come last, in this order. */
-const ENDS = ["disposeContext", "unloadModel", "shutdown"];
-
-test("every method of the contract is there, and answers as the contract says", TIMEOUT, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const objects = await startContext(t, { context: { contextSize: 256 } });
-  const ids = { modelId: objects.model.modelId, contextId: objects.context.contextId };
-  for (const method of [...METHODS.filter((name) => !ENDS.includes(name)), ...ENDS]) {
-    await t.test(method, async () => {
-      const params = exampleOf(method, { folder, ...ids });
-      const [owner, member] = holder(method, objects);
-      try {
-        const result = await owner[member](params);
-        const validate = ajv.getSchema(`openrpc#/components/schemas/${requests[method].result}`);
-        // A model or a context has no members of its own but the result's.
-        assert.ok(validate(JSON.parse(JSON.stringify({ result })).result), ajv.errorsText(validate.errors));
-      } catch (error) {
-        assert.ok(error instanceof SidecarError, error);
-        assert.ok(requests[method].errors.includes(error.kind), `${error.kind}: ${error.message}`);
-        assert.equal(typeof error.data.remedy, "string");
-      }
-    });
-  }
-});
-
-test("every method can be aborted, before it is sent and right after", TIMEOUT, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const objects = await startContext(t);
-  for (const method of METHODS.filter((name) => !ENDS.includes(name))) {
-    const { modelId } = objects.model;
-    const params = exampleOf(method, { folder, modelId, contextId: objects.context.contextId });
-    const [owner, member] = holder(method, objects);
-    await assert.rejects(owner[member]({ ...params, signal: AbortSignal.abort() }), { name: "AbortError" });
-    const controller = new AbortController();
-    const call = owner[member]({ ...params, signal: controller.signal });
-    controller.abort();
-    // It may have ended first; what it must not do is to hang, or to fail in another way.
-    await call.then(() => {}, (error) => {
-      const allowed = ["aborted", ...requests[method].errors];
-      assert.ok(allowed.includes(error.kind), `${method}: ${error.stack}`);
-    });
-  }
-  assert.ok((await objects.llama.ping()).uptimeMs > 0);
-  assert.equal((await objects.llama.status()).requests.length, 0);
 });
 
 test("an aborted load and an aborted generation tell how far they came", TIMEOUT, async (t) => {
@@ -173,6 +95,7 @@ test("characters that break readers of lines come through in both directions", T
   const text = "Grüße 👋🏽 \u2028\u2029\u0085\r\n日本語 \u0000 end";
   const { tokens } = await model.tokenize({ text });
   assert.equal((await model.detokenize({ tokens })).text, text);
+  assert.equal(await textOf(context.complete(sayOddText)), ODD_TEXT);
   // Tokens of the text itself, so that the model goes on in kind: its pieces end within characters.
   const stream = context.complete({ prompt: "👋🏽 🎉 🚀 👋🏽 🎉 🚀 👋🏽 🎉 🚀", temperature: 0, maxTokens: 16, ignoreEos: true });
   const pieces = [];
@@ -185,9 +108,8 @@ test("characters that break readers of lines come through in both directions", T
 
 test("a message of 8 MB passes in both directions", TIMEOUT, async (t) => {
   const { model, llama } = await startContext(t);
-  const tokens = Array.from({ length: 1_400_000 }, () => 19556);
-  const { text } = await model.detokenize({ tokens });
-  assert.equal(text.length, 5 * tokens.length);
+  const { text } = await model.detokenize({ tokens: BIG.tokens });
+  assert.equal(text.length, BIG.length);
   await assert.rejects(model.tokenize({ text: "x".repeat(8_000_000), nonsense: true }), { kind: "invalidParams" });
   assert.ok((await llama.ping()).uptimeMs > 0);
 });

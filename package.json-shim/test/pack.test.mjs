@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -14,6 +15,7 @@ import { command, PROGRAM_FILE } from "./program.mjs";
 const run = promisify(execFile);
 const shim = fileURLToPath(new URL("..", import.meta.url));
 const MAX_PACKED_BYTES = 100_000;
+const OTHER = "@llama-sidecar/plan9-mips";
 
 /** npm as it runs these tests, else the one on the PATH. */
 const npm = (args, cwd) =>
@@ -27,6 +29,11 @@ let packed;
 
 before(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), "llama-sidecar-")));
+  // Another machine's package, which is put there first.
+  const { version } = JSON.parse(readFileSync(join(shim, "package.json"), "utf8"));
+  mkdirSync(join(root, OTHER), { recursive: true });
+  writeFileSync(join(root, OTHER, "package.json"), JSON.stringify({ name: OTHER, version, os: ["plan9"], cpu: ["mips"] }));
+  writeFileSync(join(root, OTHER, "llama-sidecar"), "a program");
   const python = existsSync(command[0]) ? command[0] : "python";
   await run(python, [join(shim, "../build/npm.py"), "--program", PROGRAM_FILE, "--out", root]);
   const platform = join(root, "@llama-sidecar", `${process.platform}-${process.arch}`);
@@ -36,7 +43,7 @@ before(async () => {
   mkdirSync(app);
   writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", version: "1.0.0" }));
   const files = packed.map(({ filename }) => join(root, filename));
-  await npm(["install", "--offline", "--no-audit", "--no-fund", ...files], app);
+  await npm(["install", "--offline", "--fetch-retries=0", "--no-audit", "--no-fund", ...files], app);
 });
 
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -47,8 +54,13 @@ test("the main package is small, and holds no sources, tests or scripts", () => 
   for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|package\.json|README\.md|LICENSE)$/);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/llama-sidecar/package.json"), "utf8"));
   const platform = `${process.platform}-${process.arch}`;
-  assert.deepEqual(manifest.optionalDependencies, { [`@llama-sidecar/${platform}`]: manifest.version });
-  assert.match(manifest.platforms[platform].sha256, /^[0-9a-f]{64}$/);
+  const names = [`@llama-sidecar/${platform}`, OTHER];
+  assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(names.map((name) => [name, manifest.version])));
+  const sha256 = (data) => createHash("sha256").update(data).digest("hex");
+  assert.deepEqual(manifest.platforms, {
+    [platform]: { package: names[0], sha256: sha256(readFileSync(PROGRAM_FILE)) },
+    "plan9-mips": { package: OTHER, sha256: sha256("a program") },
+  });
   assert.equal(manifest.dependencies, undefined);
   assert.equal(manifest.private, undefined);
 });
@@ -114,7 +126,8 @@ test("its types serve both kinds of importer", { timeout: 60_000 }, async () => 
 
 test("the platform's package brings the program, executable", () => {
   const folder = join(app, "node_modules/@llama-sidecar", `${process.platform}-${process.arch}`);
-  const program = join(folder, process.platform === "win32" ? "llama-sidecar.exe" : "llama-sidecar");
+  const name = process.platform === "win32" ? "llama-sidecar.exe" : "llama-sidecar";
+  const program = [join(folder, name), join(folder, "llama-sidecar", name)].find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
   assert.ok(statSync(program).mode & 0o100 || process.platform === "win32");
   const { os, cpu } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   assert.deepEqual([os, cpu], [[process.platform], [process.arch]]);

@@ -9,7 +9,7 @@ import { createRequire, Module } from "node:module";
 import { test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
 import { clearMocks, mockIPC } from "@tauri-apps/api/mocks";
-import { alive, ask, command, modelPath, TIMEOUT, textOf, until } from "./program.mjs";
+import { alive, ask, BIG, command, modelPath, ODD_TEXT, sayOddText, TIMEOUT, textOf, until } from "./program.mjs";
 
 /** The end of a channel in Electron's main process: an EventEmitter of events that have `data`. */
 class MessagePortMain extends EventEmitter {
@@ -47,12 +47,8 @@ function withElectron(t, electron) {
   return createRequire(import.meta.url);
 }
 
-test("Electron: a page gets a worker through the preload script, and the worker ends with it", TIMEOUT, async (t) => {
-  const ipcRenderer = new EventEmitter();
-  const webContents = Object.assign(new EventEmitter(), { ipc: new EventEmitter(), mainFrame: { name: "main" } });
-  webContents.postMessage = (channel, message, ports) =>
-    ipcRenderer.emit(channel, { ports: ports.map((port) => port.transferred) }, message);
-  ipcRenderer.send = (channel) => webContents.ipc.emit(channel, { senderFrame: webContents.mainFrame });
+/** The page of a window: what it posts to itself comes as a message, as in a browser. */
+function standInPage(t) {
   const page = new EventEmitter();
   Object.assign(globalThis, {
     addEventListener: (type, listener) => page.on(type, listener),
@@ -63,6 +59,16 @@ test("Electron: a page gets a worker through the preload script, and the worker 
   t.after(() => {
     for (const name of ["addEventListener", "removeEventListener", "postMessage"]) delete globalThis[name];
   });
+  return page;
+}
+
+test("Electron: a page gets a worker through the preload script, and the worker ends with it", TIMEOUT, async (t) => {
+  const ipcRenderer = new EventEmitter();
+  const webContents = Object.assign(new EventEmitter(), { ipc: new EventEmitter(), mainFrame: { name: "main" } });
+  webContents.postMessage = (channel, message, ports) =>
+    ipcRenderer.emit(channel, { ports: ports.map((port) => port.transferred) }, message);
+  ipcRenderer.send = (channel) => webContents.ipc.emit(channel, { senderFrame: webContents.mainFrame });
+  standInPage(t);
   const require = withElectron(t, { ipcRenderer, MessageChannelMain });
   const { serveWindow, disposeBeforeQuit } = require("../dist/node/electron/main.js");
   const served = serveWindow(webContents, { program: command });
@@ -93,6 +99,21 @@ test("Electron: a page gets a worker through the preload script, and the worker 
   await quit;
   assert.ok(prevented);
   await until(() => !later.some(({ pid }) => alive(pid)));
+});
+
+test("Electron: a page without a preload script is told what is missing, and can stop waiting", TIMEOUT, async (t) => {
+  const page = standInPage(t);
+  const { getLlama } = await import("../dist/port.mjs");
+  const { setTimeout } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (run, ms, ...rest) => setTimeout(run, ms / 100, ...rest));
+  await assert.rejects(getLlama(), { kind: "startFailed", message: /within 10 s.*electron\/preload.*serveWindow/ });
+  t.mock.restoreAll();
+  const controller = new AbortController();
+  const starting = getLlama({ signal: controller.signal });
+  controller.abort("the user left");
+  await assert.rejects(starting, { name: "AbortError", cause: "the user left" });
+  await assert.rejects(getLlama({ signal: controller.signal }), { name: "AbortError" });
+  assert.equal(page.listenerCount("message"), 0);
 });
 
 /** Tauri's side of the plugin, as far as it is used: a child process whose bytes go through a channel. */
@@ -143,6 +164,8 @@ test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
   const context = await model.createContext({ contextSize: 512 });
   const stream = context.chat(ask("Antworte: Grüße 👋🏽 \u2028 bitte."));
   assert.equal(await textOf(stream), (await stream).message.content);
+  assert.equal(await textOf(context.complete(sayOddText)), ODD_TEXT);
+  assert.equal((await model.detokenize({ tokens: BIG.tokens })).text.length, BIG.length);
   await assert.rejects(context.chat(ask("Tell a story.", { maxTokens: 900, signal: AbortSignal.timeout(50), ignoreEos: true })), {
     name: "AbortError",
   });

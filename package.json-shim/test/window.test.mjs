@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LlamaWorker } from "../dist/index.mjs";
-import { command, modelPath, TIMEOUT, until } from "./program.mjs";
+import { command, modelPath, sendFile, TIMEOUT, until } from "./program.mjs";
 
 const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
   (path) => path && existsSync(path),
@@ -25,6 +25,7 @@ const PRELOAD = `addEventListener("message", ({ source, data }) => {
   const { port1, port2 } = new MessageChannel();
   port2.onmessage = ({ data }) => toWorker(JSON.stringify(data));
   window.fromWorker = (message) => port2.postMessage(message);
+  toWorker('{ "type": "connect" }');
   window.postMessage("llama-sidecar:port", "*", [port1]);
 });`;
 
@@ -35,7 +36,7 @@ class Page {
   #rest = "";
   onCall = () => {};
 
-  static async open(folder, url) {
+  static async open(folder) {
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--window-size=760,720"];
     const quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
     const args = [...flags, ...quiet, `--user-data-dir=${join(folder, "chromium")}`, "about:blank"];
@@ -49,7 +50,6 @@ class Page {
     await page.send("Runtime.enable");
     await page.send("Runtime.addBinding", { name: "toWorker" });
     await page.send("Page.addScriptToEvaluateOnNewDocument", { source: PRELOAD });
-    await page.send("Page.navigate", { url });
     return page;
   }
 
@@ -106,6 +106,7 @@ let server;
 let origin;
 let worker;
 let page;
+const pace = { pauseMs: 20 }; // of the download: slow enough to be stopped
 
 before(async () => {
   if (skip) return;
@@ -114,17 +115,16 @@ before(async () => {
   const ui = join(folder, "ui");
   execFileSync(process.execPath, [fileURLToPath(new URL("../examples/prepare.mjs", import.meta.url)), ui]);
   server = createServer((request, response) => {
-    if (request.url === "/smol.gguf") return sendModel(request, response);
+    if (request.url === "/smol.gguf") return sendFile(modelPath, request, response, pace);
     const file = join(ui, request.url === "/" ? "index.html" : request.url);
     if (!existsSync(file)) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(file)] }).end(readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${server.address().port}`;
-  page = await Page.open(folder, `${origin}/`);
-  worker = new LlamaWorker({ program: command });
-  worker.port.on("message", ({ data }) => page.evaluate(`fromWorker(${JSON.stringify(data)})`).catch(() => {}));
+  page = await Page.open(folder);
   page.onCall = (message) => {
+    if (message.type === "connect") return connect();
     // So that a busy machine is soon through, and no answer ends before it is stopped.
     if (message.type === "init") message.options.maxThreads = 1;
     if (message.type === "chat") {
@@ -133,7 +133,15 @@ before(async () => {
     }
     worker.port.postMessage(message);
   };
+  await page.send("Page.navigate", { url: `${origin}/` });
 });
+
+/** A worker for the page that was loaded, as serveWindow does. */
+function connect() {
+  void worker?.terminate();
+  worker = new LlamaWorker({ program: command });
+  worker.port.on("message", ({ data }) => page.evaluate(`fromWorker(${JSON.stringify(data)})`).catch(() => {}));
+}
 
 after(async () => {
   await worker?.terminate();
@@ -143,32 +151,53 @@ after(async () => {
   if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** As a server of files does, ranges included. */
-function sendModel(request, response) {
-  const size = statSync(modelPath).size;
-  const [, from = "0", to = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
-  const [start, end] = [Number(from), to === "" ? size - 1 : Math.min(Number(to), size - 1)];
-  const headers = { "content-length": end - start + 1, "accept-ranges": "bytes", etag: '"1"' };
-  if (request.headers.range) headers["content-range"] = `bytes ${start}-${end}/${size}`;
-  response.writeHead(request.headers.range ? 206 : 200, headers);
-  if (request.method === "HEAD") response.end();
-  else createReadStream(modelPath, { start, end }).pipe(response);
-}
-
 const LONG = { timeout: 2 * TIMEOUT.timeout, skip };
 
-test("a model is downloaded and loaded, with progress in front of the person", LONG, async () => {
+/** Has the page keep what the bar shows under each of its words. */
+const watchBar = () =>
+  page.evaluate(`window.seen = {};
+    new MutationObserver(() => {
+      const [word] = document.getElementById("doing").textContent.split(" ");
+      (seen[word] ??= []).push(document.getElementById("bar").position);
+    }).observe(document.getElementById("doing"), { childList: true });`);
+
+const opened = () =>
+  until(() => page.evaluate(`!document.getElementById("prompt").disabled || !document.getElementById("error").hidden`));
+
+test("a download is stopped, goes on where it was, and is loaded, with bars in front of the person", LONG, async () => {
   await until(() => page.evaluate(`"ready" in (document.body?.dataset ?? {})`));
   assert.equal(await page.text("#error"), "");
-  await page.evaluate(`window.seen = new Set();
-    new MutationObserver(() => seen.add(document.getElementById("doing").textContent.split(" ")[0]))
-      .observe(document.getElementById("doing"), { childList: true });`);
   await page.type("#model", `${origin}/smol.gguf`);
-  await until(() => page.evaluate(`!document.getElementById("prompt").disabled || !document.getElementById("error").hidden`));
+  await until(() => page.evaluate(`document.getElementById("bar").position > 0.05`));
+  await page.evaluate(`document.getElementById("stop").click()`);
+  await until(() => page.evaluate(`document.getElementById("stop").hidden`));
+  assert.ok(await page.evaluate(`document.getElementById("work").hidden && document.getElementById("error").hidden`));
+
+  pace.pauseMs = 0;
+  await watchBar();
+  await page.type("#model", `${origin}/smol.gguf`);
+  await opened();
   assert.equal(await page.text("#error"), "");
-  const seen = await page.evaluate("[...seen]");
-  assert.ok(seen.includes("Downloading") && seen.includes("Loading"), seen.join());
+  const { Downloading, Loading } = await page.evaluate("seen");
+  assert.ok(Downloading[0] > 0, "it went on");
+  for (const shown of [Downloading, Loading]) {
+    assert.deepEqual(shown, [...shown].sort((a, b) => a - b), "a bar never falls");
+    assert.equal(shown.at(-1), 1);
+  }
   assert.match(await page.text("#speed"), /tokens of context/);
+});
+
+test("a model that is on this computer is offered, and opened", LONG, async () => {
+  await page.evaluate("localStorage.clear()");
+  await page.send("Page.reload");
+  await until(() => page.evaluate(`"ready" in (document.body?.dataset ?? {}) && "seen" in window === false`));
+  const offered = await page.evaluate(`[...document.querySelectorAll("#models option")].map(({ value }) => value)`);
+  assert.equal(offered.length, 1);
+  assert.match(offered[0], /smol\.gguf$/);
+  assert.equal(await page.evaluate(`document.getElementById("model").value`), offered[0]);
+  await page.type("#model", offered[0]);
+  await opened();
+  assert.equal(await page.text("#error"), "");
 });
 
 test("an answer is streamed, with its speed", LONG, async () => {

@@ -1,11 +1,15 @@
 // LlamaWorker: the engine behind a MessagePort, and the client at the port's far end.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { LlamaWorker, PATH_VARIABLE } from "../dist/index.mjs";
 import { AbortError, llamaOverPort } from "../dist/port.mjs";
-import { alive, ask, command, modelPath, PROGRAM_FILE, TIMEOUT, textOf, until } from "./program.mjs";
+import {
+  alive, ask, BIG, command, folder, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, serve, TIMEOUT, textOf, until,
+} from "./program.mjs";
 
 /** A worker that ends with the test, and everything that its port tells. */
 function start(t, options = {}) {
@@ -78,6 +82,12 @@ test("abort stops one request, or all", TIMEOUT, async (t) => {
   assert.equal((await send("abort", { requestId: "a" })).result.outcome, "notFound");
   worker.port.postMessage({ type: "abort" });
   assert.equal((await second).kind, "aborted");
+
+  const model = `${await serve(t, modelPath, { pauseMs: 20 })}/smol.gguf`;
+  const download = send("downloadModel", { model, modelsDirectory: folder(t) }, "download");
+  await until(() => told.some(({ id, downloadedBytes }) => id === "download" && downloadedBytes > 0));
+  assert.equal((await send("abort", { requestId: "download" })).result.outcome, "aborted");
+  assert.ok((await download).data.partial.keptBytes > 0);
   assert.ok((await send("ping")).result.uptimeMs > 0);
 });
 
@@ -114,6 +124,18 @@ test("closing the port, or terminating, ends the program", TIMEOUT, async (t) =>
 test("a program that cannot be found is an error at the port", TIMEOUT, async (t) => {
   const { send } = start(t, { program: "/nowhere/llama-sidecar" });
   for (let i = 0; i < 2; i++) assert.equal((await send("init", INIT)).kind, "programNotFound");
+});
+
+test("a message cannot name the program that is started, or how", TIMEOUT, async (t) => {
+  process.env[PATH_VARIABLE] = PROGRAM_FILE;
+  t.after(() => delete process.env[PATH_VARIABLE]);
+  const marker = join(folder(t), "marker");
+  const harmful = [process.execPath, "-e", `require("fs").writeFileSync(${JSON.stringify(marker)}, "")`];
+  const { send } = start(t, { program: undefined });
+  const options = { ...INIT, program: harmful, restart: true, signal: { aborted: true }, onLog: "x", onRestart: "x" };
+  const { result } = await send("init", options);
+  assert.equal(result?.serverInfo.name, "llama-sidecar");
+  assert.ok(!existsSync(marker));
 });
 
 test("the port handed to a thread serves the whole client there", TIMEOUT, async (t) => {
@@ -154,6 +176,8 @@ test("the client over a port: abort, errors, and objects that survive the progra
   await assert.rejects(llama.loadModel({ path: "nowhere.gguf" }), { kind: "fileNotFound", code: 1020 });
   const model = await llama.loadModel({ path: modelPath });
   const context = await model.createContext({ contextSize: 1024 });
+  assert.equal(await textOf(context.complete(sayOddText)), ODD_TEXT);
+  assert.equal((await model.detokenize({ tokens: BIG.tokens })).text.length, BIG.length);
   const story = () => context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
   for await (const _ of story()) break;
   const controller = new AbortController();

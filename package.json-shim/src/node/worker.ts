@@ -126,7 +126,7 @@ export class LlamaWorker<P extends Port = MessagePort> {
   }
 
   #start(init: object): Promise<Llama> {
-    const { channel: _, ...options } = this.#options;
+    const { program, onLog } = this.#options;
     const onInfo = (info: Info) => this.#post({ type: "info", ...info });
     const forget = () => {
       if (this.#llama === llama) this.#llama = undefined;
@@ -135,7 +135,9 @@ export class LlamaWorker<P extends Port = MessagePort> {
       forget();
       this.#post({ type: "error", id: null, method: null, ...error.toJSON() });
     };
-    const llama = getLlama({ ...init, ...options, onInfo, onExit });
+    // After what the message says: what is started, and how, is not for the port's other end to choose.
+    const own = { program, onLog, onInfo, onExit, onRestart: undefined, restart: undefined, signal: undefined };
+    const llama = getLlama({ ...init, ...own });
     llama.catch(forget);
     return llama;
   }

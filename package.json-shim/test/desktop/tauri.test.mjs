@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -18,6 +18,7 @@ const sources = here("../../examples/tauri-chat/src-tauri");
 const target = process.env.CARGO_TARGET_DIR ?? here("../../../out/tauri");
 const app = join(target, "debug", "llama-chat");
 const BUILD = { timeout: 45 * 60_000 };
+const MOST_OF_IT = 5; // processes: the app, two of WebKit's, the router, an engine
 const POLL_MS = 200; // each look runs a script in the window
 const LONG = { timeout: 120_000 };
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf"; // WebDriver's own name for a reference
@@ -36,13 +37,16 @@ const freePort = () =>
     });
   });
 
+const prepare = (ui) => execFileSync(process.execPath, [here("../../examples/prepare.mjs"), ui]);
+const cargo = (args, cwd) =>
+  execFileSync("cargo", args, { cwd, env: { ...outside, CARGO_TARGET_DIR: target }, stdio: "inherit" });
+
 before(async () => {
-  execFileSync(process.execPath, [here("../../examples/prepare.mjs"), here("../../examples/tauri-chat/ui")]);
+  prepare(here("../../examples/tauri-chat/ui"));
   const triple = execFileSync("rustc", ["--print", "host-tuple"], { encoding: "utf8" }).trim();
   mkdirSync(join(sources, "binaries"), { recursive: true });
   copyFileSync(PROGRAM_FILE, join(sources, "binaries", `llama-sidecar-${triple}`));
-  const env = { ...outside, CARGO_TARGET_DIR: target };
-  execFileSync("cargo", ["build", "--quiet"], { cwd: sources, env, stdio: "inherit" });
+  cargo(["build", "--quiet", "--locked"], sources);
 
   folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
   screen = spawn("Xvfb", ["-displayfd", "1", "-screen", "0", "900x760x24", "-nolisten", "tcp"], { stdio: ["ignore", "pipe", "ignore"] });
@@ -80,8 +84,8 @@ async function ask(method, path, body) {
 }
 
 /** An app with its window; `pids` are those of the app and of what it started. */
-async function open() {
-  const options = { "webkitgtk:browserOptions": { binary: app, args: [] } };
+async function open(binary = app) {
+  const options = { "webkitgtk:browserOptions": { binary, args: [] } };
   const { sessionId } = await ask("POST", "/session", { capabilities: { alwaysMatch: options } });
   const session = `/session/${sessionId}`;
   const evaluate = (script) => ask("POST", `${session}/execute/sync`, { script: `return ${script}`, args: [] });
@@ -92,6 +96,35 @@ async function open() {
   };
   await until(() => evaluate(`"ready" in (document.body?.dataset ?? {})`), POLL_MS);
   return { session, evaluate, type };
+}
+
+/** An app of README's Rust and JavaScript, whose window may do nothing of the shell's; returns its program. */
+function appOfReadme() {
+  const readme = readFileSync(here("../../README.md"), "utf8");
+  const [, rust] = /^```rust\n(.*?)^```/ms.exec(readme);
+  const [, builder] = /^\/\/ (\.manage.*)$/m.exec(rust);
+  const [, script] = /^```js\n(import \{ Channel.*?)^```/ms.exec(readme);
+  const root = join(target, "readme");
+  const crate = join(root, "src-tauri");
+  cpSync(sources, crate, { recursive: true });
+  prepare(join(root, "ui"));
+  const main = readFileSync(join(sources, "src/main.rs"), "utf8");
+  const made = {
+    "src-tauri/src/main.rs": rust + main.replace(/^#!.*$/m, "").replace(/\.plugin\(.*\)$/m, `$&${builder}`),
+    "src-tauri/Cargo.toml": `${readFileSync(join(sources, "Cargo.toml"), "utf8")}
+      [[bin]]\nname = "readme"\npath = "src/main.rs"\n`,
+    "src-tauri/capabilities/default.json": '{ "identifier": "default", "windows": ["main"], "permissions": ["core:default"] }',
+    "ui/index.html": '<!doctype html><body><script type="module" src="page.js"></script></body>',
+    "ui/page.js": `${script.replace("@tauri-apps/api/core", "./client/api/core.js").replace("llama-sidecar/port", "./client/port.js")}
+      const { text } = await llama.loadModel({ path: "${basename(modelPath)}" })
+        .then((model) => model.detokenize({ tokens: [19556, 905] }));
+      await llama.dispose();
+      document.body.textContent = text;
+      document.body.dataset.ready = "";`,
+  };
+  for (const [name, text] of Object.entries(made)) writeFileSync(join(root, name), text);
+  cargo(["build", "--quiet", "--locked", "--bin", "readme"], crate);
+  return join(target, "debug", "readme");
 }
 
 /** The app that is open, first, and all that it started, by what /proc tells. */
@@ -132,7 +165,7 @@ test("a question is typed, its answer is on the screen; closing the window leave
     writeFileSync(process.env.SCREENSHOT, Buffer.from(await ask("GET", `${window.session}/screenshot`), "base64"));
   }
   const running = processes();
-  assert.ok(running.length >= 5, "the app, two of WebKit's, the router, an engine");
+  assert.ok(running.length >= MOST_OF_IT);
   await ask("DELETE", `${window.session}/window`);
   await until(() => !running.some(alive));
 });
@@ -141,6 +174,13 @@ test("an app that is killed leaves no process", LONG, async () => {
   const window = await open();
   assert.notEqual(await converse(window, "Say hello."), "");
   const running = processes();
+  assert.ok(running.length >= MOST_OF_IT);
   process.kill(running[0], "SIGKILL");
   await until(() => !running.some(alive));
+});
+
+test("README's way to start it from Rust, with its client in the window", { timeout: 15 * 60_000 }, async () => {
+  const window = await open(appOfReadme());
+  assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
+  await ask("DELETE", `${window.session}/window`);
 });
