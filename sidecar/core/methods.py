@@ -20,7 +20,6 @@ from sidecar.core import (
     loading,
     overflow,
     remote,
-    sessions,
     template,
     vectors,
 )
@@ -170,6 +169,18 @@ def _generate(
     engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
 
 
+def save_state(engine: Engine, job: Job) -> None:
+    from sidecar.core import sessions  # brings OpenSSL, for checksums: 3 MB that an engine seldom needs
+
+    sessions.save_state(engine, job)
+
+
+def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+    from sidecar.core import sessions
+
+    return sessions.restore_state(engine, job)
+
+
 def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
     params = job.params
     add_special, parse_special = params.get("addSpecial", False), params.get("parseSpecial", False)
@@ -197,8 +208,8 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "loadModel": load_model,
     "createContext": create_context,
     "disposeContext": dispose_context,
-    "saveState": sessions.save_state,
-    "restoreState": sessions.restore_state,
+    "saveState": save_state,
+    "restoreState": restore_state,
     "complete": complete,
     "chat": chat_,
     "infill": infill_,

@@ -6,7 +6,6 @@ space around marks is theirs, so it belongs to no segment.
 
 from __future__ import annotations
 
-import secrets
 import string
 from typing import Any, Final, NamedTuple
 
@@ -241,6 +240,8 @@ class Reply:
     # ---- the sink of the reader ------------------------------------------------------------------
 
     def begin_call(self, name: str) -> None:
+        import secrets
+
         assert self._tools is not None
         self._tools.check_name(name)
         call_id = "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))

@@ -7,7 +7,7 @@ samplers that would change nothing.
 from __future__ import annotations
 
 import ctypes
-import secrets
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ class Sampler:
         """
         check_combination(params)
         options = {**DEFAULTS["CompleteParams"], **params}
-        self.seed: int = params.get("seed", secrets.randbelow(MAX_SEED + 1))
+        self.seed: int = params.get("seed", int.from_bytes(os.urandom(4), "little") % (MAX_SEED + 1))
         self.logprobs: Logprobs | None = None
         self._constraint: Constraint | None = None
         self._constrained = False

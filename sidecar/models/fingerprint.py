@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from sidecar.models import gguf
@@ -16,6 +15,8 @@ def fingerprint(paths: list[str]) -> str:
 
     Raises SidecarError as gguf.read_header does, or OSError.
     """
+    import hashlib  # brings OpenSSL: 3 MB that an engine seldom needs
+
     digest = hashlib.sha256()
     for path in paths:
         header = gguf.read_header(path)
