@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from download_work import (
@@ -39,6 +40,13 @@ def fetch(downloads: Downloads, interruptions: int) -> None:
     assert not downloads.unfinished()
 
 
+def assert_longer_and_longer_pauses(hub: Hub) -> None:
+    """Before the second, third and fourth try: a quarter, a half and a whole second, give or take a quarter."""
+    starts = [body.started for body in hub.bodies(TARGET)[:4]]
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.18, 0.37, 0.74), strict=True)), pauses
+
+
 @pytest.mark.parametrize("speed", [250_000, 500_000, 1_000_000])
 def test_several_ranges_at_once_where_each_connection_is_slow(downloads: Downloads, speed: int) -> None:
     downloads.hub.fault(TARGET, bytes_per_second=speed, times=None)
@@ -62,6 +70,7 @@ def test_connections_that_break_before_a_byte(downloads: Downloads) -> None:
     fault = downloads.hub.fault(TARGET, origin="cdn", times=3, drop_after=0)
     fetch(downloads, interruptions=3)
     assert fault.hits == 3
+    assert_longer_and_longer_pauses(downloads.hub)
 
 
 def test_connections_that_stall(begin: Begin) -> None:
@@ -123,6 +132,7 @@ def test_too_many_requests_without_a_pause(downloads: Downloads) -> None:
     fault = downloads.hub.fault(TARGET, origin="cdn", status=429, times=3)
     fetch(downloads, interruptions=0)
     assert fault.hits == 3
+    assert_longer_and_longer_pauses(downloads.hub)
 
 
 @pytest.mark.parametrize("on", ["cdn", "hub"])

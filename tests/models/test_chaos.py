@@ -8,10 +8,12 @@ from functools import partial
 
 import psutil
 import pytest
-from download_work import BLOCK, IN_FLIGHT, REPO, Begin, Downloads, assert_whole, kill
+from download_work import BLOCK, IN_FLIGHT, MOST_TWICE, REPO, Begin, Downloads, assert_whole, kill
 from driver import alive
 from hub import Hub, Synthetic
 from hub.client import wait_until
+
+from sidecar.models import journal
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -27,8 +29,8 @@ SIZE = 24_000_000
 EARLY, EARLY_S = 0.2, 0.3
 """Share of the kills that come within so long from the start, mostly before the first byte."""
 
-WORK_S = 0.3
-"""The others come within so long after it."""
+WORK_S = 1.0
+"""The others come within so long after it: several times what a kill may cost arrives meanwhile."""
 
 
 def test_killed_at_random_points(begin: Begin, hub: Hub) -> None:
@@ -52,11 +54,13 @@ def test_killed_at_random_points(begin: Begin, hub: Hub) -> None:
 
 
 def kill_until_done(downloads: Downloads, name: str, chance: random.Random, most: int) -> int:
-    """Begin a download and kill its process again and again; returns how often it was killed."""
+    """Begin a download and kill its process again and again; returns how often it was killed.
+
+    After each kill all that was sent is on the disk, but for a block and what was on its way.
+    """
     target = f"{REPO}/{name}"
+    before = on_disk = 0
     for killed in range(most):
-        downloads.hub.settle()
-        before = downloads.hub.sent(target)
         request = downloads.send(f"hf:{target}")
         process = downloads.transfer()
         if chance.random() < EARLY:
@@ -69,7 +73,19 @@ def kill_until_done(downloads: Downloads, name: str, chance: random.Random, most
         if error is None:
             return killed
         assert error["data"]["kind"] == "transferCrashed"
+        downloads.hub.settle()
+        sent, kept = downloads.hub.sent(target), bytes_on_disk(downloads, name)
+        assert 0 <= (sent - before) - (kept - on_disk) <= MOST_TWICE
+        before, on_disk = sent, kept
     return most
+
+
+def bytes_on_disk(downloads: Downloads, name: str) -> int:
+    """Those of a file, by its journal; all, if it has its name already."""
+    if any(path.name == name for path in downloads.files()):
+        return SIZE
+    known = journal.read(str(downloads.directory / ".llama-sidecar" / REPO / f"{name}.journal"))
+    return sum(end - start for start, end in known[1]) if known else 0
 
 
 def works_or_is_done(hub: Hub, target: str, before: int, process: psutil.Process) -> bool:

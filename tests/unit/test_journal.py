@@ -108,6 +108,31 @@ def test_another_kind_of_file_is_no_journal(opened: Open, path: str, content: by
     assert opened(path).total == 0
 
 
+OLD = b"""\
+{"format": 1, "boot": 1790000000.0, "source": {"url": "https://hub/a", "repository": null, "revision": null, \
+"file": null}, "url": "https://hub/a", "size": 1000, "sha256": "%s", "etag": null}
+0 100
+sync
+300 350
+100 200
+350 400
+""" % (b"ab" * 32)
+"""As the first version wrote it. Whoever changes the format must still read it: apps are updated meanwhile."""
+
+
+@pytest.mark.parametrize(
+    ("booted", "missing"), [(1790000003.0, [(200, 300), (400, 1000)]), (1790003600.0, [(100, 1000)])]
+)
+def test_a_journal_of_an_older_version_counts(
+    opened: Open, path: str, monkeypatch: pytest.MonkeyPatch, booted: float, missing: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(journal, "_boot_time", lambda: booted)
+    Path(path).write_bytes(OLD)
+    header, _ = read(path) or pytest.fail("it is not read")
+    assert (header["size"], header["source"]) == (1000, SOURCE)
+    assert opened(path).missing(1000) == missing
+
+
 def test_after_a_crash_of_the_system_only_what_was_synced_counts(opened: Open, path: str) -> None:
     first = opened(path)
     first.add(0, 100)
