@@ -23,7 +23,7 @@ from sidecar.models.source import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.model import Model
-    from sidecar.models.estimate import Part, Planner
+    from sidecar.models.estimate import Planner
 
 WIDEST_STEP: Final = 64
 WIDEST_STATE: Final = 512
@@ -54,22 +54,24 @@ def plan_load(params: dict[str, Any], handles: Collection[int]) -> int:
     path, asked = params["path"], params.get("gpuLayers", "auto")
     if not handles:
         asked = 0
-    # Twice the file: mapped, and copied once more in the order that the CPU likes.
-    bound = 2 * sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
-    if asked != "auto" and bound < available_bytes():
+    here = machine(handles)
+    size = sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
+    # Twice the file on the CPU: mapped, and copied once more in the order that it likes.
+    plenty = 2 * size < here.free_bytes and size < _least_free(here)
+    if asked != "auto" and plenty:
         return int(asked)
     from sidecar.models.estimate import Planner
 
     header = read_header(path)
     if header is None:
         return -1 if asked == "auto" else int(asked)
-    planner = Planner(header, {**params, "gpuLayers": asked}, machine(handles))
+    planner = Planner(header, {**params, "gpuLayers": asked}, here)
     layers = planner.gpu_layers(planner.size)
-    cpu = planner.plan(planner.size, layers)[0]
-    if cpu.copied > cpu.free:
-        problem = f"/path: the weights of {path!r} need {cpu.copied} bytes, {cpu.free} are available"
-        allowed = {"maximum": cpu.free}
-        raise SidecarError("outOfMemory", problem, pointer="/path", value=cpu.copied, allowed=allowed)
+    for part in planner.plan(planner.size, layers):
+        if 0 < part.free < part.copied:
+            needed = f"{part.copied} bytes on {part.name}, {part.free} are available"
+            problem, allowed = f"/path: the weights of {path!r} need {needed}", {"maximum": part.free}
+            raise SidecarError("outOfMemory", problem, pointer="/path", value=part.copied, allowed=allowed)
     return layers
 
 
@@ -78,7 +80,7 @@ def largest_context(model: Model, params: dict[str, Any]) -> int | None:
 
     Raises SidecarError `outOfMemory` if not even the smallest context fits.
     """
-    from sidecar.models.estimate import FULL
+    from sidecar.models.estimate import FULL, lacking
 
     header = model.header
     if header is None:
@@ -89,21 +91,25 @@ def largest_context(model: Model, params: dict[str, Any]) -> int | None:
         beside = _planner(model.draft, model.draft.header, params)
     largest = planner.largest(FULL, beside)
     if not largest:
-        raise _too_large(planner.sequences, 1, planner.plan(1, model.gpu_layers)[0])
+        parts = planner.plan(1, model.gpu_layers)
+        cpu = parts[0]
+        raise _too_large(planner.sequences, 1, lacking(parts, FULL) or (cpu.name, cpu.needed, cpu.free))
     return largest
 
 
 def check_context(model: Model, params: dict[str, Any], size: int) -> None:
     """Raise SidecarError `outOfMemory` if a context of `size` tokens a sequence does not fit."""
-    if _context_bound(model, params, size) < available_bytes():
+    if _context_bound(model, params, size) < _least_free(machine(model.devices)):
         return
     header = model.header
     if header is None:
         return
+    from sidecar.models.estimate import lacking
+
     planner = _planner(model, header, params)
-    cpu = planner.plan(size, model.gpu_layers)[0]
-    if cpu.needed > cpu.free:
-        raise _too_large(planner.sequences, size, cpu)
+    too_small = lacking(planner.plan(size, model.gpu_layers))
+    if too_small is not None and too_small[2] > 0:
+        raise _too_large(planner.sequences, size, too_small)
 
 
 def _planner(model: Model, header: gguf.Header, params: dict[str, Any]) -> Planner:
@@ -114,9 +120,17 @@ def _planner(model: Model, header: gguf.Header, params: dict[str, Any]) -> Plann
     return Planner(header, {**known, "gpuLayers": model.gpu_layers}, here, loaded=True)
 
 
-def _too_large(sequences: int, size: int, cpu: Part) -> SidecarError:
-    problem = f"A context of {sequences} × {size} tokens needs {cpu.needed} bytes, {cpu.free} are available"
-    return SidecarError("outOfMemory", problem, value=cpu.needed, allowed={"maximum": cpu.free})
+def _least_free(here: Machine) -> int:
+    """Bytes that are free on every device. Some drivers do not tell and say 0: those have to refuse by themselves."""
+    told: list[int] = [gpu["memoryFreeBytes"] for gpu in here.gpus if gpu["memoryFreeBytes"]]
+    return min([here.free_bytes, *told])
+
+
+def _too_large(sequences: int, size: int, too_small: tuple[str, int, int]) -> SidecarError:
+    """`too_small` is a device: its name, what is needed there, what is free."""
+    name, needed, free = too_small
+    problem = f"A context of {sequences} × {size} tokens needs {needed} bytes on {name}, {free} are available"
+    return SidecarError("outOfMemory", problem, value=needed, allowed={"maximum": free})
 
 
 def _context_bound(model: Model, params: dict[str, Any], size: int) -> int:

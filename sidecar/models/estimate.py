@@ -145,7 +145,7 @@ class Planner:
             others = beside.plan(size, beside.gpu_layers(size)) if beside is not None else []
             for part, other in zip(parts, others, strict=False):
                 part.compute += other.needed
-            return _lacking(parts, share) is None
+            return lacking(parts, share) is None
 
         return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
 
@@ -223,13 +223,13 @@ class Planner:
         rough = ""
         if self.shape.architecture in MORE_THAN_KEYS_AND_VALUES or not self.shape.layers:
             rough = f"; a rough figure, as {self.shape.architecture or 'its kind'} is not known well"
-        lacking = _lacking(parts)
+        too_small = lacking(parts)
         needed = sum(part.needed for part in parts)
-        if lacking is not None:
+        if too_small is not None:
             less = f"; with {largest} tokens of context it would fit" if largest else ""
-            name, wanted, free = lacking
+            name, wanted, free = too_small
             return "no", f"It needs {_size(wanted)} on {name}, where {_size(free)} are free{less}{rough}."
-        if _lacking(parts, FULL) is not None:
+        if lacking(parts, FULL) is not None:
             return "tight", f"It needs {_size(needed)} and leaves little for everything else{rough}."
         free = sum(part.free for part in parts)
         return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."
@@ -247,7 +247,7 @@ def _fits(part: Part, share: float = 1) -> bool:
     return part.needed <= part.free * share
 
 
-def _lacking(parts: list[Part], share: float = 1) -> tuple[str, int, int] | None:
+def lacking(parts: list[Part], share: float = 1) -> tuple[str, int, int] | None:
     """The first device that is too small: its name, what is needed there, what is free."""
     cpu = parts[0]
     system = sum(part.needed for part in parts if part.type in ("cpu", "integratedGpu"))

@@ -38,12 +38,13 @@ LAST_TYPE: Final = 12
 
 def read_header(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> gguf.Header:
     """What `gguf.parse` returns and raises, for a file of which each read costs a request."""
+    skimmer = _Skimmer(file, size, name, pointer)
     try:
-        header = _Skimmer(file, size, name, pointer).read()
-        if _in_order(header, size):
+        header = skimmer.read()
+        if not skimmer.jumped or _in_order(header, size):
             return header
     except SidecarError as error:
-        if error.kind not in ("notGguf", "modelDamaged"):
+        if not skimmer.jumped or error.kind != "modelDamaged":
             raise
     file.seek(0)
     return gguf.parse(file, size, name, pointer)
@@ -77,6 +78,7 @@ class _Row:
 
 class _Skimmer(gguf.Reader):
     read_ahead = 4 * WINDOW_BYTES
+    jumped = False
 
     def _skip_texts(self, count: int) -> None:
         start = self._base + self._at
@@ -85,6 +87,7 @@ class _Skimmer(gguf.Reader):
         if end is None:
             super()._skip_texts(count)
         else:
+            self.jumped = True
             self._skip(end - start)
 
     def _end_of_texts(self, start: int, count: int) -> int | None:

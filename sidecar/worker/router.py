@@ -209,7 +209,8 @@ class Router:
         self.writer.nudge()
         process.send(notification("$/cancelRequest", {"id": request.id}))
         alone = request.method in ("loadModel", "init") or process.role == "transfer"
-        tidies = request.params.get("keepPartial") is False  # it has files to delete first
+        # It may have files to delete first; not while it starts, as it reads this before it begins.
+        tidies = request.params.get("keepPartial") is False and process.ready
         soon = alone and not tidies
         self._give_grace(request, process, grace_s or (LOAD_GRACE_S if soon else WORK_GRACE_S))
 

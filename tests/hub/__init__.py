@@ -4,11 +4,11 @@ Standard library only. `with Hub() as hub: hub.add("owner/repo", {"model.gguf": 
 then point a client at `hub.endpoint`.
 """
 
-from hub.content import Content, Synthetic
+from hub.content import Content, Headed, Synthetic
 from hub.faults import Fault
 from hub.hub import Hub
 from hub.proxy import Proxy
 from hub.records import Request
 from hub.server import AUTHORITY
 
-__all__ = ["AUTHORITY", "Content", "Fault", "Hub", "Proxy", "Request", "Synthetic"]
+__all__ = ["AUTHORITY", "Content", "Fault", "Headed", "Hub", "Proxy", "Request", "Synthetic"]

@@ -186,9 +186,10 @@ def test_abort_during_a_pause_that_the_server_asked_for(downloads: Downloads) ->
     assert_abort_is_quick(downloads, request, keep=True)
 
 
-def test_abort_at_once(downloads: Downloads) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_abort_at_once(downloads: Downloads, keep: bool) -> None:
     for _ in range(3):
-        assert_abort_is_quick(downloads, downloads.send(), keep=True)
+        assert_abort_is_quick(downloads, downloads.send(keepPartial=keep), keep)
     assert_whole(downloads.fetch(SPEC), BIG)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,11 @@ import gguf_files
 import pytest
 from download_work import REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
 from driver import Refused, Sidecar
-from hub import Hub, Synthetic
+from hub import Headed, Hub, Synthetic
 from model_memory import MODELS, REAL
 from vocabularies import OF_LLAMA_3, vocabulary
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
-
-
-@dataclass(frozen=True)
-class Headed:
-    """A file that begins with a header and goes on with made bytes."""
-
-    head: bytes
-    size: int
-    sha256: str = "5" * 64
-
-    def read(self, offset: int, count: int) -> memoryview:
-        if offset < len(self.head):
-            return memoryview(self.head)[offset : offset + count]
-        return Synthetic(self.size, seed=3).read(offset, count)
 
 
 def listed(downloads: Downloads, **params: Any) -> Any:

@@ -113,3 +113,34 @@ def test_layers_are_placed_on_the_devices_that_are_used(
     assert memory.plan_load({"path": path}, [1]) == 4 + 1
     gpu["memoryFreeBytes"] = 80 * 10**6
     assert 0 < memory.plan_load({"path": path, "gpuLayers": "auto"}, [1]) < 4
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_a_device_has_no_room_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """Weights and contexts; but where a driver says 0, as some do that cannot tell, it has to refuse by itself."""
+    path = MADE["mixture"](tmp_path / "model.gguf")
+    gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
+    model = model_of(path)
+    model.devices, model.gpu_layers = (1,), 5
+    monkeypatch.setattr(memory, "machine", lambda _: Machine(2**40, [gpu]))
+    monkeypatch.setattr(memory, "_context_bound", lambda *_: 2**39)
+
+    def load() -> None:
+        assert memory.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
+
+    def make_context() -> None:
+        memory.check_context(model, {}, 2**20)
+
+    for act in (load, make_context):
+        gpu["memoryFreeBytes"] = 2**40
+        act()
+        gpu["memoryFreeBytes"] = 10**5 if told else 0
+        if not told:
+            act()
+            continue
+        with pytest.raises(SidecarError) as caught:
+            act()
+        assert caught.value.kind == "outOfMemory" and "on GPU0" in caught.value.problem
+        assert caught.value.details["value"] > caught.value.details["allowed"]["maximum"] == 10**5

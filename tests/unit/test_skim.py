@@ -97,6 +97,14 @@ def test_tensors_that_prove_nothing(rows: list[bytes]) -> None:
     assert here > walked, "what is not proven must be read"
 
 
+def test_what_is_no_model_is_not_read_twice() -> None:
+    for data in (b"x" * 2_000_000, files.header([], [])[:16] + b"\xff" * 2_000_000):
+        file = Counting(data)
+        with pytest.raises(SidecarError):
+            skim.read_header(file, len(data), "m.gguf")
+        assert file.count < 300_000
+
+
 def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     guessed = []
 
