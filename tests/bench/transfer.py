@@ -1,7 +1,7 @@
 """Measures downloads over loopback, from the tests' hub in a process of its own, beside `hf_hub_download`.
 
 As a script it is one of its own children: `serve MB FAULT HEAD` is the hub, `hf FOLDER` is hf_hub_download,
-`bytes FOLDER hash|plain` our own fetching without the program around it, with or without the checksum.
+`fetch FOLDER hash|plain` our own download without the program around it, with or without the checksum.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def rows(command: list[str], say: Callable[[str], None]) -> list[Row]:
         with hub(size, fault) as env, folder() as into:
             hashed, plain = [], []
             for round_ in range(HASH_ROUNDS):
-                plain.append(child(env, "bytes", into / f"plain-{round_}", "plain"))
-                hashed.append(child(env, "bytes", into / f"hash-{round_}", "hash"))
+                plain.append(child(env, "fetch", into / f"plain-{round_}", "plain"))
+                hashed.append(child(env, "fetch", into / f"hash-{round_}", "hash"))
         share = 100 * (statistics.median(hashed) / statistics.median(plain) - 1)
         result.append(Row(f"time that the checksum adds, {name}", "%", share))
     say("abort of download")
@@ -226,22 +226,23 @@ def hf(into: str) -> float:
     return time.perf_counter() - begin
 
 
-def fetch_bytes(into: str, how: str) -> float:
-    from sidecar.models import plan
-    from sidecar.models.download import _Hashing
-    from sidecar.models.fetch import Fetch
+def fetch(into: str, how: str) -> float:
+    from types import SimpleNamespace
+
+    from sidecar.models import download, plan
     from sidecar.models.hub import Hub as Client
-    from sidecar.models.part import Part
+    from sidecar.models.store import Store
 
     client = Client(None, None)
     (wanted,) = plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
-    Path(into).mkdir()
-    part = Part(f"{into}/part", f"{into}/journal", wanted.identity, wanted.source)
+    silent: Any = SimpleNamespace(
+        waited=False, **dict.fromkeys(("downloaded", "verified", "info"), lambda _: None)
+    )
+    if how == "plain":
+        stub: Any = SimpleNamespace(finish=lambda _: wanted.sha256, stop=lambda: None)
+        download._Hashing = lambda *_: stub  # type: ignore[assignment, misc]
     begin = time.perf_counter()
-    hashing = _Hashing(part, wanted.size or 0) if how == "hash" else None
-    Fetch(client.client, wanted.address, part, wanted.size).run(lambda: None)
-    if hashing is not None:
-        assert hashing.finish(lambda _: None) == wanted.sha256
+    download.Download(client, Store(into), wanted, silent).run(False)
     return time.perf_counter() - begin
 
 
@@ -250,4 +251,4 @@ if __name__ == "__main__":
     if task == "serve":
         serve(*rest)
     else:
-        print(hf(*rest) if task == "hf" else fetch_bytes(*rest))
+        print(hf(*rest) if task == "hf" else fetch(*rest))
