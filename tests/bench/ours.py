@@ -145,6 +145,12 @@ def idle_cpu_ms_a_minute(pipe: Pipe, seconds: float = 20) -> float:
     return 1000 * (used() - before) * 60 / seconds
 
 
+ABORTABLE = (
+    "load", "createContext", "tokenize", "prompt", "generate", "embed", "rerank", "saveState", "restoreState",
+)  # fmt: skip
+"""What `abort_ms` knows to begin. A download is aborted in transfer.py."""
+
+
 def abort_ms(command: list[str], model: str, operation: str) -> list[float]:
     """From sending `abort` to the aborted request's response, at random moments of the operation."""
     chance = random.Random(1)
@@ -164,6 +170,9 @@ def abort_ms(command: list[str], model: str, operation: str) -> list[float]:
                 times.append(1000 * (at - begin))
             elif operation == "load":
                 pipe.call("unloadModel", {"modelId": aborted["result"]["modelId"]})
+            elif operation == "createContext":
+                pipe.call("disposeContext", {"contextId": aborted["result"]["contextId"]})
+            pipe.call("tokenize", {"modelId": "model-1", "text": ""})  # what it was at has ended
         pipe.close()
     return times
 
@@ -180,6 +189,17 @@ def _operation(pipe: Pipe, model: str, operation: str, folder: Path) -> tuple[Ca
         pipe.call("createContext", {"modelId": "model-1", "embeddings": True, "pooling": "mean"})
         texts = workload.texts(1, 1024)
         return lambda _: pipe.send("embed", {"contextId": "context-2", "input": texts}), 0.5
+    if operation == "tokenize":
+        text = {"modelId": "model-1", "text": workload.words(100_000, 0)}
+        return lambda _: pipe.send("tokenize", text), 0.2
+    if operation == "createContext":
+        large = {"modelId": "model-1", "contextSize": 8192, "sequences": 2}
+        return lambda _: pipe.send("createContext", large), 0.1
+    if operation in ("saveState", "restoreState"):
+        pipe.call("complete", completion(LONGEST_PROMPT, 1))
+        state = {"contextId": "context-1", "path": str(folder / "x.state")}
+        pipe.call("saveState", state)
+        return lambda _: pipe.send(operation, state), 0.02
     ranks = pipe.call("loadModel", {"path": gguf_files.hollow_reranker(folder / "reranker.gguf")})["modelId"]
     pipe.call("createContext", {"modelId": ranks, "embeddings": True})
     documents = [workload.words(60, n) for n in range(128)]  # a token a character: some 300 each

@@ -159,7 +159,7 @@ def speed(command: list[str], model: str, say: Callable[[str], None]) -> list[Ro
 def latency(command: list[str], model: str, say: Callable[[str], None]) -> list[Row]:
     """Abort, ping, idle, exit."""
     rows: list[Row] = []
-    for operation in ("load", "prompt", "generate", "embed", "rerank"):
+    for operation in ours.ABORTABLE:
         say(f"abort of {operation}")
         rows += _quantiles(f"abort of {operation}", ours.abort_ms(command, model, operation))
     say("ping under load")
