@@ -115,12 +115,22 @@ def _making_s(place: str) -> float:
 
 
 def _is_abandoned(place: str) -> bool:
-    import psutil
-
-    if psutil.pid_exists(_launcher(place)):
+    if _runs(_launcher(place)):
         return False
     # A launcher in another container cannot be seen from here, but its program's lock can.
     return not os.path.exists(os.path.join(place, MARK)) or _lock(place, alone=True) is not None
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process does anything: one that was killed and whose end its app never asked for does not."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _launcher(place: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def test_it_tells_what_is_here(
     assert "are available" in told["memory"]
     if request.config.getoption("--runtime") != "source":
         assert int(told["files"].split()[0]) > 20, "it looks at next to nothing"
+        assert "glibc" in told["program"] or platform.libc_ver()[0] != "glibc"
 
 
 def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -> None:
