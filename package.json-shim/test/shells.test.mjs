@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { webcrypto } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { createRequire, Module } from "node:module";
 import { test } from "node:test";
@@ -121,6 +122,7 @@ function shell(t, [path, ...args]) {
   const calls = [];
   const children = new Map();
   globalThis.window = globalThis;
+  globalThis.crypto ??= webcrypto; // Node 18 has none; every web view does
   mockIPC((name, payload) => {
     calls.push([name, payload]);
     const child = children.get(payload.pid);
