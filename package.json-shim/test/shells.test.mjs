@@ -3,13 +3,22 @@
 // own plugin.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { webcrypto } from "node:crypto";
 import { EventEmitter } from "node:events";
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire, Module } from "node:module";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { clearMocks, mockIPC } from "@tauri-apps/api/mocks";
-import { alive, ask, BIG, command, modelPath, ODD_TEXT, sayOddText, TIMEOUT, textOf, until } from "./program.mjs";
+import { PATH_VARIABLE } from "../dist/index.mjs";
+import {
+  alive, ask, BIG, command, folder, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, TIMEOUT, textOf, until,
+} from "./program.mjs";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** The end of a channel in Electron's main process: an EventEmitter of events that have `data`. */
 class MessagePortMain extends EventEmitter {
@@ -62,12 +71,18 @@ function standInPage(t) {
   return page;
 }
 
-test("Electron: a page gets a worker through the preload script, and the worker ends with it", TIMEOUT, async (t) => {
+/** Both ends of a window's IPC. */
+function standInWindow() {
   const ipcRenderer = new EventEmitter();
   const webContents = Object.assign(new EventEmitter(), { ipc: new EventEmitter(), mainFrame: { name: "main" } });
   webContents.postMessage = (channel, message, ports) =>
     ipcRenderer.emit(channel, { ports: ports.map((port) => port.transferred) }, message);
   ipcRenderer.send = (channel) => webContents.ipc.emit(channel, { senderFrame: webContents.mainFrame });
+  return { ipcRenderer, webContents };
+}
+
+test("Electron: a page gets a worker through the preload script, and the worker ends with it", TIMEOUT, async (t) => {
+  const { ipcRenderer, webContents } = standInWindow();
   standInPage(t);
   const require = withElectron(t, { ipcRenderer, MessageChannelMain });
   const { serveWindow, disposeBeforeQuit } = require("../dist/node/electron/main.js");
@@ -101,6 +116,54 @@ test("Electron: a page gets a worker through the preload script, and the worker 
   await until(() => !later.some(({ pid }) => alive(pid)));
 });
 
+test("Electron: the main process of the chat example, from its window to its end", TIMEOUT, async (t) => {
+  process.env[PATH_VARIABLE] = PROGRAM_FILE;
+  t.after(() => delete process.env[PATH_VARIABLE]);
+  standInPage(t);
+  const { ipcRenderer, webContents } = standInWindow();
+  const window = { webContents, loadFile: (path) => (window.loaded = path) };
+  webContents.setWindowOpenHandler = (handler) => (window.onOpen = handler);
+  class BrowserWindow {
+    constructor(options) {
+      window.options = options;
+      return window;
+    }
+  }
+  const app = Object.assign(new EventEmitter(), { whenReady: async () => {} });
+  const quit = new Promise((resolve) => {
+    app.quit = () => {
+      let prevented = false;
+      app.emit("before-quit", { preventDefault: () => (prevented = true) });
+      if (!prevented) resolve();
+    };
+  });
+  const require = withElectron(t, { app, BrowserWindow, ipcRenderer, MessageChannelMain });
+  const example = join(folder(t), "electron-chat");
+  cpSync(here("../examples/electron-chat"), example, { recursive: true });
+  mkdirSync(join(example, "node_modules"), { recursive: true });
+  symlinkSync(here(".."), join(example, "node_modules/llama-sidecar"), "junction");
+  execFileSync(process.execPath, [here("../examples/prepare.mjs"), join(example, "ui")]);
+  require(join(example, "main.cjs"));
+  await until(() => window.loaded);
+  assert.match(readFileSync(window.loaded, "utf8"), /<title>Llama Chat/);
+  const { preload, ...preferences } = window.options.webPreferences;
+  assert.deepEqual(preferences, {}, "sandbox and context isolation stay on");
+  assert.deepEqual(window.onOpen(), { action: "deny" });
+  const event = { preventDefault: t.mock.fn() };
+  webContents.emit("will-navigate", event);
+  assert.equal(event.preventDefault.mock.callCount(), 1);
+
+  delete require.cache[preload]; // it is run anew in each window
+  require(preload);
+  const { getLlama } = await import("../dist/port.mjs");
+  const llama = await getLlama({ gpu: "cpu", maxThreads: 1 });
+  const { processes } = await llama.status();
+  assert.ok(processes.length > 0 && processes.every(({ pid }) => alive(pid)));
+  app.emit("window-all-closed");
+  await quit;
+  assert.ok(!processes.some(({ pid }) => alive(pid)));
+});
+
 test("Electron: a page without a preload script is told what is missing, and can stop waiting", TIMEOUT, async (t) => {
   const page = standInPage(t);
   const { getLlama } = await import("../dist/port.mjs");
@@ -121,6 +184,7 @@ function shell(t, [path, ...args]) {
   const calls = [];
   const children = new Map();
   globalThis.window = globalThis;
+  globalThis.crypto ??= webcrypto; // Node 18 has none; every web view does
   mockIPC((name, payload) => {
     calls.push([name, payload]);
     const child = children.get(payload.pid);
