@@ -139,10 +139,7 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
     It says nothing sensible, but loads within milliseconds. Keyword arguments replace or add metadata
     (`__` stands for the dot of a key).
     """
-    metadata: dict[str, Typed] = {
-        **TINY,
-        **VOCABULARY,
-    }
+    metadata: dict[str, Typed] = {**TINY, **VOCABULARY}
     if template is not None:
         metadata["tokenizer.chat_template"] = (STRING, template)
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
@@ -153,7 +150,7 @@ def sure_model(path: Path, source: str) -> str:
     """Write a tiny model with another one's vocabulary, which is sure of each of its random tokens."""
     entries = [entry(key, *value) for key, value in TINY.items()]
     entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.ggml.")]
-    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), 30)
+    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), {"": (-30.0, 30.0)})
 
 
 def raw_entries(source: str) -> Iterator[tuple[str, bytes]]:
@@ -280,19 +277,24 @@ def random_adapter(
     return random_model(path, metadata, halves)
 
 
-def random_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]]) -> str:
-    """Write a file with the same random weights each time, of F32; returns its path."""
-    return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, 1)
+def random_model(
+    path: Path, metadata: dict[str, Typed], shapes: dict[str, list[int]], ranges: Any = ()
+) -> str:
+    """Write a file with the same random weights each time, of F32; returns its path.
+
+    They are from -1 to 1, but for `ranges`: how a tensor's name ends → the least and the largest.
+    """
+    return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, ranges)
 
 
-def _random_file(path: Path, entries: list[bytes], shapes: dict[str, list[int]], largest: float) -> str:
+def _random_file(path: Path, entries: list[bytes], shapes: dict[str, list[int]], ranges: Any) -> str:
     rows, data, chance = [], b"", random.Random(1)
     for name, shape in shapes.items():
         rows.append(tensor_row(name, shape, F32, len(data)))
         count = math.prod(shape)
-        data = padded(
-            data + struct.pack(f"<{count}f", *(chance.uniform(-largest, largest) for _ in range(count)))
-        )
+        first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
+        span, some = last - first, chance.random
+        data = padded(data + struct.pack(f"<{count}f", *[first + span * some() for _ in range(count)]))
     path.write_bytes(header(entries, rows) + data)
     return str(path)
 

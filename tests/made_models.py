@@ -1,12 +1,46 @@
-"""Models of several architectures with weights of 0, for what llama.cpp takes for them; see hollow_model."""
+"""Models of several architectures with weights of 0, for what llama.cpp takes for them; see hollow_model.
+
+Two of them can also be small and say something, which has no sense but depends on all that was said before.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from gguf_files import ARRAY, FLOAT32, INT32, STRING, TOKENS, UINT32, Typed, hollow_model
+from gguf_files import (
+    ARRAY,
+    FLOAT32,
+    INT32,
+    STRING,
+    TOKENS,
+    UINT32,
+    VOCABULARY,
+    Typed,
+    hollow_model,
+    random_model,
+)
 
 WIDTH = 512
+TALKING_WIDTH = 256
+
+Shapes = dict[str, list[int]]
+Write = Callable[[Path, dict[str, Typed], Shapes], str]
+
+
+RANGES = {
+    "ssm_a": (-0.02, 0.0),  # forgets slowly
+    "attn_q_norm.weight": (-5.0, 5.0),  # looks at a few tokens, not at the mean of all
+    "attn_k_norm.weight": (-5.0, 5.0),
+    "ffn_down.weight": (-0.05, 0.05),
+    "shortconv.out_proj.weight": (-0.01, 0.01),
+}
+"""Weights by which what was said long ago counts for what is said next."""
+
+
+def talking_model(path: Path, metadata: dict[str, Typed], shapes: Shapes) -> str:
+    """Write a model with random weights and a byte vocabulary."""
+    return random_model(path, VOCABULARY | metadata, shapes, RANGES)
 
 
 def numbers(architecture: str, **values: int) -> dict[str, Typed]:
@@ -29,22 +63,22 @@ OUTPUT = {"output.weight": [WIDTH, len(TOKENS)]}
 NORMS = {"attn_norm.weight": [WIDTH], "ffn_norm.weight": [WIDTH]}
 
 
-def attention(query: int, keys: int) -> dict[str, list[int]]:
+def attention(query: int, keys: int, width: int = WIDTH) -> Shapes:
     """The matrices of grouped-query attention."""
     return {
-        "attn_q.weight": [WIDTH, query],
-        "attn_k.weight": [WIDTH, keys],
-        "attn_v.weight": [WIDTH, keys],
-        "attn_output.weight": [query, WIDTH],
+        "attn_q.weight": [width, query],
+        "attn_k.weight": [width, keys],
+        "attn_v.weight": [width, keys],
+        "attn_output.weight": [query, width],
     }
 
 
-def feed_forward(size: int) -> dict[str, list[int]]:
+def feed_forward(size: int, width: int = WIDTH) -> Shapes:
     """The matrices of a gated feed-forward part."""
     return {
-        "ffn_gate.weight": [WIDTH, size],
-        "ffn_up.weight": [WIDTH, size],
-        "ffn_down.weight": [size, WIDTH],
+        "ffn_gate.weight": [width, size],
+        "ffn_up.weight": [width, size],
+        "ffn_down.weight": [size, width],
     }
 
 
@@ -97,16 +131,16 @@ def latent(path: Path) -> str:
     return hollow_model(path, metadata, ENDS | OUTPUT | dense | sparse)
 
 
-def recurrent(path: Path) -> str:
+def recurrent(path: Path, width: int = WIDTH, write: Write = hollow_model) -> str:
     """Mamba: no attention, a state of fixed size for each sequence."""
-    inner, state, kernel, rank = 2 * WIDTH, 16, 4, 32
+    inner, state, kernel, rank = 2 * width, 16, 4, 32
     metadata = numbers(
         "mamba", block_count=6, ssm__conv_kernel=kernel, ssm__inner_size=inner, ssm__state_size=state,
-        ssm__time_step_rank=rank, feed_forward_length=0, attention__head_count=0,
+        ssm__time_step_rank=rank, feed_forward_length=0, attention__head_count=0, embedding_length=width,
     )  # fmt: skip
     layer = {
-        "attn_norm.weight": [WIDTH],
-        "ssm_in.weight": [WIDTH, 2 * inner],
+        "attn_norm.weight": [width],
+        "ssm_in.weight": [width, 2 * inner],
         "ssm_conv1d.weight": [kernel, inner],
         "ssm_conv1d.bias": [inner],
         "ssm_x.weight": [inner, rank + 2 * state],
@@ -114,29 +148,42 @@ def recurrent(path: Path) -> str:
         "ssm_dt.bias": [inner],
         "ssm_a": [state, inner],
         "ssm_d": [inner],
-        "ssm_out.weight": [inner, WIDTH],
+        "ssm_out.weight": [inner, width],
     }
-    return hollow_model(path, metadata, ENDS | blocks(6, layer))
+    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    return write(path, metadata, ends | blocks(6, layer))
 
 
-def hybrid(path: Path, layers: int = 24) -> str:
+def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = hollow_model) -> str:
     """LFM 2: every third layer has attention, the others a short convolution; more layers than are shown."""
     metadata = numbers(
-        "lfm2", block_count=layers, feed_forward_length=1536, attention__head_count=8, shortconv__l_cache=3
-    )
+        "lfm2", block_count=layers, feed_forward_length=3 * width, attention__head_count=width // 64,
+        shortconv__l_cache=3, embedding_length=width,
+    )  # fmt: skip
     kv_heads = [2 if index % 3 == 2 else 0 for index in range(layers)]
     metadata["lfm2.attention.head_count_kv"] = (ARRAY, (INT32, kv_heads))
-    with_attention = attention(WIDTH, 128) | {"attn_q_norm.weight": [64], "attn_k_norm.weight": [64]}
+    with_attention = attention(width, 128, width) | {"attn_q_norm.weight": [64], "attn_k_norm.weight": [64]}
     without = {
-        "shortconv.conv.weight": [3, WIDTH],
-        "shortconv.in_proj.weight": [WIDTH, 3 * WIDTH],
-        "shortconv.out_proj.weight": [WIDTH, WIDTH],
+        "shortconv.conv.weight": [3, width],
+        "shortconv.in_proj.weight": [width, 3 * width],
+        "shortconv.out_proj.weight": [width, width],
     }
-    shapes = {"token_embd.weight": ENDS["token_embd.weight"], "token_embd_norm.weight": [WIDTH]}
+    norms = {"attn_norm.weight": [width], "ffn_norm.weight": [width]}
+    shapes = {"token_embd.weight": [width, len(TOKENS)], "token_embd_norm.weight": [width]}
     for index, heads in enumerate(kv_heads):
-        layer = NORMS | feed_forward(1536) | (with_attention if heads else without)
+        layer = norms | feed_forward(3 * width, width) | (with_attention if heads else without)
         shapes |= {f"blk.{index}.{name}": shape for name, shape in layer.items()}
-    return hollow_model(path, metadata, shapes)
+    return write(path, metadata, shapes)
+
+
+def talking_recurrent(path: Path) -> str:
+    """A small Mamba that says something."""
+    return recurrent(path, TALKING_WIDTH, talking_model)
+
+
+def talking_hybrid(path: Path) -> str:
+    """A small LFM 2 that says something, with two layers of attention."""
+    return hybrid(path, 6, TALKING_WIDTH, talking_model)
 
 
 MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}

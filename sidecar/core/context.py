@@ -138,10 +138,13 @@ class Context:
             self.scales = scales
 
     def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
-        """How many of the tokens the sequence's cache holds, from the first on."""
+        """How many of the tokens the sequence's cache holds, from the first on; a recurrent state counts whole only."""
         if sequence.shifted or sequence.scales != scales:
             return 0
-        return shared_length(sequence.tokens, tokens)
+        shared = shared_length(sequence.tokens, tokens)
+        if self.model.has_state_beyond_kv and shared < len(sequence.tokens):
+            return 0
+        return shared
 
     def keep_pace_with(self, main: Context) -> None:
         """Compute in turns with another context, and with as many threads: what one learns counts for both."""

@@ -211,6 +211,14 @@ def test_a_worker_that_says_nothing_any_more_cannot_hold_up_an_abort(start: Star
     assert count(sidecar) == COUNTED
 
 
+def test_it_listens_on_loopback_unless_told_otherwise(start: Start) -> None:
+    worker = Worker(start)  # which names no host
+    connections = worker.program.router().net_connections()
+    listens_on = {each.laddr for each in connections if each.status == psutil.CONN_LISTEN}
+    assert listens_on == {("127.0.0.1", worker.port)}
+    assert "not a loopback address" not in worker.program.log()
+
+
 def test_it_warns_of_who_can_reach_it_and_ends_with_its_stdin(program: list[str]) -> None:
     warned = []
     for host in ("127.0.0.1", "0.0.0.0"):

@@ -119,16 +119,22 @@ def threads_of(sidecar: Sidecar) -> int:
 
 
 def run_plain(
-    model_path: str, jobs: dict[str, list[Any]], threads: int, adapters: list[tuple[str, float]] | None = None
+    model_path: str,
+    jobs: dict[str, list[Any]],
+    threads: int,
+    adapters: list[tuple[str, float]] | None = None,
+    size: int = SIZE,
+    ignore_eos: bool = False,
 ) -> dict[str, Plain]:
     """Run plain_loop.py for these prompts (text or tokens, tokens to generate)."""
     order = {
         "model": model_path,
-        "contextSize": SIZE,
+        "contextSize": size,
         "sequences": 1,
         "batchSize": 512,
         "threads": threads,
         "adapters": adapters or [],
+        "ignoreEos": ignore_eos,
         "jobs": [{"prompt": prompt, "maxTokens": tokens} for prompt, tokens in jobs.values()],
     }
     script = Path(__file__).parent / "plain_loop.py"

@@ -1,9 +1,9 @@
 """A plain greedy loop over llama-cpp-python, without a line of the program: what its results must equal.
 
 Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, adapters
-(pairs of a LoRA file and its scale), jobs}, each job being {prompt (text, or token ids), maxTokens}; prints a
-JSON list of {prompt, tokens, pieces, margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how
-much the logit of each chosen token was above the next best.
+(pairs of a LoRA file and its scale), ignoreEos, jobs}, each job being {prompt (text, or token ids), maxTokens};
+prints a JSON list of {prompt, tokens, pieces, margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how
+much the logit of each chosen token was above the next best. A context that is full is shifted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy
 from llama_cpp import llama_cpp as lib
+
+KEPT_AT_SHIFT = 4
+"""Tokens at the beginning that stay; half of the others go."""
 
 
 def main() -> None:
@@ -43,10 +46,11 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
         assert set_adapter(context, adapter, scale) == 0
     batch = lib.llama_batch_init(order["batchSize"], 0, 1)
     prompt = job["prompt"] if isinstance(job["prompt"], list) else tokenize(vocab, job["prompt"])
-    pending, position = prompt, 0
+    pending, position, memory = prompt, 0, lib.llama_get_memory(context)
     tokens: list[int] = []
     margins: list[float] = []
     ended = False
+    ignored = [t for t in range(size) if lib.llama_vocab_is_eog(vocab, t)] if order["ignoreEos"] else []
     while len(tokens) < job["maxTokens"] and not ended:
         while pending:
             chunk, pending = pending[: order["batchSize"]], pending[order["batchSize"] :]
@@ -54,12 +58,18 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
             assert lib.llama_decode(context, batch) == 0
             position += len(chunk)
         logits = numpy.ctypeslib.as_array(lib.llama_get_logits_ith(context, -1), (size,))
+        logits[ignored] = -numpy.inf
         best = int(logits.argmax())
         ended = bool(lib.llama_vocab_is_eog(vocab, best))
         if not ended:
             margins.append(float(logits[best] - numpy.partition(logits, -2)[-2]))
             tokens.append(best)
             pending = [best]
+        if position == order["contextSize"]:
+            gone = (position - KEPT_AT_SHIFT) // 2
+            assert lib.llama_memory_seq_rm(memory, 0, KEPT_AT_SHIFT, KEPT_AT_SHIFT + gone)
+            lib.llama_memory_seq_add(memory, 0, KEPT_AT_SHIFT + gone, -1, -gone)
+            position -= gone
     lib.llama_batch_free(batch)
     lib.llama_free(context)
     pieces = [piece(vocab, token).hex() for token in tokens]

@@ -169,3 +169,56 @@ def test_a_last_message_is_continued(real: Sidecar) -> None:
     messages = [says("user", "Count from 1 to 9."), says("assistant", "1, 2, 3, 4,")]
     result = chat(real, messages=messages, continueFinalMessage=True, maxTokens=6)
     assert result["message"]["content"].startswith(" 5, 6")
+
+
+# ---- calls that may be, made certain by a grammar ------------------------------------------------------
+
+
+def written(name: str, arguments: str) -> str:
+    """A call as the model writes it."""
+    return f'<tool_call>{{"name": "{name}", "arguments": {arguments}}}</tool_call>'
+
+
+def chat_saying(real: Sidecar, text: str, **params: Any) -> dict[str, Any]:
+    """The result of a chat with tools in which the model can say nothing else."""
+    return chat(real, tools=[WEATHER, TIME], grammar=f"root ::= {json.dumps(text)}", **params)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("nope", "{}", "unknownTool"),
+        ("get_weather", '{"city": 4}', "invalidToolArguments"),
+        ("get_weather", "{}", "invalidToolArguments"),
+    ],
+)
+def test_a_call_that_is_wrong_costs_that_request_only(
+    real: Sidecar, name: str, arguments: str, kind: str
+) -> None:
+    engines = real.engines()
+    with pytest.raises(Refused) as caught:
+        chat_saying(real, "So: " + written(name, arguments))
+    assert caught.value.kind == kind
+    partial = caught.value.data["partial"]
+    assert partial["text"].strip() == "So:"
+    assert partial["usage"]["completionTokens"] > 10
+    assert chat(real, maxTokens=4)["finishReason"] == "length"
+    assert real.engines() == engines
+
+
+def test_a_call_that_is_right_is_streamed(real: Sidecar) -> None:
+    text = "So: " + written("get_weather", '{"city": "Oslo"}') + written("get_time", "{}")
+    for choice in ({}, {"toolChoice": "auto"}):
+        result = chat_saying(real, text, **choice)
+        assert result["finishReason"] == "toolCalls"
+        assert result["message"]["content"].strip() == "So:"
+        calls = [call["function"] for call in result["message"]["toolCalls"]]
+        assert [call["name"] for call in calls] == ["get_weather", "get_time"]
+        assert [json.loads(call["arguments"]) for call in calls] == [{"city": "Oslo"}, {}]
+
+
+def test_where_no_call_is_wanted_it_is_text(real: Sidecar) -> None:
+    for text in (written("get_time", "{}"), written("nope", "{}")):
+        result = chat_saying(real, text, toolChoice="none")
+        assert result["finishReason"] == "stop"
+        assert result["message"] == {"role": "assistant", "content": text}

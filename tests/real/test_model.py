@@ -78,6 +78,10 @@ def test_the_weights_are_in_memory_once(start: Start, model_path: str) -> None:
         ({"contextSize": 256, "threads": 1}, {"threads": 1}),
         ({"contextSize": 256, "kvCacheType": "q8_0", "flashAttention": True}, {"kvCacheType": "q8_0"}),
         ({"contextSize": 256, "kvCacheType": "f32", "flashAttention": False}, {"kvCacheType": "f32"}),
+        *(
+            ({"contextSize": 256, "kvCacheType": kind}, {"kvCacheType": kind})
+            for kind in ("bf16", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+        ),
     ],
     ids=str,
 )

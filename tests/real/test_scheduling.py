@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import gguf_files
 import pytest
 from driver import Refused, Sidecar
 from process_work import made_contexts
@@ -69,6 +71,23 @@ def test_a_waiting_background_request_is_served_when_nothing_else_is(real: Sidec
     context = contexts(contextSize=512)
     request = start(real, context, "One", 3, priority="background")
     assert real.result(request)["usage"]["completionTokens"] == 3
+
+
+def test_only_so_many_may_wait(sidecar: Sidecar, tmp_path: Path) -> None:
+    sidecar.call("loadModel", {"path": gguf_files.tiny_model(tmp_path / "tiny.gguf")})
+    context = sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256})["contextId"]
+    running = start(sidecar, context, "A tale that never ends:", 10**9, contextOverflow="shift")
+    sidecar.wait_progress(running, "generate")
+    waiting = [start(sidecar, context, "One", 1) for _ in range(256)]
+    with pytest.raises(Refused) as caught:
+        sidecar.result(start(sidecar, context, "One", 1))
+    assert (caught.value.kind, caught.value.data["retryable"]) == ("overloaded", True)
+    assert not any(sidecar.has_response(request) for request in (running, *waiting))
+    sidecar.call("abort", {"requestId": running})
+    sidecar.response(waiting[-1])
+    served = {m["id"]: m["result"] for m in sidecar.messages if "result" in m}
+    assert {served[request]["usage"]["completionTokens"] for request in waiting} == {1}
+    assert sidecar.result(start(sidecar, context, "One", 1))["usage"]["completionTokens"] == 1
 
 
 # ---- time --------------------------------------------------------------------------------------------

@@ -68,3 +68,11 @@ def test_the_cache_that_was_not_used_for_longest_is_given_up() -> None:
     rows = Rows(*([900 + index] for index in range(4)))
     rows.sequences[0].last_used = 9
     assert placed(rows, [1, 2, 3]) == [(1, 0)]
+
+
+def test_a_state_of_which_no_part_can_be_kept_is_left_to_those_who_can_use_it_all() -> None:
+    begun = list(range(40))
+    for prompt, place in ([*begun[:30], 99], (0, 0)), ([*begun, 99], (1, 40)):
+        rows = Rows([], begun)
+        rows.model.has_state_beyond_kv = True
+        assert placed(rows, prompt) == [place]

@@ -1,0 +1,271 @@
+"""What is kept of a cache shows in the time only, not in the text: for every kind of state a model can have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import made_models
+import pytest
+from driver import Message, Sidecar
+from process_work import made_contexts
+from real.conftest import run_plain
+
+from models import GEMMA3, SMOLLM2
+
+pytestmark = pytest.mark.real
+
+SIZE = 2048
+SHORT, LONG = 12, 72
+"""Tokens to generate; the long ones take so long that something can happen meanwhile."""
+
+PATIENCE_S = 300
+"""For one text; a machine that has other things to do takes its time for Gemma's long prompt."""
+
+NEAR = 0.1
+"""How far apart probabilities may be: a batch is rounded otherwise than single tokens are."""
+
+Make = Callable[..., str]
+
+
+class Talk:
+    """A program with one model, and what is said with it, in tokens.
+
+    The real models go on counting, each token far more likely than the next best.
+    """
+
+    def __init__(self, sidecar: Sidecar, path: str, length: int, keeps_parts: bool) -> None:
+        self.sidecar = sidecar
+        self.path = path
+        self.keeps_parts = keeps_parts
+        """Whether the beginning of what was computed can be kept without the rest."""
+        half = length // 2
+        self.prompt = self.tokens(counted(range(1, length)), addSpecial=True)
+        self.other = self.tokens(counted([*range(1, half), *range(half, 2 * length, 2)]), addSpecial=True)
+        self.common = shared(self.prompt, self.other)
+        self.again = self.tokens(" " + counted(range(500, 504)))
+        self._fresh: dict[tuple[int, ...], Message] = {}
+
+    def tokens(self, text: str, **params: Any) -> list[int]:
+        asked = {"modelId": "model-1", "text": text, **params}
+        tokens: list[int] = self.sidecar.call("tokenize", asked)["tokens"]
+        return tokens
+
+    def send(self, context_id: str, prompt: list[int], length: int, **params: Any) -> Any:
+        greedy = {"temperature": 0, "ignoreEos": True, "logprobs": True}
+        asked = {"contextId": context_id, "prompt": prompt, "maxTokens": length, **greedy, **params}
+        return self.sidecar.send("complete", asked)
+
+    def say(self, context_id: str, prompt: list[int], length: int = SHORT, **params: Any) -> Message:
+        result: Message = self.sidecar.result(self.send(context_id, prompt, length, **params), PATIENCE_S)
+        return result
+
+    def fresh(self, prompt: list[int]) -> Message:
+        """What a context says that has computed nothing else."""
+        key = tuple(prompt)
+        if key not in self._fresh:
+            with made_contexts(self.sidecar, contextSize=SIZE, threads=1) as make:
+                self._fresh[key] = self.say(make(), prompt, LONG)
+        return self._fresh[key]
+
+    def assert_as_fresh(self, result: Message, prompt: list[int]) -> None:
+        """The same tokens, each with the same probability."""
+        expected, count = self.fresh(prompt), result["usage"]["completionTokens"]
+        assert said(result) == said(expected)[:count]
+        assert likely(result) == pytest.approx(likely(expected)[:count], abs=NEAR)
+
+
+def counted(numbers: Iterable[int]) -> str:
+    return " ".join(f"{number}," for number in numbers)
+
+
+def said(result: Message) -> list[int]:
+    return [entry["id"] for entry in result["logprobs"]]
+
+
+def likely(result: Message) -> list[float]:
+    return [math.exp(entry["logprob"]) for entry in result["logprobs"]]
+
+
+def cached(result: Message) -> int:
+    count: int = result["usage"]["cachedTokens"]
+    return count
+
+
+def shared(left: list[int], right: list[int]) -> int:
+    return next(i for i, (one, other) in enumerate(zip(left, right, strict=False)) if one != other)
+
+
+KINDS = ["llama", "recurrent", "hybrid"]
+also_with_windows = pytest.mark.parametrize("talk", [*KINDS, "windows"], indirect=True, scope="module")
+"""For what windows could spoil: a long prompt takes the only small model that has them a few seconds."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def talk(
+    request: pytest.FixtureRequest, program: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Talk]:
+    """Models of each kind: two real ones, and two that say something without sense."""
+    folder = tmp_path_factory.mktemp("talk")
+    made = {"recurrent": made_models.talking_recurrent, "hybrid": made_models.talking_hybrid}
+    real = {"llama": SMOLLM2, "windows": GEMMA3}
+    kind = request.param
+    length = 160 if kind == "windows" else 60
+    path = made[kind](folder / "made.gguf") if kind in made else str(real[kind].path)
+    sidecar = Sidecar(program, stderr=folder / "stderr.txt")
+    sidecar.call("loadModel", {"path": path})
+    engines = sidecar.engines()
+    yield Talk(sidecar, path, length, kind in real)
+    assert sidecar.engines() == engines, "a test cost the engine"
+    log = sidecar.log()
+    assert not sidecar.end()
+    assert "traceback" not in log, log
+
+
+@pytest.fixture
+def make(talk: Talk) -> Iterator[Make]:
+    """Makes contexts that a test has for itself. One thread: several wait for whatever else computes here."""
+    with made_contexts(talk.sidecar, contextSize=SIZE, threads=1) as make_one:
+        yield make_one
+
+
+def plain(talk: Talk, prompt: list[int], size: int = SIZE) -> list[int]:
+    """What a plain loop says."""
+    jobs = {"it": [prompt, LONG]}
+    return run_plain(talk.path, jobs, 1, size=size, ignore_eos=True)["it"].tokens
+
+
+# ---- one after the other -----------------------------------------------------------------------------
+
+
+def test_a_fresh_context_says_what_a_plain_loop_says(talk: Talk) -> None:
+    assert said(talk.fresh(talk.prompt)) == plain(talk, talk.prompt)
+
+
+@also_with_windows
+def test_the_next_turn_pays_only_for_its_new_tokens(talk: Talk, make: Make) -> None:
+    context = make()
+    turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
+    result = talk.say(context, turn)
+    assert cached(result) == len(turn) - len(talk.again) - 1
+    talk.assert_as_fresh(result, turn)
+
+
+@also_with_windows
+def test_the_same_prompt_again(talk: Talk, make: Make) -> None:
+    context = make()
+    talk.say(context, talk.prompt)
+    result = talk.say(context, talk.prompt)
+    assert cached(result) == (len(talk.prompt) - 1 if talk.keeps_parts else 0)
+    talk.assert_as_fresh(result, talk.prompt)
+
+
+@also_with_windows
+def test_a_difference_in_the_middle(talk: Talk, make: Make) -> None:
+    context = make()
+    talk.say(context, talk.other)
+    result = talk.say(context, talk.prompt)
+    assert cached(result) == (talk.common if talk.keeps_parts else 0)
+    talk.assert_as_fresh(result, talk.prompt)
+
+
+def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
+    context = make()
+    talk.say(context, talk.prompt + talk.other)
+    result = talk.say(context, talk.prompt)
+    assert cached(result) == (len(talk.prompt) - 1 if talk.keeps_parts else 0)
+    talk.assert_as_fresh(result, talk.prompt)
+
+
+def test_another_conversation_beside_it(talk: Talk, make: Make) -> None:
+    """One with the same beginning takes that over, but leaves alone what it could only throw away."""
+    context = make(sequences=2)
+    turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
+    talk.say(context, talk.other)
+    result = talk.say(context, turn)
+    assert cached(result) == (talk.common if talk.keeps_parts else len(turn) - len(talk.again) - 1)
+    talk.assert_as_fresh(result, turn)
+
+
+def test_a_state_from_a_file(talk: Talk, make: Make, tmp_path: Path) -> None:
+    saving, restoring, file = make(), make(), str(tmp_path / "x.state")
+    turn = talk.prompt + said(talk.say(saving, talk.prompt)) + talk.again
+    talk.sidecar.call("saveState", {"contextId": saving, "path": file})
+    tokens = talk.sidecar.call("restoreState", {"contextId": restoring, "path": file})["tokens"]
+    result = talk.say(restoring, turn)
+    assert cached(result) == tokens == len(turn) - len(talk.again) - 1
+    talk.assert_as_fresh(result, turn)
+
+
+# ---- one beside the other ----------------------------------------------------------------------------
+
+
+@also_with_windows
+def test_a_running_one_lends_its_beginning(talk: Talk, make: Make) -> None:
+    context = make(sequences=2)
+    stream = talk.send(context, talk.prompt, LONG)
+    talk.sidecar.wait_progress(stream, "generate")
+    result = talk.say(context, talk.other)
+    assert cached(result) == (talk.common if talk.keeps_parts else 0)
+    talk.assert_as_fresh(result, talk.other)
+    talk.assert_as_fresh(talk.sidecar.result(stream), talk.prompt)
+
+
+def test_a_running_one_lends_all_that_it_has(talk: Talk, make: Make) -> None:
+    context = make(sequences=2)
+    longer = talk.prompt + said(talk.fresh(talk.prompt)) + talk.again
+    stream = talk.send(context, talk.prompt, LONG)
+    talk.sidecar.wait_progress(stream, "generate")
+    result = talk.say(context, longer)
+    assert len(talk.prompt) <= cached(result) < len(talk.prompt) + LONG
+    talk.assert_as_fresh(result, longer)
+    talk.assert_as_fresh(talk.sidecar.result(stream), talk.prompt)
+
+
+def test_an_abort_in_a_prompt(talk: Talk, make: Make) -> None:
+    for _ in range(1 if talk.keeps_parts else 3):  # it should come in the middle of a batch
+        context = make(batchSize=64)
+        request = talk.send(context, talk.prompt, LONG)
+        while talk.sidecar.wait_progress(request, "prompt")["params"]["processedTokens"] == 0:
+            pass
+        assert talk.sidecar.call("abort", {"requestId": request})["outcome"] == "aborted"
+        result = talk.say(context, talk.prompt)
+        assert (64 if talk.keeps_parts else 0) <= cached(result) < len(talk.prompt)
+        talk.assert_as_fresh(result, talk.prompt)
+
+
+def test_an_abort_beside_another(talk: Talk, make: Make) -> None:
+    context = make(sequences=2)
+    streams = [talk.send(context, prompt, LONG) for prompt in (talk.prompt, talk.other)]
+    talk.sidecar.wait_progress(streams[1], "generate")
+    assert talk.sidecar.call("abort", {"requestId": streams[0]})["outcome"] == "aborted"
+    talk.assert_as_fresh(talk.say(context, talk.prompt), talk.prompt)
+    talk.assert_as_fresh(talk.sidecar.result(streams[1]), talk.other)
+
+
+def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> None:
+    context = make()
+    background = talk.send(context, talk.prompt, LONG, priority="background")
+    talk.sidecar.wait_progress(background, "generate")
+    talk.assert_as_fresh(talk.say(context, talk.other), talk.other)
+    assert not talk.sidecar.has_response(background)
+    talk.assert_as_fresh(talk.sidecar.result(background), talk.prompt)
+
+
+# ---- what is taken out -------------------------------------------------------------------------------
+
+
+def test_guesses_that_are_wrong_leave_nothing(talk: Talk, make: Make) -> None:
+    prompt = talk.prompt + talk.other[talk.common :]
+    result = talk.say(make(), prompt, LONG, speculation="lookup")
+    assert ("guessedTokens" in result["usage"]) == talk.keeps_parts
+    talk.assert_as_fresh(result, prompt)
+
+
+def test_a_shifted_context_says_what_a_plain_loop_says(talk: Talk, make: Make) -> None:
+    prompt = talk.prompt[-200:]
+    result = talk.say(make(contextSize=256), prompt, LONG, contextOverflow="shift")
+    assert result["usage"]["truncatedTokens"] == (256 - 4) // 2
+    assert said(result) == plain(talk, prompt, 256)
