@@ -17,7 +17,10 @@ SPEED_WINDOW_S: Final = 5.0
 
 def progress_of(writer: Writer, request_id: RequestId) -> dict[str, Progress]:
     """What all reports of a request share: where a file has changed, there is another one, of other bytes."""
-    return {name: Progress(writer, request_id, name, INTERVAL_S) for name in ("download", "verify")}
+    return {
+        "download": Progress(writer, request_id, "download", INTERVAL_S),
+        "verify": Progress(writer, request_id, "verify", INTERVAL_S),
+    }
 
 
 class Report:
