@@ -208,7 +208,7 @@ def test_abort_at_random_moments(downloads: Downloads, keep: bool) -> None:
 
 
 def test_abort_of_one_that_waits_for_another(downloads: Downloads) -> None:
-    slow(downloads.hub)
+    downloads.hub.fault(TARGET, bytes_per_second=200_000, times=None, origin="cdn")
     first = downloads.send()
     downloads.wait_bytes(first, 500_000)
     second = downloads.send(keepPartial=False)

@@ -18,7 +18,7 @@ BIG = Synthetic(6_000_000, seed=1)
 @pytest.fixture(autouse=True)
 def commit(hub: Hub) -> str:
     """The commit of a repository with one large file, that comes slowly."""
-    hub.fault(TARGET, bytes_per_second=800_000, times=None, origin="cdn")
+    hub.fault(TARGET, bytes_per_second=200_000, times=None, origin="cdn")
     return hub.add(REPO, {FILE: BIG})
 
 
@@ -70,10 +70,12 @@ def test_two_programs(begin: Begin) -> None:
 @pytest.mark.parametrize("end", ["abort", "kill the transfer", "kill the program"])
 def test_who_waits_goes_on_when_who_fetches_ends(begin: Begin, end: str) -> None:
     first, second = begin(), begin()
+    first.hub.fault(TARGET, bytes_per_second=50_000, times=None, origin="cdn")
     fetching = first.send()
     first.wait_bytes(fetching, 1_000_000)
     waiting = second.send()
     second.wait_bytes(waiting, 1_000_000)
+    first.hub.faults.clear()
     if end == "abort":
         first.abort(fetching)
     elif end == "kill the transfer":
