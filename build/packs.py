@@ -51,14 +51,13 @@ def _key(backend: str) -> str:
 
 def _build(backend: str, into: Path) -> Path:
     compiler.require()
-    pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
     print(f"Building the {backend} backend: many minutes, once.", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
-        source = _source(Path(temporary))
+        source = llama_cpp(Path(temporary))
         output = Path(temporary) / "build"
         defines = [*wheel.defines(), *OPTIONS[backend], "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"]
         defines += [f"-DLLAMA_BUILD_{part}=OFF" for part in UNNEEDED]
-        cmake = str(shutil.which("cmake", path=environment()["PATH"]) or VENV_BIN / "cmake")
+        cmake = cmake_program()
         quietly([cmake, "-G", "Ninja", "-S", source, "-B", output, *defines], "Configuring llama.cpp")
         target = ["--target", f"ggml-{backend}", "--parallel", str(os.cpu_count() or 1)]
         quietly([cmake, "--build", output, "--config", "Release", *target], f"Building the {backend} backend")
@@ -66,8 +65,14 @@ def _build(backend: str, into: Path) -> Path:
         return Path(shutil.move(names[0], into))
 
 
-def _source(folder: Path) -> Path:
-    """The pinned llama.cpp, as the wheel's source package holds it."""
+def cmake_program() -> str:
+    """CMake: the one on the PATH, else the virtual environment's, which `llama_cpp` installs."""
+    return str(shutil.which("cmake", path=environment()["PATH"]) or VENV_BIN / "cmake")
+
+
+def llama_cpp(folder: Path) -> Path:
+    """The source of the pinned llama.cpp in a folder, as the wheel's source package holds it; and what builds it."""
+    pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
     command = ["download", "--quiet", "--no-build-isolation", "--no-binary", ":all:", "--dest", str(folder)]
     pins.pip(command, pins.pinned(pins.LLAMA_CPP), "Fetching llama.cpp's source")
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:

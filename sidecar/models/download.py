@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from sidecar.models.store import Place, Record, Store
 
 SPARE_BYTES: Final = 64 * 1024 * 1024
 """Space that a download leaves free on the disk."""
+
+HASH_NICENESS: Final = 10
+"""The hash takes what processor time the bytes leave, and catches up while the disk writes the last of them."""
 
 WAIT_INTERVAL_S: Final = 0.2
 """How often somebody who waits for another's download looks at it."""
@@ -290,6 +294,8 @@ class _Hashing:
         self._thread.start()
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own: the bytes that come go first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS)
         try:
             self._result = self._part.sha256(self._size, self._stopped)
         except OSError as error:

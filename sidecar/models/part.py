@@ -31,6 +31,7 @@ class Part:
 
     def __init__(self, path: str, journal_path: str, identity: Identity, source: dict[str, Any]) -> None:
         self.path = path
+        self._size = identity.size
         open(path, "ab").close()
         held = os.path.getsize(path)
         if identity.size is not None:
@@ -62,7 +63,8 @@ class Part:
         """Let the hash follow bytes that the journal has; now and then give them to the disk for good."""
         with self.changed:
             self._since_sync += count
-            due = self._since_sync >= SYNC_BYTES
+            # At the end, too: the disk is given its time while the hash is still at work.
+            due = self._since_sync >= SYNC_BYTES or self.journal.total == self._size
             if due:
                 self._since_sync = 0
             if self.journal.front >= self._awaited:

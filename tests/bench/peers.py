@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parent.parent / "build"
 sys.path.insert(0, str(BUILD))
 import cache  # noqa: E402
-import pins  # noqa: E402
+import packs  # noqa: E402
 
 NODE_LLAMA_CPP = "3.22.1"
 PLATFORM_PACKAGE = {"linux": "linux-x64", "darwin": "mac-arm64-metal", "win32": "win-x64"}.get(sys.platform)
@@ -62,12 +61,7 @@ def _build_tools(folder: Path, *targets: str) -> None:
     """Compile llama.cpp's tools from the pinned llama-cpp-python source, natively, as the wheel is."""
     source = folder / "source"
     source.mkdir(parents=True, exist_ok=True)
-    (requirement,) = [pin.split()[0] for pin in pins.pinned(pins.LLAMA_CPP)][:1]
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*download, "--no-binary", ":all:", requirement, "-d", str(source)], check=True)
-    with tarfile.open(next(source.glob("*.tar.gz"))) as archive:
-        archive.extractall(source, filter="data")
-    llama = next(source.glob("*/vendor/llama.cpp"))
+    llama, cmake = packs.llama_cpp(source), packs.cmake_program()
     options = [
         "-DCMAKE_BUILD_TYPE=Release",
         "-DLLAMA_BUILD_TESTS=OFF",
@@ -78,10 +72,10 @@ def _build_tools(folder: Path, *targets: str) -> None:
         # The wheel's own settings, so that both compute with the same instructions.
         f"-DCMAKE_PROJECT_INCLUDE={(HERE / 'llama_tools.cmake').as_posix()}",
     ]
-    subprocess.run(["cmake", "-S", str(llama), "-B", str(folder), *options], check=True)
+    subprocess.run([cmake, "-S", str(llama), "-B", str(folder), *options], check=True)
     jobs = str(os.cpu_count() or 1)
     subprocess.run(
-        ["cmake", "--build", str(folder), "--config", "Release", "-j", jobs, "--target", *targets], check=True
+        [cmake, "--build", str(folder), "--config", "Release", "-j", jobs, "--target", *targets], check=True
     )
 
 
