@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar, environment
-from process_work import COUNTED, count, load
+from process_work import COUNT, COUNTED, count, load
 
 import freeze
 import packs
@@ -24,6 +24,10 @@ pytestmark = [
         sys.platform == "win32" or shutil.which("cc") is None, reason="makes libraries with cc"
     ),
 ]
+
+TOKENS = 4
+SOFTWARE_S = 600.0
+"""How long a GPU made of software may take for a prompt and TOKENS, its shaders compiled first."""
 
 WORDS = {
     "return 0;": ("info", "fake is not used: no driver"),
@@ -122,7 +126,9 @@ def test_a_model_computes_on_vulkan(
     load(sidecar, model_path, contextSize=256)
     offloaded = re.findall(r"offloaded (\d+)/(\d+) layers to GPU", sidecar.log())
     assert [(int(layers) > 0, layers == every) for layers, every in offloaded] == [(True, True)]
-    assert count(sidecar) == COUNTED
+    params = {"contextId": "context-1", "prompt": COUNT, "maxTokens": TOKENS, "temperature": 0}
+    text = sidecar.call("complete", params, SOFTWARE_S)["text"]
+    assert text and COUNTED.startswith(text)
 
 
 def test_the_vulkan_pack_without_a_driver_is_told(install: Callable[..., Sidecar], vulkan: str) -> None:
