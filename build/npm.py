@@ -121,9 +121,10 @@ def main() -> int:
     parser.add_argument("--main", action="store_true", help="make the main package alone")
     parser.add_argument("--out", type=Path, default=OUT / "npm", metavar="FOLDER")
     options = parser.parse_args()
+    out = options.out.resolve()  # tools are run in other folders
     try:
-        made = [] if options.main else [platform_package(options.program, options.out)]
-        for folder in (*made, main_package(options.out)):
+        made = [] if options.main else [platform_package(options.program, out)]
+        for folder in (*made, main_package(out)):
             print(f"{folder}: publish it with `npm publish --access public`")
     except Failed as failure:
         print(f"npm.py: {failure}", file=sys.stderr)

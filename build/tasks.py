@@ -78,10 +78,10 @@ def test(arguments: Sequence[str]) -> bool:
 
 
 def desktop(_arguments: Sequence[str]) -> bool:
-    """Builds the Tauri example with the frozen program in it, and drives its window."""
+    """Builds the desktop examples with the frozen program in them, and drives Tauri's window."""
     provision.everything()
     freeze.program()
-    return node.test("test:tauri", freeze.ONE_FILE)
+    return node.test("test:desktop", freeze.ONE_FILE)
 
 
 def check(arguments: Sequence[str]) -> bool:
@@ -158,7 +158,7 @@ TASKS = {
     "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
     "test": Task(test, "[PYTEST ARGUMENTS]", "run all tests, or those that the arguments pick"),
-    "desktop": Task(desktop, "", "build the Tauri example and drive its window (Linux)"),
+    "desktop": Task(desktop, "", "build the desktop examples and drive Tauri's window (Linux)"),
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),

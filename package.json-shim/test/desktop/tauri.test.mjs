@@ -1,5 +1,5 @@
 // The Tauri example as it is: built with the real crates, in a real window of WebKitGTK on a virtual screen, with a
-// spawned program; driven as a person would, through WebKit's own driver. Linux only; `npm run test:tauri`.
+// spawned program; driven as a person would, through WebKit's own driver. Linux only; `npm run test:desktop`.
 //
 // The first build takes minutes. Cargo keeps it in the folder CARGO_TARGET_DIR; SCREENSHOT names a file to keep.
 
@@ -170,6 +170,13 @@ test("a question is typed, its answer is on the screen; closing the window leave
   await until(() => !running.some(alive));
 });
 
+test("README's way to start it from Rust, with its client in the window", { timeout: 15 * 60_000 }, async () => {
+  const window = await open(appOfReadme());
+  assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
+  await ask("DELETE", `${window.session}/window`);
+});
+
+// Last, since the driver does not get over it.
 test("an app that is killed leaves no process", LONG, async () => {
   const window = await open();
   assert.notEqual(await converse(window, "Say hello."), "");
@@ -177,10 +184,4 @@ test("an app that is killed leaves no process", LONG, async () => {
   assert.ok(running.length >= MOST_OF_IT);
   process.kill(running[0], "SIGKILL");
   await until(() => !running.some(alive));
-});
-
-test("README's way to start it from Rust, with its client in the window", { timeout: 15 * 60_000 }, async () => {
-  const window = await open(appOfReadme());
-  assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
-  await ask("DELETE", `${window.session}/window`);
 });
