@@ -133,12 +133,15 @@ class Fetch:
 
     def _fetch_range(self, writer: Writer, end: int) -> None:
         with self._address.open(self._client, (writer.position, end)) as answer:
+            # An answer that is read to its end leaves the connection for the next piece. One that is longer is left.
+            exact = answer.headers.get("Content-Length") == str(end - writer.position)
             for chunk in answer.iter_raw():
                 self._came_at = time.monotonic()
                 writer.write(chunk[: end - writer.position])
-                if writer.position >= end or self._error is not None:
+                if self._error is not None or (writer.position >= end and not exact):
                     return
-        raise Retry(f"the answer ended {end - writer.position} bytes early")
+        if writer.position < end:
+            raise Retry(f"the answer ended {end - writer.position} bytes early")
 
     # ---- whole, where the server knows no ranges -------------------------------------------------
 

@@ -92,6 +92,11 @@ class Hub:
         """The CDN's address."""
         return self._cdn.url
 
+    @property
+    def cdn_connections(self) -> int:
+        """How many were made to the CDN."""
+        return self._cdn.connections
+
     def close(self) -> None:
         """End everything that runs."""
         self._api.close()

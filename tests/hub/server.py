@@ -51,6 +51,8 @@ class Origin(ThreadingHTTPServer):
         self.records = records
         self.faults = faults
         self.closing = threading.Event()
+        self.connections = 0
+        """How many were accepted."""
         self._send_buffer = send_buffer
         self._tls: ssl.SSLContext | None = None
         if tls:
@@ -71,6 +73,7 @@ class Origin(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection."""
         connection, address = super().get_request()
+        self.connections += 1
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._send_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer)

@@ -58,6 +58,13 @@ def test_several_ranges_at_once_where_each_connection_is_slow(downloads: Downloa
     assert len(starts) == len(set(starts)) and downloads.hub.sent(TARGET) == BIG.size
 
 
+def test_a_connection_serves_one_piece_after_the_other(downloads: Downloads) -> None:
+    downloads.hub.fault(TARGET, latency_s=0.02, times=None)
+    fetch(downloads, interruptions=0)
+    assert len(downloads.hub.bodies(TARGET)) >= BIG.size // (1 << 20)
+    assert downloads.hub.cdn_connections < len(downloads.hub.bodies(TARGET))
+
+
 @pytest.mark.parametrize("kind", ["drop_after", "cut_after"])
 def test_connections_that_break_again_and_again(downloads: Downloads, kind: str) -> None:
     """As long as bytes come at all, there is no end to patience."""
