@@ -10,6 +10,7 @@ from typing import Any
 
 from driver import Message, Sidecar, environment
 
+from models import GEMMA3
 from sidecar.core.step import PROMPT_CHUNK_BESIDE_STREAMS as PIECE
 
 ABORTED = -32800
@@ -17,6 +18,9 @@ ABORTED = -32800
 COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
 """How the model goes on, greedily, by 15 tokens, each far more likely than the next best."""
+
+LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
+"""loadModel's params for a load that lasts so long that it can be met in its middle: the file is read and copied."""
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:

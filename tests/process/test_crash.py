@@ -9,7 +9,7 @@ import psutil
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar
-from process_work import COUNT, COUNTED, count, load, send_endless, send_long_prompt
+from process_work import COUNT, COUNTED, LONG_LOAD, count, load, send_endless, send_long_prompt
 
 pytestmark = pytest.mark.process
 
@@ -100,7 +100,7 @@ def test_a_context_made_after_a_crash_is_made_once(start: Start, model_path: str
 def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start, model_path: str) -> None:
     sidecar = start()
     sidecar.call("init")
-    loading = sidecar.send("loadModel", {"path": model_path})
+    loading = sidecar.send("loadModel", LONG_LOAD)
     follower = sidecar.send("createContext", {"modelId": "model-1"})
     sidecar.wait_progress(loading, "load")
     (engine,) = sidecar.workers()

@@ -10,7 +10,7 @@ import pytest
 import time_slices
 from conftest import Start
 from driver import Refused
-from process_work import COUNTED, assert_aborted, count, load, send_endless
+from process_work import COUNTED, LONG_LOAD, assert_aborted, count, load, send_endless
 
 from sidecar.core.time_slice import SLICE_NS
 
@@ -58,9 +58,9 @@ def test_unloading_aborts_what_runs_and_its_ids_are_gone_for_good(start: Start, 
     assert count(sidecar, "context-2") == COUNTED
 
 
-def test_unloading_in_the_middle_of_the_load_aborts_the_load(start: Start, model_path: str) -> None:
+def test_unloading_in_the_middle_of_the_load_aborts_the_load(start: Start) -> None:
     sidecar = start()
-    loading = sidecar.send("loadModel", {"path": model_path})
+    loading = sidecar.send("loadModel", LONG_LOAD)
     creating = sidecar.send("createContext", {"modelId": "model-1"})
     sidecar.wait_progress(loading, "load")
     unload = sidecar.send("unloadModel", {"modelId": "model-1"})
