@@ -59,10 +59,11 @@ def demo(arguments: Sequence[str]) -> bool:
 
 
 def test(arguments: Sequence[str]) -> bool:
-    """Runs all tests, of pytest and of the npm package; with `--runtime=…` those of that program; else pytest."""
+    """Runs all tests, of pytest and of the npm package; with `--runtime=…` and no path those of that program."""
     provision.everything()
     pytest: list[str | Path] = [VENV_PYTHON, "-m", "pytest"]
-    if len(arguments) == 1 and arguments[0].startswith("--runtime="):
+    of_a_program = any(argument.startswith("--runtime=") for argument in arguments)
+    if of_a_program and all(argument.startswith("--") for argument in arguments):
         ran = {
             name: call([*pytest, *OF_A_PROGRAM, *arguments, *which]) == 0 for name, which in HALVES.items()
         }

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import count, load, send_endless, send_long_prompt
+from process_work import LONG_LOAD, count, load, send_endless, send_long_prompt
 
 pytestmark = pytest.mark.process
 
@@ -48,8 +48,8 @@ def in_init(sidecar: Sidecar, _model: str) -> list[Any]:
     return [request]
 
 
-def in_load(sidecar: Sidecar, model: str) -> list[Any]:
-    request = sidecar.send("loadModel", {"path": model})
+def in_load(sidecar: Sidecar, _model: str) -> list[Any]:
+    request = sidecar.send("loadModel", LONG_LOAD)
     sidecar.wait_progress(request, "load")
     return [request, sidecar.send("createContext", {"modelId": "model-1"})]
 

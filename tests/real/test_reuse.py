@@ -108,6 +108,8 @@ def talk(
     request: pytest.FixtureRequest, program: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Talk]:
     """Models of each kind: two real ones, and two that say something without sense."""
+    if request.config.getoption("--runtime") != "source":
+        pytest.skip("takes minutes, and what llama.cpp keeps does not depend on how the program is packed")
     folder = tmp_path_factory.mktemp("talk")
     made = {"recurrent": made_models.talking_recurrent, "hybrid": made_models.talking_hybrid}
     real = {"llama": SMOLLM2, "windows": GEMMA3}
