@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +16,7 @@ from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import files, journal
 from sidecar.models.address import Address
+from sidecar.models.behind import Behind
 from sidecar.models.fetch import Fetch
 from sidecar.models.hub import Hub
 from sidecar.models.journal import Identity
@@ -27,9 +26,6 @@ from sidecar.models.store import Place, Record, Store
 
 SPARE_BYTES: Final = 64 * 1024 * 1024
 """Space that a download leaves free on the disk."""
-
-HASH_NICENESS: Final = 10
-"""The hash takes what processor time the bytes leave, and catches up while the disk writes the last of them."""
 
 WAIT_INTERVAL_S: Final = 0.2
 """How often somebody who waits for another's download looks at it."""
@@ -202,18 +198,18 @@ class Download:
         if self._wanted.size is None:
             fetch.run(told)
             assert fetch.size is not None
-            hashing = _Hashing(part, fetch.size)
+            behind = Behind(part, fetch.size)
         else:
-            hashing = _Hashing(part, self._wanted.size)
+            behind = Behind(part, self._wanted.size)
             try:
                 fetch.run(told)
             except BaseException:
-                hashing.stop()
+                behind.stop()
                 if not part.journal.total and part.wrong is None:
                     self.discard()  # nothing came: there is nothing to go on with
                 raise
         size = fetch.size or 0
-        return hashing.finish(self._report.verified), size
+        return behind.finish(self._report.verified), size
 
     def _name_wrong(self, part: Part) -> None:
         for start, end in (part.wrong or [])[:MAX_NAMED]:
@@ -279,44 +275,6 @@ SUMMARY: Final = (
     "chatTemplate",
 )
 """What of a header is remembered, and listed."""
-
-
-class _Hashing:
-    """The hash of a part, on a thread of its own behind the bytes that come."""
-
-    def __init__(self, part: Part, size: int) -> None:
-        self._part = part
-        self._size = size
-        self._stopped = threading.Event()
-        self._result: str | None = None
-        self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._run, name="sidecar:hash", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the bytes that come go first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS)
-        try:
-            self._result = self._part.sha256(self._size, self._stopped)
-        except OSError as error:
-            self._error = error
-
-    def finish(self, tell: Callable[[int], None]) -> str:
-        """Wait for its end, telling how far it is. Raises OSError."""
-        while self._thread.is_alive():
-            tell(self._part.hashed)
-            self._thread.join(WAIT_INTERVAL_S / 2)
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        tell(self._size)
-        return self._result
-
-    def stop(self) -> None:
-        self._stopped.set()
-        with self._part.changed:
-            self._part.changed.notify_all()
-        self._thread.join()
 
 
 def _matches(record: Record, wanted: Wanted) -> bool:
