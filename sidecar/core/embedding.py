@@ -104,14 +104,14 @@ class EmbeddingContext(Context):
         """Whether a request has a text in the batch of the moment."""
         return any(text.request is request for _, text in self._in_batch)
 
-    def drop_ended(self, now: float) -> None:
+    def drop_ended(self) -> None:
         """Abort the requests that were cancelled, and those whose time is up; no batch may be computed meanwhile."""
         for request in self.requests:
             if request.ended:
                 continue
             if request.job.cancelled:
                 request.abort()
-            elif request.deadline is not None and now > request.deadline:
+            elif request.job.late:
                 request.expire()
         self._forget_ended()
 

@@ -76,9 +76,6 @@ class Generation:
         self.arrived = job.arrived
         self.priority = PRIORITIES.index(params.get("priority", DEFAULTS["CompleteParams"]["priority"]))
         """The lower, the sooner it is served."""
-        timeout_ms: float | None = params.get("timeoutMs")
-        self.deadline = None if timeout_ms is None else job.arrived + timeout_ms / 1000
-        """In time.monotonic() seconds."""
         self.queue_position: int | None = None
         """What `queue` progress told last."""
         self.batch_index = -1
@@ -246,9 +243,7 @@ class Generation:
     def expire(self) -> None:
         """Answer with the error `timedOut` and the text so far."""
         self._release()
-        problem = f"{self.job.method} took longer than its {self.job.params['timeoutMs']} ms"
-        partial = {**self._output.partial(), **self._accounts()}
-        self.job.fail(SidecarError("timedOut", problem, partial=partial))
+        self.job.expire({**self._output.partial(), **self._accounts()})
 
     def fail(self, error: BaseException) -> None:
         """Answer with another error."""

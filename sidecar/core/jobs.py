@@ -23,6 +23,8 @@ class Job:
         self.method = method
         self.params = params
         self.arrived = time.monotonic()
+        timeout_ms: float | None = params.get("timeoutMs")
+        self._deadline = None if timeout_ms is None else self.arrived + timeout_ms / 1000
         self.cancelled = False
         self.started = False
         self.stop: Callable[[], None] | None = None
@@ -40,6 +42,16 @@ class Job:
     def abort(self, partial: dict[str, Any] | None = None) -> None:
         """Answer with the error `aborted`."""
         self.fail(self._aborted(partial))
+
+    @property
+    def late(self) -> bool:
+        """Whether it has taken longer than its `timeoutMs`, if it has one."""
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    def expire(self, partial: dict[str, Any]) -> None:
+        """Answer with the error `timedOut`."""
+        problem = f"{self.method} took longer than its {self.params['timeoutMs']} ms"
+        self.fail(SidecarError("timedOut", problem, partial=partial))
 
     def interruptible(self, stop: Callable[[], None] | None) -> None:
         """Say how to interrupt what the job does now; called at once if it was cancelled meanwhile."""

@@ -183,12 +183,11 @@ class Scheduler:
         """Answer requests whose time is up."""
         waiting = [generation for queue in self._waiting.values() for generation in queue]
         for generation in [*running, *waiting]:
-            late = generation.deadline is not None and time.monotonic() > generation.deadline
-            if late and self._take_out(generation):
+            if generation.job.late and self._take_out(generation):
                 generation.expire()
 
     def _run_errands(self) -> None:
-        if not self._errands:  # looked at once a step: a lock is worth the look
+        if not self._errands:  # most steps: no lock for them; what comes meanwhile, the next step sees
             return
         with self._changed:
             errands, self._errands = self._errands, []
@@ -218,7 +217,7 @@ class Scheduler:
     def _step_texts(self, context: EmbeddingContext) -> None:
         """One batch of texts, a small one beside streams."""
         with self._changed:
-            context.drop_ended(time.monotonic())
+            context.drop_ended()
             streaming = any(g.prompt_done for g in self._running())
             room = min(context.room, PROMPT_CHUNK_BESIDE_STREAMS) if streaming else context.room
             if self._retired or not context.fill(room):
@@ -243,7 +242,9 @@ class Scheduler:
             generations = self._take_turns(context, generations)
             self._begin(context, generations)
             # Streams of other contexts, or with other adapters, which this step keeps waiting.
-            beside = any(g.prompt_done for g in self._running() if g not in generations)
+            beside = len(running := self._running()) > len(generations) and any(
+                g.prompt_done for g in running if g.context is not context or g.scales != context.scales
+            )
         step.draft(context, generations, beside)
         with self._changed:
             if self._unwanted(generations):

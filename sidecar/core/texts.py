@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sidecar.core.jobs import Job
-from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress
 from sidecar.message_handler.writer import Writer
 
@@ -35,9 +34,6 @@ class TextsRequest:
         """As tokens."""
         self.background: bool = job.params.get("priority") == "background"
         """Whether its texts wait for those of all others."""
-        timeout_ms: float | None = job.params.get("timeoutMs")
-        self.deadline = None if timeout_ms is None else job.arrived + timeout_ms / 1000
-        """In time.monotonic() seconds."""
         self.begun = 0
         """Texts that have been in a batch, or are."""
         self.ended = False
@@ -84,8 +80,8 @@ class TextsRequest:
 
     def expire(self) -> None:
         """Answer with the error `timedOut`."""
-        problem = f"{self.job.method} took longer than its {self.job.params['timeoutMs']} ms"
-        self.fail(SidecarError("timedOut", problem, partial={"usage": self._usage()}))
+        self.ended = True
+        self.job.expire({"usage": self._usage()})
 
     def _usage(self) -> dict[str, Any]:
         tokens = sum(len(self.texts[index]) for index in self._vectors)
