@@ -68,12 +68,12 @@ def make_sampler(model: Model, grammar: Grammar) -> Any:
 
     def make() -> Any:
         sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.text.encode(), b"root")
-        if not sampler and grammar.pointer == "/grammar":
+        if sampler:
+            return sampler
+        if grammar.pointer == "/grammar":
             raise _invalid(grammar.text, GrammarError("llama.cpp cannot follow this grammar", 0))
-        if not sampler:
-            problem = f"{grammar.pointer}: llama.cpp takes no grammar of this size"
-            raise SidecarError("invalidParams", problem, pointer=grammar.pointer)
-        return sampler
+        problem = f"{grammar.pointer}: llama.cpp takes no grammar of this size"
+        raise SidecarError("invalidParams", problem, pointer=grammar.pointer)
 
     return model.samplers.clone(("grammar", grammar.text), make)
 

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from sidecar.models.part import Part
@@ -33,7 +34,8 @@ class Behind:
 
     def _run(self) -> None:
         if sys.platform == "linux":  # where a thread has a priority of its own: the bytes that come go first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS)
+            with suppress(OSError):  # a sandbox may forbid it, which costs speed only
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS)
         try:
             self._result = self._part.sha256(self._size, self._stopped)
         except OSError as error:
@@ -62,4 +64,4 @@ class Behind:
         self._ended.set()
         with self._part.changed:
             self._part.changed.notify_all()
-        self._thread.join()
+        self._thread.join()  # a piece of HASH_BYTES at most; the disk's thread ends when the disk has answered

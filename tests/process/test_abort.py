@@ -145,7 +145,8 @@ def test_in_what_llama_cpp_does_in_one_piece(busy: Sidecar, method: str, params:
     # It goes on to its end behind the answer. Had nobody answered, the engine would have been ended after a second.
     contexts = busy.call("status")["contexts"]
     request = busy.send(method, params)
-    time.sleep(0.2)
+    for _ in range(20):  # it is on its way to the engine, and has time to be begun there
+        busy.call("ping")
     assert busy.call("abort", {"requestId": request})["outcome"] == "aborted"
     assert_aborted(busy, request)
     assert count(busy) == COUNTED
