@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -84,8 +84,8 @@ async function ask(method, path, body) {
 }
 
 /** An app with its window; `pids` are those of the app and of what it started. */
-async function open() {
-  const options = { "webkitgtk:browserOptions": { binary: app, args: [] } };
+async function open(binary = app) {
+  const options = { "webkitgtk:browserOptions": { binary, args: [] } };
   const { sessionId } = await ask("POST", "/session", { capabilities: { alwaysMatch: options } });
   const session = `/session/${sessionId}`;
   const evaluate = (script) => ask("POST", `${session}/execute/sync`, { script: `return ${script}`, args: [] });
@@ -98,11 +98,12 @@ async function open() {
   return { session, evaluate, type };
 }
 
-/** An app of README's Rust, whose window may do nothing of the shell's; returns its program. */
+/** An app of README's Rust and JavaScript, whose window may do nothing of the shell's; returns its program. */
 function appOfReadme() {
   const readme = readFileSync(here("../../README.md"), "utf8");
   const [, rust] = /^```rust\n(.*?)^```/ms.exec(readme);
   const [, builder] = /^\/\/ (\.manage.*)$/m.exec(rust);
+  const [, script] = /^```js\n(import \{ Channel.*?)^```/ms.exec(readme);
   const root = join(target, "readme");
   const crate = join(root, "src-tauri");
   cpSync(sources, crate, { recursive: true });
@@ -113,6 +114,13 @@ function appOfReadme() {
     "src-tauri/Cargo.toml": `${readFileSync(join(sources, "Cargo.toml"), "utf8")}
       [[bin]]\nname = "readme"\npath = "src/main.rs"\n`,
     "src-tauri/capabilities/default.json": '{ "identifier": "default", "windows": ["main"], "permissions": ["core:default"] }',
+    "ui/index.html": '<!doctype html><body><script type="module" src="page.js"></script></body>',
+    "ui/page.js": `${script.replace("@tauri-apps/api/core", "./client/api/core.js").replace("llama-sidecar/port", "./client/port.js")}
+      const { text } = await llama.loadModel({ path: "${basename(modelPath)}" })
+        .then((model) => model.detokenize({ tokens: [19556, 905] }));
+      await llama.dispose();
+      document.body.textContent = text;
+      document.body.dataset.ready = "";`,
   };
   for (const [name, text] of Object.entries(made)) writeFileSync(join(root, name), text);
   cargo(["build", "--quiet", "--locked", "--bin", "readme"], crate);
@@ -162,8 +170,10 @@ test("a question is typed, its answer is on the screen; closing the window leave
   await until(() => !running.some(alive));
 });
 
-test("README's way to start it from Rust is built with the real crates", { timeout: 15 * 60_000 }, () => {
-  assert.ok(existsSync(appOfReadme()));
+test("README's way to start it from Rust, with its client in the window", { timeout: 15 * 60_000 }, async () => {
+  const window = await open(appOfReadme());
+  assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
+  await ask("DELETE", `${window.session}/window`);
 });
 
 // Last, since the driver does not get over it.
