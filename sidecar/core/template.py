@@ -40,6 +40,9 @@ STOP_CHECK_S: Final = 0.02
 STOP_TIMEOUT_S: Final = 0.3
 """How long it may take to stop when it is told to."""
 
+STOP_TRIES: Final = 5
+"""How often it is told. Python drops what is raised while a collection calls back (`Exception ignored in`)."""
+
 
 class Given(list[Any]):
     """A list that came from outside, which a template may not change; those that it made itself it may."""
@@ -150,7 +153,7 @@ class _Run:
     def _end(self) -> None:
         """Raise SystemExit in the thread. It takes effect between two bytecodes, which is soon in any loop."""
         ident = ctypes.c_ulong(self._thread.ident or 0)
-        for _ in range(2):
+        for _ in range(STOP_TRIES):
             with self._leaving:
                 if not self._left:
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
