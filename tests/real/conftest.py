@@ -60,8 +60,8 @@ def chatml(*turns: tuple[str, str]) -> str:
 
 
 SYSTEM = ("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
-LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 76))
-"""A prompt of more than 700 tokens, which is more than one batch holds."""
+LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 56))
+"""A prompt of more than 520 tokens, which is more than one batch holds."""
 
 PROMPTS: dict[str, tuple[str, int]] = {
     "story": ("Once upon a time", 32),

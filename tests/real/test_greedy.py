@@ -19,7 +19,7 @@ COUNTING = [
 TURN = "1, 2, 3, 4, 5, 6"
 """What follows, greedily, by far."""
 
-LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 76))
+LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 56))
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_a_prompt_that_differs_in_the_middle_reuses_what_is_before(
     real: Sidecar, plain: Any, fresh: Callable[..., str]
 ) -> None:
     context, expected = fresh(), plain["long"]
-    other = LONG.replace("Item 40 costs 120", "Thing 40 costs 121")
+    other = LONG.replace("Item 30 costs 90", "Thing 30 costs 91")
     real.call("complete", {"contextId": context, "prompt": other, "maxTokens": 2, **GREEDY})
     params = {"contextId": context, "prompt": expected.prompt, "maxTokens": 12, **GREEDY}
     result = real.call("complete", params)
     assert result["text"] == expected.text
-    assert 300 < result["usage"]["cachedTokens"] < 500
+    assert 200 < result["usage"]["cachedTokens"] < 350
 
 
 def test_a_shorter_prompt_after_a_longer_one_is_right(

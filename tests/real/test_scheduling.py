@@ -15,7 +15,7 @@ from process_work import made_contexts
 pytestmark = pytest.mark.real
 
 WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the village toward the sea. "
-SYSTEM = WORDS * 20
+SYSTEM = WORDS * 10
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
 """Continued by tokens that are far more likely than the next best: no rounding can change them."""
 
@@ -125,14 +125,14 @@ def test_enough_time_changes_nothing(real: Sidecar, contexts: Any) -> None:
 
 def test_texts_in_the_background_wait_for_others(real: Sidecar, contexts: Any) -> None:
     context = contexts(embeddings=True, contextSize=256, batchSize=64)
-    background = real.send("embed", {"contextId": context, "input": TEXTS[:80], "priority": "background"})
+    background = real.send("embed", {"contextId": context, "input": TEXTS[:40], "priority": "background"})
     real.wait_progress(background, "embed")
-    other = real.send("embed", {"contextId": context, "input": TEXTS[80:]})
+    other = real.send("embed", {"contextId": context, "input": TEXTS[90:]})
     real.result(other)
     assert not real.has_response(background)
     between = [p["processedTexts"] for p in real.progress(background, "embed")]
-    assert between[-1] < 40, "they took turns"
-    assert len(real.result(background)["embeddings"]) == 80
+    assert between[-1] < 20, "they took turns"
+    assert len(real.result(background)["embeddings"]) == 40
 
 
 def test_texts_whose_time_is_up_are_given_up(real: Sidecar, contexts: Any) -> None:
@@ -162,15 +162,15 @@ def test_requests_with_the_same_beginning_evaluate_it_once(real: Sidecar, contex
 
 def test_a_running_conversation_lends_its_beginning(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=1024, sequences=2)
-    first = start(real, context, f"{SYSTEM}\nA tale:", 300)
+    first = start(real, context, f"{SYSTEM}\nA tale:", 700)
     real.wait_progress(first, "generate")
     second = start(real, context, SYSTEM + COUNT, 10)
     result = real.result(second)
-    assert result["usage"]["cachedTokens"] > 350
+    assert result["usage"]["cachedTokens"] > 180
     assert not real.has_response(first), "it was to be copied from a sequence that is in use"
     third = contexts(contextSize=1024)
     assert result["text"] == real.result(start(real, third, SYSTEM + COUNT, 10))["text"]
-    real.result(first)
+    real.call("abort", {"requestId": first})
 
 
 # ---- fairness ----------------------------------------------------------------------------------------
@@ -180,12 +180,14 @@ def test_a_short_prompt_is_not_held_up_by_a_long_one(real: Sidecar, contexts: An
     context = contexts(contextSize=2048, sequences=2, batchSize=128)
     long = start(real, context, WORDS * 80, 1)
     short = start(real, context, "Hello", 1)
-    assert answered(real, long, short) == [short, long]
+    real.result(short)
+    assert not real.has_response(long)
+    real.call("abort", {"requestId": long})
 
 
 def test_all_of_many_are_served(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=512, sequences=3)
-    requests = [start(real, context, f"{i} {WORDS * (i % 5)}", 1 + i % 7) for i in range(24)]
+    requests = [start(real, context, f"{i} {WORDS * (i % 3)}", 1 + i % 7) for i in range(24)]
     for i, request in enumerate(requests):
         assert real.result(request)["usage"]["completionTokens"] == 1 + i % 7
 
@@ -228,10 +230,10 @@ def test_a_text_ends_with_the_context_unless_it_shifts(real: Sidecar, contexts: 
         result = real.result(start(real, context, LONG, 1000, contextOverflow=mode))
         assert result["finishReason"] == "contextFull"
         assert result["usage"]["completionTokens"] < 100
-    request = start(real, context, LONG, 300, contextOverflow="shift")
+    request = start(real, context, LONG, 200, contextOverflow="shift")
     result = real.result(request)
-    assert (result["finishReason"], result["usage"]["completionTokens"]) == ("length", 300)
-    assert result["usage"]["truncatedTokens"] > 200
+    assert (result["finishReason"], result["usage"]["completionTokens"]) == ("length", 200)
+    assert result["usage"]["truncatedTokens"] > 100
     assert result["text"] == real.streamed(request)
 
 
@@ -284,7 +286,7 @@ def test_guesses_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
 
 
 def test_guesses_beside_other_streams_and_at_the_end_of_the_context(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=512, sequences=4)
+    context = contexts(contextSize=256, sequences=4)
     requests = [start(real, context, LISTED, 400, speculation="lookup") for _ in range(3)]
     other = start(real, context, COUNT, 8)
     assert real.result(other)["text"].startswith(" 10, 11,")
@@ -292,4 +294,4 @@ def test_guesses_beside_other_streams_and_at_the_end_of_the_context(real: Sideca
     assert {result["finishReason"] for result in results} == {"contextFull"}
     assert len({result["text"][:200] for result in results}) == 1
     for result in results:
-        assert result["usage"]["promptTokens"] + result["usage"]["completionTokens"] in (512, 513)
+        assert result["usage"]["promptTokens"] + result["usage"]["completionTokens"] in (256, 257)

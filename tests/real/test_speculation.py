@@ -124,7 +124,7 @@ def test_look_up_beside_drafts_and_none(drafted: Sidecar, make: Make) -> None:
 
 def test_a_prompt_of_several_batches_beside_a_stream(drafted: Sidecar, make: Make) -> None:
     context = make(contextSize=1024, sequences=2, batchSize=64)
-    long = LISTED * 5
+    long = LISTED * 2
     plain = drafted.result(ask(drafted, context, long, 24, speculation="none"))
     requests = [ask(drafted, context, COUNT, 60), ask(drafted, context, long, 24)]
     short, result = (drafted.result(request) for request in requests)
@@ -137,7 +137,7 @@ def test_a_stop_string_and_the_last_token_wanted(drafted: Sidecar, make: Make) -
     assert (plain["text"], plain["stopString"]) == (result["text"], result["stopString"])
     assert result["text"].endswith("five ")
     for tokens in (1, 2, 7):
-        plain, result = both(drafted, make, LISTED, tokens)
+        plain, result = both(drafted, make, COUNT, tokens)
         assert result["text"] == plain["text"]
         assert result["usage"]["completionTokens"] == tokens
 
@@ -198,15 +198,15 @@ def test_the_end_of_the_context(drafted: Sidecar, make: Make) -> None:
 
 
 def test_a_shifted_context(drafted: Sidecar, make: Make) -> None:
-    plain, result = both(drafted, make, LONG, 120, 256, contextOverflow="shift")
+    plain, result = both(drafted, make, LONG, 90, 256, contextOverflow="shift")
     assert result["usage"]["truncatedTokens"] == plain["usage"]["truncatedTokens"] > 50
     assert result["text"] == plain["text"]
 
 
 def test_a_background_request_gives_way_and_goes_on(drafted: Sidecar, make: Make) -> None:
     context = make()
-    expected = drafted.result(ask(drafted, context, LISTED, 80, speculation="none"))["text"]
-    background = ask(drafted, context, LISTED, 80, priority="background")
+    expected = drafted.result(ask(drafted, context, LISTED, 50, speculation="none"))["text"]
+    background = ask(drafted, context, LISTED, 50, priority="background")
     drafted.wait_progress(background, "generate")
     assert drafted.result(ask(drafted, context, COUNT, 8))["text"].startswith(" 10, 11")
     assert drafted.result(background)["text"] == expected
