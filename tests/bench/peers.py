@@ -22,6 +22,8 @@ import cache  # noqa: E402
 import packs  # noqa: E402
 
 NODE_LLAMA_CPP = "3.22.1"
+STREAM_PROMPT = 14
+"""Tokens of the prompts with which streams begin; see ours.streams_tokens_a_second."""
 PLATFORM_PACKAGE = {"linux": "linux-x64", "darwin": "mac-arm64-metal", "win32": "win-x64"}.get(sys.platform)
 
 
@@ -105,12 +107,18 @@ class Llama:
         return {row["n_prompt"]: row["avg_ts"] for row in json.loads(_output(command))}
 
     def batched(self, model: str, threads: int, streams: Iterable[int], generated: int) -> dict[int, float]:
-        """Tokens a second of all streams together by their number, by llama-batched-bench."""
+        """Tokens a second of all streams together by their number, by llama-batched-bench.
+
+        As everybody's are counted: of several streams over the whole time, with the prompts in it, which on a
+        slow processor are a tenth of it; of one from its first token to its last.
+        """
         command = [self._bin / _exe("llama-batched-bench"), "-m", model, "-t", str(threads), "-c", "16384"]
-        command += ["-npp", "16", "-ntg", str(generated), "-npl", ",".join(map(str, streams))]
+        command += ["-npp", str(STREAM_PROMPT), "-ntg", str(generated), "-npl", ",".join(map(str, streams))]
         lines = _output([*command, "--output-format", "jsonl"]).splitlines()
         rows = [json.loads(line) for line in lines if line.startswith("{")]
-        return {row["pl"]: row["speed_tg"] for row in rows}
+        return {
+            row["pl"]: row["speed_tg"] if row["pl"] == 1 else row["pl"] * row["tg"] / row["t"] for row in rows
+        }
 
 
 def find_server() -> Path | None:
