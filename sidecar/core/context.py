@@ -11,6 +11,7 @@ from sidecar.core.adapters import Scales
 from sidecar.core.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
 from sidecar.core.model import Model
 from sidecar.core.pace import Pace
+from sidecar.core.price import Price
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.layers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
@@ -74,6 +75,7 @@ class Context:
         self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
         self._pace = Pace(self.threads, self.use_threads)
+        self.price = Price()
         self._is_draft = False
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
@@ -185,7 +187,9 @@ class Context:
         begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
         if code == 0:
-            self._pace.note(self.batch.n_tokens, time.monotonic() - begin, self._is_draft)
+            seconds = time.monotonic() - begin
+            self._pace.note(self.batch.n_tokens, seconds, self._is_draft)
+            self.price.note(self.batch.n_tokens, seconds)
         return code
 
     # ---- the KV cache ----------------------------------------------------------------------------

@@ -130,12 +130,13 @@ class Generation:
         total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
         self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
 
-    def guess(self, most: int) -> list[int]:
-        """Tokens to evaluate behind the pending one, since they may come next: up to `most`."""
+    def guess(self, most: int, streams: int) -> list[int]:
+        """Tokens to evaluate behind the pending one, since they may come next: up to `most`, beside so many streams."""
         self._guesses = []
         most = self.room_for_guesses(most)
         if self.speculation is not None and most > 0:
-            self._guesses = self.speculation.guess(self.tokens, most)
+            price = self.context.price.of_one_more(streams)
+            self._guesses = self.speculation.guess(self.tokens, most, price)
         return self._guesses
 
     def room_for_guesses(self, most: int) -> int:

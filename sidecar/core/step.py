@@ -50,7 +50,8 @@ def fill(context: Context, generations: list[Generation], beside: bool) -> Chunk
         assert generation.sequence is not None
         outputs = int(len(chunk) == len(tokens))
         if len(tokens) == 1:
-            guesses = generation.guess((min(room, context.max_outputs) - len(pending)) // streams)
+            most = (min(room, context.max_outputs) - len(pending)) // streams
+            guesses = generation.guess(most, streams)
             chunk, outputs = chunk + guesses, 1 + len(guesses)
         at = context.add_to_batch(generation.sequence, chunk, outputs)
         generation.batch_index = at if outputs else -1
