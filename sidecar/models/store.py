@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -154,6 +153,8 @@ def hub_name(repository: str, revision: str, file: str) -> str:
     if revision != DEFAULT_REVISION:
         name = "".join(c if c.isalnum() or c in "-_." else "-" for c in revision)[:80].rstrip(".")
         if name != revision:  # `a/b` and `a-b` are two
+            import hashlib  # brings OpenSSL: 3 MB that a router seldom needs
+
             name += f"-{hashlib.sha256(revision.encode()).hexdigest()[:8]}"
         folder += f"@{name}"
     return f"{folder}/{file}"
