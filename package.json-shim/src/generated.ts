@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint b017c0fdc64f7ec6)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 53cec48b795eda2f)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -1319,7 +1319,7 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
-   * Guess the next tokens and evaluate them in one step; the text is the same (where two tokens are as likely, rounding may prefer the other) and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code). `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
+   * Guess the next tokens and evaluate them in one step; the text is the same (where two tokens are as likely, rounding may prefer the other) and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is guessed. `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
    */
   speculation?: "none" | "lookup" | "draft";
   /**
