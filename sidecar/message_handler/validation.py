@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OPENRPC_FILE: Final = os.path.join(os.path.dirname(__file__), "openrpc.json")
 TOKEN: Final = "#/components/schemas/Token"
+TEXT: Final = "#/components/schemas/Text"
 MAX_TOKEN: Final = 2**31 - 1
 MAX_SHOWN_CHARS: Final = 200
 """How much of a wrong value an error repeats."""
@@ -68,13 +69,26 @@ def _validator(type_name: str) -> Validator:
 
 
 def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The keyword `items`, quick for token ids: the router must not stop for seconds over a long prompt."""
+    """The keyword `items`, quick for token ids and texts: the router must not stop over a long prompt or many texts."""
     from jsonschema import Draft7Validator
 
-    quick = items == {"$ref": TOKEN} and isinstance(instance, list)
-    if quick and all(type(token) is int and 0 <= token <= MAX_TOKEN for token in instance):
+    if not isinstance(instance, list):
         return
-    yield from Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
+    errors = Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
+    if items == {"$ref": TOKEN}:
+        if not _are_tokens(instance):
+            yield next(errors)  # one is enough: texts would be wrong by the thousand, as tokens
+    elif items != {"$ref": TEXT} or not all(map(_is_text, instance)):
+        yield from errors
+
+
+def _are_tokens(values: list[Any]) -> bool:
+    return all(type(value) is int and 0 <= value <= MAX_TOKEN for value in values)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a Text of the schema."""
+    return bool(value) and (type(value) is str or (type(value) is list and _are_tokens(value)))
 
 
 def _first_error(validator: Validator, params: Any) -> ValidationError | None:
