@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_TOKENS: Final = 31
-"""Larger steps are prompts, whose tokens are cheaper: most of them need no logits."""
+from sidecar.core.pace import MAX_TOKENS
 
 FORGETTING: Final = 0.98
 """Weight of each step against the one after it: contexts that fill up get slower."""
@@ -29,7 +28,7 @@ class Price:
 
     def note(self, tokens: int, seconds: float) -> None:
         """A step with so many tokens took so long."""
-        if tokens > MAX_TOKENS:
+        if tokens > MAX_TOKENS:  # most tokens of a prompt need no logits, so they are cheaper
             return
         self._weight = FORGETTING * self._weight + 1
         self._tokens = FORGETTING * self._tokens + tokens

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.message_handler._wire import PARAMS, REQUIRED
@@ -77,7 +78,7 @@ def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[V
     errors = Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
     if items == {"$ref": TOKEN}:
         if not _are_tokens(instance):
-            yield next(errors)  # one is enough: texts would be wrong by the thousand, as tokens
+            yield from islice(errors, 1)  # one is enough: texts would be wrong by the thousand, as tokens
     elif items != {"$ref": TEXT} or not all(map(_is_text, instance)):
         yield from errors
 

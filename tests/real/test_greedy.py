@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
+from real.conftest import LONG
 
 pytestmark = pytest.mark.real
 
@@ -18,8 +19,6 @@ COUNTING = [
 ]
 TURN = "1, 2, 3, 4, 5, 6"
 """What follows, greedily, by far."""
-
-LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 56))
 
 
 @pytest.mark.parametrize(

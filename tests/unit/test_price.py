@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from sidecar.core.price import HIGHEST, MAX_TOKENS, Price
+from sidecar.core.pace import MAX_TOKENS
+from sidecar.core.price import HIGHEST, Price
 
 
 def learned(alone_s: float, further_s: float, sizes: list[int], noise: float = 0.0) -> Price:
