@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from sidecar.message_handler import stdio
 
 
@@ -12,10 +14,15 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         raise SystemExit(f"llama-sidecar: stdin and stdout must be open: {error}") from None
 
-    from sidecar.arguments import COMMANDS, parse
+    from sidecar.options import read
 
-    options = parse(arguments)
-    if options.command in COMMANDS:
+    words = sys.argv[1:] if arguments is None else arguments
+    options = read(words)
+    if options is None:
+        from sidecar.arguments import parse
+
+        options = parse(words)
+    if options.command is not None:
         stdio.release(protocol_in, protocol_out)
         from sidecar.cli import run
 

@@ -1,4 +1,4 @@
-"""The command line. Without a command the program serves JSON-RPC on stdin and stdout."""
+"""The command line that options.py does not read: commands, help, and what to say to mistakes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import sidecar
-from sidecar.message_handler.framing import MAX_LINE_BYTES
-from sidecar.message_handler.log import LEVELS
+from sidecar.options import OPTIONS
 
 COMMANDS: Final = (
     *("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate", "doctor"),
@@ -84,26 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         const="schema",
         help="print the protocol as an OpenRPC document and exit",
     )
-    add("--parent-pid", type=int, metavar="PID", help="end when this process ends")
-    add(
-        "--finish",
-        action="store_true",
-        help="at the end of stdin finish the open requests, then exit (default: abort them and exit)",
-    )
-    add(
-        "--log-level",
-        choices=list(LEVELS),
-        default="warning",
-        help="lowest level on stderr (%(default)s)",
-    )
-    add(
-        "--max-line-bytes",
-        type=int,
-        metavar="N",
-        default=MAX_LINE_BYTES,
-        help="longest request line that is accepted (%(default)s)",
-    )
-    add("--role", choices=("router", "engine", "transfer", "trial"), default="router", help=argparse.SUPPRESS)
+    for name, about in OPTIONS.items():
+        add(name, **{"help": argparse.SUPPRESS, **about})
     _add_commands(parser)
     return parser
 
@@ -224,7 +205,7 @@ def _layers(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line; `options.command` is a member of COMMANDS or None. Exits on a wrong one."""
     try:
         options = _parser().parse_args(arguments)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sidecar.models import gguf
+from sidecar.models.header import Header
 from sidecar.models.machine import Machine
 
 MODELS = Path(__file__).parents[1] / ".models"
@@ -31,7 +31,7 @@ GRID: list[dict[str, Any]] = [
 class Taken:
     """A model, this machine, and what llama.cpp takes: for the weights, and for each context of GRID."""
 
-    header: gguf.Header
+    header: Header
     machine: Machine
     weights: int
     contexts: list[dict[str, int]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,13 @@ Scales = tuple[float, ...]
 """How strongly each of the model's adapters counts; 0: not at all."""
 
 
-@dataclass(frozen=True)
 class Adapter:
     """Owns a llama_adapter_lora, for as long as the model lives."""
 
-    handle: Any
-    path: str
-    scale: float
+    def __init__(self, handle: Any, path: str, scale: float) -> None:
+        self.handle = handle
+        self.path = path
+        self.scale = scale
 
     @cached_property
     def fingerprint(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core import adapters, devices, memory
@@ -26,18 +25,18 @@ FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 DECODE_ABORTED: Final = 2
 
 
-@dataclass(eq=False)
 class Sequence:
     """A row of the KV cache. `tokens` are those in it, in order: position i holds tokens[i]."""
 
-    index: int
-    tokens: list[int] = field(default_factory=list)
-    scales: Scales = ()
-    """The adapters that the cache was computed with."""
-    generation: Generation | None = None
-    last_used: float = 0.0
-    shifted: bool = False
-    """Set when tokens were taken out: what is left was computed in their sight, and is no prefix of anything."""
+    def __init__(self, index: int, tokens: list[int], last_used: float = 0.0) -> None:
+        self.index = index
+        self.tokens = tokens
+        self.scales: Scales = ()
+        """The adapters that the cache was computed with."""
+        self.generation: Generation | None = None
+        self.last_used = last_used
+        self.shifted = False
+        """Set when tokens were taken out: what is left was computed in their sight, and is no prefix of anything."""
 
 
 class Context:
@@ -72,7 +71,7 @@ class Context:
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
-        self.sequences = [Sequence(index) for index in range(lib.llama_n_seq_max(self.handle))]
+        self.sequences = [Sequence(index, []) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
         self._pace = Pace(self.threads, self.use_threads)
         self.price = Price()

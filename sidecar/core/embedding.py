@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sidecar.core.bindings import lib
@@ -39,20 +38,20 @@ POOLINGS: Final = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 POOLING_NAMES: Final = {number: name for name, number in POOLINGS.items()}
 
 
-@dataclass(eq=False)
 class Text:
     """A text that is being computed, in the sequence of the same index as its place."""
 
-    request: TextsRequest
-    index: int
-    tokens: list[int]
-    done: int = 0
-    """Tokens that were evaluated."""
-    vectors: list[Vector] = field(default_factory=list)
-    """What is needed of them so far, or the sum of all of them."""
-    chunk: int = 0
-    """Tokens in the batch of the moment, and where in it they begin."""
-    at: int = 0
+    def __init__(self, request: TextsRequest, index: int, tokens: list[int]) -> None:
+        self.request = request
+        self.index = index
+        self.tokens = tokens
+        self.done = 0
+        """Tokens that were evaluated."""
+        self.vectors: list[Vector] = []
+        """What is needed of them so far, or the sum of all of them."""
+        self.chunk = 0
+        """Tokens in the batch of the moment, and where in it they begin."""
+        self.at = 0
 
 
 class EmbeddingContext(Context):

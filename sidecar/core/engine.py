@@ -12,6 +12,7 @@ import queue
 import signal
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sidecar.message_handler import log
@@ -62,37 +63,52 @@ class Engine:
         self.writer = Writer(protocol_out, lambda: os._exit(1))
         self.llama_log = LlamaLog()
         self._desk: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._import_llama()
-
-    def _import_llama(self) -> None:
-        """Load llama.cpp; a failure is the router's to tell."""
-        try:
-            from sidecar.core import bindings, loading, methods, plugins, time_slice
-            from sidecar.core.jobs import Jobs
-            from sidecar.core.scheduler import Scheduler
-
-            self.cpu_variant = bindings.start(self.llama_log, self._fault)
-            self.notes = plugins.load()
-            time_slice.shorten()  # before the threads that compute are started: they inherit it
-        except Exception as error:
-            log.log_exception("llama.cpp cannot be loaded", error)
-            self._fault(f"{type(error).__name__}: {error}")
-            log.flush(FAULT_FLUSH_S)
-            os._exit(1)
-        self._methods, self._load = methods, loading.load
-        self.jobs = Jobs(self.writer)
-        self.scheduler = Scheduler(self.writer)
+        self._rest_is_here = threading.Event()
         self.model: Any = None
         self.contexts: dict[str, Any] = {}
         self._restore_error: SidecarError | None = None
         self._unrestored: dict[str, Any] | None = None
         """What `restore` asked for and an RPC server that is gone prevented."""
+        self._or_end(self._import_llama)
+
+    def _or_end(self, begin: Callable[[], None]) -> None:
+        """Do a part of the start; if it fails, tell the router and end."""
+        try:
+            begin()
+        except Exception as error:
+            log.log_exception("the engine cannot start", error)
+            self._fault(f"{type(error).__name__}: {error}")
+            log.flush(FAULT_FLUSH_S)
+            os._exit(1)
+
+    def _import_llama(self) -> None:
+        """Load llama.cpp, and what answers `init`."""
+        from sidecar.core import bindings, greeting, plugins, time_slice
+        from sidecar.core.jobs import Jobs
+
+        self.cpu_variant = bindings.start(self.llama_log, self._fault)
+        self.notes = plugins.load()
+        time_slice.shorten()  # before the threads that compute are started: they inherit it
+        self.jobs = Jobs(self.writer)
+        self._handlers: Mapping[str, Callable[[Any, Any], Any]] = {"init": greeting.init}
+        self._leave_nothing: frozenset[str] = frozenset()
+
+    def _import_rest(self) -> None:
+        """Load what works on all other requests: 30 ms that go by while the app reads the answer to `init`."""
+        from sidecar.core import loading, methods
+        from sidecar.core.scheduler import Scheduler
+
+        self._handlers, self._leave_nothing = methods.HANDLERS, methods.LEAVE_NOTHING
+        self._load, self._make_context = loading.load, methods.make_context
+        self.scheduler = Scheduler(self.writer)
+        self._rest_is_here.set()
 
     def run(self) -> None:
         """Serve for ever; the process ends with its stdin."""
         threading.Thread(target=self._read, name="sidecar:reader", daemon=True).start()
         threading.Thread(target=self._work, name="sidecar:desk", daemon=True).start()
         send(self.writer, notification("ready", {}))
+        self._rest_is_here.wait()
         self.scheduler.run()
 
     def the_model(self) -> Any:
@@ -136,18 +152,27 @@ class Engine:
     # ---- the desk thread -------------------------------------------------------------------------
 
     def _work(self) -> None:
+        first = self._desk.get()
+        if not isinstance(first, dict) and first.method == "init":
+            self._take(first)
+            first = None
+        self._or_end(self._import_rest)
+        if first is not None:
+            self._take(first)
         while True:
-            item = self._desk.get()
-            if isinstance(item, dict):
-                self._restore(item)
-            elif self.jobs.begin(item):
-                self._serve(item)
+            self._take(self._desk.get())
+
+    def _take(self, item: Any) -> None:
+        if isinstance(item, dict):
+            self._restore(item)
+        elif self.jobs.begin(item):
+            self._serve(item)
 
     def _serve(self, job: Any) -> None:
-        if job.method in self._methods.LEAVE_NOTHING:
+        if job.method in self._leave_nothing:
             job.interruptible(job.abort)
         try:
-            result = self._methods.HANDLERS[job.method](self, job)
+            result = self._handlers[job.method](self, job)
         except Exception as error:
             job.fail(error)
         else:
@@ -160,7 +185,7 @@ class Engine:
         try:
             self.model = self._load(self, params["load"], None, lambda: False)
             for context in params["contexts"]:
-                self._methods.make_context(self, context)
+                self._make_context(self, context)
         except Exception as error:
             if isinstance(error, SidecarError) and error.kind == "rpcServerUnavailable":
                 self._restore_error, self._unrestored = error, params

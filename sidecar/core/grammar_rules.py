@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class GrammarError(Exception):
@@ -15,8 +15,7 @@ class GrammarError(Exception):
         self.offset = offset
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One symbol of a sequence: a rule (by name), or characters or a token (no name)."""
 
     offset: int
@@ -26,12 +25,11 @@ class Item:
     """How often it comes; None: any number of times."""
 
 
-@dataclass
-class Rule:
+class Rule(NamedTuple):
     """Its alternatives, each a sequence of symbols. Groups are rules of their own, as in llama.cpp."""
 
     offset: int
-    alternatives: list[list[Item]] = field(default_factory=list)
+    alternatives: list[list[Item]]
 
 
 def check_rules(rules: dict[str, Rule]) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Name = Callable[[str], str]
 """Makes a rule of its body; returns the rule's name."""
 
 
-@dataclass
-class Member:
+class Member(NamedTuple):
     """A property: its key, the rule of its value, whether it must be there."""
 
     key: str

@@ -11,7 +11,7 @@ from sidecar.core.model import Model
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress
 from sidecar.models import gguf
-from sidecar.models.source import part_paths
+from sidecar.models.splits import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine

@@ -17,9 +17,10 @@ from sidecar.message_handler import log
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
+from sidecar.models.header import Header, join
 from sidecar.models.layers import CELLS, RESERVED_OUTPUTS
 from sidecar.models.machine import Machine, available_bytes
-from sidecar.models.source import part_paths
+from sidecar.models.splits import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.model import Model
@@ -31,10 +32,8 @@ WIDEST_STATE: Final = 512
 more than any architecture needs."""
 
 
-def read_header(path: str) -> gguf.Header | None:
+def read_header(path: str) -> Header | None:
     """The header of all parts of a model; None if it cannot be read, which llama.cpp will explain."""
-    from sidecar.models.estimate import join
-
     try:
         return join([gguf.read_header(part) for part in part_paths(path)])
     except SidecarError as error:
@@ -112,7 +111,7 @@ def check_context(model: Model, params: dict[str, Any], size: int) -> None:
         raise _too_large(planner.sequences, size, too_small)
 
 
-def _planner(model: Model, header: gguf.Header, params: dict[str, Any]) -> Planner:
+def _planner(model: Model, header: Header, params: dict[str, Any]) -> Planner:
     from sidecar.models.estimate import Planner
 
     known = {key: value for key, value in params.items() if key != "contextSize"}

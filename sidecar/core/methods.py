@@ -11,19 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import sidecar
-from sidecar.core import (
-    bindings,
-    chat,
-    devices,
-    infill,
-    loading,
-    overflow,
-    remote,
-    template,
-    vectors,
-)
-from sidecar.core.bindings import lib
+from sidecar.core import chat, greeting, infill, loading, overflow, template, vectors
 from sidecar.core.context import Context
 from sidecar.core.draft import Draft
 from sidecar.core.embedding import EmbeddingContext
@@ -31,45 +19,11 @@ from sidecar.core.generation import Generation, Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
 from sidecar.core.reply import Reply, Text
-from sidecar.message_handler import log
-from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
 from sidecar.message_handler.errors import SidecarError
-from sidecar.message_handler.notifier import Progress, send_info
+from sidecar.message_handler.notifier import Progress
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
-
-
-def init(engine: Engine, job: Job) -> dict[str, Any]:
-    if job.params.get("debug"):
-        log.configure("debug")
-    gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
-    lent, busy = remote.look(job.params.get("rpcServers", []))
-    for level, message in engine.notes:
-        send_info(engine.writer, level, message)
-    for endpoint, reason in busy.items():
-        send_info(engine.writer, "warning", f"The devices of {endpoint} are not known: {reason}")
-    version, bindings_version = bindings.version()
-    threads = devices.threads(job.params.get("maxThreads"))
-    send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
-    return {
-        "protocolVersion": PROTOCOL_VERSION,
-        "serverInfo": {"name": "llama-sidecar", "version": sidecar.__version__},
-        "llamaCpp": {
-            "version": version,
-            "bindingsVersion": bindings_version,
-            "systemInfo": lib.llama_print_system_info().decode().strip(),
-            "cpuVariant": engine.cpu_variant,
-            "backends": bindings.backends(),
-            "supportsMmap": lib.llama_supports_mmap(),
-            "supportsMlock": lib.llama_supports_mlock(),
-            "supportsGpuOffload": lib.llama_supports_gpu_offload(),
-        },
-        "devices": devices.describe(lent),
-        "gpu": gpu,
-        "threads": threads,
-        "capabilities": {"methods": list(REQUESTS), "notifications": list(SENT)},
-    }
 
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
@@ -204,7 +158,7 @@ def resident_bytes() -> int:
 
 
 HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
-    "init": init,
+    "init": greeting.init,
     "loadModel": load_model,
     "createContext": create_context,
     "disposeContext": dispose_context,

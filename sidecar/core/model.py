@@ -17,7 +17,8 @@ from sidecar.core.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
 from sidecar.models.fingerprint import fingerprint
-from sidecar.models.source import part_paths
+from sidecar.models.header import Header
+from sidecar.models.splits import part_paths
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """Tensors of which a model that ranks has one at least."""
@@ -96,7 +97,7 @@ class Model:
         lib.llama_model_free(self.handle)
 
     @cached_property
-    def header(self) -> gguf.Header | None:
+    def header(self) -> Header | None:
         """What the file says of itself; None if it can be read no more."""
         return memory.read_header(self.path)
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sidecar.core import bindings
 from sidecar.message_handler import log
@@ -30,15 +30,8 @@ UNUSABLE: Final = (OSError, ImportError, AttributeError)
 _LIBRARY: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)\.(?:so|dll)")
 
 
-class Note(NamedTuple):
-    """Something to tell the client: a level of `info`, and the message."""
-
-    level: str
-    message: str
-
-
-def load() -> list[Note]:
-    """Load the backends that work here. Returns why the others were not."""
+def load() -> list[tuple[str, str]]:
+    """Load the backends that work here. Returns why the others were not, each as (level, message) of an `info`."""
     notes = []
     present = bindings.backends()
     for name, path in _installed().items():
@@ -52,7 +45,7 @@ def load() -> list[Note]:
                 why_not = str(error)
         if why_not is not None:
             level = "info" if why_not.startswith("no ") else "warning"
-            notes.append(Note(level, f"{name} is not used: {why_not}"))
+            notes.append((level, f"{name} is not used: {why_not}"))
     return notes
 
 

@@ -5,13 +5,13 @@ a context fits. All of it is arithmetic on the header, before anything is loaded
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
 from sidecar.message_handler._wire import DEFAULTS
-from sidecar.models.gguf import Header, Tensor
+from sidecar.models.header import Header, Tensor
 from sidecar.models.layers import (
     CELLS,
     LOOKED_UP,
@@ -68,16 +68,6 @@ class Part:
 def estimate(header: Header, params: dict[str, Any], machine: Machine) -> dict[str, Any]:
     """What estimateModel returns, but for `path` and `source`. `params` may be those of createContext too."""
     return Planner(header, params, machine).describe()
-
-
-def join(headers: Sequence[Header]) -> Header:
-    """The header of a split model, from those of all its parts in order."""
-    tensors: list[Tensor] = []
-    end = 0
-    for header in headers:
-        tensors += [replace(tensor, offset=end + tensor.offset) for tensor in header.tensors]
-        end += max((tensor.offset + (tensor.size or 0) for tensor in header.tensors), default=0)
-    return replace(headers[0], tensors=tensors, read_bytes=sum(header.read_bytes for header in headers))
 
 
 class Planner:

@@ -10,10 +10,10 @@ import math
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.header import Header, Tensor
 
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
@@ -52,44 +52,6 @@ TENSOR_TYPES: Final = {
     42: ("Q2_0", 64, 18),
 }  # fmt: skip
 """ggml_type → name, weights a block, bytes a block (ggml-common.h)."""
-
-
-@dataclass(slots=True)
-class Tensor:
-    """A row of the tensor table; `size` is None where the type is not known here."""
-
-    name: str
-    shape: tuple[int, ...]
-    weights: int
-    type_name: str
-    offset: int
-    size: int | None
-
-
-@dataclass(slots=True)
-class Header:
-    """What a GGUF file says of itself. `data_start` is where the tensors' bytes begin.
-
-    `arrays` has the numbers of those arrays that `metadata` only tells the length of: one a layer, mostly.
-    `read_bytes` is how much of the file was read to find all this out.
-    """
-
-    version: int
-    metadata: dict[str, Any]
-    arrays: dict[str, list[Any]]
-    tensors: list[Tensor]
-    data_start: int
-    read_bytes: int
-
-    @property
-    def architecture(self) -> str:
-        """`general.architecture`, or an empty string."""
-        return self.known("general.architecture", str) or ""
-
-    def known(self, key: str, kind: type) -> Any:
-        """A value of the metadata if it is of the type that it should have; files can say anything."""
-        value = self.metadata.get(key)
-        return value if type(value) is kind else None
 
 
 def check_readable(path: str) -> int:

@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import files, gguf, journal
 from sidecar.models.download import SUMMARY
-from sidecar.models.source import is_model, part_paths
+from sidecar.models.source import is_model
+from sidecar.models.splits import part_paths
 from sidecar.models.store import STATE_FOLDER, Place, Store
 
 MAX_LISTED: Final = 2000

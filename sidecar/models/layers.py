@@ -6,11 +6,11 @@ They are calculated as llama.cpp does; the sources are named beside each (its sr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
-from sidecar.models.gguf import TENSOR_TYPES, Header, Tensor, summary
+from sidecar.models.gguf import TENSOR_TYPES, summary
+from sidecar.models.header import Header, Tensor
 
 MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
 """What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
@@ -52,15 +52,13 @@ REPACKED_BY: Final = {
 """CPU feature → types that get a copy in another order for it (ggml-cpu/repack.cpp)."""
 
 
-@dataclass(slots=True)
 class Layer:
     """Of one layer: whether it has caches, a token's numbers in those of keys and of values, a sequence's state."""
 
-    cached: bool = False
-    keys: int = 0
-    values: int = 0
-    state: int = 0
-    tensors: list[Tensor] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.cached = False
+        self.keys = self.values = self.state = 0
+        self.tensors: list[Tensor] = []
 
 
 class ModelShape:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +12,18 @@ USUAL_FEATURES: Final = {
 """Of a CPU, as long as llama.cpp has not been asked (`systemInfo` of InitResult)."""
 
 
-@dataclass(frozen=True, slots=True)
 class Machine:
     """What there is: free memory of the system in bytes, the GPUs used (`Device`s), features of the CPU."""
 
-    free_bytes: int
-    gpus: Sequence[dict[str, Any]] = ()
-    features: frozenset[str] = frozenset()
+    def __init__(
+        self,
+        free_bytes: int,
+        gpus: Sequence[dict[str, Any]] = (),
+        features: frozenset[str] = frozenset(),
+    ) -> None:
+        self.free_bytes = free_bytes
+        self.gpus = gpus
+        self.features = features
 
     @classmethod
     def here(cls, gpu: str = "cpu", devices: Sequence[dict[str, Any]] = (), system_info: str = "") -> Machine:

@@ -111,7 +111,8 @@ def inspect_model(job: Job) -> dict[str, Any]:
 
 
 def estimate_model(job: Job) -> dict[str, Any]:
-    from sidecar.models.estimate import estimate, join
+    from sidecar.models.estimate import estimate
+    from sidecar.models.header import join
     from sidecar.models.machine import Machine
 
     found = _remote_headers(job, all_parts=True)

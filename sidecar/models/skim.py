@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf
+from sidecar.models.header import Header
 
 WINDOW_BYTES: Final = 64 * 1024
 MAX_WINDOWS: Final = 32
@@ -36,7 +37,7 @@ KEY: Final = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 LAST_TYPE: Final = 12
 
 
-def read_header(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> gguf.Header:
+def read_header(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> Header:
     """What `gguf.parse` returns and raises, for a file of which each read costs a request."""
     skimmer = _Skimmer(file, size, name, pointer)
     try:
@@ -50,7 +51,7 @@ def read_header(file: BinaryIO, size: int, name: str, pointer: str = "/path") ->
     return gguf.parse(file, size, name, pointer)
 
 
-def _in_order(header: gguf.Header, size: int) -> bool:
+def _in_order(header: Header, size: int) -> bool:
     """Whether the tensors follow one another without gaps, as llama.cpp wants them, and end with the file or before."""
     alignment: int = header.metadata.get("general.alignment", 32)
     end = 0

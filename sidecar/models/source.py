@@ -7,7 +7,6 @@ Quantisations are told by the files' names, as everybody on the hub writes them:
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.splits import part_names
 
 HUB_PREFIX: Final = "hf:"
 NEAR_NAMES: Final = 8
@@ -26,10 +26,8 @@ _QUANTIZATION: Final = re.compile(
     r"(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 _HUB_PATH: Final = re.compile(r"/(?:models/)?([^/]+/[^/]+)/(?:resolve|blob)/([^/]+)/(.+)")
 _FULL_PRECISION: Final = frozenset({"F16", "BF16", "F32", "FP16", "FP32"})
-MAX_PARTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +190,6 @@ def _grouped(files: Sequence[RemoteFile]) -> dict[str, list[RemoteFile]]:
         if names[0] == file.path and all(name in by_path for name in names):
             groups[file.path] = [by_path[name] for name in names]
     return groups
-
-
-def part_names(path: str) -> list[str]:
-    """All parts of the split model that a file is of, in order; of any other file itself."""
-    match = _PART.search(path)
-    if match is None or not 0 < int(match[1]) <= int(match[2]) <= MAX_PARTS:
-        return [path]
-    stem, suffix = path[: match.start()], path[-5:]
-    return [f"{stem}-{part:05}-of-{match[2]}{suffix}" for part in range(1, int(match[2]) + 1)]
-
-
-def part_paths(path: str) -> list[str]:
-    """The same for a file on this disk."""
-    folder, name = os.path.split(path)
-    return [os.path.join(folder, part) for part in part_names(name)]
 
 
 def _named(

@@ -5,7 +5,6 @@ Pure; a broken message comes out as the error that must be answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar.message_handler.errors import SidecarError
@@ -13,23 +12,30 @@ from sidecar.message_handler.framing import decode
 from sidecar.message_handler.notifier import RequestId
 
 
-@dataclass(slots=True)
 class Call:
     """A request, or a notification (`is_request` false: it must never be answered)."""
 
-    method: str
-    params: Any
-    request_id: RequestId | None
-    is_request: bool
-    message: dict[str, Any]
+    def __init__(
+        self,
+        method: str,
+        params: Any,
+        request_id: RequestId | None,
+        is_request: bool,
+        message: dict[str, Any],
+    ) -> None:
+        self.method = method
+        self.params = params
+        self.request_id = request_id
+        self.is_request = is_request
+        self.message = message
 
 
-@dataclass(slots=True)
 class Refusal:
     """A message that is no request: the error, and the id to answer it under (null if there is none)."""
 
-    error: SidecarError
-    request_id: RequestId | None
+    def __init__(self, error: SidecarError, request_id: RequestId | None) -> None:
+        self.error = error
+        self.request_id = request_id
 
 
 Item = Call | Refusal

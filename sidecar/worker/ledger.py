@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.message_handler.errors import SidecarError
@@ -34,25 +33,25 @@ class Batch:
         self.lines: list[bytes] = []
 
 
-@dataclass(slots=True, eq=False)
 class Request:
     """An open request."""
 
-    id: RequestId
-    method: str
-    params: Any
-    line: bytes
-    batch: Batch | None
-    received: float = field(default_factory=time.monotonic)
-    model: Model | None = None
-    process: WorkerProcess | None = None
-    cancelled: bool = False
-    aborts: list[tuple[Request, float]] = field(default_factory=list)
-    """The `abort` requests that wait for this one to end, and when each came (monotonic seconds)."""
-    kept_bytes: int = 0
-    """Of a download: what it told last, in case its process cannot say it any more."""
-    earlier_settings: Settings | None = None
-    """What an `init` replaced, to be put back if it fails."""
+    def __init__(self, id: RequestId, method: str, params: Any, line: bytes, batch: Batch | None) -> None:  # noqa: A002
+        self.id = id
+        self.method = method
+        self.params = params
+        self.line = line
+        self.batch = batch
+        self.received = time.monotonic()
+        self.model: Model | None = None
+        self.process: WorkerProcess | None = None
+        self.cancelled = False
+        self.aborts: list[tuple[Request, float]] = []
+        """The `abort` requests that wait for this one to end, and when each came (monotonic seconds)."""
+        self.kept_bytes = 0
+        """Of a download: what it told last, in case its process cannot say it any more."""
+        self.earlier_settings: Settings | None = None
+        """What an `init` replaced, to be put back if it fails."""
 
 
 class Ledger:

@@ -5,7 +5,6 @@ Each closes its request in the ledger, at once or later. The engine's methods ar
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from sidecar.message_handler._wire import PROTOCOL_VERSION
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.worker import idle
 from sidecar.worker.ledger import Request
+from sidecar.worker.pool import Settings
 
 if TYPE_CHECKING:
     from sidecar.worker.pool import Model
@@ -52,8 +52,7 @@ def init(router: Router, request: Request) -> None:
     debug = params.get("debug", False)
     request.earlier_settings, pool.settings = (
         pool.settings,
-        dataclasses.replace(
-            pool.settings,
+        Settings(
             gpu=params.get("gpu", "auto"),
             rpc_servers=tuple(params.get("rpcServers", ())),
             max_threads=params.get("maxThreads"),
@@ -120,7 +119,7 @@ def _model_status(router: Router, model: Model) -> dict[str, Any]:
 
 def transfer(router: Router, request: Request) -> None:
     """Give a request to a process of its own, with what that cannot know of the others."""
-    from sidecar.models.source import part_paths
+    from sidecar.models.splits import part_paths
     from sidecar.models.store import default_directory
 
     params, settings = request.params, router.pool.settings
@@ -162,9 +161,10 @@ def estimate_model(router: Router, request: Request) -> None:
 
     def work() -> None:
         from sidecar.models import gguf
-        from sidecar.models.estimate import estimate, join
+        from sidecar.models.estimate import estimate
+        from sidecar.models.header import join
         from sidecar.models.machine import Machine
-        from sidecar.models.source import part_paths
+        from sidecar.models.splits import part_paths
 
         header = join([gguf.read_header(part) for part in part_paths(path)])
         figures = estimate(header, request.params, Machine.here(**hardware))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sidecar.message_handler import log
@@ -29,31 +28,38 @@ MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
 """Bytes that may wait for one engine to read them."""
 
 
-@dataclass
 class Settings:
     """What `init` set; models loaded afterwards go by it."""
 
-    gpu: str | bool = "auto"
-    rpc_servers: tuple[str, ...] = ()
-    max_threads: int | None = None
-    models_directory: str | None = None
-    log_level: str = "warning"
+    def __init__(
+        self,
+        gpu: str | bool = "auto",
+        rpc_servers: tuple[str, ...] = (),
+        max_threads: int | None = None,
+        models_directory: str | None = None,
+        log_level: str = "warning",
+    ) -> None:
+        self.gpu = gpu
+        self.rpc_servers = rpc_servers
+        self.max_threads = max_threads
+        self.models_directory = models_directory
+        self.log_level = log_level
 
 
-@dataclass(eq=False)
 class Model:
     """A model that was asked for. `load` and `contexts` are the params that make it again."""
 
-    model_id: str
-    load: dict[str, Any]
-    process: WorkerProcess | None
-    state: str = "loading"
-    contexts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    crashes: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_CRASHES))
-    idle_since: float = field(default_factory=time.monotonic)
-    """When the last of its requests ended; see idle.py."""
-    watched: bool = False
-    """Whether a timer runs that will look at how long that is ago."""
+    def __init__(self, model_id: str, load: dict[str, Any], process: WorkerProcess | None) -> None:
+        self.model_id = model_id
+        self.load = load
+        self.process = process
+        self.state = "loading"
+        self.contexts: dict[str, dict[str, Any]] = {}
+        self.crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+        self.idle_since = time.monotonic()
+        """When the last of its requests ended; see idle.py."""
+        self.watched = False
+        """Whether a timer runs that will look at how long that is ago."""
 
     @property
     def rpc_servers(self) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from made_models import ENDS, MADE, NORMS, OUTPUT, WIDTH, attention, blocks, feed_forward, numbers
 
 from sidecar.models import estimate, gguf, machine
+from sidecar.models.header import Header, Tensor, join
 from sidecar.models.machine import Machine
 
 TYPES = json.loads((Path(__file__).parents[2] / "schema" / "types.json").read_text(encoding="utf-8"))
@@ -22,12 +23,12 @@ LAYERS = 20
 
 
 @pytest.fixture(scope="module")
-def header(tmp_path_factory: pytest.TempPathFactory) -> gguf.Header:
+def header(tmp_path_factory: pytest.TempPathFactory) -> Header:
     """A plain model of LAYERS layers."""
     return made(tmp_path_factory.mktemp("plain") / "plain.gguf")
 
 
-def made(path: Path, architecture: str = "llama", **changed: int | list[int]) -> gguf.Header:
+def made(path: Path, architecture: str = "llama", **changed: int | list[int]) -> Header:
     """A model of LAYERS layers with four key/value heads of 64; lists are one number a layer."""
     usual = {"block_count": LAYERS, "feed_forward_length": 1536, "attention__head_count": 8}
     usual |= {"attention__head_count_kv": 4}
@@ -50,7 +51,7 @@ def here(free: int = 64 * GIB, *gpus: int) -> Machine:
     return Machine(free, devices)
 
 
-def cache(header: gguf.Header, **params: Any) -> int:
+def cache(header: Header, **params: Any) -> int:
     """Bytes of the caches."""
     asked = {"contextSize": 1024, **params}
     size: int = estimate.estimate(header, asked, here())["kvCacheBytes"]
@@ -60,14 +61,14 @@ def cache(header: gguf.Header, **params: Any) -> int:
 # ---- caches -------------------------------------------------------------------------------------------
 
 
-def test_a_cache_holds_keys_and_values_of_every_layer_and_sequence(header: gguf.Header) -> None:
+def test_a_cache_holds_keys_and_values_of_every_layer_and_sequence(header: Header) -> None:
     assert cache(header) == 1024 * LAYERS * 2 * 256 * 2
     assert cache(header, sequences=4) == 4 * cache(header)
     assert cache(header, kvCacheType="q8_0") == 1024 * LAYERS * 2 * 256 // 32 * 34
     assert cache(header, kvCacheType="q4_0") == 1024 * LAYERS * 2 * 256 // 32 * 18
 
 
-def test_sequences_are_rounded_up(header: gguf.Header) -> None:
+def test_sequences_are_rounded_up(header: Header) -> None:
     assert cache(header, contextSize=1) == cache(header, contextSize=256)
     assert cache(header, contextSize=257) == cache(header, contextSize=512)
 
@@ -96,7 +97,7 @@ def test_layers_may_share_the_caches_of_others(tmp_path: Path) -> None:
     assert cache(shared) == 1024 * (LAYERS - 5) * 2 * 256 * 2
 
 
-def test_layers_that_guess_ahead_are_not_loaded(header: gguf.Header, tmp_path: Path) -> None:
+def test_layers_that_guess_ahead_are_not_loaded(header: Header, tmp_path: Path) -> None:
     ahead = made(tmp_path / "ahead.gguf", nextn_predict_layers=1)
     assert cache(ahead) == cache(header) * (LAYERS - 1) // LAYERS
     told = [estimate.estimate(each, {}, here())["weightsBytes"] for each in (ahead, header)]
@@ -115,7 +116,7 @@ def test_a_recurrent_state_does_not_grow_with_the_context(tmp_path: Path) -> Non
 @pytest.mark.parametrize("layers", [0, 1, 7, LAYERS, LAYERS + 1, 999])
 @pytest.mark.parametrize("gpus", [(8 * GIB,), (8 * GIB, 4 * GIB)])
 def test_layers_go_to_the_gpus_from_the_last_one_on(
-    header: gguf.Header, layers: int, gpus: tuple[int, ...]
+    header: Header, layers: int, gpus: tuple[int, ...]
 ) -> None:
     told = estimate.estimate(header, {"gpuLayers": layers}, here(64 * GIB, *gpus))
     cpu, *others = told["devices"]
@@ -138,7 +139,7 @@ def test_embeddings_that_are_the_output_too_are_on_both(tmp_path: Path) -> None:
     assert gpu["weightsBytes"] > embeddings
 
 
-def test_auto_takes_as_many_layers_as_fit(header: gguf.Header) -> None:
+def test_auto_takes_as_many_layers_as_fit(header: Header) -> None:
     whole = estimate.estimate(header, {"gpuLayers": LAYERS + 1}, here(GIB, GIB))["devices"][1]["totalBytes"]
     found = []
     for share in (0, 0.3, 0.6, 0.9, 1.2):
@@ -154,7 +155,7 @@ def test_auto_takes_as_many_layers_as_fit(header: gguf.Header) -> None:
     assert 0 < found[1] < found[2] <= LAYERS
 
 
-def test_a_cpu_makes_copies_of_what_it_can_multiply_faster(header: gguf.Header) -> None:
+def test_a_cpu_makes_copies_of_what_it_can_multiply_faster(header: Header) -> None:
     plain, amx = (
         estimate.estimate(header, {}, Machine(64 * GIB, (), frozenset(features)))["weightsBytes"]
         for features in ([], ["AMX_INT8", "REPACK"])
@@ -165,7 +166,7 @@ def test_a_cpu_makes_copies_of_what_it_can_multiply_faster(header: gguf.Header) 
 # ---- what fits ----------------------------------------------------------------------------------------
 
 
-def test_the_largest_context_fits_and_the_next_does_not(header: gguf.Header) -> None:
+def test_the_largest_context_fits_and_the_next_does_not(header: Header) -> None:
     least = estimate.estimate(header, {"contextSize": 256}, here())["totalBytes"]
     for free in (least * 11 // 10, least * 13 // 10):
         largest = estimate.estimate(header, {}, here(free))["largestContextSize"]
@@ -180,7 +181,7 @@ def test_the_largest_context_fits_and_the_next_does_not(header: gguf.Header) -> 
     assert estimate.estimate(header, {}, here(least // 2))["largestContextSize"] == 0
 
 
-def test_whether_it_runs_is_told_and_why(header: gguf.Header) -> None:
+def test_whether_it_runs_is_told_and_why(header: Header) -> None:
     needed = estimate.estimate(header, {}, here())["totalBytes"]
     told = [estimate.estimate(header, {}, here(int(needed * share))) for share in (2, 1.05, 0.99, 0.1)]
     assert [each["runs"] for each in told] == ["yes", "tight", "no", "no"]
@@ -191,23 +192,23 @@ def test_whether_it_runs_is_told_and_why(header: gguf.Header) -> None:
     assert "GPU0" in gpu["why"]
 
 
-def test_a_model_that_is_loaded_already_needs_only_its_context(header: gguf.Header) -> None:
+def test_a_model_that_is_loaded_already_needs_only_its_context(header: Header) -> None:
     planner = estimate.Planner(header, {"contextSize": 512}, here(), loaded=True)
     told = estimate.estimate(header, {"contextSize": 512}, here())
     (cpu,) = planner.plan(512, 0)
     assert cpu.needed == told["kvCacheBytes"] + told["computeBytes"]
 
 
-def test_parts_of_a_split_model_count_together(tmp_path: Path, header: gguf.Header) -> None:
+def test_parts_of_a_split_model_count_together(tmp_path: Path, header: Header) -> None:
     end = len(header.tensors) // 2
-    first = gguf.Header(3, header.metadata, header.arrays, header.tensors[:end], 0, 10)
+    first = Header(3, header.metadata, header.arrays, header.tensors[:end], 0, 10)
     start = header.tensors[end].offset
     moved = [
-        gguf.Tensor(t.name, t.shape, t.weights, t.type_name, t.offset - start, t.size)
+        Tensor(t.name, t.shape, t.weights, t.type_name, t.offset - start, t.size)
         for t in header.tensors[end:]
     ]
-    second = gguf.Header(3, {}, {}, moved, 0, 10)
-    joined = estimate.join([first, second])
+    second = Header(3, {}, {}, moved, 0, 10)
+    joined = join([first, second])
     assert estimate.estimate(joined, {}, here()) == estimate.estimate(header, {}, here())
 
 
@@ -234,7 +235,7 @@ def test_headers_that_say_nonsense_are_taken(tmp_path: Path) -> None:
         metadata = dict(read.metadata)
         for key in chance.sample([key for key in metadata if key != "general.architecture"], 3):
             metadata[key] = chance.choice(nonsense)
-        header = gguf.Header(3, metadata, read.arrays, read.tensors, 0, 0)
+        header = Header(3, metadata, read.arrays, read.tensors, 0, 0)
         json.dumps(estimate.estimate(header, {}, here(GIB, GIB)))
 
 

@@ -13,6 +13,7 @@ from vocabularies import OF_LLAMA_3, vocabulary, words
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models import gguf, skim
+from sidecar.models.header import Header, Tensor
 
 ROWS = [files.tensor_row(f"blk.{n}.attn_q.weight", [32, 64], files.F32, n * 8192) for n in range(50)]
 BEFORE = [files.entry("general.architecture", files.STRING, "llama")]
@@ -29,13 +30,19 @@ class Counting(io.BytesIO):
         return data
 
 
+def told(header: Header) -> dict[str, Any]:
+    """All that it says."""
+    rows = [[getattr(tensor, name) for name in Tensor.__slots__] for tensor in header.tensors]
+    return {**vars(header), "tensors": rows}
+
+
 def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 8192) -> tuple[int, int]:
     """Compare both ways of reading; returns the bytes that each took."""
     data = files.header(BEFORE + entries, rows) + bytes(rest)
     walked, here = Counting(data), Counting(data)
     expected, found = gguf.parse(walked, len(data), "m.gguf"), skim.read_header(here, len(data), "m.gguf")
     expected.read_bytes = found.read_bytes
-    assert found == expected
+    assert told(found) == told(expected)
     return here.count, walked.count
 
 
@@ -125,12 +132,12 @@ def test_what_is_damaged_is_refused_as_ever() -> None:
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(400)] = chance.choice((0, 1, 255, chance.randrange(256)))
         data = data[: chance.randrange(len(whole))] if chance.random() < 0.5 else data
-        results = []
+        results: list[Any] = []
         for read in (gguf.parse, skim.read_header):
             try:
                 header = read(io.BytesIO(data), len(data), "m.gguf")
                 header.read_bytes = 0
-                results.append(header)
+                results.append(told(header))
             except SidecarError as error:
                 results.append((error.kind, error.problem))
         assert results[0] == results[1]

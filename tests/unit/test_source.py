@@ -15,10 +15,9 @@ from sidecar.models.source import (
     is_safe,
     near,
     parse,
-    part_names,
-    part_paths,
     quantization_of,
 )
+from sidecar.models.splits import part_names, part_paths
 
 HOSTS = ("huggingface.co", "127.0.0.1:8080")
 MB = 1_000_000

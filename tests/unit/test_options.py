@@ -1,0 +1,48 @@
+"""A command line read without argparse is read as argparse reads it, or left to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.arguments import parse
+from sidecar.options import OPTIONS, read
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "--finish",
+        "--log-level debug",
+        "--parent-pid 12 --finish --max-line-bytes 100",
+        "--role engine --log-level error",
+        "--log-level debug --log-level error",
+        "--parent-pid -1",
+    ],
+)
+def test_what_programs_write_is_read_as_argparse_reads_it(line: str) -> None:
+    options = read(line.split())
+    assert options is not None
+    expected = vars(parse(line.split()))
+    assert {name: expected[name] for name in vars(options)} == vars(options)
+    assert {name.removeprefix("--").replace("-", "_") for name in OPTIONS} < set(vars(options))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "demo --model a.gguf",
+        "--version",
+        "--log-level",
+        "--log-level loud",
+        "--parent-pid x",
+        "--parent-pid=12",
+        "--fin",
+        "--finish demo",
+        "more",
+        "--parent-pid --finish",
+    ],
+)
+def test_everything_else_is_left_to_argparse(line: str) -> None:
+    assert read(line.split()) is None
