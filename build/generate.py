@@ -4,7 +4,8 @@
     python build/generate.py --check    write nothing; exit 1 with a diff if anything is out of date
 
 Written are: the tables that the program reads (`_wire.py`), the OpenRPC document that it publishes
-and validates with (`openrpc.json`), the TypeScript types, and the tables in schema/README.md.
+(`openrpc.json`), the schemas that it validates params with (`schemas.json`), the TypeScript types, and
+the tables in schema/README.md.
 
 Standard library only. The TypeScript types alone need node; where it is missing, their fingerprint
 still tells whether they are out of date.
@@ -28,6 +29,7 @@ from contract import ROOT, SCHEMA, Contract, read_contract
 SHIM = ROOT / "package.json-shim"
 WIRE = ROOT / "sidecar" / "message_handler" / "_wire.py"
 OPENRPC = ROOT / "sidecar" / "message_handler" / "openrpc.json"
+SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
 TYPESCRIPT = SHIM / "src" / "generated.ts"
 README = SCHEMA / "README.md"
 
@@ -215,6 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     texts = {
         WIRE: wire_module(contract),
         OPENRPC: openrpc.document(contract, NOTICE),
+        SCHEMAS: openrpc.schemas(contract),
         README: readme(contract),
     }
     typescript = typescript_module(node)

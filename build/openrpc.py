@@ -1,11 +1,15 @@
-"""The contract as an OpenRPC document: what is published, and what params are validated with."""
+"""The contract as an OpenRPC document, which is published, and as the schemas that params are validated with."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from contract import SCHEMA, Contract, read_json
+
+PROSE: Final = ("title", "description", "default", "examples")
+"""Keywords that refuse nothing."""
 
 
 def document(contract: Contract, notice: str) -> str:
@@ -37,6 +41,34 @@ def document(contract: Contract, notice: str) -> str:
         "components": components,
     }
     return _one_entry_a_line(whole) + "\n"
+
+
+def schemas(contract: Contract) -> str:
+    """The types of params and all that they refer to, without prose: what params are validated with."""
+    found: dict[str, Any] = {}
+    wanted = [row["params"] for row in contract.accepted.values()]
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = _without_prose(_rewrite_refs(contract.flat_type(name)))
+            wanted += re.findall(r'"#/components/schemas/(\w+)"', json.dumps(found[name]))
+    body = [f"{json.dumps(name)}: {json.dumps(found[name], separators=(',', ':'))}" for name in sorted(found)]
+    return "{\n" + ",\n".join(body) + "\n}\n"
+
+
+def _without_prose(schema: Any) -> Any:
+    """Not of a property that is called like a keyword: `properties` and `enum` hold names, not schemas."""
+    if isinstance(schema, list):
+        return [_without_prose(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        keyword: {name: _without_prose(each) for name, each in value.items()}
+        if keyword == "properties"
+        else _without_prose(value)
+        for keyword, value in schema.items()
+        if keyword not in PROSE
+    }
 
 
 def _method(contract: Contract, name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import pytest
 from driver import Sidecar, same_id
 from jsonschema import Draft7Validator
 
-from sidecar.message_handler.validation import openrpc_document
+from sidecar.message_handler.document import openrpc_document
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 

@@ -11,7 +11,7 @@ def run(options: argparse.Namespace) -> int:
     if options.command in ("help", "version"):
         print(options.text, end="")
     elif options.command == "schema":
-        from sidecar.message_handler.validation import OPENRPC_FILE
+        from sidecar.message_handler.document import OPENRPC_FILE
 
         with open(OPENRPC_FILE, encoding="utf-8") as file:
             sys.stdout.write(file.read())

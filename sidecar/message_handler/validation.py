@@ -1,17 +1,15 @@
-"""Checks params against schema/ with jsonschema, and turns what breaks it into one `invalidParams` error.
+"""Checks params against schema/, and turns what breaks it into one `invalidParams` error.
 
-jsonschema takes over 100 ms to import, so it is imported with the first params that need it, and
-nothing of it stands between the start of the program and its first answer.
+acceptance.py lets pass what fits. jsonschema, which knows what is wrong and where, is imported with the first params
+that do not.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.message_handler._wire import PARAMS, REQUIRED
@@ -21,75 +19,64 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-OPENRPC_FILE: Final = os.path.join(os.path.dirname(__file__), "openrpc.json")
-TOKEN: Final = "#/components/schemas/Token"
-TEXT: Final = "#/components/schemas/Text"
-MAX_TOKEN: Final = 2**31 - 1
+    from sidecar.message_handler.acceptance import Acceptance
+
+SCHEMAS_FILE: Final = os.path.join(os.path.dirname(__file__), "schemas.json")
 MAX_SHOWN_CHARS: Final = 200
 """How much of a wrong value an error repeats."""
 
-_building = threading.Lock()
+
+@lru_cache(maxsize=1)
+def _schemas() -> dict[str, Any]:
+    """Those made from schema/ for params, by name, without prose."""
+    with open(SCHEMAS_FILE, encoding="utf-8") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
 
 
 @lru_cache(maxsize=1)
-def openrpc_document() -> dict[str, Any]:
-    """The OpenRPC document made from schema/: what rpc.discover returns."""
-    with open(OPENRPC_FILE, encoding="utf-8") as file:
-        document: dict[str, Any] = json.load(file)
-    return document
+def _acceptance() -> Acceptance:
+    from sidecar.message_handler.acceptance import Acceptance  # not before the first answer
+
+    return Acceptance(_schemas())
 
 
 def validate_params(method: str, params: Any) -> None:
     """Raise SidecarError `invalidParams` if `params` break the schema of `method`."""
-    if params == {} and method not in REQUIRED:
+    if (params == {} and method not in REQUIRED) or _acceptance().named(PARAMS[method])(params):
         return
     error = _first_error(_validator(PARAMS[method]), params)
     if error is not None:
         raise _invalid(error)
 
 
-def preload() -> None:
-    """Do the slow import now, while there is something else to wait for."""
-    _validator(PARAMS["init"])
-
-
 @lru_cache(maxsize=128)
 def _validator(type_name: str) -> Validator:
-    with _building:
-        from jsonschema import Draft7Validator
-        from jsonschema.validators import extend
+    from jsonschema import Draft7Validator
+    from jsonschema.validators import extend
 
     # JSON Schema calls 1.0 an integer; C functions that want an int do not.
     checker = Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
     strict: Any = extend(Draft7Validator, {"items": _items}, type_checker=checker)  # type: ignore[no-untyped-call]
-    components = openrpc_document()["components"]
-    validator: Validator = strict({"$ref": f"#/components/schemas/{type_name}", "components": components})
+    root = {"$ref": f"#/components/schemas/{type_name}", "components": {"schemas": _schemas()}}
+    validator: Validator = strict(root)
     return validator
 
 
 def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The keyword `items`, quick for token ids and texts: the router must not stop over a long prompt or many texts."""
+    """The keyword `items`, for the first item that does not fit: the router must not stop over a list of a million."""
     from jsonschema import Draft7Validator
 
-    if not isinstance(instance, list):
+    if not isinstance(instance, list) or isinstance(items, list):
+        yield from Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
         return
-    errors = Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
-    if items == {"$ref": TOKEN}:
-        if not _are_tokens(instance):
-            yield from islice(errors, 1)  # one is enough: texts would be wrong by the thousand, as tokens
-    elif items != {"$ref": TEXT} or not all(map(_is_text, instance)):
-        yield from errors
-
-
-def _are_tokens(values: list[Any]) -> bool:
-    return all(type(value) is int and 0 <= value <= MAX_TOKEN for value in values)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it is a Text of the schema."""
-    return bool(value) and (type(value) is str or (type(value) is list and _are_tokens(value)))
+    fits = _acceptance().made(items)
+    for index, item in enumerate(instance):
+        if not fits(item):
+            yield from validator.descend(item, items, path=index)
+            return
 
 
 def _first_error(validator: Validator, params: Any) -> ValidationError | None:
@@ -145,7 +132,7 @@ def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
     reference = schema.get("$ref")
     if reference is None:
         return schema
-    target: dict[str, Any] = openrpc_document()["components"]["schemas"][reference.rsplit("/", 1)[1]]
+    target: dict[str, Any] = _schemas()[reference.rsplit("/", 1)[1]]
     return _resolved(target)
 
 

@@ -31,7 +31,7 @@ def ping(router: Router, request: Request) -> None:
 
 
 def discover(router: Router, request: Request) -> None:
-    from sidecar.message_handler.validation import openrpc_document
+    from sidecar.message_handler.document import openrpc_document
 
     router.ledger.answer(request, openrpc_document())
 
