@@ -91,14 +91,14 @@ class Engine:
         time_slice.shorten()  # before the threads that compute are started: they inherit it
         self.jobs = Jobs(self.writer)
         self._handlers: Mapping[str, Callable[[Any, Any], Any]] = {"init": greeting.init}
-        self._leave_nothing: frozenset[str] = frozenset()
+        self._leave_nothing: tuple[str, ...] = ()
 
     def _import_rest(self) -> None:
         """Load what works on all other requests: 30 ms that go by while the app reads the answer to `init`."""
         from sidecar.core import loading, methods
         from sidecar.core.scheduler import Scheduler
 
-        self._handlers, self._leave_nothing = methods.HANDLERS, methods.LEAVE_NOTHING
+        self._handlers, self._leave_nothing = methods.HANDLERS, methods.INFERENCE
         self._load, self._make_context = loading.load, methods.make_context
         self.scheduler = Scheduler(self.writer)
         self._rest_is_here.set()

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Collection
 from typing import Final
 
+from sidecar.models.machine import process_memory
+
 MADV_DONTNEED: Final = 4
 COPIED: Final = 0.5
 """Share of the file that must have come as memory of our own for the weights to count as copied."""
@@ -17,10 +19,8 @@ def own_bytes() -> int:
     """Memory of this process that belongs to no file; 0 where the system does not tell it apart."""
     if sys.platform != "linux":
         return 0
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    return int(memory.rss - memory.shared)
+    memory = process_memory()
+    return memory.resident - memory.shared
 
 
 def release(paths: Collection[str], own_before: int) -> None:

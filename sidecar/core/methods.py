@@ -11,28 +11,27 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.core import chat, greeting, infill, loading, overflow, template, vectors
+from sidecar.core import greeting, loading
 from sidecar.core.context import Context
 from sidecar.core.draft import Draft
 from sidecar.core.embedding import EmbeddingContext
-from sidecar.core.generation import Generation, Steering
 from sidecar.core.jobs import Job
 from sidecar.core.model import Model
-from sidecar.core.reply import Reply, Text
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress
+from sidecar.models.machine import process_memory
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
 
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
-    threading.Thread(target=template.preload, name="sidecar:preload", daemon=True).start()
+    threading.Thread(target=_preload, name="sidecar:preload", daemon=True).start()
     engine.model = loading.load(
         engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled
     )
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
-    return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": resident_bytes()}
+    return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": process_memory().resident}
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
     if job.cancelled:
         _dispose(engine, context)
         job.check()
-    return {**context.describe(), "memoryBytes": resident_bytes()}
+    return {**context.describe(), "memoryBytes": process_memory().resident}
 
 
 def make_context(engine: Engine, params: dict[str, Any]) -> Context:
@@ -85,44 +84,6 @@ def _dispose(engine: Engine, context: Context) -> None:
     engine.scheduler.remove(context)
 
 
-def complete(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
-    prompt = job.params["prompt"]
-    if isinstance(prompt, str):
-        prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
-    else:
-        context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, Text(), Steering())
-
-
-def chat_(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
-    _generate(engine, job, context, *chat.conversation(context.model, job.params, job))
-
-
-def infill_(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
-    prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
-    _generate(engine, job, context, prompt, Text(), Steering())
-
-
-def _generate(
-    engine: Engine,
-    job: Job,
-    context: Context,
-    prompt: list[int],
-    output: Text | Reply,
-    steering: Steering,
-) -> None:
-    if isinstance(context, EmbeddingContext):
-        problem = f"/contextId: {context.context_id} was created for embeddings"
-        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=job.params["contextId"])
-    if not prompt:
-        raise SidecarError("emptyPrompt", "The prompt has no tokens")
-    prompt, truncated = overflow.fit(prompt, context, job.params)
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
-
-
 def save_state(engine: Engine, job: Job) -> None:
     from sidecar.core import sessions  # brings OpenSSL, for checksums: 3 MB that an engine seldom needs
 
@@ -135,27 +96,24 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     return sessions.restore_state(engine, job)
 
 
-def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
-    params = job.params
-    add_special, parse_special = params.get("addSpecial", False), params.get("parseSpecial", False)
-    return {"tokens": engine.the_model().tokenize(params["text"], add_special, parse_special)}
+def infer(engine: Engine, job: Job) -> dict[str, Any] | None:
+    """Any of INFERENCE: inference.py has them, and is imported while the model loads."""
+    from sidecar.core import inference
+
+    return inference.HANDLERS[job.method](engine, job)
 
 
-def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
-    return {"text": engine.the_model().detokenize(job.params["tokens"])}
+def _preload() -> None:
+    """Import what the first request will need, while llama.cpp loads: 100 ms."""
+    from sidecar.core import inference, template  # noqa: F401
+
+    template.preload()
 
 
-def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
-    return {"prompt": chat.render(engine.the_model(), job.params, job)}
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process, measured."""
-    import psutil
-
-    size: int = psutil.Process().memory_info().rss
-    return size
-
+INFERENCE: Final = (
+    "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
+)  # fmt: skip
+"""Methods that change nothing until they compute: an abort is answered at once, what they were at ends by itself."""
 
 HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "init": greeting.init,
@@ -164,17 +122,5 @@ HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
     "disposeContext": dispose_context,
     "saveState": save_state,
     "restoreState": restore_state,
-    "complete": complete,
-    "chat": chat_,
-    "infill": infill_,
-    "embed": vectors.embed,
-    "rerank": vectors.rerank,
-    "tokenize": tokenize,
-    "detokenize": detokenize,
-    "applyTemplate": apply_template,
+    **dict.fromkeys(INFERENCE, infer),
 }
-
-LEAVE_NOTHING: Final = frozenset({
-    "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
-})  # fmt: skip
-"""Methods that change nothing until they compute: an abort is answered at once, what they were at ends by itself."""

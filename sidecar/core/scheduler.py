@@ -9,18 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sized
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core import step
 from sidecar.core.admission import Queue
 from sidecar.core.context import Context
 from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.errands import Errand, Result
-from sidecar.core.generation import Generation
 from sidecar.core.step import PROMPT_CHUNK_BESIDE_STREAMS
-from sidecar.core.texts import TextsRequest
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.writer import Writer
+
+if TYPE_CHECKING:
+    from sidecar.core.generation import Generation
+    from sidecar.core.texts import TextsRequest
 
 TURN_STEPS: Final = 8
 """Steps that requests with other adapters wait for; a change makes llama.cpp plan its memory anew."""

@@ -16,6 +16,7 @@ from sidecar.core.embedding import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.state import State
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.machine import available_bytes
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
@@ -44,7 +45,7 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     """On the desk to the end, so that the request behind finds the state."""
     context = _context(engine, job)
     path = os.path.abspath(job.params["path"])
-    saved = state.read(path, _available_bytes(), job.check)
+    saved = state.read(path, available_bytes(), job.check)
     scales = state.compare(saved, context, path)
     context.model.check_tokens(saved.tokens, "/path")
     engine.llama_log.clear()
@@ -84,7 +85,7 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
     """A sequence's state, and how much of it is the prompt's. On the compute thread."""
     sequence, matched = _find(context, prompt)
     size = lib.llama_state_seq_get_size(context.handle, sequence.index)
-    available = _available_bytes()
+    available = available_bytes()
     if size > available:
         problem = f"The state has {size} bytes, {available} of memory are available"
         raise SidecarError("outOfMemory", problem, value=size, allowed={"maximum": available})
@@ -128,10 +129,3 @@ def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
     sequence.tokens, sequence.scales = saved.tokens, scales
     sequence.last_used = time.monotonic()
     return True
-
-
-def _available_bytes() -> int:
-    import psutil
-
-    available: int = psutil.virtual_memory().available
-    return available

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context import DECODE_ABORTED, Context, Sequence
-from sidecar.core.generation import Generation
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.generation import Generation
 
 PROMPT_CHUNK_BESIDE_STREAMS: Final = 64
 """Prompt tokens a step while other requests generate: what a long prompt may hold them up by."""
 
-Chunks = dict[Generation, list[int]]
+Chunks = dict["Generation", list[int]]
 """The tokens in the batch."""
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from sidecar.core.jobs import Job
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.machine import process_memory
 
 MAX_RENDER_S: Final = 2.0
 """How long a template may run. Those of real models take about a millisecond."""
@@ -104,22 +105,20 @@ class _Run:
         self._thread = threading.Thread(target=self._run, name="sidecar:template", daemon=True)
 
     def run(self, job: Job) -> str:
-        import psutil
-
         preload()  # an import must not be stopped half-way
-        memory = psutil.Process().memory_info
-        limit = memory().rss + MAX_MEMORY_BYTES
+        memory = process_memory()
+        limit = memory.resident + MAX_MEMORY_BYTES
         before = job.stop
         deadline = time.monotonic() + MAX_RENDER_S
         stopped = ""
-        with _address_space_limited(memory().vms + 2 * MAX_MEMORY_BYTES):
+        with _address_space_limited(memory.virtual + 2 * MAX_MEMORY_BYTES):
             self._thread.start()
             job.interruptible(self._stop.set)
             while self._thread.is_alive() and not self._stop.is_set() and not stopped:
                 self._thread.join(STOP_CHECK_S)
                 if time.monotonic() > deadline:
                     stopped = f"it was still running after {MAX_RENDER_S:.0f} s"
-                elif memory().rss > limit:
+                elif process_memory().resident > limit:
                     stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"
             if self._thread.is_alive():
                 self._end()

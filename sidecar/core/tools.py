@@ -171,16 +171,30 @@ def _text(content: Any) -> str:
     return content or ""
 
 
+def _validator(schema: dict[str, Any], pointer: str) -> Any:
+    """Of a tool's arguments. Raises SidecarError `invalidParams` if it is no schema."""
+    from jsonschema import (
+        Draft202012Validator,  # over 100 ms and 7 MB, which a chat without tools can do without
+    )
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    made = validator_for(schema, default=Draft202012Validator)
+    try:
+        made.check_schema(schema)
+    except SchemaError as error:
+        problem = f"is no JSON Schema: {error.message[:MAX_SHOWN_CHARS]}"
+        raise _invalid(pointer, problem, None, None) from None
+    registry: Any = Registry()  # an empty one: nothing is fetched for a $ref
+    return made(schema, registry=registry)
+
+
 class Tools:
     """The tools of a request."""
 
     def __init__(self, tools: list[dict[str, Any]], choice: Any) -> None:
         """Raises SidecarError `invalidParams`: a name twice, parameters that are no schema, a choice not there."""
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError
-        from jsonschema.validators import validator_for
-        from referencing import Registry
-
         self.schemas: dict[str, dict[str, Any]] = {}
         self._validators: dict[str, Any] = {}
         for index, tool in enumerate(tools):
@@ -189,15 +203,8 @@ class Tools:
             where = f"/tools/{index}/function"
             if name in self.schemas:
                 raise _invalid(f"{where}/name", f"{name!r} is there twice", name, None)
-            made = validator_for(schema, default=Draft202012Validator)
-            try:
-                made.check_schema(schema)
-            except SchemaError as error:
-                problem = f"is no JSON Schema: {error.message[:MAX_SHOWN_CHARS]}"
-                raise _invalid(f"{where}/parameters", problem, None, None) from None
+            self._validators[name] = _validator(schema, f"{where}/parameters")
             self.schemas[name] = schema
-            registry: Any = Registry()  # an empty one: nothing is fetched for a $ref
-            self._validators[name] = made(schema, registry=registry)
         self.forced = self._forced(choice)
 
     def _forced(self, choice: Any) -> list[str]:

@@ -1,7 +1,13 @@
-"""What this machine has for models: free memory, GPUs, and what its CPU can."""
+"""What this machine has for models: free memory, GPUs, and what its CPU can; and what a process takes of it.
+
+psutil tells the memory. On Linux its two files are read here: importing it takes 50 ms, which the first load waits
+for, and 3 MB in every engine.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -42,10 +48,49 @@ class Machine:
 
 def available_bytes() -> int:
     """What the system could give this process now, at most what its container (cgroup) may still take."""
+    return min([_system_bytes(), *_cgroup_rooms(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+
+
+def _system_bytes() -> int:
+    if sys.platform == "linux":
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
     import psutil
 
     available: int = psutil.virtual_memory().available
-    return min([available, *_cgroup_rooms(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
+    return available
+
+
+class ProcessMemory:
+    """Memory of a process in bytes: its addresses, what of them is in memory, and what of that is a file's.
+
+    The last is 0 where the system does not tell it.
+    """
+
+    def __init__(self, virtual: int, resident: int, shared: int) -> None:
+        self.virtual = virtual
+        self.resident = resident
+        self.shared = shared
+
+
+def process_memory(pid: int | None = None) -> ProcessMemory:
+    """Of a process of this user, None: this one. All is 0 if it is gone."""
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid or 'self'}/statm", encoding="ascii") as file:
+                pages = [int(number) for number in file.read().split()[:3]]
+        except (FileNotFoundError, ProcessLookupError):
+            return ProcessMemory(0, 0, 0)
+        return ProcessMemory(*(count * os.sysconf("SC_PAGE_SIZE") for count in pages))
+    import psutil
+
+    try:
+        found = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return ProcessMemory(0, 0, 0)
+    return ProcessMemory(found.vms, found.rss, getattr(found, "shared", 0))
 
 
 def _cgroup_rooms(membership: Path, mount: Path) -> list[int]:

@@ -197,14 +197,9 @@ def _since(start: float) -> float:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Resident memory of one of our processes; 0 if it is gone."""
-    import psutil
+    from sidecar.models.machine import process_memory
 
-    try:
-        size: int = psutil.Process(pid).memory_info().rss
-    except psutil.Error:
-        return 0
-    return size
+    return process_memory(pid).resident
 
 
 def run_desk(router: Router) -> None:
