@@ -1,8 +1,11 @@
-"""The entry: claims stdio before anything else is imported, reads the arguments, picks the role."""
+"""The entry: claims stdio before anything is imported that could write, reads the arguments, picks the role."""
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from sidecar.message_handler import stdio
 
@@ -17,8 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     from sidecar.options import read
 
     words = sys.argv[1:] if arguments is None else arguments
-    options = read(words)
-    if options is None:
+    if (options := read(words)) is None:
         from sidecar.arguments import parse
 
         options = parse(words)
@@ -27,32 +29,31 @@ def main(arguments: list[str] | None = None) -> int:
         from sidecar.cli import run
 
         return run(options)
+    gc.disable()  # on the way to serving nothing becomes garbage, and looking for it takes an engine 5 of 80 ms
+    serve = _role(options, protocol_in, protocol_out)
+    gc.freeze()
+    gc.enable()
+    serve()
+    return 0
+
+
+def _role(options: Any, protocol_in: int, protocol_out: int) -> Callable[[], None]:
+    """Make ready for a role; returns what serves."""
     if options.role == "engine":
         from sidecar.core.engine import Engine
 
-        Engine(protocol_in, protocol_out, log_level=options.log_level).run()
-    elif options.role == "transfer":
+        return Engine(protocol_in, protocol_out, log_level=options.log_level).run
+    if options.role == "transfer":
         from sidecar.models.transfer import Transfer
 
-        Transfer(protocol_in, protocol_out, log_level=options.log_level).run()
-    elif options.role == "trial":
-        from sidecar.core.plugins import run_trial
+        return Transfer(protocol_in, protocol_out, log_level=options.log_level).run
+    if options.role == "trial":
+        from sidecar.core.plugins import run_trial as trial
 
-        run_trial(protocol_in, protocol_out)
-    else:
-        from sidecar.worker.router import Router
+        return lambda: trial(protocol_in, protocol_out)
+    from sidecar.worker.router import Router
 
-        router = Router(
-            protocol_in,
-            protocol_out,
-            log_level=options.log_level,
-            max_line_bytes=options.max_line_bytes,
-            finish=options.finish,
-        )
-        if options.parent_pid is not None:
-            router.watch_parent(options.parent_pid)
-        router.run()
-    return 0
+    return Router(protocol_in, protocol_out, options).run
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import Any, Final
 
@@ -26,8 +25,6 @@ TRUSTED: Final = ("metal", "blas")
 
 UNUSABLE: Final = (OSError, ImportError, AttributeError)
 """What a library raises that lacks another one, finds nothing, or is no backend at all."""
-
-_LIBRARY: Final = re.compile(r"(?:lib)?ggml-(?P<name>[a-z0-9]+)\.(?:so|dll)")
 
 
 def load() -> list[tuple[str, str]]:
@@ -52,8 +49,14 @@ def load() -> list[tuple[str, str]]:
 def _installed() -> dict[str, str]:
     """Backend → library, of what is in the folder of llama.cpp's libraries."""
     folder = bindings.folder()
-    found = (match for match in map(_LIBRARY.fullmatch, sorted(os.listdir(folder))) if match)
-    return {match["name"]: os.path.join(folder, match[0]) for match in found if match["name"] not in NO_PACKS}
+    files = {
+        name: bindings.part(name.removeprefix("lib"), "ggml-", ".so", ".dll") for name in os.listdir(folder)
+    }
+    return {
+        found: os.path.join(folder, name)
+        for name, found in sorted(files.items())
+        if found.isalnum() and found not in NO_PACKS  # with a dash: a variant of the CPU's
+    }
 
 
 def _try(path: str) -> str | None:

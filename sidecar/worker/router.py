@@ -17,7 +17,7 @@ from typing import Any, Final
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import NOTIFICATIONS, REQUESTS
 from sidecar.message_handler.errors import SidecarError, error_object
-from sidecar.message_handler.framing import MAX_LINE_BYTES, LineTooLong, encode
+from sidecar.message_handler.framing import LineTooLong, encode
 from sidecar.message_handler.notifier import error_response, notification, progress_key
 from sidecar.message_handler.reader import read_lines
 from sidecar.message_handler.writer import Writer
@@ -45,30 +45,25 @@ FLUSH_TIMEOUT_S: Final = 0.2
 class Router:
     """See the module. `run` returns never: the process ends in `_end`."""
 
-    def __init__(
-        self,
-        protocol_in: int,
-        protocol_out: int,
-        *,
-        log_level: str = "warning",
-        max_line_bytes: int = MAX_LINE_BYTES,
-        finish: bool = False,
-    ) -> None:
+    def __init__(self, protocol_in: int, protocol_out: int, options: Any) -> None:
+        """`options`: those of options.py."""
         self.started = time.monotonic()
-        self.log_level = log_level
-        log.configure(log_level)
+        self.log_level: str = options.log_level
+        log.configure(self.log_level)
         self._descriptor = protocol_in
-        self._max_line_bytes = max_line_bytes
-        self._finish = finish
+        self._max_line_bytes: int = options.max_line_bytes
+        self._finish: bool = options.finish
         self.lock = threading.RLock()
         self._closing = False
         self._closed = threading.Lock()
         self.writer = Writer(protocol_out, lambda: self.begin_close(1))
         self.ledger = Ledger(self.writer, self.lock)
-        self.pool = Pool(Settings(log_level=log_level), self._from_engine, self._engine_ended)
+        self.pool = Pool(Settings(log_level=self.log_level), self._from_engine, self._engine_ended)
         self.desk: queue.SimpleQueue[tuple[Request, Callable[[], None]]] = queue.SimpleQueue()
         threading.Thread(target=methods.run_desk, args=(self,), name="sidecar:desk", daemon=True).start()
         one_file.attend(lambda: self.begin_close(0))
+        if options.parent_pid is not None:
+            self.watch_parent(options.parent_pid)
 
     def run(self) -> None:
         """Serve until stdin ends, `shutdown`, `exit`, a signal, or the parent's end."""
