@@ -10,8 +10,8 @@ from typing import Any
 from sidecar.message_handler import stdio
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program; `arguments` default to the command line's."""
+def main() -> int:
+    """Run the program as the command line says; returns the exit status."""
     try:
         protocol_in, protocol_out = stdio.claim()
     except OSError as error:
@@ -19,11 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     from sidecar.options import read
 
-    words = sys.argv[1:] if arguments is None else arguments
-    if (options := read(words)) is None:
+    if (options := read(sys.argv[1:])) is None:
         from sidecar.arguments import parse
 
-        options = parse(words)
+        options = parse(sys.argv[1:])
     if options.command is not None:
         stdio.release(protocol_in, protocol_out)
         from sidecar.cli import run
