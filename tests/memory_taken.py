@@ -23,7 +23,7 @@ def main() -> None:
     """Read what to make, make it, print what it took."""
     order = json.load(sys.stdin)
     said: list[str] = []
-    bindings.start(lambda _, text: said.append(text), print)
+    bindings.start(lambda _, line: said.append(line.decode()), print)
 
     def taken() -> dict[str, int]:
         sizes: Counter[str] = Counter()

@@ -101,7 +101,8 @@ def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: th
 
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
-    def on_log(level: int, text: str) -> None:
+    def on_log(level: int, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
         if text.strip("\n ."):
             log.log("warning" if level == 4 else "debug", text.strip(), source="llama.cpp")
 

@@ -174,14 +174,14 @@ def _load_cpu() -> str:
     return best
 
 
-def start(on_log: Callable[[int, str], None], on_abort: Callable[[str], None]) -> str:
+def start(on_log: Callable[[int, bytes], None], on_abort: Callable[[str], None]) -> str:
     """Initialise llama.cpp; returns the name of the CPU variant that computes. Raises ImportError if none can.
 
-    Its log goes to `on_log(level, text)`, its last words before an abort() to `on_abort`.
+    Its log goes to `on_log(level, line)`, its last words before an abort() to `on_abort`.
     """
 
     def logged(level: int, text: bytes, _: Any) -> None:
-        on_log(level, text.decode("utf-8", "replace"))
+        on_log(level, text)
 
     def aborting(message: bytes) -> None:
         on_abort(message.decode("utf-8", "replace"))

@@ -26,6 +26,7 @@ FAULT_FLUSH_S: Final = 0.2
 """How long the last words before an abort() may take to leave."""
 
 KEPT_LOG_LINES: Final = 20
+ERROR: Final = 4
 LLAMA_LEVELS: Final = {1: "debug", 2: "debug", 3: "info", 4: "info", 5: "debug"}
 """ggml_log_level → ours, lower: what fails is answered with a typed error and llama.cpp's reason in it, and
 it also calls it an error when we abort. 3 is its warning, 4 its error, 5 goes on a line."""
@@ -37,12 +38,15 @@ class LlamaLog:
     def __init__(self) -> None:
         self._errors: deque[str] = deque(maxlen=KEPT_LOG_LINES)
 
-    def __call__(self, level: int, text: str) -> None:
-        text = text.strip()
-        if text and level == 4:
+    def __call__(self, level: int, line: bytes) -> None:
+        ours = LLAMA_LEVELS.get(level, "debug")
+        if level != ERROR and not log.enabled(ours):  # a load and a context have 2,300 lines of these
+            return
+        text = line.decode("utf-8", "replace").strip()
+        if text and level == ERROR:
             self._errors.append(text)
-        if text and text.strip("."):
-            log.log(LLAMA_LEVELS.get(level, "debug"), text, source="llama.cpp")
+        if text.strip("."):
+            log.log(ours, text, source="llama.cpp")
 
     def clear(self) -> None:
         self._errors.clear()

@@ -36,7 +36,8 @@ from sidecar.worker import process
 engine = json.loads(sys.argv[1])
 process.role_command = lambda role, *arguments: [*engine, "--role", role, *arguments]
 from sidecar.__main__ import main
-main(sys.argv[2:])
+del sys.argv[1]
+main()
 """
 
 
