@@ -23,6 +23,7 @@ PROGRAMS = {"onedir": PROGRAM, "onefile": ONE_FILE}
 
 REPRODUCIBLE = {
     "PYTHONHASHSEED": "0",
+    "PYTHONNODEBUGRANGES": "1",  # columns for the carets of tracebacks, of which nobody sees any
     "SOURCE_DATE_EPOCH": "315532800",  # 1 January 1980, the first day that a zip archive knows
     "LLAMA_SIDECAR_ONE_FILE": ONE_FILE.name.removesuffix(_EXE),
 }

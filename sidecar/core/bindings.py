@@ -6,6 +6,7 @@ The module `llama_cpp.llama_cpp` needs ctypes only, so an empty package is put i
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import importlib.util
 import os
@@ -68,6 +69,12 @@ KV_CACHE_BITS: Final = {
 
 DEVICE_TYPES: Final = {0: "cpu", 1: "gpu", 2: "integratedGpu", 3: "accelerator"}
 """ggml_backend_dev_type (ggml-backend.h) → wire name."""
+
+
+BEST_FIRST: Final = (
+    *("sapphirerapids", "zen4", "icelake", "skylakex", "alderlake", "haswell", "sandybridge", "sse42", "x64"),
+)
+"""Variants for x86-64 by how they rate themselves where they run (ggml-cpu/arch/x86/cpu-feats.cpp: a bit a feature)."""
 
 
 def _ggml(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
@@ -160,18 +167,36 @@ def _load_cpu() -> str:
     """
     if b"CPU" in (_reg_name(_reg_get(i)) for i in range(_reg_count())):
         return "builtIn"
-    files = {
-        name: part(name.removeprefix("lib"), "ggml-cpu-", ".so", ".dll") for name in os.listdir(folder())
+    names = {
+        part(name.removeprefix("lib"), "ggml-cpu-", ".so", ".dll"): name for name in os.listdir(folder())
     }
-    libraries = {found: ctypes.CDLL(os.path.join(folder(), name)) for name, found in files.items() if found}
-    best = max(libraries, key=lambda variant: libraries[variant].ggml_backend_score(), default=None)
-    if best is None or libraries[best].ggml_backend_score() == 0:
+    variants = sorted(filter(None, names), key=lambda v: BEST_FIRST.index(v) if v in BEST_FIRST else -1)
+    best: ctypes.CDLL | None = None
+    chosen, most = "", 0
+    for variant in variants:
+        library = ctypes.CDLL(os.path.join(folder(), names[variant]))
+        score = library.ggml_backend_score()
+        if score <= most:
+            _close(library)
+            continue
+        if best is not None:
+            _close(best)
+        best, chosen, most = library, variant, score
+        if variant in BEST_FIRST:
+            break
+    if best is None:
         raise ImportError(
-            f"no CPU backend in {folder()} can run on this processor; there are {sorted(libraries)}"
+            f"no CPU backend in {folder()} can run on this processor; there are {sorted(variants)}"
         )
-    libraries[best].ggml_backend_init.restype = ctypes.c_void_p
-    _register_backend(libraries[best].ggml_backend_init())
-    return best
+    best.ggml_backend_init.restype = ctypes.c_void_p
+    _register_backend(best.ggml_backend_init())
+    return chosen
+
+
+def _close(library: ctypes.CDLL) -> None:
+    """Give back what loading it took, 200 kB of memory; ctypes has no public way."""
+    close: Any = getattr(_ctypes, "FreeLibrary" if sys.platform == "win32" else "dlclose")
+    close(library._handle)
 
 
 def start(on_log: Callable[[int, bytes], None], on_abort: Callable[[str], None]) -> str:

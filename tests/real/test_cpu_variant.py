@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 
 import pytest
 from conftest import Start
 from process_work import COUNTED, count, load
+
+from sidecar.core.bindings import BEST_FIRST
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
@@ -36,3 +39,13 @@ def test_the_variant_in_use_is_the_best_that_runs_here(start: Start, model_path:
     assert rated[chosen] == max(rated.values()) > 0
     load(sidecar, model_path)
     assert count(sidecar) == COUNTED
+
+
+def test_variants_rate_themselves_in_the_order_in_which_they_are_tried() -> None:
+    rated = scores()
+    runnable = [rated[variant] for variant in BEST_FIRST if rated.get(variant)]
+    assert runnable == sorted(runnable, reverse=True)
+    if platform.machine() == "x86_64":
+        assert set(rated) == set(BEST_FIRST), (
+            "a variant that is not in the list is tried first, whatever it is"
+        )
