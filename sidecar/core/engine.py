@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import queue
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,10 +24,6 @@ from sidecar.message_handler.writer import Writer
 
 FAULT_FLUSH_S: Final = 0.2
 """How long the last words before an abort() may take to leave."""
-
-SWITCH_S: Final = 0.0001
-"""How long a thread that imports or renders may keep the interpreter from the one that computes, or from one of the
-thousand callbacks of a load. Python's own is 5 ms."""
 
 KEPT_LOG_LINES: Final = 20
 ERROR: Final = 4
@@ -67,7 +62,6 @@ class Engine:
     def __init__(self, protocol_in: int, protocol_out: int, *, log_level: str) -> None:
         log.configure(log_level, "engine")
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the router's to handle
-        sys.setswitchinterval(SWITCH_S)
         os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # it would start a debugger on this process
         self._descriptor = protocol_in
         self.writer = Writer(protocol_out, lambda: os._exit(1))

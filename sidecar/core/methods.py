@@ -6,6 +6,7 @@ that the line before it loads. The router's own methods are in worker/methods.py
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,12 +25,18 @@ from sidecar.models.machine import process_memory
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
 
+SWITCH_S: Final = 0.0001
+"""How long each of the thousand callbacks of a load may wait for the thread that imports. Python's own is 5 ms."""
+
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
     threading.Thread(target=_preload, name="sidecar:preload", daemon=True).start()
-    engine.model = loading.load(
-        engine, job.params, Progress(engine.writer, job.id, "load"), lambda: job.cancelled
-    )
+    progress, usual = Progress(engine.writer, job.id, "load"), sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        engine.model = loading.load(engine, job.params, progress, lambda: job.cancelled)
+    finally:
+        sys.setswitchinterval(usual)
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": process_memory().resident}
 
