@@ -32,7 +32,8 @@ import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.address import MAX_ASKED_PAUSE_S, Address, retry_after
-from sidecar.models.source import HubSource, RemoteFile, is_safe, near
+from sidecar.models.names import is_safe
+from sidecar.models.source import HubSource, RemoteFile, near
 
 DEFAULT_REVISION: Final = "main"
 MAX_FILES: Final = 20_000

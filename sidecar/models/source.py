@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.names import is_safe
 from sidecar.models.splits import part_names
 
 HUB_PREFIX: Final = "hf:"
@@ -110,31 +111,6 @@ def _clean(model: str, file: str) -> str:
     if not is_safe(file):
         raise _wrong(model, "the file's path leads out of its folder, or no system could store it")
     return file
-
-
-def is_safe(path: str) -> bool:
-    """Whether a path made of `/`-separated names stays below where it starts, on every platform."""
-    return len(path) <= MAX_PATH_CHARS and all(_is_safe_name(name) for name in path.split("/"))
-
-
-MAX_PATH_CHARS: Final = 400
-MAX_NAME_BYTES: Final = 200
-_RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-
-
-def _is_safe_name(name: str) -> bool:
-    """A name that Windows, macOS and Linux all take for a plain file in a folder."""
-    try:
-        size = len(name.encode("utf-8"))
-    except UnicodeEncodeError:
-        return False
-    return (
-        0 < size <= MAX_NAME_BYTES
-        and not any(ord(letter) < 32 or letter in '<>:"/\\|?*\x7f' for letter in name)
-        and not name.endswith((".", " "))
-        and not name.startswith(" ")
-        and not _RESERVED.fullmatch(name)
-    )
 
 
 # ---- which files -------------------------------------------------------------------------------------

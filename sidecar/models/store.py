@@ -13,13 +13,11 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.files import disk_error, replace_file
-from sidecar.models.source import is_safe
+from sidecar.models.names import is_safe
 
 STATE_FOLDER: Final = ".llama-sidecar"
 DEFAULT_REVISION: Final = "main"
@@ -39,20 +37,31 @@ def default_directory() -> str:
     return os.path.join(base, "llama-sidecar", "models")
 
 
-@dataclass(slots=True)
 class Record:
     """What is remembered of a whole file. Times are milliseconds since 1970."""
 
-    source: dict[str, Any]
-    size: int
-    sha256: str
-    verified: bool
-    etag: str | None
-    modified_ns: int
-    downloaded_at: float
-    last_used_at: float | None = None
-    header: dict[str, Any] = field(default_factory=dict)
-    """The file's own description, so that listing need not read it again."""
+    def __init__(
+        self,
+        source: dict[str, Any],
+        size: int,
+        sha256: str,
+        verified: bool,
+        etag: str | None,
+        modified_ns: int,
+        downloaded_at: float,
+        last_used_at: float | None = None,
+        header: dict[str, Any] | None = None,
+    ) -> None:
+        self.source = source
+        self.size = size
+        self.sha256 = sha256
+        self.verified = verified
+        self.etag = etag
+        self.modified_ns = modified_ns
+        self.downloaded_at = downloaded_at
+        self.last_used_at = last_used_at
+        self.header = header or {}
+        """The file's own description, so that listing need not read it again."""
 
 
 class Place:
@@ -81,7 +90,7 @@ class Place:
 
     def remember(self, record: Record) -> None:
         """Write the record. Raises OSError."""
-        replace_file(self.record_path, json.dumps(asdict(record)).encode("utf-8"))
+        replace_file(self.record_path, json.dumps(vars(record)).encode("utf-8"))
 
 
 class Store:
@@ -162,6 +171,8 @@ def hub_name(repository: str, revision: str, file: str) -> str:
 
 def url_name(url: str) -> str:
     """Where a file of another server lies. Raises SidecarError if it has no name that can be stored."""
+    from urllib.parse import unquote, urlsplit  # 6 ms, and a router needs none of it
+
     parts = urlsplit(url)
     host = "".join(c if c.isalnum() or c in "-." else "-" for c in parts.netloc.rpartition("@")[2])
     relative = f"{host}/{unquote(parts.path).strip('/')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -66,3 +67,25 @@ def test_an_engine_is_ready_before_it_has_imported_what_answers_requests() -> No
     assert {"sidecar.core.engine", "sidecar.core.greeting", "llama_cpp.llama_cpp"} <= found
     assert not found & {"argparse", "dataclasses", "inspect", "numpy", "jinja2", "jsonschema", "asyncio"}
     assert not found & {f"sidecar.core.{name}" for name in ("methods", "chat", "generation", "scheduler")}
+
+
+LIFE = (
+    ("init", {}),
+    ("loadModel", {"path": None}),
+    ("createContext", {"modelId": "model-1", "contextSize": 256}),
+    ("chat", {"contextId": "context-1", "messages": [{"role": "user", "content": "Hi"}], "maxTokens": 2}),
+)
+
+
+@pytest.mark.real
+def test_a_life_without_errors_needs_none_of_what_is_dear(model_path: str) -> None:
+    """In the router: each of these was 1 to 7 MB of it and up to 130 ms of a first load."""
+    lines = [
+        json.dumps({"jsonrpc": "2.0", "id": at, "method": method, "params": {**params, **extra}})
+        for at, (method, params) in enumerate(LIFE)
+        for extra in ({"path": model_path} if "path" in params else {},)
+    ]
+    found = set(startup.imports(["-m", "sidecar", "--finish"], "\n".join(lines).encode()))
+    assert {"sidecar.models.store", "sidecar.message_handler.acceptance"} <= found, "it came to the end"
+    dear = {"argparse", "dataclasses", "hashlib", "inspect", "jsonschema", "psutil", "shutil", "urllib.parse"}
+    assert not found & dear

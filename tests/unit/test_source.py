@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.names import is_safe
 from sidecar.models.source import (
     HubSource,
     RemoteFile,
     UrlSource,
     choose,
-    is_safe,
     near,
     parse,
     quantization_of,

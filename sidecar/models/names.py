@@ -1,0 +1,30 @@
+"""Names of files that every system can store. They come from servers and from clients."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_PATH_CHARS: Final = 400
+MAX_NAME_BYTES: Final = 200
+_RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path made of `/`-separated names stays below where it starts, on every platform."""
+    return len(path) <= MAX_PATH_CHARS and all(_is_safe_name(name) for name in path.split("/"))
+
+
+def _is_safe_name(name: str) -> bool:
+    """A name that Windows, macOS and Linux all take for a plain file in a folder."""
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+    return (
+        0 < size <= MAX_NAME_BYTES
+        and not any(ord(letter) < 32 or letter in '<>:"/\\|?*\x7f' for letter in name)
+        and not name.endswith((".", " "))
+        and not name.startswith(" ")
+        and not _RESERVED.fullmatch(name)
+    )
