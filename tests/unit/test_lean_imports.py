@@ -1,0 +1,50 @@
+"""What is kept out of an engine is kept out of it, and comes in whole when it is wanted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_jinja2_comes_without_openssl_and_hashes_come_with_it() -> None:
+    pytest.importorskip("_hashlib")
+    run("""
+import sys
+from sidecar.core import template
+template.preload()
+assert "jinja2" in sys.modules
+assert "_hashlib" not in sys.modules, "OpenSSL is here"
+import hashlib
+assert hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256
+""")
+
+
+def test_who_has_openssl_already_keeps_it() -> None:
+    pytest.importorskip("_hashlib")
+    run("""
+import hashlib, sys
+from sidecar.core import template
+template.preload()
+import hashlib as again
+assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256
+""")
+
+
+def test_the_bindings_come_without_what_they_do_not_use_which_works_all_the_same() -> None:
+    run("""
+import sys
+from sidecar.core import bindings
+for name in ("urllib.parse", "ipaddress", "typing_extensions", "numpy", "jinja2"):
+    assert name not in sys.modules, name
+import pathlib, urllib.parse
+place = pathlib.Path(pathlib.Path.cwd().anchor, "a b", "ä")
+assert place.as_uri().endswith("/a%20b/%C3%A4")
+assert urllib.parse.urlsplit("http://a:1/b").port == 1
+""")
