@@ -57,7 +57,7 @@ def schemas(contract: Contract) -> str:
 
 
 def _without_prose(schema: Any) -> Any:
-    """Not of a property that is called like a keyword: `properties` and `enum` hold names, not schemas."""
+    """Not of a property that is called like a keyword: `properties` holds names, not keywords."""
     if isinstance(schema, list):
         return [_without_prose(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,6 +1,6 @@
 """The engine: one process that holds one model. The only part that touches llama.cpp.
 
-engine (threads, jobs) → methods → model, context, chat → scheduler (batches) → generation (one
+engine (threads, jobs) → greeting, methods, inference → model, context, chat → scheduler (batches) → generation (one
 request's tokens and text) → notifier.
 
 sampling (the chain of a request) → constraint (a grammar beside it) → grammar: gbnf checks one,

@@ -72,8 +72,8 @@ DEVICE_TYPES: Final = {0: "cpu", 1: "gpu", 2: "integratedGpu", 3: "accelerator"}
 
 
 BEST_FIRST: Final = (
-    *("sapphirerapids", "zen4", "icelake", "skylakex", "alderlake", "haswell", "sandybridge", "sse42", "x64"),
-)
+    "sapphirerapids", "zen4", "icelake", "skylakex", "alderlake", "haswell", "sandybridge", "sse42", "x64",
+)  # fmt: skip
 """Variants for x86-64 by how they rate themselves where they run (ggml-cpu/arch/x86/cpu-feats.cpp: a bit a feature)."""
 
 
@@ -161,9 +161,9 @@ def load_backend(path: str) -> int:
 def _load_cpu() -> str:
     """Load the CPU backend that was compiled for the most that this processor can; returns its variant's name.
 
-    Each variant's library rates itself, 0 if it cannot run here. ggml's own loader does not say which it took,
-    and on Windows it takes no folder whose name is not ASCII. In a build of one's own the backend may be part
-    of libggml.
+    Each variant's library rates itself, 0 if it cannot run here; they are tried best first. ggml's own loader does
+    not say which it took, and on Windows it takes no folder whose name is not ASCII. In a build of one's own the
+    backend may be part of libggml.
     """
     if b"CPU" in (_reg_name(_reg_get(i)) for i in range(_reg_count())):
         return "builtIn"

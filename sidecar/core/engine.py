@@ -81,7 +81,7 @@ class Engine:
             begin()
         except Exception as error:
             log.log_exception("the engine cannot start", error)
-            self._fault(f"{type(error).__name__}: {error}")
+            self._fault(f"{type(error).__name__}: {error}", starting=True)
             log.flush(FAULT_FLUSH_S)
             os._exit(1)
 
@@ -198,7 +198,7 @@ class Engine:
             problem = "The engine had died or was unloaded, and its model could not be loaded again"
             self._restore_error = SidecarError("engineCrashed", problem, cause=str(error))
 
-    def _fault(self, message: str) -> None:
-        """Last words; when this returns, the process ends."""
-        send(self.writer, notification("fault", {"message": message}))
+    def _fault(self, message: str, starting: bool = False) -> None:
+        """Last words; when this returns, the process ends. `starting`: it never was whole."""
+        send(self.writer, notification("fault", {"message": message, "starting": starting}))
         self.writer.flush(FAULT_FLUSH_S)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.draft import check_pair
 from sidecar.core.model import Model
@@ -17,13 +19,35 @@ if TYPE_CHECKING:
     from sidecar.core.engine import Engine
 
 
+SWITCH_S: Final = 0.0001
+"""How long each of the thousand callbacks of a load may wait for the thread that imports. Python's own is 5 ms."""
+
+
 def load(
     engine: Engine, params: dict[str, Any], progress: Progress | None, cancelled: Callable[[], bool]
 ) -> Model:
-    """Load what loadModel asks for.
+    """Load what loadModel asks for. Meanwhile, what its first request will need is imported (100 ms).
 
     Raises SidecarError `unsuitableDraft`, and those of `gguf.check_readable` and `Model.load`.
     """
+    threading.Thread(target=_preload, name="sidecar:preload", daemon=True).start()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        return _load(engine, params, progress, cancelled)
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def _preload() -> None:
+    from sidecar.core import inference, template  # noqa: F401
+
+    template.preload()
+
+
+def _load(
+    engine: Engine, params: dict[str, Any], progress: Progress | None, cancelled: Callable[[], bool]
+) -> Model:
     gguf.check_readable(params["path"])
     draft_size, size = 0, _size(params["path"])
 

@@ -6,8 +6,6 @@ that the line before it loads. The router's own methods are in worker/methods.py
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -25,18 +23,10 @@ from sidecar.models.machine import process_memory
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
 
-SWITCH_S: Final = 0.0001
-"""How long each of the thousand callbacks of a load may wait for the thread that imports. Python's own is 5 ms."""
-
 
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
-    threading.Thread(target=_preload, name="sidecar:preload", daemon=True).start()
-    progress, usual = Progress(engine.writer, job.id, "load"), sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        engine.model = loading.load(engine, job.params, progress, lambda: job.cancelled)
-    finally:
-        sys.setswitchinterval(usual)
+    progress = Progress(engine.writer, job.id, "load")
+    engine.model = loading.load(engine, job.params, progress, lambda: job.cancelled)
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": process_memory().resident}
 
@@ -108,13 +98,6 @@ def infer(engine: Engine, job: Job) -> dict[str, Any] | None:
     from sidecar.core import inference
 
     return inference.HANDLERS[job.method](engine, job)
-
-
-def _preload() -> None:
-    """Import what the first request will need, while llama.cpp loads: 100 ms."""
-    from sidecar.core import inference, template  # noqa: F401
-
-    template.preload()
 
 
 INFERENCE: Final = (

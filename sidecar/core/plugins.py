@@ -55,7 +55,9 @@ def _installed() -> dict[str, str]:
     return {
         found: os.path.join(folder, name)
         for name, found in sorted(files.items())
-        if found.isalnum() and found not in NO_PACKS  # with a dash: a variant of the CPU's
+        if found.isalnum()
+        and found.islower()
+        and found not in NO_PACKS  # with a dash: a variant of the CPU's
     }
 
 

@@ -7,6 +7,7 @@ limits on what they may multiply and put out.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import sys
 import threading
@@ -187,9 +188,17 @@ def _compiled(source: str) -> Template:
     return Template(source)
 
 
-@lru_cache(maxsize=1)
+_making: Final = threading.Lock()
+
+
 def _environment() -> Any:
     """Jinja2 set up as Hugging Face's transformers does, for which the templates are written."""
+    with _making:  # the thread that imports ahead, and the desk
+        return _made_environment()
+
+
+@lru_cache(maxsize=1)
+def _made_environment() -> Any:
     with _without_openssl():
         from jinja2.ext import Extension, loopcontrols
         from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -275,9 +284,12 @@ def preload() -> None:
 
 @contextmanager
 def _without_openssl() -> Iterator[None]:
-    """Keep 3.6 MB out of every engine: jinja2 wants hashlib for caches on a disk, which is not done here."""
-    if "hashlib" not in sys.modules:
-        sys.modules["_hashlib"] = None  # type: ignore[assignment]  # hashlib does without it then
+    """Keep 3.6 MB out of every engine: jinja2 wants hashlib for caches on a disk, which is not done here.
+
+    hashlib does without OpenSSL if Python was built with hashes of its own, as it is almost everywhere.
+    """
+    if "hashlib" not in sys.modules and all(map(importlib.util.find_spec, ("_md5", "_sha1"))):
+        sys.modules["_hashlib"] = None  # type: ignore[assignment]
     try:
         yield
     finally:

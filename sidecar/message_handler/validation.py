@@ -74,13 +74,13 @@ def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[V
         return
     fits = _acceptance().made(items)
     for index, item in enumerate(instance):
-        if not fits(item):
-            yield from validator.descend(item, items, path=index)
+        if not fits(item) and (errors := list(validator.descend(item, items, path=index))):
+            yield from errors
             return
 
 
 def _first_error(validator: Validator, params: Any) -> ValidationError | None:
-    """The error nearest to the top of the params, which is the one a person would mend first."""
+    """The error nearest to the top of the params, which is the one a person would mend first; of a list, its first."""
     first = min(validator.iter_errors(params), key=lambda error: len(error.absolute_path), default=None)
     while first is not None and first.validator == "anyOf" and first.context:
         branches: dict[Any, list[ValidationError]] = {}

@@ -1,1 +1,1 @@
-"""Model files: reading them here, fetching them from the hub in the transfer role (not built yet)."""
+"""Model files: reading them here, fetching them from the hub in the transfer role."""

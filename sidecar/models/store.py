@@ -69,7 +69,8 @@ class Place:
 
     def __init__(self, directory: str, relative: str) -> None:
         names = relative.split("/")
-        assert is_ours(relative)
+        if not is_ours(relative):
+            raise ValueError(f"{relative!r} is no name of the directory")
         self.relative = relative
         self.path = os.path.join(directory, *names)
         self._state = os.path.join(directory, STATE_FOLDER, *names)
@@ -134,7 +135,7 @@ class Store:
         for folder, _, names in os.walk(root):
             for name in names:
                 relative = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
-                if relative.endswith(suffix) and is_safe(relative.removesuffix(suffix)):
+                if relative.endswith(suffix) and is_ours(relative.removesuffix(suffix)):
                     place = Place(self.directory, relative.removesuffix(suffix))
                     found.append((place, os.path.join(folder, name)))
         return found

@@ -260,6 +260,7 @@ class Router:
             log.log("debug", f"{process.role} {process.pid} is ready", ms=ms)
         elif method == "fault":
             process.fault = params["message"]
+            process.ready = process.ready and not params["starting"]
 
     def _engine_ended(self, process: WorkerProcess) -> None:
         """An engine is gone: answer for it. On its relay thread, the last thing that thread does."""

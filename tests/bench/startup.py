@@ -32,7 +32,7 @@ class Start(NamedTuple):
     unpack: float  # until the process that serves is made; by the kernel's clock, to 10 ms
     interpreter: float  # and imports, until the router is made
     answer: float  # until `ping` is answered
-    engine: float  # until `init` is answered: a second process, llama.cpp's libraries, validation
+    engine: float  # until `init` is answered: a second process, llama.cpp's libraries
 
     @property
     def ping(self) -> float:

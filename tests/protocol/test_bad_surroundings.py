@@ -29,6 +29,25 @@ def test_an_engine_that_cannot_start_is_told_to_everybody_who_waits(
         sidecar.end()
 
 
+def test_an_engine_that_breaks_after_init_is_no_fault_of_the_model(
+    program: list[str], tmp_path: Path
+) -> None:
+    if program[0] != sys.executable:
+        pytest.skip("a frozen program takes no modules from outside")
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['sidecar.core.scheduler'] = None\n")
+    broken = environment(PYTHONPATH=str(tmp_path))
+    sidecar = Sidecar(program, stderr=tmp_path / "stderr.txt", env=broken)
+    try:
+        assert sidecar.call("init")["protocolVersion"] == 1
+        load = sidecar.send("loadModel", {"path": gguf_files.tiny_model(tmp_path / "tiny.gguf")})
+        error = sidecar.response(load)["error"]["data"]
+        assert error["kind"] == "engineStartFailed"
+        assert "sidecar.core.scheduler" in error["cause"]
+        assert sidecar.call("ping")["uptimeMs"] > 0
+    finally:
+        sidecar.end()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are another thing there")
 @pytest.mark.parametrize("closing", ["2>&-", "2</dev/null", "2>/dev/full"])
 def test_a_stderr_that_cannot_be_written_does_no_harm(
