@@ -9,11 +9,6 @@ from typing import Any, Final, NoReturn
 import sidecar
 from sidecar.options import OPTIONS
 
-COMMANDS: Final = (
-    *("help", "version", "schema", "demo", "pull", "list", "rm", "inspect", "estimate", "doctor"),
-    "rpc-worker",
-)
-
 DESCRIPTION: Final = """\
 A local language model as a child process: reads JSON-RPC 2.0 requests on stdin, one a line, and
 writes responses and the notifications `progress` and `info` on stdout. Logs go to stderr."""
@@ -206,7 +201,7 @@ def _layers(text: str) -> int | str:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line; `options.command` is a member of COMMANDS or None. Exits on a wrong one."""
+    """Parse the command line; `options.command` is the command's name or None. Exits on a wrong one."""
     try:
         options = _parser().parse_args(arguments)
     except _HelpAsked as asked:

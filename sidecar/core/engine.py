@@ -112,7 +112,7 @@ class Engine:
         threading.Thread(target=self._read, name="sidecar:reader", daemon=True).start()
         threading.Thread(target=self._work, name="sidecar:desk", daemon=True).start()
         send(self.writer, notification("ready", {}))
-        self._rest_is_here.wait()
+        self._rest_is_here.wait()  # for the first request, however late: the end of stdin ends the process
         self.scheduler.run()
 
     def the_model(self) -> Any:

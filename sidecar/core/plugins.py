@@ -49,15 +49,14 @@ def load() -> list[tuple[str, str]]:
 def _installed() -> dict[str, str]:
     """Backend → library, of what is in the folder of llama.cpp's libraries."""
     folder = bindings.folder()
+    # A name with a dash in it is a variant of the CPU's.
     files = {
         name: bindings.part(name.removeprefix("lib"), "ggml-", ".so", ".dll") for name in os.listdir(folder)
     }
     return {
         found: os.path.join(folder, name)
         for name, found in sorted(files.items())
-        if found.isalnum()
-        and found.islower()
-        and found not in NO_PACKS  # with a dash: a variant of the CPU's
+        if found.isalnum() and found.islower() and found not in NO_PACKS
     }
 
 

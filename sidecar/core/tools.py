@@ -173,9 +173,8 @@ def _text(content: Any) -> str:
 
 def _validator(schema: dict[str, Any], pointer: str) -> Any:
     """Of a tool's arguments. Raises SidecarError `invalidParams` if it is no schema."""
-    from jsonschema import (
-        Draft202012Validator,  # over 100 ms and 7 MB, which a chat without tools can do without
-    )
+    # Over 100 ms and 7 MB, which a chat without tools can do without.
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
     from referencing import Registry
