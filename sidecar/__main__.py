@@ -47,7 +47,7 @@ def _role(options: Any, protocol_in: int, protocol_out: int) -> Callable[[], Non
 
         return Transfer(protocol_in, protocol_out, log_level=options.log_level).run
     if options.role == "trial":
-        from sidecar.core.plugins import run_trial as trial
+        from sidecar.core.llama.backends import run_trial as trial
 
         return lambda: trial(protocol_in, protocol_out)
     from sidecar.worker.router import Router

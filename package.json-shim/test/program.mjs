@@ -83,10 +83,10 @@ export const INIT = `{ protocolVersion: 1, serverInfo: { name: "test", version: 
 /** The processes of a program, its router first. */
 export const pids = async (llama) => (await llama.status()).processes.map(({ pid }) => pid);
 
-/** Has tests/gguf_files.py write a model, by an expression in which `path` is where; returns its path. */
+/** Has tests/support/gguf_files.py write a model, by an expression in which `path` is where; returns its path. */
 export function madeModel(path, expression) {
   const code = `import sys, pathlib; from gguf_files import *; path = pathlib.Path(sys.argv[1]); ${expression}`;
-  execFileSync(command[0], ["-c", code, path], { cwd: here("../../tests") });
+  execFileSync(command[0], ["-c", code, path], { cwd: here("../../tests/support") });
   return path;
 }
 

@@ -1,4 +1,8 @@
-"""The commands for people. Each is a thin client: it says nothing that an app could not say."""
+"""The commands for people. Each is a thin client: it says nothing that an app could not say.
+
+models (pull, list, …), demo, doctor (with tiny_model), rpc_worker; client speaks the protocol; naming and
+failure choose words; bar, table, figures and terminal show.
+"""
 
 from __future__ import annotations
 

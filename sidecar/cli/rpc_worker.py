@@ -97,7 +97,7 @@ def _watch(ended: threading.Event, parent_pid: int | None) -> None:
 
 
 def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: threading.Event) -> None:
-    from sidecar.core import bindings, devices, plugins, remote
+    from sidecar.core.llama import backends, bindings, devices, rpc
 
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
@@ -112,12 +112,12 @@ def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: th
 
     try:
         bindings.start(on_log, on_abort)
-        for level, message in plugins.load():
+        for level, message in backends.load():
             log.log(level, message)
         _log_output()
-        lent = ", ".join(f"{device['name']} ({device['description']})" for device in remote.lendable())
+        lent = ", ".join(f"{device['name']} ({device['description']})" for device in rpc.lendable())
         log.log("info", f"Lending {lent} on {endpoint}, to one engine at a time")
-        remote.lend(endpoint, devices.threads(threads))
+        rpc.lend(endpoint, devices.threads(threads))
         log.log("error", "llama.cpp's server has ended by itself")
     except SidecarError as error:
         log.log("error", error.problem)

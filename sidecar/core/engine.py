@@ -87,23 +87,25 @@ class Engine:
 
     def _import_llama(self) -> None:
         """Load llama.cpp, and what answers `init`."""
-        from sidecar.core import bindings, greeting, plugins, time_slice
         from sidecar.core.jobs import Jobs
+        from sidecar.core.llama import backends, bindings, time_slice
+        from sidecar.core.methods import init
 
         self.cpu_variant = bindings.start(self.llama_log, self._fault)
-        self.notes = plugins.load()
+        self.notes = backends.load()
         time_slice.shorten()  # before the threads that compute are started: they inherit it
         self.jobs = Jobs(self.writer)
-        self._handlers: Mapping[str, Callable[[Any, Any], Any]] = {"init": greeting.init}
+        self._handlers: Mapping[str, Callable[[Any, Any], Any]] = {"init": init.init}
         self._leave_nothing: tuple[str, ...] = ()
 
     def _import_rest(self) -> None:
         """Load what works on all other requests: 30 ms that go by while the app reads the answer to `init`."""
-        from sidecar.core import loading, methods
-        from sidecar.core.scheduler import Scheduler
+        from sidecar.core.methods import handlers
+        from sidecar.core.model import loading
+        from sidecar.core.scheduling.scheduler import Scheduler
 
-        self._handlers, self._leave_nothing = methods.HANDLERS, methods.INFERENCE
-        self._load, self._make_context = loading.load, methods.make_context
+        self._handlers, self._leave_nothing = handlers.HANDLERS, handlers.INFERENCE
+        self._load, self._make_context = loading.load, handlers.make_context
         self.scheduler = Scheduler(self.writer)
         self._rest_is_here.set()
 

@@ -1,6 +1,6 @@
-"""What every role speaks: newline-delimited JSON-RPC 2.0 over a pair of private descriptors.
+"""What every role speaks: JSON-RPC 2.0, one message per line, over a pair of private descriptors.
 
-stdio (claims them) → reader (bytes to lines) → framing (lines to objects) → acceptance, validation
-(what fits the schema) … notifier and errors (objects) → writer (objects to lines). Nothing
-here knows models or processes.
+In: stdio (claims them) → reader (bytes to lines) → framing (lines to objects) → acceptance, validation (does it
+fit the schema). Out: notifier and errors (make messages) → writer (queue and send). Beside them: log (stderr),
+document (the OpenRPC document). Nothing here knows models or processes.
 """

@@ -10,11 +10,13 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models import files, gguf, journal
-from sidecar.models.download import SUMMARY
-from sidecar.models.source import is_model
-from sidecar.models.splits import part_paths
-from sidecar.models.store import STATE_FOLDER, Place, Store
+from sidecar.models.download import journal
+from sidecar.models.download.download import SUMMARY
+from sidecar.models.gguf import reader
+from sidecar.models.gguf.splits import part_paths
+from sidecar.models.hub.reference import is_model
+from sidecar.models.store import durable_files
+from sidecar.models.store.store import STATE_FOLDER, Place, Store
 
 MAX_LISTED: Final = 2000
 """GGUF files that are looked at in one call."""
@@ -117,7 +119,7 @@ def _header(path: str, remembered: dict[str, Any]) -> tuple[dict[str, Any], str 
     if remembered:
         return remembered, remembered.get("problem")
     try:
-        return gguf.describe(path), None
+        return reader.describe(path), None
     except SidecarError as error:
         return {}, error.problem.removeprefix(f"/path: {path!r} ")
 
@@ -151,11 +153,13 @@ def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
                 else nullcontext()
             ):
                 deleted += [place.path] if os.path.lexists(place.path) else []
-                freed += sum(map(files.remove, (place.path, place.part, place.journal, place.record_path)))
+                freed += sum(
+                    map(durable_files.remove, (place.path, place.part, place.journal, place.record_path))
+                )
         except Timeout:
             raise SidecarError("modelInUse", f"/path: {path!r} is being fetched", **at) from None
         except OSError as error:
-            raise files.disk_error(error, store.directory) from error
+            raise durable_files.disk_error(error, store.directory) from error
     _remove_empty(os.path.dirname(absolute), store.directory)
     return {"files": deleted, "freedBytes": freed}
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.store import Store
+from sidecar.models.store.store import Store
 
 if TYPE_CHECKING:
     from sidecar.models.transfer import Job
@@ -17,10 +17,10 @@ MAX_CHANGES: Final = 3
 
 
 def download_model(job: Job) -> dict[str, Any]:
-    from sidecar.models import plan as plans
-    from sidecar.models.address import Changed
-    from sidecar.models.hub import Hub
-    from sidecar.models.report import progress_of
+    from sidecar.models.download.progress import progress_of
+    from sidecar.models.http.address import Changed
+    from sidecar.models.hub import plan as plans
+    from sidecar.models.hub.client import Hub
 
     params = job.params
     hub, store = Hub(params.get("endpoint"), params.get("token")), Store(params["modelsDirectory"])
@@ -42,9 +42,9 @@ def download_model(job: Job) -> dict[str, Any]:
 
 
 def _fetch(job: Job, hub: Any, store: Store, plan: Any, progress: dict[str, Any]) -> dict[str, Any]:
-    from sidecar.models import plan as plans
-    from sidecar.models.download import Download, check_space
-    from sidecar.models.report import Report
+    from sidecar.models.download.download import Download, check_space
+    from sidecar.models.download.progress import Report
+    from sidecar.models.hub import plan as plans
 
     force = job.params.get("force", False)
     check_space(store, plan.wanted, force)
@@ -70,7 +70,7 @@ def _abandoned(job: Job, download: Any, done: int) -> dict[str, Any]:
 
 def _memory(job: Job) -> int:
     """Bytes that a model may take here: of the system, or of the GPUs where those have more."""
-    from sidecar.models.machine import Machine
+    from sidecar.hardware.machine import Machine
 
     machine = Machine.here(**job.params["hardware"])
     of_gpus: int = sum(device["memoryFreeBytes"] for device in machine.gpus)
@@ -82,7 +82,7 @@ def list_models(job: Job) -> dict[str, Any]:
 
     cached = {}
     if job.params.get("hubCache", True):
-        from sidecar.models.hub import cached_models
+        from sidecar.models.hub.client import cached_models
 
         cached = cached_models()
     inventory = Inventory(Store(job.params["modelsDirectory"]), job.params["loaded"])
@@ -96,7 +96,7 @@ def delete_model(job: Job) -> dict[str, Any]:
 
 
 def inspect_model(job: Job) -> dict[str, Any]:
-    from sidecar.models import gguf
+    from sidecar.models.gguf import reader
 
     ((header, wanted, read),) = _remote_headers(job, all_parts=False)
     return {
@@ -105,15 +105,15 @@ def inspect_model(job: Job) -> dict[str, Any]:
         "sizeBytes": wanted.size,
         "readBytes": read,
         "ggufVersion": header.version,
-        **gguf.summary(header),
+        **reader.summary(header),
         "metadata": header.metadata,
     }
 
 
 def estimate_model(job: Job) -> dict[str, Any]:
-    from sidecar.models.estimate import estimate
-    from sidecar.models.header import join
-    from sidecar.models.machine import Machine
+    from sidecar.hardware.machine import Machine
+    from sidecar.models.gguf.header import join
+    from sidecar.models.memory.estimate import estimate
 
     found = _remote_headers(job, all_parts=True)
     figures = estimate(
@@ -124,10 +124,10 @@ def estimate_model(job: Job) -> dict[str, Any]:
 
 def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
     """(header, file, bytes read) of what `model` names; of a split one the first part, or all of them."""
-    from sidecar.models import plan as plans
-    from sidecar.models import skim
-    from sidecar.models.hub import Hub
-    from sidecar.models.remote import RangeFile
+    from sidecar.models.gguf import sparse_reader
+    from sidecar.models.http.range_file import RangeFile
+    from sidecar.models.hub import plan as plans
+    from sidecar.models.hub.client import Hub
 
     params = job.params
     hub = Hub(params.get("endpoint"), params.get("token"))
@@ -138,7 +138,7 @@ def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
             raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
         file = RangeFile(hub.client, each.address, each.size)
         try:
-            header = skim.read_header(cast(BinaryIO, file), each.size, params["model"])
+            header = sparse_reader.read_header(cast(BinaryIO, file), each.size, params["model"])
         except SidecarError as error:
             if error.details.get("pointer") == "/path":
                 error.details["pointer"] = "/model"

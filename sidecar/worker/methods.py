@@ -1,6 +1,6 @@
 """The methods that the router serves itself, one function each: (router, request) → None.
 
-Each closes its request in the ledger, at once or later. The engine's methods are in core/methods.py.
+Each closes its request in the ledger, at once or later. The engine's methods are in core/methods/.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def _model_status(router: Router, model: Model) -> dict[str, Any]:
 
 def transfer(router: Router, request: Request) -> None:
     """Give a request to a process of its own, with what that cannot know of the others."""
-    from sidecar.models.splits import part_paths
-    from sidecar.models.store import default_directory
+    from sidecar.models.gguf.splits import part_paths
+    from sidecar.models.store.store import default_directory
 
     params, settings = request.params, router.pool.settings
     directory = params.get("modelsDirectory", settings.models_directory)
@@ -146,9 +146,9 @@ def inspect_model(router: Router, request: Request) -> None:
     path = router.resolve_path(request.params["path"])
 
     def work() -> None:
-        from sidecar.models import gguf
+        from sidecar.models.gguf import reader
 
-        router.ledger.answer(request, gguf.describe(path))
+        router.ledger.answer(request, reader.describe(path))
 
     router.desk.put((request, work))
 
@@ -160,13 +160,13 @@ def estimate_model(router: Router, request: Request) -> None:
     path, hardware = router.resolve_path(request.params["path"]), router.pool.hardware
 
     def work() -> None:
-        from sidecar.models import gguf
-        from sidecar.models.estimate import estimate
-        from sidecar.models.header import join
-        from sidecar.models.machine import Machine
-        from sidecar.models.splits import part_paths
+        from sidecar.hardware.machine import Machine
+        from sidecar.models.gguf import reader
+        from sidecar.models.gguf.header import join
+        from sidecar.models.gguf.splits import part_paths
+        from sidecar.models.memory.estimate import estimate
 
-        header = join([gguf.read_header(part) for part in part_paths(path)])
+        header = join([reader.read_header(part) for part in part_paths(path)])
         figures = estimate(header, request.params, Machine.here(**hardware))
         router.ledger.answer(request, {"path": path, "source": None, **figures})
 
@@ -197,7 +197,7 @@ def _since(start: float) -> float:
 
 
 def _resident_bytes(pid: int) -> int:
-    from sidecar.models.machine import process_memory
+    from sidecar.hardware.machine import process_memory
 
     return process_memory(pid).resident
 

@@ -54,7 +54,7 @@ def settle(router: Router, request: Request, message: dict[str, Any], line: byte
 
 def _note_use(paths: list[str]) -> None:
     """Remember when models of a store were used last; on the desk."""
-    from sidecar.models.store import note_use
+    from sidecar.models.store.store import note_use
 
     for path in paths:
         note_use(path, round(time.time() * 1000))
@@ -112,7 +112,7 @@ def _lost_servers(process: WorkerProcess, model: Model | None, orphans: list[Req
     servers.update(*(request.params.get("rpcServers", ()) for request in orphans))  # of `init`
     if not servers or not process.fault:
         return None
-    from sidecar.models import rpc_servers
+    from sidecar.hardware import rpc_servers
 
     gone = rpc_servers.unavailable(sorted(servers))
     return rpc_servers.error(gone) if gone else None
@@ -141,11 +141,11 @@ def _fail_followers(router: Router, model: Model) -> None:
 
 def _died_of_a_file(paths: dict[str, str], cause: str) -> dict[str, Any]:
     """llama.cpp ended its process over a model file: look at the file, or both, for the reason."""
-    from sidecar.models import gguf
+    from sidecar.models.gguf import reader
 
     for field, path in paths.items():
         try:
-            gguf.check(path)
+            reader.check(path)
         except SidecarError as error:
             error.point_to(f"/{field}")
             error.details["cause"] = cause

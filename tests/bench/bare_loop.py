@@ -12,8 +12,8 @@ import sys
 import time
 from typing import Any
 
-from sidecar.core import bindings
-from sidecar.core.bindings import ThreadPool, lib
+from sidecar.core.llama import bindings
+from sidecar.core.llama.bindings import ThreadPool, lib
 
 WARM_UP = 14
 """Tokens before the clock starts: as many as the prompt of the streams that it is compared with."""

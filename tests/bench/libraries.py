@@ -26,12 +26,12 @@ def main() -> None:
     times = [time.perf_counter()]
     ctypes.CDLL(path)
     times.append(time.perf_counter())
-    from sidecar.core import bindings, plugins
+    from sidecar.core.llama import backends, bindings
 
     times.append(time.perf_counter())
     bindings.start(lambda *_: None, lambda *_: None)
     times.append(time.perf_counter())
-    plugins.load()
+    backends.load()
     times.append(time.perf_counter())
     names = ("libllama and ggml", "their bindings", "CPU variants", "packs tried")
     spent = zip(names, times, times[1:], strict=False)

@@ -16,7 +16,7 @@ import workload
 from pipe import Message, Pipe, running
 from workload import GENERATED, LONGEST_PROMPT, THREADS
 
-sys.path[:0] = [str(Path(__file__).parents[1])]
+sys.path[:0] = [str(Path(__file__).parents[1] / "support")]
 import gguf_files  # noqa: E402
 
 ABORTS = 60

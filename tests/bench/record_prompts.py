@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent)]
+sys.path[:0] = [str(HERE.parent / "support")]
 import gguf_files  # noqa: E402
 import peers  # noqa: E402
 from template_cases import CASES, EXPECTED, ROOT, TEMPLATES, fingerprint  # noqa: E402

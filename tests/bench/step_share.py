@@ -91,8 +91,8 @@ def main() -> None:
     from sidecar.message_handler import stdio
 
     protocol_in, protocol_out = stdio.claim()
-    from sidecar.core.bindings import lib
     from sidecar.core.engine import Engine
+    from sidecar.core.llama.bindings import lib
 
     streams, file = sys.argv[1:]
     steps = Steps(int(streams))

@@ -201,7 +201,7 @@ def abort_ms(command: list[str]) -> dict[str, list[float]]:
 
 
 def serve(size: str, fault: str, head: str) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     from hub import Content, Headed, Hub, Synthetic
     from hub.content import checksum
 
@@ -229,9 +229,10 @@ def hf(into: str) -> float:
 def fetch(into: str, how: str) -> float:
     from types import SimpleNamespace
 
-    from sidecar.models import download, part, plan
-    from sidecar.models.hub import Hub as Client
-    from sidecar.models.store import Store
+    from sidecar.models.download import download, partial_file
+    from sidecar.models.hub import plan
+    from sidecar.models.hub.client import Hub as Client
+    from sidecar.models.store.store import Store
 
     client = Client(None, None)
     (wanted,) = plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
@@ -239,7 +240,7 @@ def fetch(into: str, how: str) -> float:
         waited=False, **dict.fromkeys(("downloaded", "verified", "info"), lambda _: None)
     )
     if how == "plain":
-        part.Part.sha256 = lambda *_: wanted.sha256  # type: ignore[method-assign]
+        partial_file.Part.sha256 = lambda *_: wanted.sha256  # type: ignore[method-assign]
     begin = time.perf_counter()
     download.Download(client, Store(into), wanted, silent).run(False)
     return time.perf_counter() - begin

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.inference import HANDLERS as INFERENCE_HANDLERS
-from sidecar.core.methods import HANDLERS as ENGINE_HANDLERS
-from sidecar.core.methods import INFERENCE
+from sidecar.core.methods.generate import HANDLERS as INFERENCE_HANDLERS
+from sidecar.core.methods.handlers import HANDLERS as ENGINE_HANDLERS
+from sidecar.core.methods.handlers import INFERENCE
 from sidecar.message_handler import _wire
 from sidecar.worker.methods import HANDLERS as ROUTER_HANDLERS
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from hub import Hub
 from jsonschema import Draft7Validator
 
 from sidecar.message_handler._wire import PARAMS
-from sidecar.models.part import SYNC_BYTES
+from sidecar.models.download.partial_file import SYNC_BYTES
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -122,16 +124,39 @@ def _check(type_name: str, value: Any) -> None:
     Draft7Validator(schema).validate(value)
 
 
+def _packages(root: Path) -> Iterator[Path]:
+    """Every folder with modules in it, `root` included."""
+    return (file.parent for file in root.rglob("__init__.py"))
+
+
+def _tree() -> set[str]:
+    """The paths that the README's tree shows, by their indentation; a row may name several folders."""
+    shown, above = set(), [""]
+    for line in ("sidecar/\n" + README.split("```\nsidecar/\n")[1].split("```")[0]).splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, *words = line.split()
+        above[depth + 1 :] = [f"{above[depth]}{name}"]
+        shown.add(above[depth + 1])
+        if depth:
+            shown |= {f"{above[depth + 1]}{word}" for word in words if word.endswith("/")}
+    return shown
+
+
 def test_its_tree_is_the_tree() -> None:
-    tree = "sidecar/\n" + README.split("```\nsidecar/\n")[1].split("```")[0]
-    for line in re.sub(r"\n {4,}", " ", tree).splitlines():  # a folder's row may go over two lines
-        name = line.split()[0]
-        place = ROOT / "sidecar" / name if line.startswith("  ") else ROOT / name
-        assert place.exists(), f"README's tree names {name}, which is not there"
-        if line.startswith("  ") and place.is_dir():
-            for module in place.glob("*.py"):
-                named = module.stem in ("__init__", "_wire", "client") or module.stem in line
-                assert named, f"README's tree does not name {module.relative_to(ROOT)}"
+    shown = _tree()
+    for path in shown:
+        assert (ROOT / path).exists(), f"README's tree shows {path}, which is not there"
+    for folder in _packages(ROOT / "sidecar"):
+        path = f"{folder.relative_to(ROOT).as_posix()}/"
+        assert path in shown, f"README's tree does not show {path}"
+
+
+def test_each_package_names_its_modules() -> None:
+    for folder in _packages(ROOT / "sidecar"):
+        tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+        words = set(re.findall(r"\w+", ast.get_docstring(tree) or ""))
+        modules = {module.stem for module in folder.glob("*.py")} - {"__init__", "__main__", "_wire"}
+        assert modules <= words, f"{folder.relative_to(ROOT)} has modules that its docstring does not name"
 
 
 def test_its_table_names_every_method() -> None:

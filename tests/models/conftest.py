@@ -15,8 +15,8 @@ from hub import Hub
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
 
-from sidecar.models import gguf
-from sidecar.models.machine import Machine
+from sidecar.hardware.machine import Machine
+from sidecar.models.gguf import reader
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
             path = str(MODELS / REAL[name])
         result = run(path, GRID)
         machine = Machine.here(system_info=result["systemInfo"])
-        return Taken(gguf.read_header(path), machine, result["model"]["model"], result["contexts"])
+        return Taken(reader.read_header(path), machine, result["model"]["model"], result["contexts"])
 
     return find_out
 

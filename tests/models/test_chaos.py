@@ -13,7 +13,7 @@ from driver import alive
 from hub import Hub, Synthetic
 from hub.client import wait_until
 
-from sidecar.models import journal
+from sidecar.models.download import journal
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -9,8 +9,9 @@ import pytest
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
 
-from sidecar.models import estimate, gguf
-from sidecar.models.machine import Machine
+from sidecar.hardware.machine import Machine
+from sidecar.models.gguf import reader
+from sidecar.models.memory import estimate
 
 pytestmark = pytest.mark.real
 
@@ -65,5 +66,5 @@ def test_without_mapping_the_weights_are_there_once(model: str) -> None:
     path = str(MODELS / REAL[model])
     result = run(path, [], useMmap=False)
     machine = Machine.here(system_info=result["systemInfo"])
-    told = estimate.estimate(gguf.read_header(path), {"useMmap": False}, machine)
+    told = estimate.estimate(reader.read_header(path), {"useMmap": False}, machine)
     assert not differences({"weightsBytes": result["model"]["model"]}, told)

@@ -12,10 +12,10 @@ import pytest
 from driver import Refused, Sidecar
 from made_models import ENDS, MADE, NORMS, OUTPUT, WIDTH, attention, blocks, feed_forward, numbers
 
-from sidecar.core import memory
+from sidecar.core.model import memory_plan
+from sidecar.hardware.machine import Machine
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models import gguf
-from sidecar.models.machine import Machine
+from sidecar.models.gguf import reader
 
 pytestmark = pytest.mark.process
 
@@ -70,7 +70,7 @@ def test_the_largest_context_is_at_most_what_the_model_was_trained_for(
 
 def model_of(path: str) -> Any:
     """As much of a loaded model as counts here."""
-    return SimpleNamespace(header=gguf.read_header(path), devices=(), gpu_layers=0, draft=None)
+    return SimpleNamespace(header=reader.read_header(path), devices=(), gpu_layers=0, draft=None)
 
 
 def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,13 +78,13 @@ def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.Mon
     sizes = []
     for megabytes in (20, 30, 40, 1000):
         free = megabytes * 10**6
-        monkeypatch.setattr(memory, "machine", lambda _, free=free: Machine(free))
-        sizes.append(memory.largest_context(model, {"contextSize": "auto"}))
+        monkeypatch.setattr(memory_plan, "machine", lambda _, free=free: Machine(free))
+        sizes.append(memory_plan.largest_context(model, {"contextSize": "auto"}))
     assert sizes == sorted(sizes)
     assert 256 <= sizes[0] < sizes[1] < sizes[2] < sizes[3] == 8192
-    monkeypatch.setattr(memory, "machine", lambda _: Machine(10**6))
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**6))
     with pytest.raises(SidecarError) as caught:
-        memory.largest_context(model, {})
+        memory_plan.largest_context(model, {})
     assert caught.value.kind == "outOfMemory"
 
 
@@ -96,8 +96,8 @@ def test_the_largest_context_leaves_room_for_the_drafts(
     drafted.draft = model_of(path)
     sizes = []
     for model, megabytes in ((alone, 20), (drafted, 20), (drafted, 40)):
-        monkeypatch.setattr(memory, "machine", lambda _, free=megabytes * 10**6: Machine(free))
-        sizes.append(memory.largest_context(model, {"contextSize": "auto"}))
+        monkeypatch.setattr(memory_plan, "machine", lambda _, free=megabytes * 10**6: Machine(free))
+        sizes.append(memory_plan.largest_context(model, {"contextSize": "auto"}))
     assert sizes[1] < sizes[0] == sizes[2]
 
 
@@ -106,13 +106,13 @@ def test_layers_are_placed_on_the_devices_that_are_used(
 ) -> None:
     path = MADE["mixture"](tmp_path / "model.gguf")
     gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
-    monkeypatch.setattr(memory, "machine", lambda handles: Machine(2**40, [gpu] if handles else ()))
-    assert memory.plan_load({"path": path}, []) == 0
-    assert memory.plan_load({"path": path, "gpuLayers": 3}, []) == 0
-    assert memory.plan_load({"path": path, "gpuLayers": 3}, [1]) == 3
-    assert memory.plan_load({"path": path}, [1]) == 4 + 1
+    monkeypatch.setattr(memory_plan, "machine", lambda handles: Machine(2**40, [gpu] if handles else ()))
+    assert memory_plan.plan_load({"path": path}, []) == 0
+    assert memory_plan.plan_load({"path": path, "gpuLayers": 3}, []) == 0
+    assert memory_plan.plan_load({"path": path, "gpuLayers": 3}, [1]) == 3
+    assert memory_plan.plan_load({"path": path}, [1]) == 4 + 1
     gpu["memoryFreeBytes"] = 80 * 10**6
-    assert 0 < memory.plan_load({"path": path, "gpuLayers": "auto"}, [1]) < 4
+    assert 0 < memory_plan.plan_load({"path": path, "gpuLayers": "auto"}, [1]) < 4
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -124,14 +124,14 @@ def test_what_a_device_has_no_room_for_is_refused(
     gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
     model = model_of(path)
     model.devices, model.gpu_layers = (1,), 5
-    monkeypatch.setattr(memory, "machine", lambda _: Machine(2**40, [gpu]))
-    monkeypatch.setattr(memory, "_context_bound", lambda *_: 2**39)
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40, [gpu]))
+    monkeypatch.setattr(memory_plan, "_context_bound", lambda *_: 2**39)
 
     def load() -> None:
-        assert memory.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
+        assert memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
 
     def make_context() -> None:
-        memory.check_context(model, {}, 2**20)
+        memory_plan.check_context(model, {}, 2**20)
 
     for act in (load, make_context):
         gpu["memoryFreeBytes"] = 2**40

@@ -13,9 +13,11 @@ import jsonschema
 import pytest
 from made_models import ENDS, MADE, NORMS, OUTPUT, WIDTH, attention, blocks, feed_forward, numbers
 
-from sidecar.models import estimate, gguf, machine
-from sidecar.models.header import Header, Tensor, join
-from sidecar.models.machine import Machine
+from sidecar.hardware import machine
+from sidecar.hardware.machine import Machine
+from sidecar.models.gguf import reader
+from sidecar.models.gguf.header import Header, Tensor, join
+from sidecar.models.memory import estimate
 
 TYPES = json.loads((Path(__file__).parents[2] / "schema" / "types.json").read_text(encoding="utf-8"))
 GIB = 2**30
@@ -39,7 +41,7 @@ def made(path: Path, architecture: str = "llama", **changed: int | list[int]) ->
             name = f"{architecture}.{key.replace('__', '.')}"
             metadata[name] = (files.ARRAY, (files.INT32, value))
     layer = NORMS | attention(WIDTH, 256) | feed_forward(1536)
-    return gguf.read_header(files.hollow_model(path, metadata, ENDS | OUTPUT | blocks(LAYERS, layer)))
+    return reader.read_header(files.hollow_model(path, metadata, ENDS | OUTPUT | blocks(LAYERS, layer)))
 
 
 def here(free: int = 64 * GIB, *gpus: int) -> Machine:
@@ -82,7 +84,7 @@ def test_heads_may_differ_by_layer(tmp_path: Path) -> None:
 
 
 def test_windows_do_not_make_caches_smaller_but_their_heads_may_be(tmp_path: Path) -> None:
-    """Contexts are made with `swa_full`, so that reuse can go back; see core/context.py."""
+    """Contexts are made with `swa_full`, so that reuse can go back; see core/context/context.py."""
     windowed = made(tmp_path / "windowed.gguf", attention__sliding_window=128)
     assert cache(windowed) == 1024 * LAYERS * 2 * 256 * 2
     narrow = made(
@@ -105,7 +107,7 @@ def test_layers_that_guess_ahead_are_not_loaded(header: Header, tmp_path: Path) 
 
 
 def test_a_recurrent_state_does_not_grow_with_the_context(tmp_path: Path) -> None:
-    recurrent = gguf.read_header(MADE["recurrent"](tmp_path / "recurrent.gguf"))
+    recurrent = reader.read_header(MADE["recurrent"](tmp_path / "recurrent.gguf"))
     assert cache(recurrent) == cache(recurrent, contextSize=8192) == 6 * 1024 * (3 + 16) * 4
     assert cache(recurrent, sequences=3) == 3 * cache(recurrent)
 
@@ -132,7 +134,7 @@ def test_layers_go_to_the_gpus_from_the_last_one_on(
 
 
 def test_embeddings_that_are_the_output_too_are_on_both(tmp_path: Path) -> None:
-    tied = gguf.read_header(MADE["hybrid"](tmp_path / "tied.gguf"))
+    tied = reader.read_header(MADE["hybrid"](tmp_path / "tied.gguf"))
     cpu, gpu = estimate.estimate(tied, {"gpuLayers": 999}, here(GIB, GIB))["devices"]
     embeddings = WIDTH * len(files.TOKENS) * 2
     assert cpu["weightsBytes"] == pytest.approx(embeddings, rel=0.01)
@@ -214,7 +216,7 @@ def test_parts_of_a_split_model_count_together(tmp_path: Path, header: Header) -
 
 @pytest.mark.parametrize("name", MADE)
 def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
-    read = gguf.read_header(MADE[name](tmp_path / "model.gguf"))
+    read = reader.read_header(MADE[name](tmp_path / "model.gguf"))
     told = estimate.estimate(read, {"sequences": 3}, here(GIB, GIB))
     schema = {"$ref": "#/definitions/EstimateModelResult", "definitions": TYPES["definitions"]}
     jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **told})
@@ -223,7 +225,7 @@ def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
 def test_little_known_architectures_are_told_as_such(tmp_path: Path) -> None:
     assert "rough" in estimate.estimate(made(tmp_path / "x.gguf", "deepseek4"), {}, here())["why"]
     nothing = files.header([], [])
-    empty = gguf.parse(io.BytesIO(nothing), len(nothing), "empty.gguf")
+    empty = reader.parse(io.BytesIO(nothing), len(nothing), "empty.gguf")
     assert "rough" in estimate.estimate(empty, {}, here())["why"]
 
 

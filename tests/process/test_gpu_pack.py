@@ -52,7 +52,7 @@ def install(
             home = Path(shutil.copytree(freeze.FOLDER, tmp_path / "program", symlinks=True))
             folder, command = home / "_internal" / "llama_cpp" / "lib", [str(home / freeze.PROGRAM.name)]
         else:
-            from sidecar.core import bindings
+            from sidecar.core.llama import bindings
 
             folder, command = Path(shutil.copytree(bindings.folder(), tmp_path / "lib")), program
             env["LLAMA_CPP_LIB_PATH"] = str(folder)

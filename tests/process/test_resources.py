@@ -12,7 +12,7 @@ from conftest import Start
 from driver import Refused
 from process_work import COUNTED, LONG_LOAD, assert_aborted, count, load, send_endless
 
-from sidecar.core.time_slice import SLICE_NS
+from sidecar.core.llama.time_slice import SLICE_NS
 
 pytestmark = pytest.mark.process
 

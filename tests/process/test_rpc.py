@@ -20,7 +20,7 @@ from driver import WAIT_S, Refused, Sidecar, environment
 from process_work import COUNTED, abort_and_check, count, load, send_endless
 from rpc_server import GREETING_BYTES, answer, free_port, listening
 
-from sidecar.models import rpc_servers
+from sidecar.hardware import rpc_servers
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
@@ -104,7 +104,7 @@ def test_a_build_without_the_backend_is_told(
 ) -> None:
     if request.config.getoption("--runtime") != "source":
         pytest.skip("computes only with what it ships")
-    from sidecar.core import bindings
+    from sidecar.core.llama import bindings
 
     without = shutil.ignore_patterns("*ggml-rpc*")
     folder = shutil.copytree(bindings.folder(), tmp_path / "lib", ignore=without)

@@ -11,7 +11,7 @@ import pytest
 from driver import Refused, Sidecar
 from protocol_cases import FILE_ERRORS, attempt, refused
 
-from sidecar.models.gguf import read_header
+from sidecar.models.gguf.reader import read_header
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("next_line_works")]
 

@@ -34,7 +34,9 @@ def test_an_engine_that_breaks_after_init_is_no_fault_of_the_model(
 ) -> None:
     if program[0] != sys.executable:
         pytest.skip("a frozen program takes no modules from outside")
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['sidecar.core.scheduler'] = None\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['sidecar.core.scheduling.scheduler'] = None\n"
+    )
     broken = environment(PYTHONPATH=str(tmp_path))
     sidecar = Sidecar(program, stderr=tmp_path / "stderr.txt", env=broken)
     try:
@@ -42,7 +44,7 @@ def test_an_engine_that_breaks_after_init_is_no_fault_of_the_model(
         load = sidecar.send("loadModel", {"path": gguf_files.tiny_model(tmp_path / "tiny.gguf")})
         error = sidecar.response(load)["error"]["data"]
         assert error["kind"] == "engineStartFailed"
-        assert "sidecar.core.scheduler" in error["cause"]
+        assert "sidecar.core.scheduling.scheduler" in error["cause"]
         assert sidecar.call("ping")["uptimeMs"] > 0
     finally:
         sidecar.end()

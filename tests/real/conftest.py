@@ -137,7 +137,7 @@ def run_plain(
         "ignoreEos": ignore_eos,
         "jobs": [{"prompt": prompt, "maxTokens": tokens} for prompt, tokens in jobs.values()],
     }
-    script = Path(__file__).parent / "plain_loop.py"
+    script = Path(__file__).parents[1] / "support" / "plain_loop.py"
     done = subprocess.run(
         [sys.executable, str(script)],
         input=json.dumps(order).encode(),
@@ -155,7 +155,7 @@ def run_chains(model_path: str, jobs: list[dict[str, Any]]) -> list[dict[str, An
     """Run plain_chain.py for these jobs."""
     order = {"model": model_path, "contextSize": SIZE, "jobs": jobs}
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "plain_chain.py")],
+        [sys.executable, str(Path(__file__).parents[1] / "support" / "plain_chain.py")],
         input=json.dumps(order).encode(),
         capture_output=True,
         timeout=600,

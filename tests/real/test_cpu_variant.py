@@ -11,13 +11,13 @@ import pytest
 from conftest import Start
 from process_work import COUNTED, count, load
 
-from sidecar.core.bindings import BEST_FIRST
+from sidecar.core.llama.bindings import BEST_FIRST
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
 RATE = """
 import ctypes, json, re
-from sidecar.core import bindings
+from sidecar.core.llama import bindings
 folder = bindings.lib._base_path
 found = {file.stem.split("ggml-cpu-")[1]: file for file in folder.iterdir() if "ggml-cpu-" in file.name}
 print(json.dumps({name: ctypes.CDLL(str(file)).ggml_backend_score() for name, file in found.items()}))

@@ -15,7 +15,7 @@ from driver import Refused, Sidecar
 from jsonschema import Draft202012Validator, FormatChecker
 from schema_cases import PERSON, REFUSED, SATISFIABLE
 
-from sidecar.core.json_schema import json_grammar
+from sidecar.core.structured_output.json_schema import json_grammar
 
 pytestmark = pytest.mark.real
 
@@ -55,7 +55,7 @@ def walks(request: pytest.FixtureRequest, model_path: str) -> dict[str, list[str
     grammars = [json_grammar(schema, "") for schema in SATISFIABLE.values()]
     order = {"model": model_path, "seed": 1, "count": COUNT, "grammars": grammars}
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "grammar_walk.py")],
+        [sys.executable, str(Path(__file__).parents[1] / "support" / "grammar_walk.py")],
         input=json.dumps(order).encode(),
         capture_output=True,
         timeout=600,

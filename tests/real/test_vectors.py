@@ -39,7 +39,7 @@ def plain_vectors(
 ) -> list[list[list[float]]]:
     """What plain_vectors.py makes of the texts: of each its vectors."""
     order = {"model": model_path, "pooling": POOLINGS[pooling], "texts": texts, "exact": exact}
-    script = Path(__file__).parent / "plain_vectors.py"
+    script = Path(__file__).parents[1] / "support" / "plain_vectors.py"
     done = subprocess.run(
         [sys.executable, str(script)], input=json.dumps(order).encode(), capture_output=True, timeout=300
     )

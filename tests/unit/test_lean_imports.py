@@ -17,7 +17,7 @@ def test_jinja2_comes_without_openssl_and_hashes_come_with_it() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import sys
-from sidecar.core import template
+from sidecar.core.chat import template
 template.preload()
 assert "jinja2" in sys.modules
 assert "_hashlib" not in sys.modules, "OpenSSL is here"
@@ -30,7 +30,7 @@ def test_who_has_openssl_already_keeps_it() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import hashlib, sys
-from sidecar.core import template
+from sidecar.core.chat import template
 template.preload()
 import hashlib as again
 assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256
@@ -40,7 +40,7 @@ assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sh
 def test_the_bindings_come_without_what_they_do_not_use_which_works_all_the_same() -> None:
     run("""
 import sys
-from sidecar.core import bindings
+from sidecar.core.llama import bindings
 for name in ("urllib.parse", "ipaddress", "typing_extensions", "numpy", "jinja2"):
     assert name not in sys.modules, name
 import pathlib, urllib.parse

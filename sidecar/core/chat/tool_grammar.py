@@ -1,0 +1,50 @@
+"""The grammar of a call that must be made: it names one of the tools, and its arguments fit."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from sidecar.core.chat.tool_prompt import CallForm, Tools
+from sidecar.core.structured_output.grammar import Grammar, of_schema
+
+_SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')
+"""A literal or a class, which stay as they are, or the name of a rule."""
+
+
+def call_grammar(form: CallForm, tools: Tools) -> Grammar:
+    """A grammar whose root is one call of one of the tools that are to be called.
+
+    Raises SidecarError: `unsupportedSchema`, `unsatisfiableSchema`, of the parameters of one.
+    """
+    choices, rules = [], []
+    for index, name in enumerate(tools.forced):
+        of_arguments = of_schema(tools.schemas[name], tools.pointer(name)).text
+        rules.append(_renamed(of_arguments, f"tool{index}-"))
+        before, after = _around(form, name)
+        choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
+    text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
+    return Grammar(text, speaks_of_tokens=True, pointer="/tools")
+
+
+def _renamed(grammar: str, prefix: str) -> str:
+    """The same grammar with a prefix before the name of every rule."""
+    return _SYMBOL.sub(lambda match: prefix + match[0] if match["rule"] else match[0], grammar)
+
+
+def _around(form: CallForm, name: str) -> tuple[str, str]:
+    """What stands before and after the arguments."""
+    if form.separator:
+        harmony = " <|constrain|>json" if form.separator == "<|message|>" else ""
+        return f"{form.start}{name}{harmony}{form.separator}", ""
+    before = f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": '
+    if form.listed:
+        return f"{form.start}[{before}", f"}}]{form.end}"
+    line = "\n" if form.end else ""
+    return f"{form.start}{line}{before}", f"}}{line}{form.end}"
+
+
+def _literal(text: str) -> str:
+    """A text as GBNF writes it, which is as JSON does but for what is not ASCII."""
+    return json.dumps(text, ensure_ascii=False) if text else ""

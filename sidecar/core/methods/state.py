@@ -1,0 +1,133 @@
+"""`saveState` and `restoreState`: which sequence is meant, and its way out of the cache and back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from sidecar.core.chat import prompt as chat
+from sidecar.core.context import state_file
+from sidecar.core.context.context import Context, Sequence, shared_length
+from sidecar.core.context.state_file import State
+from sidecar.core.embedding.context import EmbeddingContext
+from sidecar.core.jobs import Job
+from sidecar.core.llama.bindings import lib
+from sidecar.core.model import adapters
+from sidecar.core.model.adapters import Scales
+from sidecar.hardware.machine import available_bytes
+from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.engine import Engine
+
+
+def save_state(engine: Engine, job: Job) -> None:
+    """Copy the state at once, in the order of requests; write it while others go on."""
+    context = _context(engine, job)
+    prompt = _conversation(context, job)
+    path = os.path.abspath(job.params["path"])
+    saved, matched = engine.scheduler.between_steps(context, lambda: _copy_out(context, prompt))
+
+    def write() -> None:
+        try:
+            size = state_file.write(path, saved, job.check)
+        except Exception as error:
+            job.fail(error)
+        else:
+            tokens = len(saved.tokens)
+            job.answer({"path": path, "sizeBytes": size, "tokens": tokens, "matchedTokens": matched})
+
+    threading.Thread(target=write, name="sidecar:state", daemon=True).start()
+
+
+def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+    """On the desk to the end, so that the request behind finds the state."""
+    context = _context(engine, job)
+    path = os.path.abspath(job.params["path"])
+    saved = state_file.read(path, available_bytes(), job.check)
+    scales = state_file.compare(saved, context, path)
+    context.model.check_tokens(saved.tokens, "/path")
+    engine.llama_log.clear()
+    restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
+    if not restored:
+        raise state_file.mismatch(path, engine.llama_log.last_error())
+    return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
+
+
+def _context(engine: Engine, job: Job) -> Context:
+    context: Context = engine.context(job.params["contextId"])
+    if isinstance(context, EmbeddingContext):
+        problem = f"/contextId: {context.context_id} was created for embeddings"
+        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
+    return context
+
+
+def _conversation(context: Context, job: Job) -> list[int] | None:
+    """The tokens by which the sequence is to be found; None: the one that was used last."""
+    params = job.params
+    if "prompt" in params and "messages" in params:
+        problem = "/messages: either the prompt or the messages name the conversation"
+        raise SidecarError("invalidParams", problem, pointer="/messages")
+    if "messages" in params:
+        text = chat.render(context.model, {"messages": params["messages"], "addGenerationPrompt": False}, job)
+        return chat.tokenize_prompt(context.model, text)
+    prompt = params.get("prompt")
+    if isinstance(prompt, str):
+        return context.model.tokenize(prompt, add_special=True, parse_special=True)
+    if prompt is not None:
+        context.model.check_tokens(prompt, "/prompt")
+    tokens: list[int] | None = prompt
+    return tokens
+
+
+def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | None]:
+    """A sequence's state, and how much of it is the prompt's. On the compute thread."""
+    sequence, matched = _find(context, prompt)
+    size = lib.llama_state_seq_get_size(context.handle, sequence.index)
+    available = available_bytes()
+    if size > available:
+        problem = f"The state has {size} bytes, {available} of memory are available"
+        raise SidecarError("outOfMemory", problem, value=size, allowed={"maximum": available})
+    data = bytearray(size)
+    room = (ctypes.c_uint8 * size).from_buffer(data)
+    written = lib.llama_state_seq_get_data(context.handle, room, size, sequence.index)
+    if not 0 < written <= size:
+        raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
+    del room
+    del data[written:]
+    used = adapters.told(context.model, sequence.scales)
+    return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
+
+
+def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:
+    filled = [s for s in context.sequences if s.tokens and not s.shifted]
+    if prompt is None:
+        found = max(filled, key=lambda s: (s.generation is not None, s.last_used), default=None)
+        matched = None
+    else:
+        found = max(filled, key=lambda s: (shared_length(s.tokens, prompt), s.last_used), default=None)
+        matched = shared_length(found.tokens, prompt) if found is not None else 0
+    if found is None or matched == 0:
+        raise SidecarError("notCached", f"{context.context_id} holds nothing of this conversation")
+    return found, matched
+
+
+def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
+    """Put a state into a sequence that is not in use. On the compute thread. False: llama.cpp refused it."""
+    free = [sequence for sequence in context.sequences if sequence.generation is None]
+    if not free:
+        raise SidecarError("overloaded", f"All sequences of {context.context_id} are in use")
+    sequence = min(free, key=lambda s: (bool(s.tokens), s.last_used))
+    context.clear_sequence(sequence)
+    size = len(saved.data)
+    data = (ctypes.c_uint8 * size).from_buffer(saved.data)
+    read = lib.llama_state_seq_set_data(context.handle, data, size, sequence.index)
+    if read != size or context.cached_length(sequence) != len(saved.tokens):
+        context.clear_sequence(sequence)
+        return False
+    sequence.tokens, sequence.scales = saved.tokens, scales
+    sequence.last_used = time.monotonic()
+    return True

@@ -1,0 +1,230 @@
+"""A loaded model: its weights and vocabulary. Tokenising is thread-safe; llama.cpp only reads for it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from sidecar.core.llama import devices
+from sidecar.core.llama.bindings import lib
+from sidecar.core.model import adapters, memory_plan, page_cache
+from sidecar.core.model.adapters import Adapter, Scales
+from sidecar.core.model.sampler_cache import SamplerCache
+from sidecar.core.model.token_table import TokenTable
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models.gguf import reader
+from sidecar.models.gguf.fingerprint import fingerprint
+from sidecar.models.gguf.header import Header
+from sidecar.models.gguf.splits import part_paths
+
+RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
+"""Tensors of which a model that ranks has one at least."""
+
+
+class Model:
+    """Owns a llama_model. Make it with `load`."""
+
+    def __init__(self, handle: int, params: dict[str, Any], devices: Sequence[int], gpu_layers: int) -> None:
+        self.handle = handle
+        self.model_id: str = params["modelId"]
+        self.path: str = params["path"]
+        self.max_threads: int | None = params.get("maxThreads")
+        self.devices = devices
+        self.gpu_layers = gpu_layers
+        self.vocab = lib.llama_model_get_vocab(handle)
+        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self.vocab)
+        self.context_length_trained: int = lib.llama_model_n_ctx_train(handle)
+        self.has_state_beyond_kv: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
+            handle
+        )
+        """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
+        self.adapters: list[Adapter] = []
+        self.draft: Model | None = None
+        """A smaller model that guesses for this one; see loading.py."""
+        self.samplers = SamplerCache()
+        self._pieces: dict[int, bytes] = {}
+        self._end_tokens: dict[int, bool] = {}
+        self._buffer = ctypes.create_string_buffer(256)
+        self._piece_lock = threading.Lock()
+
+    @classmethod
+    def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
+        """Load a model. `on_progress(0…1)` returns whether to go on.
+
+        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
+        `outOfMemory`, `modelLoadFailed` or `unsuitableAdapter` (the caller knows llama.cpp's log and says more),
+        or what `adapters.load` does.
+        """
+        handles = devices.of_model(params)
+        options = lib.llama_model_default_params()
+        # A null-terminated list of devices to offload to; empty means the CPU.
+        offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
+        options.devices = ctypes.cast(offload, ctypes.c_void_p)
+        layers = options.n_gpu_layers = memory_plan.plan_load(params, handles)
+        options.load_mode = int(params.get("useMmap", True)) + 2 * int(params.get("useMlock", False))
+        options.check_tensors = params.get("checkTensors", False)
+        aborted = False
+
+        def progressed(fraction: float, _: Any) -> bool:
+            nonlocal aborted
+            aborted = aborted or not on_progress(fraction)
+            return not aborted
+
+        options.progress_callback = lib.llama_progress_callback(progressed)
+        own_before = page_cache.own_bytes()
+        handle = lib.llama_model_load_from_file(os.fsencode(params["path"]), options)
+        if aborted:
+            if handle:
+                lib.llama_model_free(handle)
+            raise SidecarError("aborted", "loadModel was aborted")
+        if not handle:
+            raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
+        page_cache.release(part_paths(params["path"]), own_before)
+        model = cls(handle, params, handles, layers)
+        try:
+            architecture = model.metadata("general.architecture") or ""
+            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+        except SidecarError:
+            lib.llama_model_free(handle)
+            raise
+        return model
+
+    def free(self) -> None:
+        """Give the memory back. The model must not be used afterwards."""
+        lib.llama_model_free(self.handle)
+
+    @cached_property
+    def header(self) -> Header | None:
+        """What the file says of itself; None if it can be read no more."""
+        return memory_plan.read_header(self.path)
+
+    @property
+    def scales(self) -> Scales:
+        """How strongly the adapters count for requests that do not say."""
+        return tuple(adapter.scale for adapter in self.adapters)
+
+    def metadata(self, key: str) -> str | None:
+        """One value of the model's metadata as text; None if it has none of this key."""
+        name = key.encode()
+        length = lib.llama_model_meta_val_str(self.handle, name, None, 0)
+        if length < 0:
+            return None
+        buffer = ctypes.create_string_buffer(length + 1)
+        lib.llama_model_meta_val_str(self.handle, name, buffer, length + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+    @cached_property
+    def chat_template(self) -> str | None:
+        """The source of the model's chat template; None if it brings none."""
+        source = lib.llama_model_chat_template(self.handle, None)
+        return source.decode("utf-8", "replace") if source else None
+
+    @cached_property
+    def has_rank_head(self) -> bool:
+        """Whether it has weights that make a score of a text, which llama.cpp does not tell."""
+        names = {tensor.name for part in part_paths(self.path) for tensor in reader.read_header(part).tensors}
+        return not names.isdisjoint(RANK_HEADS)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash by which its weights are known."""
+        return fingerprint(part_paths(self.path))
+
+    def describe(self) -> dict[str, Any]:
+        """What loadModel returns, but for what only its caller can measure."""
+        buffer = ctypes.create_string_buffer(256)
+        lib.llama_model_desc(self.handle, buffer, len(buffer))
+        return {
+            "modelId": self.model_id,
+            "architecture": self.metadata("general.architecture") or "",
+            "name": self.metadata("general.name"),
+            "description": buffer.value.decode("utf-8", "replace"),
+            "parameters": lib.llama_model_n_params(self.handle),
+            "sizeBytes": lib.llama_model_size(self.handle),
+            "contextLengthTrained": self.context_length_trained,
+            "vocabularySize": self.vocabulary_size,
+            "embeddingSize": lib.llama_model_n_embd(self.handle),
+            "layers": lib.llama_model_n_layer(self.handle),
+            "chatTemplate": self.chat_template is not None,
+        }
+
+    # ---- vocabulary ------------------------------------------------------------------------------
+
+    def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
+        """Text to token ids. Lone surrogates, which UTF-8 cannot hold, become question marks."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        while True:
+            tokens = (lib.llama_token * room)()
+            count = lib.llama_tokenize(self.vocab, data, len(data), tokens, room, add_special, parse_special)
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count
+
+    def detokenize(self, tokens: list[int]) -> str:
+        """Token ids to text, special tokens written out. Raises SidecarError `invalidToken`."""
+        self.check_tokens(tokens, "/tokens")
+        array = (lib.llama_token * len(tokens))(*tokens)
+        room = 16 * len(tokens) + 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = lib.llama_detokenize(self.vocab, array, len(tokens), buffer, room, False, True)
+            if count >= 0:
+                return buffer.raw[:count].decode("utf-8", "replace")
+            room = -count
+
+    def check_tokens(self, tokens: list[int], pointer: str) -> None:
+        """Raise SidecarError `invalidToken` if one is outside the vocabulary."""
+        for index, token in enumerate(tokens):
+            if token >= self.vocabulary_size:
+                where = f"{pointer}/{index}"
+                allowed = {"minimum": 0, "maximum": self.vocabulary_size - 1}
+                problem = f"{where}: {token} is not in the vocabulary of {self.vocabulary_size} tokens"
+                raise SidecarError("invalidToken", problem, pointer=where, value=token, allowed=allowed)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a generated token stands for; none for control tokens."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._read_piece(token, special=False)
+        return piece
+
+    def token_text(self, token: int) -> str:
+        """A special token as it is written in templates; empty if the model has none (-1)."""
+        return self._read_piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the generation (end of text, end of turn)."""
+        end = self._end_tokens.get(token)
+        if end is None:
+            end = self._end_tokens[token] = bool(lib.llama_vocab_is_eog(self.vocab, token))
+        return end
+
+    @cached_property
+    def end_tokens(self) -> list[int]:
+        """All tokens that end a generation."""
+        return [t for t in range(self.vocabulary_size) if lib.llama_vocab_is_eog(self.vocab, t)]
+
+    @cached_property
+    def token_table(self) -> TokenTable:
+        """The vocabulary by first bytes. Takes 0.1 s and more, once."""
+        return TokenTable([self.piece(token) for token in range(self.vocabulary_size)], self.end_tokens)
+
+    @cached_property
+    def suppressed_tokens(self) -> list[int]:
+        """Tokens that the model's file wants never to be generated."""
+        count = ctypes.c_int32()
+        tokens = lib.llama_vocab_get_suppress_tokens(self.vocab, ctypes.byref(count))
+        return [tokens[i] for i in range(count.value)]
+
+    def _read_piece(self, token: int, special: bool) -> bytes:
+        with self._piece_lock:
+            size = lib.llama_token_to_piece(self.vocab, token, self._buffer, len(self._buffer), 0, special)
+            if size < 0:
+                self._buffer = ctypes.create_string_buffer(-size)
+                size = lib.llama_token_to_piece(self.vocab, token, self._buffer, -size, 0, special)
+            return self._buffer.raw[:size]

@@ -1,0 +1,180 @@
+"""Where a file's bytes are, and one request for some of them.
+
+The hub answers with a redirect to another server, by a link that expires. The link is kept for the next
+requests and asked for anew when it is refused. What proves who we are goes to the hub only.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models.download.journal import Range
+from sidecar.models.hub.reference import is_loopback
+
+MAX_REDIRECTS: Final = 10
+REFUSED: Final = frozenset({401, 403, 404, 410})
+"""What a link that has expired is answered with."""
+
+MAX_ASKED_PAUSE_S: Final = 120.0
+"""The longest pause that a server may ask for (Retry-After)."""
+
+TRY_LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+_RATE_LIMIT: Final = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
+"""The header RateLimit, where none of the requests (r) is left for some seconds (t)."""
+
+
+class Retry(Exception):
+    """This try failed, another one may not. `after_s`: the pause that the server asks for."""
+
+    def __init__(self, cause: str, after_s: float | None = None, too_many: bool = False) -> None:
+        super().__init__(cause)
+        self.after_s = after_s
+        self.too_many = too_many
+
+
+class NoRanges(Exception):
+    """The server sends the whole file whatever part of it is asked for."""
+
+
+class Changed(Exception):
+    """The file there is not the one any more that we began to fetch."""
+
+
+class Address:
+    """Thread-safe. `headers` go to the first server only; `explain` tells what its refusal means.
+
+    `etag` is the one that the server of `etag_from` gave; another server may have its own for the same file.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: dict[str, str],
+        timeout_s: float,
+        size: int | None,
+        etag: str | None,
+        etag_from: str,
+        explain: Any,
+    ) -> None:
+        self.url = url
+        self._headers = headers
+        self._timeout = httpx2.Timeout(timeout_s, pool=None)
+        self._size = size
+        self._etag = etag
+        self._etag_from = _origin(etag_from)
+        self._explain = explain
+        self._lock = threading.Lock()
+        self._location: str | None = None
+        """Where the last redirect to another server led."""
+
+    @contextmanager
+    def open(self, client: httpx2.Client, wanted: Range | None) -> Iterator[httpx2.Response]:
+        """Ask for a range, or for all of it. Yields an answer that has begun and is what was asked for.
+
+        Raises Retry, NoRanges, Changed, httpx2.TransportError, SidecarError.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if wanted is not None:
+            headers["Range"] = f"bytes={wanted[0]}-{wanted[1] - 1}"
+        with self._lock:
+            location = self._location
+        with self._follow(client, location, headers) as answer:
+            self._check(answer, wanted)
+            yield answer
+
+    @contextmanager
+    def _follow(
+        self, client: httpx2.Client, location: str | None, headers: dict[str, str]
+    ) -> Iterator[httpx2.Response]:
+        url = location or self.url
+        for _ in range(MAX_REDIRECTS):
+            at_first = _origin(url) == _origin(self.url)
+            sent = {**self._headers, **headers} if at_first else headers
+            with client.stream(
+                "GET", url, headers=sent, timeout=self._timeout, follow_redirects=False
+            ) as answer:
+                if not answer.has_redirect_location:
+                    self._raise_for_status(answer, url)
+                    yield answer
+                    return
+                url = self._next(url, answer.headers["Location"])
+        raise SidecarError("downloadFailed", "The server redirects in a circle", cause="too many redirects")
+
+    def _next(self, url: str, location: str) -> str:
+        target = urljoin(url, location)
+        parts = urlsplit(target)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+            cause = f"a redirect to {parts.scheme}"
+            raise SidecarError("downloadFailed", "The server redirects to where it is not safe", cause=cause)
+        if _origin(target) != _origin(self.url):
+            with self._lock:
+                self._location = target
+        return target
+
+    def _raise_for_status(self, answer: httpx2.Response, url: str) -> None:
+        status = answer.status_code
+        if status in (200, 206):
+            return
+        if status == 416:
+            raise Changed
+        if status in TRY_LATER:
+            raise Retry(f"the server answered {status}", retry_after(answer), status in (429, 503))
+        if status in REFUSED and _origin(url) != _origin(self.url):
+            with self._lock:
+                if self._location == url:
+                    self._location = None
+            raise Retry(f"the link was refused ({status})")
+        raise self._explain(answer)
+
+    def _check(self, answer: httpx2.Response, wanted: Range | None) -> None:
+        """What the headers say must agree with what is known of the file."""
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise SidecarError("downloadFailed", "The server changes the bytes", cause="Content-Encoding")
+        etag = answer.headers.get("ETag")
+        if self._etag and etag and etag != self._etag and _origin(str(answer.url)) == self._etag_from:
+            raise Changed
+        if wanted is None:
+            if answer.status_code != 200:
+                raise Retry("the server answered a part to a request for all")
+            length = answer.headers.get("Content-Length")
+            if self._size is not None and length is not None and length != str(self._size):
+                raise Retry(f"the server announced {length} bytes instead of {self._size}")
+            return
+        if answer.status_code == 200:
+            raise NoRanges
+        start, end = wanted
+        said = answer.headers.get("Content-Range", "")
+        if said not in (f"bytes {start}-{end - 1}/{self._size}", f"bytes {start}-{end - 1}/*"):
+            raise Retry(f"the server answered with {said or 'no Content-Range'!r:.100}")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def retry_after(answer: httpx2.Response) -> float | None:
+    """The pause that an answer asks for, in seconds: a number of them, a date, or the hub's own way."""
+    from datetime import datetime, timezone
+
+    limit = _RATE_LIMIT.search(answer.headers.get("RateLimit", ""))
+    if limit and answer.status_code == 429:
+        return float(limit[1])
+    said = answer.headers.get("Retry-After", "").strip()
+    try:
+        if said.isdecimal():
+            return float(said)
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError):
+        return None

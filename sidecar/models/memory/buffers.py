@@ -1,0 +1,227 @@
+"""The sizes of llama.cpp's buffers that follow from a model's header: weights, caches, computation.
+
+They are calculated as llama.cpp does; the sources are named beside each (its src/ and ggml/src/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from sidecar.models.gguf.header import Header, Tensor
+from sidecar.models.gguf.reader import TENSOR_TYPES, summary
+
+MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
+"""What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
+RESERVED_OUTPUTS: Final = 32
+"""Tokens a step whose logits get room. One a sequence is wanted; room for the whole batch would cost batch ×
+vocabulary. With room for less than this, prompts were 15 % slower (1370 against 1580 tokens/s)."""
+CELLS: Final = 256
+"""A sequence's cache is rounded up to a multiple of this (llama-context.cpp)."""
+MAX_LAYERS: Final = 1024
+TENSOR_KINDS: Final = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
+"""Name → weights a block, bytes a block."""
+NO_CACHE: Final = frozenset(
+    ("bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert",
+     "wavtokenizer-dec", "modern-bert", "gemma-embedding", "dream", "llada", "llada-moe", "rnd1")
+)  # fmt: skip
+"""Architectures that keep nothing between steps (llama-model.cpp, create_memory)."""
+MORE_THAN_KEYS_AND_VALUES: Final = frozenset(
+    ("deepseek32", "deepseek4", "dots3note", "glm-dsa", "glm5-next", "hy-v4", "minimax-m3", "minimax-01",
+     "qwen4exp", "t5", "t5encoder")
+)  # fmt: skip
+"""Architectures with caches of their own beside those counted here (llama-model.cpp, create_memory)."""
+GEMMA3N_LAYERS_WITH_CACHE: Final = 20
+"""The later layers read the caches of earlier ones (models/gemma3n.cpp)."""
+
+LOOKED_UP: Final = tuple(
+    f"{name}.weight" for name in ("token_embd", "per_layer_token_embd", "position_embd", "token_types")
+)
+"""Rows of these are read, never multiplied: they stay on the CPU and as they are."""
+AMX_ROW_MULTIPLE: Final = {
+    "Q4_0": 32, "Q4_1": 32, "Q8_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256, "IQ4_XS": 256, "F16": 16,
+}  # fmt: skip
+AMX_BLOCK_EXTRA: Final = {"Q8_0": 4, "Q4_K": 4, "Q5_K": 4, "IQ4_XS": 2}
+"""Types that Intel's matrix units take, and what a block of them grows by (ggml-cpu/amx/amx.cpp, mmq.cpp)."""
+REPACKED_BY: Final = {
+    "AVX2": ("Q4_0", "Q4_K", "IQ4_NL", "MXFP4"),
+    "AVX512": ("Q2_K",),
+    "DOTPROD": ("Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"),
+}
+"""CPU feature → types that get a copy in another order for it (ggml-cpu/repack.cpp)."""
+
+
+class Layer:
+    """Of one layer: whether it has caches, a token's numbers in those of keys and of values, a sequence's state."""
+
+    def __init__(self) -> None:
+        self.cached = False
+        self.keys = self.values = self.state = 0
+        self.tensors: list[Tensor] = []
+
+
+class ModelShape:
+    """The numbers of a header that sizes follow from; 0 for what it does not say."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.architecture = header.architecture
+        self.trained = self._number("context_length")
+        self.width = self._number("embedding_length")
+        self.vocabulary: int = summary(header)["vocabularySize"] or 0
+        blocks = min(self._number("block_count"), MAX_LAYERS)
+        # The layers that guess tokens ahead are not loaded, unless the model is nothing else.
+        ahead = self._number("nextn_predict_layers")
+        count = blocks - ahead if ahead < blocks else blocks
+        self.heads = self._numbers("attention.head_count", blocks, 0)
+        self.windowed = self._number("attention.sliding_window") > 0
+        self.layers = [Layer() for _ in range(count)]
+        self.rest: list[Tensor] = []
+        for tensor in header.tensors:
+            parts = tensor.name.split(".", 2)
+            index = int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1
+            if 0 <= index < count:
+                self.layers[index].tensors.append(tensor)
+            elif not 0 <= index < blocks:
+                self.rest.append(tensor)
+        self._fill_caches(blocks)
+        self.query_width, self.key_width = self._widths()
+        self.feed_forward = self._feed_forward()
+        self._inner = self._number("ssm.inner_size")
+
+    def _number(self, key: str) -> int:
+        value = self._header.known(f"{self.architecture}.{key}", int)
+        return value if value is not None and value > 0 else 0
+
+    def _numbers(self, key: str, count: int, default: int | Sequence[int]) -> list[int]:
+        """One a layer: the metadata has an array, or a number for all."""
+        name = f"{self.architecture}.{key}"
+        found = self._header.arrays.get(name, self._header.metadata.get(name))
+        value: Any = found if isinstance(found, int | list) else default
+        several = [value] * count if isinstance(value, int) else [*value, *[0] * count][:count]
+        return [max(0, each) if isinstance(each, int) else 0 for each in several]
+
+    def _fill_caches(self, blocks: int) -> None:
+        """llama-hparams.cpp, llama-kv-cache.cpp."""
+        kv_heads = self._numbers("attention.head_count_kv", blocks, self.heads)
+        usual = self.width // self.heads[0] if self.heads and self.heads[0] else 0
+        keys = self._number("attention.key_length") or usual
+        values = self._number("attention.value_length") or usual
+        windowed = self._numbers("attention.sliding_window_pattern", blocks, 0)
+        self._latent = values if self._number("attention.key_length_mla") else 0
+        if self._latent:
+            values = 0  # multi-head latent attention: values are a part of the keys
+        with_cache = len(self.layers) - self._number("attention.shared_kv_layers")
+        if self.architecture == "gemma3n":
+            with_cache = GEMMA3N_LAYERS_WITH_CACHE
+        for index, layer in enumerate(self.layers):
+            names = {tensor.name.split(".")[2] for tensor in layer.tensors}
+            if any(name.startswith(("ssm_", "shortconv", "time_mix")) for name in names):
+                layer.state = self._state()
+            elsewhere = layer.state and "attn_k" not in names
+            if elsewhere or index >= with_cache or self.architecture in NO_CACHE:
+                continue
+            layer.cached = True
+            narrow = bool(windowed[index])
+            layer.keys = kv_heads[index] * ((narrow and self._number("attention.key_length_swa")) or keys)
+            layer.values = kv_heads[index] * (
+                (narrow and self._number("attention.value_length_swa")) or values
+            )
+
+    def _state(self) -> int:
+        """Numbers that a recurrent layer keeps a sequence (llama-hparams.cpp, n_embd_r and n_embd_s)."""
+        if size := self._number("wkv.head_size"):
+            return self.width * (size + (self._number("token_shift_count") or 2))
+        if length := self._number("shortconv.l_cache"):
+            return self.width * (length - 1)
+        kernel = max(0, self._number("ssm.conv_kernel") - 1)
+        if size := self._number("kda.head_dim"):
+            return self.heads[0] * size * (3 * (kernel or 3) + size)
+        inner, state = self._number("ssm.inner_size"), self._number("ssm.state_size")
+        return kernel * (inner + 2 * self._number("ssm.group_count") * state) + inner * state
+
+    def _widths(self) -> tuple[int, int]:
+        """Numbers a token of the query and of a key, in the widest layer."""
+        heads = max(self.heads, default=0)
+        length = self._number("attention.key_length") or self.width // max(1, heads)
+        return heads * length, max((layer.keys for layer in self.layers), default=0)
+
+    def _feed_forward(self) -> int:
+        """Numbers a token that a layer's widest part keeps at once: gate, up and their product."""
+        blocks = len(self.layers)
+        used = max(self._numbers("expert_used_count", blocks, 0), default=0)
+        dense = max(self._numbers("feed_forward_length", blocks, 0), default=0)
+        expert = max(self._numbers("expert_feed_forward_length", blocks, dense), default=0)
+        shared = self._number("expert_shared_feed_forward_length") or expert * self._number(
+            "expert_shared_count"
+        )
+        return max(
+            3 * dense if not used or self._number("leading_dense_block_count") else 0,
+            used * max(3 * expert, expert + self.width),
+            3 * shared + self.width if used else 0,
+        )
+
+    @cached_property
+    def tied(self) -> Tensor | None:
+        """The embeddings, if they are the output's weights too."""
+        names = {tensor.name: tensor for tensor in self.rest}
+        if "output.weight" in names or self.architecture in NO_CACHE:
+            return None
+        return names.get("token_embd.weight")
+
+    # ---- sizes ---------------------------------------------------------------------------------------
+
+    def cache_bytes(self, layer: Layer, cells: int, sequences: int, kind: str, flash: bool) -> int:
+        """Keys and values of a layer, or its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
+        values = layer.values
+        if layer.cached and not flash:  # stored by columns, all of the same width
+            values = max(each.values for each in self.layers)
+        rows = _row_bytes(layer.keys, kind) + _row_bytes(values, kind)
+        return sequences * (cells * rows + layer.state * 4)
+
+    def compute_bytes(self, cells: int, tokens: int, sequences: int, flash: bool) -> int:
+        """What a step over `tokens` keeps at once within a layer (llama-graph.cpp, ggml-alloc.c).
+
+        Of the feed-forward part: gate, up and their product, the residual and its norm, and the room that
+        the attention's result and its projection leave, too small for anything. Of the attention: residual
+        and norm; the query, its result and that in one piece; keys, values; without flash attention the
+        scores, and latent values by columns. Of a recurrent layer: x and z, the convolution's input and
+        output, the step, the scan's result with its states. The masks last through all layers, in 16 bits
+        with flash attention, else in 32.
+        """
+        masks = (2 if self.windowed else 1) * cells * tokens * (2 if flash else 4) if self.key_width else 0
+        scores = 0 if flash else max(self.heads, default=0) * cells * tokens * 4
+        row = 4 * tokens
+        forward = row * (self.feed_forward + 3 * self.width + self.query_width)
+        if scores < row * self.feed_forward // 3:
+            forward += scores  # their room is too small for what comes after
+        results = max(self.heads, default=0) * self._latent or 2 * self.query_width
+        attention = scores + row * (2 * self.width + self.query_width + results + 2 * self.key_width)
+        if not flash:
+            attention += 2 * cells * sequences * self._latent
+        state = max((layer.state for layer in self.layers), default=0)
+        recurrent = row * (6 * self._inner + self.width) + 4 * sequences * state if state else 0
+        return masks + max(forward, attention, recurrent)
+
+    def output_bytes(self, outputs: int) -> int:
+        """Logits, and what they are made of."""
+        return 4 * outputs * (self.vocabulary + self.width)
+
+    def copied_bytes(self, tensor: Tensor, features: frozenset[str]) -> int:
+        """Size of the copy that the CPU makes of a tensor in an order it likes better; 0: it makes none."""
+        if not tensor.name.endswith(".weight") or tensor.size is None:
+            return 0
+        kind, dimensions = tensor.type_name, len(tensor.shape)
+        multiple = AMX_ROW_MULTIPLE.get(kind, 0) if "AMX_INT8" in features and dimensions == 2 else 0
+        if multiple and tensor.shape[0] % multiple == 0 and tensor.shape[1] % 32 == 0:
+            return tensor.size + tensor.weights // TENSOR_KINDS[kind][0] * AMX_BLOCK_EXTRA.get(kind, 0)
+        if "REPACK" not in features or dimensions < 2 or tensor.shape[1] % 8:
+            return 0
+        able = any(kind in kinds for feature, kinds in REPACKED_BY.items() if feature in features)
+        return tensor.size if able else 0
+
+
+def _row_bytes(numbers: int, kind: str) -> int:
+    block, size = TENSOR_KINDS[kind.upper()]
+    return -(-numbers // block) * size

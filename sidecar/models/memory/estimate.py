@@ -1,0 +1,262 @@
+"""Whether a model runs here: what it takes on each device, how many layers go to the GPUs, and how large
+a context fits. All of it is arithmetic on the header, before anything is loaded; see layers.py for the sizes.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Final
+
+from sidecar.hardware.machine import Machine
+from sidecar.message_handler._wire import DEFAULTS
+from sidecar.models.gguf.header import Header, Tensor
+from sidecar.models.memory.buffers import (
+    CELLS,
+    LOOKED_UP,
+    MAX_DEFAULT_CONTEXT_SIZE,
+    MORE_THAN_KEYS_AND_VALUES,
+    RESERVED_OUTPUTS,
+    ModelShape,
+)
+
+MAX_CONTEXT_SIZE: Final = 2**24
+FULL: Final = 0.9
+"""Memory filled beyond this share is called tight; "auto" leaves the rest of a GPU to everything else."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What goes to one device, in bytes.
+
+    `weights` is what llama.cpp reports: mapped parts of the file, and copies in the order that the CPU
+    likes. `kept` is what of it is used in every step and must stay in memory, `copied` what of it is no
+    part of the file, which the system cannot drop and read again.
+    """
+
+    name: str
+    type: str
+    free: int
+    layers: int = 0
+    weights: int = 0
+    kept: int = 0
+    copied: int = 0
+    caches: int = 0
+    compute: int = 0
+
+    @property
+    def needed(self) -> int:
+        """What must be in memory for it to run as fast as it can."""
+        return self.kept + self.caches + self.compute
+
+    def describe(self) -> dict[str, Any]:
+        """As `DeviceEstimate` of the schema."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "layers": self.layers,
+            "weightsBytes": self.weights,
+            "kvCacheBytes": self.caches,
+            "computeBytes": self.compute,
+            "totalBytes": self.weights + self.caches + self.compute,
+            "freeBytes": self.free,
+        }
+
+
+def estimate(header: Header, params: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    """What estimateModel returns, but for `path` and `source`. `params` may be those of createContext too."""
+    return Planner(header, params, machine).describe()
+
+
+class Planner:
+    """Plans a model, and a context as core/context/context.py makes it, for a machine.
+
+    With `loaded`, the weights are in memory already, and only the context counts.
+    """
+
+    def __init__(
+        self, header: Header, params: dict[str, Any], machine: Machine, *, loaded: bool = False
+    ) -> None:
+        asked = {**DEFAULTS["EstimateModelParams"], **params}
+        self.shape = ModelShape(header)
+        self.sequences: int = asked["sequences"]
+        self.cache_type: str = asked["kvCacheType"]
+        self._batch = max(asked["batchSize"], self.sequences)
+        self._flash = asked.get("flashAttention") is not False
+        self._mapped = asked.get("useMmap", True)
+        self._asked_layers: int | str = asked["gpuLayers"] if machine.gpus else 0
+        self._machine = machine
+        self._loaded = loaded
+        self._trained = min(self.shape.trained or MAX_DEFAULT_CONTEXT_SIZE, MAX_CONTEXT_SIZE)
+        self.size: int = asked.get("contextSize", min(self._trained, MAX_DEFAULT_CONTEXT_SIZE))
+
+    def describe(self) -> dict[str, Any]:
+        """What estimateModel returns, but for `path` and `source`."""
+        layers = self.gpu_layers(self.size)
+        parts = self.plan(self.size, layers)
+        largest = self.largest()
+        runs, why = self._verdict(parts, largest)
+        devices = [part.describe() for part in parts]
+        sums = ("weightsBytes", "kvCacheBytes", "computeBytes", "totalBytes")
+        return {
+            "contextSize": self.size,
+            "sequences": self.sequences,
+            "kvCacheType": self.cache_type,
+            "gpuLayers": layers,
+            **{key: sum(device[key] for device in devices) for key in sums},
+            "devices": devices,
+            "largestContextSize": largest,
+            "runs": runs,
+            "why": why,
+        }
+
+    def gpu_layers(self, size: int) -> int:
+        """llama.cpp's n_gpu_layers: one more than there are layers puts the output there too."""
+        everything = len(self.shape.layers) + 1
+        if isinstance(self._asked_layers, int):
+            return min(self._asked_layers, everything)
+
+        def fits(layers: int) -> bool:
+            return all(_fits(part, FULL) for part in self.plan(size, layers)[1:])
+
+        return _last(range(everything + 1), fits)
+
+    def largest(self, share: float = 1, beside: Planner | None = None) -> int:
+        """Tokens a sequence that fit into this share of the memory, at most what the model was trained for.
+
+        `beside` plans a second context of the same size on the same devices. 0: nothing fits.
+        """
+
+        def fits(cells: int) -> bool:
+            size = min(cells * CELLS, self._trained)
+            parts = self.plan(size, self.gpu_layers(size))
+            others = beside.plan(size, beside.gpu_layers(size)) if beside is not None else []
+            for part, other in zip(parts, others, strict=False):
+                part.compute += other.needed
+            return lacking(parts, share) is None
+
+        return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
+
+    def plan(self, size: int, gpu_layers: int) -> list[Part]:
+        """What goes where: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
+        shape, gpus = self.shape, self._machine.gpus
+        cpu = Part("CPU", "cpu", self._machine.free_bytes)
+        parts = [Part(gpu["name"], gpu["type"], gpu["memoryFreeBytes"]) for gpu in gpus]
+        first = len(shape.layers) + 1 - gpu_layers
+        edges = list(accumulate(max(1, part.free) for part in parts))
+
+        def device(index: int) -> Part:
+            if index < first:
+                return cpu
+            share = (index - first) / gpu_layers * edges[-1]
+            return parts[bisect.bisect_right(edges, share)]
+
+        cells = -(-size // CELLS) * CELLS
+        outputs_on = device(len(shape.layers))
+        on_cpu = [
+            tensor for tensor in shape.rest if outputs_on is cpu or not tensor.name.startswith("output")
+        ]
+        tied = shape.tied
+        for index, layer in enumerate(shape.layers):
+            part = device(index)
+            part.layers += 1
+            part.caches += shape.cache_bytes(layer, cells, self.sequences, self.cache_type, self._flash)
+            if part is cpu:
+                on_cpu += layer.tensors
+            else:
+                _add(part, layer.tensors)
+        if outputs_on is not cpu:
+            elsewhere = [tensor for tensor in shape.rest if tensor.name.startswith("output")]
+            _add(outputs_on, [*elsewhere, *([tied] if tied else [])])
+        self._add_to_cpu(cpu, on_cpu, tied if outputs_on is cpu else None)
+        self._add_compute(cpu, [cpu, *parts], outputs_on, size, cells)
+        if self._loaded:
+            for part in (cpu, *parts):
+                part.weights = part.kept = part.copied = 0
+        return [cpu, *parts]
+
+    def _add_to_cpu(self, cpu: Part, tensors: Iterable[Tensor], tied: Tensor | None) -> None:
+        """The file's tensors are mapped from the first to the last one, copies come on top."""
+        features = self._machine.features
+        plain = []
+        for tensor in tensors:
+            copy = 0 if tensor.name in LOOKED_UP else self.shape.copied_bytes(tensor, features)
+            cpu.copied += copy
+            if not copy and tensor.size:
+                plain.append(tensor)
+        if tied:
+            cpu.copied += self.shape.copied_bytes(tied, features)
+        size = sum(tensor.size or 0 for tensor in plain)
+        cpu.kept = cpu.copied + size
+        cpu.weights = cpu.kept
+        if self._mapped and plain:
+            ends = [tensor.offset + (tensor.size or 0) for tensor in plain]
+            cpu.weights = cpu.copied + max(ends) - min(tensor.offset for tensor in plain)
+        elif not self._mapped:
+            cpu.copied += size
+
+    def _add_compute(self, cpu: Part, parts: Iterable[Part], outputs_on: Part, size: int, cells: int) -> None:
+        shape = self.shape
+        tokens = min(self._batch, size * self.sequences)
+        outputs = min(max(self.sequences, RESERVED_OUTPUTS), tokens)
+        for part in parts:
+            if part.layers:
+                part.compute = shape.compute_bytes(cells, tokens, self.sequences, self._flash)
+            if part is outputs_on:
+                part.compute = max(part.compute, shape.output_bytes(outputs))
+        cpu.compute = max(cpu.compute, 4 * tokens * shape.width)  # the embeddings, wherever the layers are
+        cpu.compute += 4 * self.sequences * shape.vocabulary  # logits that are read (output_reserve)
+
+    def _verdict(self, parts: list[Part], largest: int) -> tuple[str, str]:
+        rough = ""
+        if self.shape.architecture in MORE_THAN_KEYS_AND_VALUES or not self.shape.layers:
+            rough = f"; a rough figure, as {self.shape.architecture or 'its kind'} is not known well"
+        too_small = lacking(parts)
+        needed = sum(part.needed for part in parts)
+        if too_small is not None:
+            less = f"; with {largest} tokens of context it would fit" if largest else ""
+            name, wanted, free = too_small
+            return "no", f"It needs {_size(wanted)} on {name}, where {_size(free)} are free{less}{rough}."
+        if lacking(parts, FULL) is not None:
+            return "tight", f"It needs {_size(needed)} and leaves little for everything else{rough}."
+        free = sum(part.free for part in parts)
+        return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."
+
+
+def _add(part: Part, tensors: Iterable[Tensor]) -> None:
+    """Weights that are copied to a GPU."""
+    size = sum(tensor.size or 0 for tensor in tensors)
+    part.weights += size
+    part.kept += size
+    part.copied += size
+
+
+def _fits(part: Part, share: float = 1) -> bool:
+    return part.needed <= part.free * share
+
+
+def lacking(parts: list[Part], share: float = 1) -> tuple[str, int, int] | None:
+    """The first device that is too small: its name, what is needed there, what is free."""
+    cpu = parts[0]
+    system = sum(part.needed for part in parts if part.type in ("cpu", "integratedGpu"))
+    if system > cpu.free * share:
+        return cpu.name, system, cpu.free
+    for part in parts[1:]:
+        if not _fits(part, share):
+            return part.name, part.needed, part.free
+    return None
+
+
+def _last(candidates: range, holds: Callable[[int], bool]) -> int:
+    """The last of which `holds` is true; it is taken to hold for the first, and for all before the last."""
+    low, high = candidates[0], candidates[-1]
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,49 @@
+"""What llama.cpp says it takes, from its own log: what the estimates must equal.
+
+Run as a script: reads a JSON object from stdin {load, contexts}: the params of loadModel, and a list of those
+of createContext; makes each as the program does and prints a JSON object {systemInfo, model, contexts} of what
+it took: {"model" | "KV" | "RS" | "compute" | "output": bytes}.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+
+from sidecar.core.context.context import Context
+from sidecar.core.llama import bindings
+from sidecar.core.model.model import Model
+
+BUFFER = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
+
+
+def main() -> None:
+    """Read what to make, make it, print what it took."""
+    order = json.load(sys.stdin)
+    said: list[str] = []
+    bindings.start(lambda _, line: said.append(line.decode()), print)
+
+    def taken() -> dict[str, int]:
+        sizes: Counter[str] = Counter()
+        for _, what, mebibytes in BUFFER.findall("".join(said)):
+            sizes[what] += round(float(mebibytes) * 2**20)
+        if "-v" in sys.argv:
+            sys.stderr.write("".join(said))
+        said.clear()
+        return dict(sizes)
+
+    model = Model.load({"gpu": "cpu", "modelId": "model-1", **order["load"]}, lambda _: True)
+    weights, contexts = taken(), []
+    for params in order["contexts"]:
+        context = Context(model, {"contextId": "context-1", **params})
+        contexts.append(taken())
+        context.free()
+        said.clear()
+    system_info = bindings.lib.llama_print_system_info().decode()
+    print(json.dumps({"systemInfo": system_info, "model": weights, "contexts": contexts}))
+
+
+if __name__ == "__main__":
+    main()

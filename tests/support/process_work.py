@@ -1,0 +1,126 @@
+"""For tests of the program: work to be interrupted, and what an interruption must leave behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from driver import Message, Sidecar, environment
+
+from models import GEMMA3
+from sidecar.core.scheduling.step import PROMPT_CHUNK_BESIDE_STREAMS as PIECE
+
+ABORTED = -32800
+
+COUNT = "1, 2, 3, 4, 5,"
+COUNTED = " 6, 7, 8, 9, 10"
+"""How the model goes on, greedily, by 15 tokens, each far more likely than the next best."""
+
+LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
+"""loadModel's params for a load that lasts so long that it can be met in its middle: the file is read and copied."""
+
+
+def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
+    """Load model-1 and make context-1."""
+    sidecar.call("loadModel", {"path": model_path})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 2048, **context})
+
+
+@contextmanager
+def made_contexts(sidecar: Sidecar, **always: Any) -> Iterator[Callable[..., str]]:
+    """Yields what makes contexts of model-1 and returns their ids; they are disposed of at the end."""
+    made: list[str] = []
+
+    def make(**params: Any) -> str:
+        asked = {"modelId": "model-1", **always, **params}
+        made.append(sidecar.call("createContext", asked)["contextId"])
+        return made[-1]
+
+    yield make
+    for context_id in made:
+        sidecar.call("disposeContext", {"contextId": context_id})
+
+
+def count(sidecar: Sidecar, context_id: str = "context-1") -> str:
+    """A short greedy text, to see whether a context works: COUNTED if it does."""
+    params = {"contextId": context_id, "prompt": COUNT, "maxTokens": 15, "temperature": 0}
+    text: str = sidecar.call("complete", params)["text"]
+    return text
+
+
+def send_endless(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
+    """A completion that goes on until the context is full, which takes many seconds."""
+    endless = {"contextId": context_id, "prompt": COUNT, "ignoreEos": True, "temperature": 0}
+    return sidecar.send("complete", {**endless, **params})
+
+
+def send_long_prompt(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
+    """A completion whose prompt takes seconds: about 1,500 tokens, none of them in a cache."""
+    first = random.randint(0, 10**6)
+    prompt = " ".join(f"Item {first + number} costs {number} dollars." for number in range(120))
+    return sidecar.send("complete", {"contextId": context_id, "prompt": prompt, "maxTokens": 4, **params})
+
+
+def assert_not_held_up(sidecar: Sidecar, stream: Any, long: Any) -> None:
+    """While the prompt of `long` is evaluated, a piece of it at a time, the stream gets its tokens in between."""
+    sidecar.response(long)
+    told = [m["params"] for m in sidecar.messages if m.get("method") == "progress"]
+    at = [i for i, p in enumerate(told) if p["requestId"] == long and p["progressType"] == "prompt"]
+    pieces = (told[at[-1]]["processedTokens"] - told[at[0]]["processedTokens"]) / PIECE
+    said = [
+        p["completionTokens"] for p in told[: at[-1]] if p["requestId"] == stream and "completionTokens" in p
+    ]
+    before = [
+        p["completionTokens"] for p in told[: at[0]] if p["requestId"] == stream and "completionTokens" in p
+    ]
+    assert pieces > 8
+    assert said[-1] - before[-1] >= pieces / 2, "the stream stood still while the prompt was evaluated"
+
+
+def assert_aborted(sidecar: Sidecar, request_id: Any) -> Message:
+    """The request ended as an aborted one must; returns its `partial`."""
+    response = sidecar.response(request_id)
+    assert response.get("error", {}).get("code") == ABORTED, response
+    assert response["error"]["data"]["kind"] == "aborted"
+    assert len(sidecar.responses(request_id)) == 1
+    partial: Message = response["error"]["data"].get("partial", {})
+    if "text" in partial:
+        assert partial["text"] == sidecar.streamed(request_id)
+    assert_silent_after_response(sidecar, request_id)
+    return partial
+
+
+def assert_silent_after_response(sidecar: Sidecar, request_id: Any) -> None:
+    """No progress of a request came after its response."""
+    answered = sidecar.messages.index(sidecar.response(request_id))
+    late = [
+        m
+        for m in sidecar.messages[answered:]
+        if m.get("method") == "progress" and m["params"]["requestId"] == request_id
+    ]
+    assert not late
+
+
+def abort_and_check(sidecar: Sidecar, request_id: Any) -> Message:
+    """Abort a request that cannot have ended yet; returns its `partial`."""
+    abort = sidecar.send("abort", {"requestId": request_id})
+    result = sidecar.result(abort)
+    assert result["outcome"] == "aborted"
+    partial = assert_aborted(sidecar, request_id)
+    answers = [sidecar.messages.index(sidecar.response(which)) for which in (request_id, abort)]
+    assert answers == sorted(answers), "abort was answered before the work had stopped"
+    return partial
+
+
+def pids(sidecar: Sidecar) -> dict[str, int]:
+    """modelId → pid of its engine."""
+    return sidecar.engines()
+
+
+def in_temp(folder: Path, **more: str) -> dict[str, str]:
+    """An environment with this temporary folder."""
+    names = ("TMPDIR", "TEMP", "TMP")
+    return {**environment(**dict.fromkeys(names, str(folder))), **more}

@@ -1,0 +1,68 @@
+"""What models say, taken apart: thoughts and text."""
+
+from __future__ import annotations
+
+import pytest
+from made_streams import OSLO, THINK, Said, pieces, read
+
+from sidecar.core.chat.tool_prompt import FORMS, HERMES
+from sidecar.core.output.reasoning import FAMILIES, Thinking, thinking_of
+
+HARMONY = next(family for family in FAMILIES if not family.plain)
+COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        ("Hello", ("Hello", "", [])),
+        ("  Hello \n", ("  Hello \n", "", [])),
+        ("<think>\nHm.\n</think>\n\nHello", ("Hello", "Hm.", [])),
+        ("\n<think>Hm. </think>Hello ", ("Hello ", "Hm.", [])),
+        ("<think>\n\n</think>\n\nHello", ("Hello", "", [])),
+        ("<think>Hm < 3 </thin </think>x < y", ("x < y", "Hm < 3 </thin", [])),
+        ("Hello <think>not</think>", ("Hello <think>not</think>", "", [])),
+        ("<think>no end \n", ("", "no end \n", [])),
+        ("<think>a</think><think>b</think>c", ("c", "a\nb", [])),
+        ("<thinking>no</thinking>", ("<thinking>no</thinking>", "", [])),
+        ("<thi", ("<thi", "", [])),
+        ("", ("", "", [])),
+    ],
+)
+def test_thoughts_are_told_apart_wherever_tokens_cut(stream: str, said: Said) -> None:
+    for parts in pieces(stream):
+        assert read(parts, THINK, None) == (said, "stop"), parts
+
+
+def test_a_thought_that_the_prompt_began() -> None:
+    for parts in pieces("\nHm.\n</think>\n\nHello"):
+        assert read(parts, THINK, None, opened=True)[0] == ("Hello", "Hm.", [])
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family.plain], ids=lambda f: f.start)
+def test_every_family_of_marks(family: Thinking) -> None:
+    for parts in pieces(f"{family.start}\nHm.{family.end}\nHello"):
+        assert read(parts, family, None)[0] == ("Hello", "Hm.", [])
+    forced = f"{family.start}Hm{family.closing}Hello"
+    assert read([forced], family, None)[0] == ("Hello", "Hm", [])
+    assert thinking_of(f"{{{{ x }}}}{family.end}") == family
+
+
+def test_channels() -> None:
+    stream = (
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I look.<|end|>"
+        "<|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>" + OSLO
+    )
+    for parts in pieces(stream):
+        said, reason = read(parts, HARMONY, COMMENTARY)
+        assert said == ("I look.", "Hm.", [("get_weather", OSLO)]), parts
+        assert reason == "toolCalls"
+    for parts in pieces("<|channel|>final<|message|>Hello"):
+        assert read(parts, HARMONY, COMMENTARY)[0] == ("Hello", "", [])
+
+
+def test_a_thought_then_a_call_and_no_call_within_a_thought() -> None:
+    call = f'<tool_call>{{"name": "get_weather", "arguments": {OSLO}}}</tool_call>'
+    for parts in pieces(f"<think>I could {call} now.</think>\n{call}"):
+        said, _ = read(parts, THINK, HERMES)
+        assert said == ("", f"I could {call} now.", [("get_weather", OSLO)])

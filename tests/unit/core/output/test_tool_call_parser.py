@@ -1,0 +1,250 @@
+"""What models say, taken apart: calls of tools, in the forms of all families."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_streams import OSLO, TOOLS, pieces, read
+
+from sidecar.core.chat.tool_prompt import FORMS, HERMES, CallForm, Tools
+from sidecar.core.output.reply import Reply
+from sidecar.message_handler.errors import SidecarError
+
+BARE = CallForm("", "", arguments="parameters")
+NEMO = next(form for *_, form in FORMS if form.start == "[TOOL_CALLS]" and form.listed)
+MISTRAL = next(form for *_, form in FORMS if form.start == "[TOOL_CALLS]" and form.separator)
+TRICKY = '{"city": "a } \\" { ] </tool_call> ü", "more": [{"x": "]"}, {}], "n": -1.5e3}'
+
+
+def tagged(sign: str, start: str) -> CallForm:
+    """The form with tags of the templates that have this sign."""
+    return next(form for with_, _, form in FORMS if form.tags and form.start == start and _has(with_, sign))
+
+
+def _has(signs: tuple[str, ...], sign: str) -> bool:
+    return any(each.startswith(sign) for each in signs)
+
+
+NOW = [("now", "{}")]
+ACTION = next(form for *_, form in FORMS if form.name == "tool_name")
+KIMI = next(form for *_, form in FORMS if form.start.endswith("functions.") and form.around)
+FENCED = next(form for *_, form in FORMS if "```" in form.end)
+FUNCTION = next(form for *_, form in FORMS if form.start == "<function=")
+ASK = [("get_weather", OSLO)]
+CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
+    (HERMES, f'<tool_call>\n{{"name": "get_weather", "arguments": {OSLO}}}\n</tool_call>', ASK, ""),
+    (
+        HERMES,
+        f'I look.\n<tool_call>{{"arguments": {OSLO}, "name": "get_weather"}}</tool_call>',
+        ASK,
+        "I look.",
+    ),
+    (
+        HERMES,
+        f'<tool_call>{{"name": "get_weather", "arguments": {TRICKY}, "id": 7}}</tool_call>',
+        [("get_weather", TRICKY)],
+        "",
+    ),
+    (HERMES, '<tool_call>{"name": "now"}</tool_call>', [("now", "{}")], ""),
+    (HERMES, f'<tool_call>{{"name": "get_weather", "arguments": {json.dumps(OSLO)}}}</tool_call>', ASK, ""),
+    (
+        HERMES,
+        '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>\n<tool_call>\n'
+        f'{{"name": "get_weather", "arguments": {OSLO}}}\n</tool_call>\nSo.',
+        [("now", "{}"), ("get_weather", OSLO)],
+        "So.",
+    ),
+    (HERMES, "a < b <tool_cal", [], "a < b <tool_cal"),
+    (BARE, f'{{"name": "get_weather", "parameters": {OSLO}}}', ASK, ""),
+    (BARE, '\n{"name": "now", "parameters": {}}; {"name": "now", "parameters": {}}', NOW * 2, ""),
+    (BARE, '{"name": "Ann", "age": 3}', [], '{"name": "Ann", "age": 3}'),
+    (BARE, '{"a": [1, 2]} is JSON', [], '{"a": [1, 2]} is JSON'),
+    (BARE, "{not JSON} ", [], "{not JSON} "),
+    (BARE, '{"na', [], '{"na'),
+    (BARE, 'So: {"name": "now", "parameters": {}}', [], 'So: {"name": "now", "parameters": {}}'),
+    (NEMO, f'[TOOL_CALLS][{{"name": "get_weather", "arguments": {OSLO}, "id": "123456789"}}]', ASK, ""),
+    (
+        NEMO,
+        f'[TOOL_CALLS] [{{"name": "now", "arguments": {{}}}}, {{"name": "get_weather", "arguments": {OSLO}}}]',
+        [("now", "{}"), ("get_weather", OSLO)],
+        "",
+    ),
+    (MISTRAL, f"[TOOL_CALLS]get_weather[ARGS]{OSLO}", ASK, ""),
+    (
+        MISTRAL,
+        f"I look.[TOOL_CALLS]now[CALL_ID]123456789[ARGS]{{}}[TOOL_CALLS]get_weather[ARGS]{OSLO}",
+        [("now", "{}"), ("get_weather", OSLO)],
+        "I look.",
+    ),
+    (
+        ACTION,
+        'Plan.<|START_ACTION|>[\n  {"tool_call_id": "0", "tool_name": "now", "parameters": {}},\n'
+        f'  {{"tool_call_id": "1", "tool_name": "get_weather", "parameters": {OSLO}}}\n]<|END_ACTION|>',
+        NOW + ASK,
+        "Plan.",
+    ),
+    (
+        KIMI,
+        "I look.<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}"
+        "<|tool_call_end|><|tool_call_begin|>functions.get_weather:1<|tool_call_argument_begin|>"
+        f"{OSLO}<|tool_call_end|><|tool_calls_section_end|>",
+        NOW + ASK,
+        "I look.",
+    ),
+    (
+        FENCED,
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
+        f"{OSLO}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        ASK,
+        "",
+    ),
+    (
+        tagged("<function=", "<tool_call>"),
+        "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n"
+        "</tool_call>\n<tool_call>\n<function=now>\n</function>\n</tool_call>",
+        ASK + NOW,
+        "I look.",
+    ),
+    (
+        tagged("<function=", "<tool_call>"),
+        '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
+        ASK,
+        "",
+    ),
+    (
+        tagged("<arg_key>", "<tool_call>"),
+        "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
+        ASK,
+        "",
+    ),
+    (tagged("<arg_key>", "<tool_call>"), "<tool_call>now</tool_call>", NOW, ""),
+    (
+        tagged("<invoke", "<minimax:tool_call>"),
+        '<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">Oslo</parameter>\n</invoke>\n'
+        '<invoke name="now">\n</invoke>\n</minimax:tool_call>',
+        ASK + NOW,
+        "",
+    ),
+    (
+        tagged("dsml_token", "<｜DSML｜function_calls>"),
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        "Oslo</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+        ASK,
+        "",
+    ),
+    (FUNCTION, f"<function=get_weather>{OSLO}</function><function=now>{{}}</function>", ASK + NOW, ""),
+]
+
+
+@pytest.mark.parametrize(("form", "stream", "calls", "text"), CALLS)
+def test_calls_are_told_apart_wherever_tokens_cut(
+    form: CallForm, stream: str, calls: list[tuple[str, str]], text: str
+) -> None:
+    for parts in pieces(stream):
+        assert read(parts, None, form) == ((text, "", calls), "toolCalls" if calls else "stop"), parts
+
+
+def test_arguments_are_told_while_they_come() -> None:
+    reply = Reply(None, HERMES, Tools(TOOLS, "auto"))
+    reply.feed('<tool_call>{"name": "get_weather", "arguments": {"city": "Os')
+    (delta,) = reply.untold()
+    assert delta.segment == "toolCall"
+    assert delta.text == '{"city": "Os'
+    assert delta.call is not None
+    assert (delta.call["index"], delta.call["name"]) == (0, "get_weather")
+
+
+def wrong(stream: str, form: CallForm = HERMES) -> SidecarError:
+    """The error of a stream, which must be the same however it is cut."""
+    kinds = set()
+    for parts in pieces(stream):
+        with pytest.raises(SidecarError) as caught:
+            read(parts, None, form)
+        kinds.add(caught.value.kind)
+    assert len(kinds) == 1
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ["get_wether", "", "x" * 500])
+def test_an_unknown_tool_is_told_with_the_known_ones(name: str) -> None:
+    error = wrong(f'<tool_call>{{"name": "{name}", "arguments": {{}}}}</tool_call>')
+    assert error.kind == "unknownTool"
+    assert error.details["allowed"] == ["get_weather", "now"]
+    assert error.details["value"] == name[:64]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        '{"name": "get_weather", "arguments": {}}',
+        '{"name": "get_weather", "arguments": {"city": 4}}',
+        '{"name": "get_weather", "arguments": [1]}',
+        '{"name": "get_weather", "arguments": null}',
+        '{"name": "get_weather", "arguments": "Oslo"}',
+        '{"name": "get_weather", "arguments": {"city": Oslo}}',
+        '{"name": "get_weather"}',
+        '{"name": "now", "arguments": {"zone": 1}}',
+        '{"name": 4, "arguments": {}}',
+        '{"arguments": {}}',
+        "{}",
+        "get_weather",
+        "{get_weather}",
+    ],
+)
+def test_arguments_that_do_not_fit_are_told(call: str) -> None:
+    error = wrong(f"<tool_call>\n{call}\n</tool_call>")
+    assert error.kind == "invalidToolArguments"
+    assert error.details["cause"]
+    assert len(json.dumps(error.details)) < 4000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "",
+        "<function=now>",
+        "<function=now></function",
+        "now",
+        "<function=get_weather></function>",
+        "<function=now><parameter=a>1</function>",
+        "<function=now><parameter=a>1</parameter></function>",
+        '{"name": "now", "arguments": 1}',
+    ],
+)
+def test_tags_that_are_broken_are_told(call: str) -> None:
+    error = wrong(f"<tool_call>\n{call}\n</tool_call>", tagged("<function=", "<tool_call>"))
+    assert error.kind == "invalidToolArguments"
+
+
+def test_values_between_tags_are_what_the_parameters_say() -> None:
+    kinds = {"s": "string", "n": "integer", "b": "boolean", "o": "object", "l": ["array", "null"]}
+    schema = {"type": "object", "properties": {key: {"type": kind} for key, kind in kinds.items()}}
+    tools = Tools([{"type": "function", "function": {"name": "f", "parameters": schema}}], "auto")
+    texts = {
+        "s": "12",
+        "n": "12",
+        "b": "true",
+        "o": '{"a": [1]}',
+        "l": "null",
+        "free": "x < y",
+        "many": "a\nb",
+    }
+    body = "".join(f"<parameter={key}>\n{text}\n</parameter>\n" for key, text in texts.items())
+    reply = Reply(None, tagged("<function=", "<tool_call>"), tools)
+    reply.feed(f"<tool_call>\n<function=f>\n{body}</function>\n</tool_call>")
+    (call,) = reply.result()["message"]["toolCalls"]
+    values = {"s": "12", "n": 12, "b": True, "o": {"a": [1]}, "l": None, "free": "x < y", "many": "a\nb"}
+    assert json.loads(call["function"]["arguments"]) == values
+
+
+def test_a_call_that_is_cut_off_is_no_call() -> None:
+    stream = '<tool_call>{"name": "get_weather", "arguments": {"city": "Os'
+    said, reason = read([stream], None, HERMES, reason="length")
+    assert (said, reason) == (("", "", []), "length")
+    assert wrong(stream).kind == "invalidToolArguments"
+
+
+def test_a_name_without_end_is_not_waited_for() -> None:
+    assert wrong("[TOOL_CALLS]" + "x" * 2000, MISTRAL).kind == "invalidToolArguments"
+    assert wrong('<tool_call>{"' + "x" * 2000).kind == "invalidToolArguments"

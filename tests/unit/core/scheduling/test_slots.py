@@ -1,0 +1,78 @@
+"""Which sequence a request gets, by what the caches hold; without a model, which that does not depend on."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from sidecar.core.context.context import Context, Sequence
+from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Queue
+
+
+class Rows(Context):
+    """A context's sequences, each with the tokens in its cache, used one after the other."""
+
+    def __init__(self, *caches: list[int]) -> None:
+        self.model: Any = SimpleNamespace(has_state_beyond_kv=False)
+        self.sequences = [
+            Sequence(index, tokens, last_used=float(index)) for index, tokens in enumerate(caches)
+        ]
+
+    def can_copy(self, donor: Sequence, count: int) -> bool:
+        return False
+
+    def keep_prefix(self, sequence: Sequence, count: int) -> int:
+        return count
+
+
+def placed(rows: Rows, *prompts: list[int]) -> list[tuple[int, int]]:
+    """The index of the sequence that each gets, all at once, and how many tokens it finds there."""
+    found: list[tuple[int, int]] = []
+
+    def asker(number: int, tokens: list[int]) -> Any:
+        def admit(sequence: Sequence, kept: int) -> None:
+            sequence.generation = asking
+            found.append((sequence.index, kept))
+
+        asking = SimpleNamespace(
+            tokens=tokens, prompt=tokens, scales=(), priority=0, arrived=number, admit=admit, prompt_done=True
+        )
+        return asking
+
+    queue = Queue(rows)
+    for number, tokens in enumerate(prompts):
+        queue.add(asker(number, tokens))
+    queue.admit()
+    return found
+
+
+def test_the_longest_common_prefix_decides() -> None:
+    conversation = list(range(100))
+    rows = Rows([500, 501], [*conversation[:40], 7], conversation, [600])
+    assert placed(rows, [*conversation, 1, 2]) == [(2, 100)]
+
+
+def test_a_few_common_tokens_do_not_spread_requests_over_the_sequences() -> None:
+    few, own = list(range(MIN_DECIDING_TOKENS - 1)), list(range(100, 120))
+    rows = Rows([900], [901], [*few, 902], [903], [*few, 904], [905])
+    assert placed(rows, [*few, *own], [*few, *own], [*few, *own]) == [(0, 0), (1, 0), (2, 15)]
+
+
+def test_as_many_as_decide_do_and_so_does_half_of_the_prompt() -> None:
+    enough = list(range(MIN_DECIDING_TOKENS))
+    assert placed(Rows([900], [901], [*enough, 902]), [*enough, *range(100, 120)]) == [(2, 16)]
+    assert placed(Rows([900], [901], [1, 2, 3, 902]), [1, 2, 3, 4, 5, 6]) == [(2, 3)]
+
+
+def test_the_cache_that_was_not_used_for_longest_is_given_up() -> None:
+    rows = Rows(*([900 + index] for index in range(4)))
+    rows.sequences[0].last_used = 9
+    assert placed(rows, [1, 2, 3]) == [(1, 0)]
+
+
+def test_a_state_of_which_no_part_can_be_kept_is_left_to_those_who_can_use_it_all() -> None:
+    begun = list(range(40))
+    for prompt, place in ([*begun[:30], 99], (0, 0)), ([*begun, 99], (1, 40)):
+        rows = Rows([], begun)
+        rows.model.has_state_beyond_kv = True
+        assert placed(rows, prompt) == [place]

@@ -1,0 +1,85 @@
+"""What is let pass at once is what jsonschema lets pass, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from sidecar.message_handler._wire import PARAMS
+from sidecar.message_handler.acceptance import Acceptance
+from sidecar.message_handler.validation import SCHEMAS_FILE
+
+SCHEMA = Path(__file__).resolve().parents[3] / "schema"
+SCHEMAS: dict[str, Any] = json.loads(Path(SCHEMAS_FILE).read_text(encoding="utf-8"))
+GIVEN = [
+    pytest.param(path, id=f"{path.parts[-3]}-{path.parent.name}-{path.stem}")
+    for kind in ("examples", "counterexamples")
+    for path in sorted((SCHEMA / kind).glob("*Params/*.json"))
+    if path.parent.name in PARAMS.values()
+]
+MUTATIONS = 60
+"""Of each example and counterexample."""
+
+VALUES = (
+    *(None, True, False, 0, 1, -1, 1.0, 0.5, 1e9, 2**31, 2**63, "", "a", "auto", "x" * 300, "user", "\ud800"),
+    *([], [1], ["a"], [[]], [1, 1], ["a", "a"], [1, True], [{}, {}]),
+    *({}, {"a": 1}, {"role": "user", "content": ""}),
+)
+
+
+def judge(type_name: str) -> Any:
+    """jsonschema's own, but for 1.0, which is no integer here."""
+    checker = jsonschema.Draft7Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    strict = jsonschema.validators.extend(jsonschema.Draft7Validator, type_checker=checker)  # type: ignore[no-untyped-call]
+    return strict({"$ref": f"#/components/schemas/{type_name}", "components": {"schemas": SCHEMAS}})
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container in a value, with each key or index in it."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+def mutated(given: Any, chance: random.Random) -> Any:
+    """Params with one to three values replaced, removed, added or renamed."""
+    whole = [copy.deepcopy(given)]
+    for _ in range(chance.randint(1, 3)):
+        place, key = chance.choice(list(places(whole)))
+        what, value = chance.randrange(4), copy.deepcopy(chance.choice(VALUES))
+        if what == 1 and place is not whole:
+            del place[key]
+        elif what == 2 and isinstance(place, dict):
+            place[chance.choice(("path", "model", "content", "text", "x", key + "_"))] = value
+        elif what == 3 and isinstance(place, list) and place is not whole:
+            place.insert(key, copy.deepcopy(place[key]))
+        else:
+            place[key] = value
+    return whole[0]
+
+
+@pytest.mark.parametrize("path", GIVEN)
+def test_both_judge_alike(path: Path) -> None:
+    type_name = path.parent.name
+    fits, validator = Acceptance(SCHEMAS).named(type_name), judge(type_name)
+    given = json.loads(path.read_text(encoding="utf-8"))
+    chance = random.Random(path.stem)
+    for params in (given, *(mutated(given, chance) for _ in range(MUTATIONS))):
+        assert fits(params) is validator.is_valid(params), params
+
+
+def test_every_schema_can_be_made() -> None:
+    """A keyword that is not known would raise KeyError."""
+    acceptance = Acceptance(SCHEMAS)
+    for name in SCHEMAS:
+        acceptance.named(name)

@@ -1,0 +1,227 @@
+"""Params that break the schema: where, what was there, and what is allowed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.message_handler._wire import PARAMS
+from sidecar.message_handler.document import openrpc_document
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.validation import validate_params
+
+SCHEMA = Path(__file__).resolve().parents[3] / "schema"
+METHOD_OF = {type_name: method for method, type_name in PARAMS.items()}
+COUNTEREXAMPLES = [
+    pytest.param(path, id=f"{path.parent.name}-{path.stem}")
+    for path in sorted((SCHEMA / "counterexamples").glob("*Params/*.json"))
+    if path.parent.name in METHOD_OF
+]
+
+
+def refused(method: str, params: Any) -> dict[str, Any]:
+    """The details of the error."""
+    with pytest.raises(SidecarError) as caught:
+        validate_params(method, params)
+    assert caught.value.kind == "invalidParams"
+    wire = caught.value.to_wire()
+    json.dumps(wire, allow_nan=False)
+    assert len(wire["message"]) < 3000
+    return caught.value.details
+
+
+def resolve(document: Any, pointer: str) -> Any:
+    """What a JSON pointer leads to. Raises LookupError."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        document = document[int(name)] if isinstance(document, list) else document[name]
+    return document
+
+
+COMPLETE = {"contextId": "c", "prompt": "p"}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "pointer", "value", "allowed"),
+    [
+        ("tokenize", {"modelId": "m", "text": 1}, "/text", 1, {"type": "string"}),
+        ("tokenize", {"modelId": "m", "text": None}, "/text", None, {"type": "string"}),
+        ("tokenize", {"modelId": "m", "text": "", "addSpecial": 1}, "/addSpecial", 1, {"type": "boolean"}),
+        ("complete", {**COMPLETE, "maxTokens": 0}, "/maxTokens", 0,
+         {"type": "integer", "minimum": 1, "maximum": 2147483647}),
+        ("complete", {**COMPLETE, "maxTokens": 1.0}, "/maxTokens", 1.0,
+         {"type": "integer", "minimum": 1, "maximum": 2147483647}),
+        ("complete", {**COMPLETE, "maxTokens": True}, "/maxTokens", True,
+         {"type": "integer", "minimum": 1, "maximum": 2147483647}),
+        ("complete", {**COMPLETE, "topP": 1.01}, "/topP", 1.01, {"type": "number", "minimum": 0, "maximum": 1}),
+        ("complete", {**COMPLETE, "repeatPenalty": 0}, "/repeatPenalty", 0,
+         {"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
+        ("complete", {**COMPLETE, "temperature": True}, "/temperature", True, {"type": "number", "minimum": 0}),
+        ("complete", {**COMPLETE, "stop": ["a", ""]}, "/stop/1", "", {"type": "string", "minLength": 1}),
+        ("complete", {**COMPLETE, "prompt": [1, -5]}, "/prompt/1", -5,
+         {"type": "integer", "minimum": 0, "maximum": 2147483647}),
+        ("complete", {**COMPLETE, "prompt": [1, True]}, "/prompt/1", True,
+         {"type": "integer", "minimum": 0, "maximum": 2147483647}),
+        ("detokenize", {"modelId": "m", "tokens": [0, 1, 2.0]}, "/tokens/2", 2.0,
+         {"type": "integer", "minimum": 0, "maximum": 2147483647}),
+        ("detokenize", {"modelId": "m", "tokens": [2**31]}, "/tokens/0", 2**31,
+         {"type": "integer", "minimum": 0, "maximum": 2147483647}),
+        ("chat", {"contextId": "c", "messages": [{"role": "robot", "content": ""}]}, "/messages/0/role", "robot",
+         ["system", "developer", "user", "assistant", "tool"]),
+        ("chat", {"contextId": "c", "messages": []}, "/messages", [], {"type": "array", "minItems": 1}),
+        ("createContext", {"modelId": "m", "kvCacheType": "F16"}, "/kvCacheType", "F16",
+         ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]),
+        ("createContext", {"modelId": "m", "flashAttention": 1}, "/flashAttention", 1,
+         [{"type": "boolean"}, ["auto"]]),
+        ("createContext", {"modelId": ""}, "/modelId", "", {"type": "string", "minLength": 1}),
+        ("createContext", {"modelId": "m", "sequences": 65}, "/sequences", 65,
+         {"type": "integer", "minimum": 1, "maximum": 64}),
+        ("init", {"gpu": True}, "/gpu", True, [{"type": "string", "minLength": 1}, [False]]),
+        ("init", {"gpu": 0}, "/gpu", 0, [{"type": "string", "minLength": 1}, [False]]),
+        ("init", {"processId": 0}, "/processId", 0, {"type": ["integer", "null"], "minimum": 1}),
+        ("loadModel", {"path": "p", "gpuLayers": "all"}, "/gpuLayers", "all",
+         [{"type": "integer", "minimum": 0}, ["auto"]]),
+        ("ping", [1, 2], "", [1, 2], {"type": "object", "properties": []}),
+        ("ping", "x", "", "x", {"type": "object", "properties": []}),
+    ],
+)  # fmt: skip
+def test_the_error_names_the_field_the_value_and_what_is_allowed(
+    method: str, params: Any, pointer: str, value: Any, allowed: Any
+) -> None:
+    details = refused(method, params)
+    assert (details["pointer"], details["value"]) == (pointer, value)
+    assert type(details["value"]) is type(value)
+    told = details["allowed"]
+    if isinstance(allowed, dict):
+        told = {name: told[name] for name in allowed}
+    assert told == allowed
+
+
+def test_a_missing_field_is_named_with_what_it_may_be() -> None:
+    details = refused("detokenize", {"modelId": "m"})
+    assert details["pointer"] == "/tokens"
+    assert details["allowed"]["type"] == "array"
+    assert "value" not in details
+
+
+def test_a_field_missing_further_down_is_named_with_its_place() -> None:
+    details = refused(
+        "chat", {"contextId": "c", "messages": [{"role": "user", "content": ""}, {"role": "user"}]}
+    )
+    assert details["pointer"] == "/messages/1/content"
+
+
+def test_an_unknown_field_is_named_with_those_that_are_known() -> None:
+    details = refused("tokenize", {"modelId": "m", "text": "", "add_special": True})
+    assert (details["pointer"], details["value"]) == ("/add_special", True)
+    assert details["allowed"] == ["addSpecial", "modelId", "parseSpecial", "text"]
+
+
+def test_the_pointer_escapes_what_pointers_escape() -> None:
+    assert refused("ping", {"a/b~c": 1})["pointer"] == "/a~1b~0c"
+
+
+@pytest.mark.parametrize("path", COUNTEREXAMPLES)
+def test_every_counterexample_gets_an_error_whose_pointer_leads_to_the_fault(path: Path) -> None:
+    params = json.loads(path.read_text(encoding="utf-8"))
+    details = refused(METHOD_OF[path.parent.name], params)
+    pointer = details["pointer"]
+    if "value" in details:
+        assert resolve(params, pointer) == details["value"] or isinstance(details["value"], str)
+        return
+    parent, _, name = pointer.rpartition("/")
+    assert name not in resolve(params, parent)
+
+
+@pytest.mark.parametrize("path", sorted((SCHEMA / "examples").glob("*Params/*.json")), ids=str)
+def test_every_example_is_taken(path: Path) -> None:
+    if path.parent.name in METHOD_OF:
+        validate_params(METHOD_OF[path.parent.name], json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("method", PARAMS)
+def test_no_params_are_taken_where_none_are_required(method: str) -> None:
+    schema = openrpc_document()["components"]["schemas"][PARAMS[method]]
+    if schema.get("required") or "oneOf" in schema:
+        refused(method, {})
+    else:
+        validate_params(method, {})
+
+
+def test_one_of_two_is_wanted_and_not_both() -> None:
+    neither = refused("inspectModel", {"revision": "main"})
+    assert (neither["pointer"], neither["allowed"]) == ("", ["model", "path"])
+    both = refused("inspectModel", {"path": "a.gguf", "model": "hf:owner/repo"})
+    assert (both["pointer"], both["value"], both["allowed"]) == ("/path", "a.gguf", ["model", "path"])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"model": "hf:owner/repo", "Token": "hf_secret"},
+        {"model": "hf:owner/repo", "hf_token": "hf_secret"},
+        {"model": 1, "token": "hf_secret"},
+        {"model": "hf:owner/repo", "path": "a.gguf", "token": "hf_secret"},
+    ],
+)
+def test_a_token_is_never_repeated(params: dict[str, Any]) -> None:
+    method = "inspectModel" if "path" in params else "downloadModel"
+    with pytest.raises(SidecarError) as caught:
+        validate_params(method, params)
+    assert "secret" not in json.dumps(caught.value.to_wire())
+
+
+def test_a_long_value_is_told_shortened() -> None:
+    details = refused("tokenize", {"modelId": "m", "text": ["x" * 100_000]})
+    assert len(details["value"]) < 300
+
+
+def test_the_error_nearest_to_the_top_is_told_first() -> None:
+    assert (
+        refused("chat", {"contextId": 1, "messages": [{"role": 1, "content": 2}]})["pointer"] == "/contextId"
+    )
+
+
+def test_nesting_is_refused_like_anything_else() -> None:
+    value: Any = []
+    for _ in range(400):
+        value = [value]
+    assert refused("tokenize", {"modelId": "m", "text": value})["pointer"] == "/text"
+
+
+def test_a_prompt_of_many_tokens_does_not_hold_up_the_router() -> None:
+    # 34 seconds at the pace of jsonschema's own `items`; nothing else is answered in that time.
+    validate_params("init", {"debug": True})
+    started = time.monotonic()
+    validate_params("detokenize", {"modelId": "m", "tokens": list(range(1_000_000))})
+    assert time.monotonic() - started < 5
+
+
+def test_for_params_that_fit_jsonschema_is_not_even_imported() -> None:
+    """7 MB and 100 ms of the router, which the first loadModel would wait for."""
+    code = """
+import sys
+from sidecar.message_handler.validation import validate_params
+validate_params("loadModel", {"path": "m.gguf", "gpuLayers": "auto"})
+validate_params("chat", {"contextId": "c", "messages": [{"role": "user", "content": "a"}] * 1000})
+validate_params("embed", {"contextId": "c", "input": ["a", [0, 1, 2]] * 1024})
+print([name for name in ("jsonschema", "referencing", "rpds") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert ran.stdout.strip() == b"[]"
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer"),
+    [(5, "/input"), (["a", ""], "/input/1"), (["a", [1], []], "/input/2"), (["a", [True]], "/input/1/0"),
+     (["a", [2**31]], "/input/1/0"), (["a", None, 3], "/input/1"), ([1, "a"], "/input/0")],
+    ids=str,
+)  # fmt: skip
+def test_the_first_text_that_is_wrong_is_named(given: Any, pointer: str) -> None:
+    assert refused("embed", {"contextId": "c", "input": given})["pointer"] == pointer
