@@ -250,8 +250,9 @@ def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> N
     context = make()
     background = talk.send(context, talk.prompt, LONG, priority="background")
     talk.sidecar.wait_progress(background, "generate")
-    talk.assert_as_fresh(talk.say(context, talk.other), talk.other)
+    result = talk.say(context, talk.other)
     assert not talk.sidecar.has_response(background)
+    talk.assert_as_fresh(result, talk.other)
     talk.assert_as_fresh(talk.sidecar.result(background), talk.prompt)
 
 
