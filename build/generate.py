@@ -3,9 +3,9 @@
     python build/generate.py            write what has changed
     python build/generate.py --check    write nothing; exit 1 with a diff if anything is out of date
 
-Written are: the tables that the program reads (`_wire.py`), the OpenRPC document that it publishes
-(`openrpc.json`), the schemas that it validates params with (`schemas.json`), the TypeScript types, and
-the tables in schema/README.md.
+It writes: the tables that the program reads (`_wire.py`), its types for a type checker (`_types.py`), the
+OpenRPC document that it publishes (`openrpc.json`), the schemas that it validates params with
+(`schemas.json`), the TypeScript types, and the tables in schema/README.md.
 
 Standard library only. The TypeScript types alone need node; where it is missing, their fingerprint
 still tells whether they are out of date.
@@ -24,10 +24,12 @@ from itertools import islice
 from pathlib import Path
 
 import openrpc
+import typed_dicts
 from contract import ROOT, SCHEMA, Contract, read_contract
 
 SHIM = ROOT / "package.json-shim"
 WIRE = ROOT / "sidecar" / "message_handler" / "_wire.py"
+TYPES = ROOT / "sidecar" / "message_handler" / "_types.py"
 OPENRPC = ROOT / "sidecar" / "message_handler" / "openrpc.json"
 SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
 TYPESCRIPT = SHIM / "src" / "generated.ts"
@@ -216,6 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     node = None if options.without_node else find_node()
     texts = {
         WIRE: wire_module(contract),
+        TYPES: typed_dicts.typed_dicts(contract, NOTICE),
         OPENRPC: openrpc.document(contract, NOTICE),
         SCHEMAS: openrpc.schemas(contract),
         README: readme(contract),

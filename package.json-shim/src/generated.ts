@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 53cec48b795eda2f)
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 145b5813b412299e)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
@@ -307,8 +307,8 @@ export interface TypeMap {
   Usage: Usage;
   Timings: Timings;
   Logprobs: Logprobs;
-  ChosenToken: ChosenToken;
   LikelyToken: LikelyToken;
+  ChosenToken: ChosenToken;
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
