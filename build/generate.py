@@ -30,7 +30,7 @@ SHIM = ROOT / "package.json-shim"
 WIRE = ROOT / "sidecar" / "message_handler" / "_wire.py"
 OPENRPC = ROOT / "sidecar" / "message_handler" / "openrpc.json"
 SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
-TYPESCRIPT = SHIM / "src" / "generated.ts"
+TYPESCRIPT = SHIM / "src" / "generated" / "contract.ts"
 README = SCHEMA / "README.md"
 
 NOTICE = "GENERATED from schema/ by build/generate.py; do not edit"

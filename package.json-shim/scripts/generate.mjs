@@ -1,5 +1,5 @@
 // Prints the TypeScript module of the contract in ../../schema; build/generate.py writes it to
-// src/generated.ts.
+// src/generated/contract.ts.
 
 import { readFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
@@ -112,8 +112,8 @@ ${Object.entries(requests)
 `;
 
 process.stdout.write(`\
-import type { CallOptions } from "./calls.js";
-import type { Stream } from "./stream.js";
+import type { CallOptions } from "../client/calls.js";
+import type { Stream } from "../client/stream.js";
 
 export const PROTOCOL_VERSION = ${protocolVersion};
 

@@ -1,11 +1,11 @@
 // The entry for Tauri's web view: the program is started through @tauri-apps/plugin-shell.
 
 import { type Child, Command } from "@tauri-apps/plugin-shell";
-import { tell } from "./calls.js";
-import { SidecarError } from "./errors.js";
-import { LineReader, LineWriter } from "./lines.js";
-import { Llama, type StartOptions } from "./llama.js";
-import type { Peer } from "./supervisor.js";
+import { tell } from "./client/calls.js";
+import { SidecarError } from "./client/errors.js";
+import { LineReader, LineWriter } from "./client/lines.js";
+import { Llama, type StartOptions } from "./client/llama.js";
+import type { Peer } from "./client/supervisor.js";
 
 export * from "./index.js";
 

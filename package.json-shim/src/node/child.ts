@@ -1,10 +1,10 @@
 // The program as a child process: its three pipes, and its end.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { tell } from "../calls.js";
-import { SidecarError } from "../errors.js";
-import { LineReader, LineWriter } from "../lines.js";
-import type { Peer } from "../supervisor.js";
+import { tell } from "../client/calls.js";
+import { SidecarError } from "../client/errors.js";
+import { LineReader, LineWriter } from "../client/lines.js";
+import type { Peer } from "../client/supervisor.js";
 
 /** From the end of its stdin; a healthy program has ended everything within a second. */
 const CLOSE_MS = 3000;

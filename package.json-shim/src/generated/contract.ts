@@ -1,6 +1,6 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 53cec48b795eda2f)
-import type { CallOptions } from "./calls.js";
-import type { Stream } from "./stream.js";
+// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 21f49b57a4d86184)
+import type { CallOptions } from "../client/calls.js";
+import type { Stream } from "../client/stream.js";
 
 export const PROTOCOL_VERSION = 1;
 

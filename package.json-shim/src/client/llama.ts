@@ -1,4 +1,4 @@
-// What an app holds: the program, its models, their contexts. The methods come from the contract (generated.ts);
+// What an app holds: the program, its models, their contexts. The methods come from the contract (generated/contract.ts);
 // here is what makes objects of them that outlive the program's processes.
 
 import { Call, type CallOptions, type Connection } from "./calls.js";
@@ -25,7 +25,7 @@ import {
   type ShutdownParams,
   type UnloadModelParams,
   type UnloadModelResult,
-} from "./generated.js";
+} from "../generated/contract.js";
 import { Stream } from "./stream.js";
 import { type Launch, type RestartOptions, Supervisor, type Watchers } from "./supervisor.js";
 

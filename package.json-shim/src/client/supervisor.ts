@@ -2,7 +2,7 @@
 
 import { type Call, Connection, tell, type Transport } from "./calls.js";
 import { SidecarError } from "./errors.js";
-import type { Info } from "./generated.js";
+import type { Info } from "../generated/contract.js";
 import { unpackingFailure } from "./unpacking.js";
 
 /** A program that was started. */
