@@ -2,8 +2,9 @@
 
 export type { CallOptions, Transport } from "./client/calls.js";
 export { AbortError, CLIENT_ERRORS, type ClientErrorKind, SidecarError } from "./client/errors.js";
-export * from "./generated/contract.js";
 export { LineReader, LineWriter, type LineEvents } from "./client/lines.js";
 export { type Context, Llama, type Model, type StartOptions } from "./client/llama.js";
 export { Stream } from "./client/stream.js";
 export type { Launch, Peer, RestartOptions, Watchers } from "./client/supervisor.js";
+export * from "./generated/contract.js";
+export * from "./generated/methods.js";

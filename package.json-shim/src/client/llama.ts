@@ -1,31 +1,28 @@
-// What an app holds: the program, its models, their contexts. The methods come from the contract (generated/contract.ts);
+// What an app holds: the program, its models, their contexts. The methods come from the contract (generated/methods.ts);
 // here is what makes objects of them that outlive the program's processes.
 
 import { Call, type CallOptions, type Connection } from "./calls.js";
 import { AbortError, SidecarError } from "./errors.js";
 import {
-  ContextMethods,
   type CreateContextParams,
   type CreateContextResult,
   type DisposeContextParams,
   type GenerateProgress,
   type InitParams,
   type InitResult,
-  LlamaMethods,
   type LoadModelParams,
   type LoadModelResult,
   type LoadProgress,
   type Method,
-  ModelMethods,
   PROTOCOL_VERSION,
   type Progress,
   type RequestMap,
-  type Sent,
   STREAMED,
   type ShutdownParams,
   type UnloadModelParams,
   type UnloadModelResult,
 } from "../generated/contract.js";
+import { ContextMethods, LlamaMethods, ModelMethods, type Sent } from "../generated/methods.js";
 import { Stream } from "./stream.js";
 import { type Launch, type RestartOptions, Supervisor, type Watchers } from "./supervisor.js";
 
