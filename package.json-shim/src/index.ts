@@ -3,8 +3,10 @@
 export type { CallOptions, Transport } from "./client/calls.js";
 export { AbortError, CLIENT_ERRORS, type ClientErrorKind, SidecarError } from "./client/errors.js";
 export { LineReader, LineWriter, type LineEvents } from "./client/lines.js";
-export { type Context, Llama, type Model, type StartOptions } from "./client/llama.js";
+export { Llama, type StartOptions } from "./client/llama.js";
+export type { Context, Model } from "./client/model.js";
+export type { Launch, Peer } from "./client/peer.js";
 export { Stream } from "./client/stream.js";
-export type { Launch, Peer, RestartOptions, Watchers } from "./client/supervisor.js";
+export type { RestartOptions, Watchers } from "./client/supervisor.js";
 export * from "./generated/contract.js";
 export * from "./generated/methods.js";

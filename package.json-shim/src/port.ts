@@ -2,9 +2,9 @@
 // every error and every object that the near end has; the program and its process stay with the worker.
 
 import { AbortError, SidecarError } from "./client/errors.js";
-import type { ErrorData } from "./generated/contract.js";
 import { Llama, type StartOptions } from "./client/llama.js";
-import type { Peer } from "./client/supervisor.js";
+import type { Peer } from "./client/peer.js";
+import type { ErrorData } from "./generated/contract.js";
 
 export * from "./index.js";
 

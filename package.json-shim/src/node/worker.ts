@@ -3,8 +3,8 @@
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { AbortError, SidecarError } from "../client/errors.js";
-import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
 import type { Llama } from "../client/llama.js";
+import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
 import { getLlama, type LlamaOptions } from "./start.js";
 
 interface Request<M, Options> {
