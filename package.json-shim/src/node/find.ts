@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { SidecarError } from "../errors.js";
+import { SidecarError } from "../client/errors.js";
 
 /** The environment variable that names the program. */
 export const PATH_VARIABLE = "LLAMA_SIDECAR_PATH";
