@@ -1,4 +1,4 @@
-// Prints the TypeScript module of the contract in ../../schema; build/generate.py writes it to
+// Prints the TypeScript module of the contract in ../../schema; build/contract/generate.py writes it to
 // src/generated.ts.
 
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 53cec48b795eda2f)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint fecc7bfdb7a97137)
 import type { CallOptions } from "./calls.js";
 import type { Stream } from "./stream.js";
 
