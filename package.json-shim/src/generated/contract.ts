@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/generate.py; do not edit (fingerprint 10d4cd7a96c8e8f1)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 0f35e6331a282e89)
 export const PROTOCOL_VERSION = 1;
 
 /**

@@ -13,7 +13,7 @@ const NAME = "llama-sidecar";
 const PROGRAM = process.platform === "win32" ? `${NAME}.exe` : NAME;
 const PLATFORM = `${process.platform}-${process.arch}`;
 
-/** What build/npm.py writes into package.json: platform → its package, and the program's sha256. */
+/** What build/ship/npm.py writes into package.json: platform → its package, and the program's sha256. */
 interface Platforms {
   [platform: string]: { package: string; sha256: string };
 }

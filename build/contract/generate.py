@@ -1,7 +1,7 @@
 """Generate everything that is derived from schema/, the hand-written source of the contract.
 
-    python build/generate.py            write what has changed
-    python build/generate.py --check    write nothing; exit 1 with a diff if anything is out of date
+    python -m contract.generate            in build/: write what has changed
+    python -m contract.generate --check    write nothing; exit 1 with a diff if anything is out of date
 
 It writes: the tables that the program reads (`_wire.py`), its types for a type checker (`_types.py`), the
 OpenRPC document that it publishes (`openrpc.json`), the schemas that it validates params with
@@ -23,9 +23,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-import openrpc
-import typed_dicts
-from contract import ROOT, SCHEMA, Contract, read_contract
+from contract import openrpc, typed_dicts
+from contract.read import ROOT, SCHEMA, Contract, read_contract
 
 SHIM = ROOT / "package.json-shim"
 WIRE = ROOT / "sidecar" / "message_handler" / "_wire.py"
@@ -35,7 +34,7 @@ SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
 TYPESCRIPT = SHIM / "src" / "generated"  # its modules: contract.ts, methods.ts
 README = SCHEMA / "README.md"
 
-NOTICE = "GENERATED from schema/ by build/generate.py; do not edit"
+NOTICE = "GENERATED from schema/ by build/contract/generate.py; do not edit"
 REMEDY = "run: python build/dev.py gen"
 DIFF_LINES = 40  # a file; the rest of a diff says nothing that the first lines do not
 
