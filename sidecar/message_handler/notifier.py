@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from sidecar.message_handler.framing import encode
-from sidecar.message_handler.writer import Message, Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
 
 PROGRESS_INTERVAL_S: Final = 0.03
 """Shortest time between two messages of one request and type; text is sent without this limit."""
@@ -15,22 +15,22 @@ PROGRESS_INTERVAL_S: Final = 0.03
 RequestId = str | int
 
 
-def response(request_id: RequestId | None, result: object) -> Message:
+def response(request_id: RequestId | None, result: object) -> RpcMessage:
     """A successful response. It has `result` even if it is null: that is how clients recognise success."""
     return {"jsonrpc": "2.0", "id": request_id, "result": result}
 
 
-def error_response(request_id: RequestId | None, error: dict[str, object]) -> Message:
+def error_response(request_id: RequestId | None, error: dict[str, object]) -> RpcMessage:
     """An error response; `error` comes from `errors.error_object`."""
     return {"jsonrpc": "2.0", "id": request_id, "error": error}
 
 
-def notification(method: str, params: Mapping[str, object]) -> Message:
+def notification(method: str, params: Mapping[str, object]) -> RpcMessage:
     """A notification of the program."""
     return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
-def progress_key(params: Message) -> Hashable:
+def progress_key(params: dict[str, Any]) -> Hashable:  # a Progress of any type
     """Queued progress with the same key may merge: same request, type, segment and tool call."""
     request_id = params["requestId"]
     call = params["toolCall"]["index"] if "toolCall" in params else None
@@ -90,6 +90,6 @@ def send_info(writer: Writer, level: str, message: str, **fields: object) -> Non
     writer.info(notification("info", {"level": level, "message": message, **fields}))
 
 
-def send(writer: Writer, message: Message | list[Message]) -> None:
+def send(writer: Writer, message: RpcMessage | list[RpcMessage]) -> None:
     """Send a message that must not be lost, or a batch of them."""
     writer.send(encode(message))

@@ -36,7 +36,7 @@ ADD_UP: Final = ("delta", "logprobs")
 WRITE_BYTES: Final = 64 * 1024
 """Bytes per write."""
 
-Message = dict[str, Any]  # of JSON-RPC: the members depend on its kind
+RpcMessage = dict[str, Any]  # of JSON-RPC: the members depend on its kind
 
 
 class _Pending:
@@ -44,13 +44,13 @@ class _Pending:
 
     __slots__ = ("key", "line", "message", "size")
 
-    def __init__(self, line: bytes, key: Hashable, message: Message | None) -> None:
+    def __init__(self, line: bytes, key: Hashable, message: RpcMessage | None) -> None:
         self.line: bytes | None = line
         self.key = key
         self.message = message
         self.size = len(line)
 
-    def merge(self, message: Message, size: int) -> None:
+    def merge(self, message: RpcMessage, size: int) -> None:
         """Replace the members by newer ones; join those in ADD_UP."""
         assert self.message is not None
         earlier, later = self.message["params"], message["params"]
@@ -100,7 +100,7 @@ class Writer:
     def progress(
         self,
         key: Hashable,
-        message: Message,
+        message: RpcMessage,
         line: bytes | None = None,
         *,
         wake: bool = True,
@@ -121,7 +121,7 @@ class Writer:
                 self._mergeable[key] = pending
                 self._append(pending, wake)
 
-    def info(self, message: Message) -> None:
+    def info(self, message: RpcMessage) -> None:
         """Queue an `info` notification, or drop it if MAX_PENDING_INFO of them wait."""
         with self._changed:
             if self._infos < MAX_PENDING_INFO:

@@ -172,7 +172,7 @@ def test_estimate_says_the_same_before_and_after_the_download(
         (["pull", REPO, "--endpoint", "http://127.0.0.1:9"], 1, "Check the network, the proxy and --endpoint"),
         (["inspect", "owner/Model"], 1, "no repository"),
         (["estimate", "owner/Model"], 1, "no repository"),
-        (["inspect", "missing.gguf"], 1, "`llama-sidecar list` shows the models that are here"),
+        (["inspect", "missing.gguf"], 1, "`llama-sidecar list` shows the models on this disk"),
         (["rm", __file__], 1, "Use a path that `llama-sidecar list` shows"),
         (["pull", "nonsense"], 2, "--help"),
         (["estimate", REPO, "--kv-cache-type", "q2"], 2, "--kv-cache-type does not fit"),
