@@ -11,10 +11,10 @@ import os
 import queue
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from sidecar.core.llama.log import LlamaLog
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode
@@ -24,36 +24,6 @@ from sidecar.message_handler.writer import Writer
 
 FAULT_FLUSH_S: Final = 0.2
 """How long the last words before an abort() may take to leave."""
-
-KEPT_LOG_LINES: Final = 20
-ERROR: Final = 4
-LLAMA_LEVELS: Final = {1: "debug", 2: "debug", 3: "info", 4: "info", 5: "debug"}
-"""ggml_log_level → ours, lower: what fails is answered with a typed error and llama.cpp's reason in it, and
-it also calls it an error when we abort. 3 is its warning, 4 its error, 5 goes on a line."""
-
-
-class LlamaLog:
-    """Receives llama.cpp's log: passes it on, and keeps its last errors to explain failures with."""
-
-    def __init__(self) -> None:
-        self._errors: deque[str] = deque(maxlen=KEPT_LOG_LINES)
-
-    def __call__(self, level: int, line: bytes) -> None:
-        ours = LLAMA_LEVELS.get(level, "debug")
-        if level != ERROR and not log.enabled(ours):  # a load and a context have 2,300 lines of these
-            return
-        text = line.decode("utf-8", "replace").strip()
-        if text and level == ERROR:
-            self._errors.append(text)
-        if text.strip("."):
-            log.log(ours, text, source="llama.cpp")
-
-    def clear(self) -> None:
-        self._errors.clear()
-
-    def last_error(self) -> str:
-        """The first error since `clear`, which is the cause; those after it are its consequences."""
-        return self._errors[0] if self._errors else "llama.cpp gave no reason"
 
 
 class Engine:
@@ -101,11 +71,10 @@ class Engine:
     def _import_rest(self) -> None:
         """Load what works on all other requests: 30 ms that go by while the app reads the answer to `init`."""
         from sidecar.core.methods import handlers
-        from sidecar.core.model import loading
         from sidecar.core.scheduling.scheduler import Scheduler
 
         self._handlers, self._leave_nothing = handlers.HANDLERS, handlers.INFERENCE
-        self._load, self._make_context = loading.load, handlers.make_context
+        self._load, self._make_context = handlers.load, handlers.make_context
         self.scheduler = Scheduler(self.writer)
         self._rest_is_here.set()
 

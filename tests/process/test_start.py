@@ -35,7 +35,7 @@ ENGINE = {
     *(f"sidecar.core{name}" for name in ("", ".engine", ".jobs", ".methods", ".methods.init")),
     *(
         f"sidecar.core.llama{name}"
-        for name in ("", ".backends", ".bindings", ".devices", ".rpc", ".time_slice")
+        for name in ("", ".backends", ".bindings", ".devices", ".log", ".rpc", ".time_slice")
     ),
 }
 """Until it is ready; the rest follows while the app reads the answer to `init`."""

@@ -6,6 +6,8 @@ that the line before it loads. The router's own methods are in worker/methods.py
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -25,11 +27,35 @@ if TYPE_CHECKING:
     from sidecar.core.engine import Engine
 
 
+SWITCH_S: Final = 0.0001
+"""How long each of the thousand callbacks of a load may wait for the thread that imports. Python's own is 5 ms."""
+
+
 def load_model(engine: Engine, job: Job) -> dict[str, Any]:
     progress = Progress(engine.writer, job.id, "load")
-    engine.model = loading.load(engine, job.params, progress, lambda: job.cancelled)
+    engine.model = load(engine, job.params, progress, lambda: job.cancelled)
     loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
     return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": process_memory().resident}
+
+
+def load(
+    engine: Engine, params: dict[str, Any], progress: Progress | None, cancelled: Callable[[], bool]
+) -> Model:
+    """Load a model. Meanwhile, what its first request will need is imported (100 ms)."""
+    threading.Thread(target=_preload, name="sidecar:preload", daemon=True).start()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        return loading.load(params, engine.llama_log, progress, cancelled)
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def _preload() -> None:
+    from sidecar.core.chat import template
+    from sidecar.core.methods import generate  # noqa: F401
+
+    template.preload()
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -53,7 +79,7 @@ def make_context(engine: Engine, params: dict[str, Any]) -> Context:
         context = _open(kind, engine.the_model(), params)
     except SidecarError as error:
         if error.kind == "contextCreationFailed":
-            error.details["cause"] = engine.llama_log.last_error()
+            error.details["cause"] = engine.llama_log.first_error()
         raise loading.as_memory_error(error) from None
     engine.contexts[context.context_id] = context
     engine.scheduler.add(context)

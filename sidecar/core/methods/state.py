@@ -15,7 +15,6 @@ from sidecar.core.context.state_file import State
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler.errors import SidecarError
@@ -53,7 +52,7 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     engine.llama_log.clear()
     restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
     if not restored:
-        raise state_file.mismatch(path, engine.llama_log.last_error())
+        raise state_file.mismatch(path, engine.llama_log.first_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
 
 
@@ -98,7 +97,7 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
         raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
     del room
     del data[written:]
-    used = adapters.told(context.model, sequence.scales)
+    used = context.model.adapters.to_fingerprints(sequence.scales)
     return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model import adapters, memory_plan, page_cache
-from sidecar.core.model.adapters import Adapter, Scales
+from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
@@ -32,7 +32,7 @@ class Model:
     """Owns a llama_model. Make it with `load`."""
 
     def __init__(
-        self, handle: ModelPointer, params: dict[str, Any], devices: Sequence[int], gpu_layers: int
+        self, handle: ModelPointer, params: Mapping[str, Any], devices: Sequence[int], gpu_layers: int
     ) -> None:
         self.handle = handle
         self.model_id: str = params["modelId"]
@@ -47,7 +47,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
-        self.adapters: list[Adapter] = []
+        self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
         """A smaller model that guesses for this one; see loading.py."""
         self.samplers = SamplerCache()
@@ -57,7 +57,7 @@ class Model:
         self._piece_lock = threading.Lock()
 
     @classmethod
-    def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
+    def load(cls, params: Mapping[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
         Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
@@ -92,10 +92,11 @@ class Model:
         model = cls(handle, params, handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""
-            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+            loaded = adapters.load(handle, architecture, params.get("adapters", []))
         except SidecarError:
             lib.llama_model_free(handle)
             raise
+        model.adapters = Adapters(model.model_id, loaded)
         return model
 
     def free(self) -> None:
@@ -106,11 +107,6 @@ class Model:
     def header(self) -> Header | None:
         """What the file says of itself; None if it can be read no more."""
         return memory_plan.read_header(self.path)
-
-    @property
-    def scales(self) -> Scales:
-        """How strongly the adapters count for requests that do not say."""
-        return tuple(adapter.scale for adapter in self.adapters)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""

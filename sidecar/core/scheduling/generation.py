@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 from sidecar.core.context.context import Context, Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.model.adapters import scales_of
 from sidecar.core.output.detokenizer import TextStream
 from sidecar.core.output.reply import Delta, Reply, Text
 from sidecar.core.sampling.sampler import Sampler
@@ -62,7 +61,7 @@ class Generation:
         stop = params.get("stop", [])
         self.job = job
         self.context = context
-        self.scales = scales_of(context.model, params)
+        self.scales = context.model.adapters.scales_of(params)
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: what the sequence's cache is to hold."""
