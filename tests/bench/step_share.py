@@ -91,8 +91,8 @@ def main() -> None:
     from sidecar.message_handler import stdio
 
     protocol_in, protocol_out = stdio.claim()
-    from sidecar.core.engine import Engine
     from sidecar.core.llama.bindings import lib
+    from sidecar.core.process import EngineProcess
 
     streams, file = sys.argv[1:]
     steps = Steps(int(streams))
@@ -107,7 +107,7 @@ def main() -> None:
             end(status)
 
     os._exit = report  # type: ignore[assignment]
-    Engine(protocol_in, protocol_out, log_level="warning").run()
+    EngineProcess(protocol_in, protocol_out, log_level="warning").run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context import state_file
@@ -21,6 +21,7 @@ from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import RestoreStateResult
 
 
 def save_state(engine: Engine, job: Job) -> None:
@@ -42,7 +43,7 @@ def save_state(engine: Engine, job: Job) -> None:
     threading.Thread(target=write, name="sidecar:state", daemon=True).start()
 
 
-def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
     """On the desk to the end, so that the request behind finds the state."""
     context = _context(engine, job)
     path = os.path.abspath(job.params["path"])

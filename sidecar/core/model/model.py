@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
@@ -22,7 +22,19 @@ from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
 if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
     from sidecar.core.llama.c_api import ModelPointer
+    from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
+
+    class LoadParams(LoadModelParams):
+        """loadModel's params with what the router adds: an id, and settings of `init`."""
+
+        modelId: ModelId  # noqa: N815  (the wire's names)
+        gpu: str | Literal[False]
+        maxThreads: int | None  # noqa: N815
+        rpcServers: NotRequired[list[str]]  # noqa: N815
+
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """Tensors of which a model that ranks has one at least."""
@@ -135,8 +147,8 @@ class Model:
         """A hash by which its weights are known."""
         return fingerprint(part_paths(self.path))
 
-    def describe(self) -> dict[str, Any]:
-        """What loadModel returns, but for what only its caller can measure."""
+    def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
+        """The result of loadModel. The arguments are what only the caller can measure."""
         buffer = ctypes.create_string_buffer(256)
         lib.llama_model_desc(self.handle, buffer, len(buffer))
         return {
@@ -151,6 +163,8 @@ class Model:
             "embeddingSize": lib.llama_model_n_embd(self.handle),
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
+            "loadMs": load_ms,
+            "memoryBytes": memory_bytes,
         }
 
     # ---- vocabulary ------------------------------------------------------------------------------
