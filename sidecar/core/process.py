@@ -73,11 +73,11 @@ class EngineProcess:
 
     def _start_llama(self) -> None:
         """Load llama.cpp and what answers `init`."""
-        from sidecar.core.llama import backends, bindings, time_slice
+        from sidecar.core.llama import backends, time_slice
         from sidecar.core.methods import init
 
         llama_log = LlamaLog()
-        cpu_variant = bindings.start(llama_log, self._send_fault)
+        cpu_variant = backends.start(llama_log, self._send_fault)
         notes = backends.load()
         time_slice.shorten()  # before the compute threads start: they inherit it
         self.engine = Engine(self._writer, llama_log, cpu_variant, notes)

@@ -9,7 +9,9 @@ from sidecar.core.context import memory_check
 from sidecar.core.context.step_cost import Price
 from sidecar.core.context.thread_count import Pace
 from sidecar.core.llama import devices
-from sidecar.core.llama.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
+from sidecar.core.llama.abort_flag import AbortFlag
+from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
+from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
