@@ -1,17 +1,19 @@
-// Measures the npm package's client beside reading the program's pipe bare: node client.mjs PROGRAM MODEL [TOKENS].
-// PROGRAM is a path or a JSON array. Build the package first. Prints one line of JSON.
+// Readings of the npm package's client, and of a bare reader of the program's pipe beside it:
+// node client.mjs PROGRAM MODEL, where PROGRAM is a JSON array; one task (JSON) per line on stdin.
+// Build the package first. Writes one JSON object per line: first {"ready": true}, then the result of each task.
 
 import { spawn } from "node:child_process";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { getLlama } from "../../package.json-shim/dist/index.mjs";
+import { createInterface } from "node:readline";
+import { getLlama } from "../../../package.json-shim/dist/index.mjs";
 
-const [program, path, tokens = "200"] = process.argv.slice(2);
-const command = program.startsWith("[") ? JSON.parse(program) : [program];
-const ROUNDS = 5; // alternating, so that both meet the same machine
+const [program, path] = process.argv.slice(2);
+const command = JSON.parse(program);
 const THREADS = 2;
-const request = (i) => ({ prompt: `Story number ${i}: once upon a time`, maxTokens: Number(tokens), temperature: 0, ignoreEos: true });
+let number = 0;
+const request = (tokens) => ({ prompt: `Story number ${number++}: once upon a time`, maxTokens: tokens, temperature: 0, ignoreEos: true });
 
-/** The least a client can do: look for the newline of each message and for the answer's id. */
+/** The least that a client can do: look for the newline of each message and for the id of the answer. */
 function bare() {
   const child = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
   const answers = new Map();
@@ -33,19 +35,6 @@ function bare() {
   return { call, end: () => child.stdin.end() };
 }
 
-/** Runs streams at once; tokens a second, and milliseconds of this process's processor time for 1000 tokens. */
-async function measure(count, complete) {
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  const results = await Promise.all(Array.from({ length: count }, (_, i) => complete(request(i))));
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const total = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
-  return { perSecond: total / seconds, cpuMs: (user + system) / total };
-}
-
-const median = (values) => values.toSorted?.((a, b) => a - b)[values.length >> 1] ?? values.sort((a, b) => a - b)[values.length >> 1];
-
 const llama = await getLlama({ program: command, gpu: "cpu", maxThreads: THREADS });
 const context = await (await llama.loadModel({ path })).createContext({ contextSize: 512, sequences: 8 });
 const pipe = bare();
@@ -53,51 +42,53 @@ await pipe.call("init", { gpu: "cpu", maxThreads: THREADS });
 const { modelId } = await pipe.call("loadModel", { path });
 const { contextId } = await pipe.call("createContext", { modelId, contextSize: 512, sequences: 8 });
 
-async function byClient(params) {
-  const stream = context.complete(params);
-  let text = "";
-  for await (const { delta } of stream) text += delta;
-  const result = await stream;
-  if (text !== result.text) throw new Error("the deltas are not the text");
-  return result;
+const complete = {
+  async client(params) {
+    const stream = context.complete(params);
+    let text = "";
+    for await (const { delta } of stream) text += delta;
+    const result = await stream;
+    if (text !== result.text) throw new Error("the deltas are not the text");
+    return result;
+  },
+  pipe: (params) => pipe.call("complete", { contextId, ...params }),
+};
+
+const tasks = {
+  /** Streams at once: tokens per second, and this process's processor time (ms) per 1,000 tokens. */
+  async streams({ by, count, tokens }) {
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    const results = await Promise.all(Array.from({ length: count }, () => complete[by](request(tokens))));
+    const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const total = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
+    return { speed: total / seconds, cpu: (user + system) / total };
+  },
+
+  /** How long a timer of 1 ms must wait in the app's thread beside streams, in ms. */
+  async stalls({ by, count, tokens }) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    delay.enable();
+    await tasks.streams({ by, count, tokens });
+    delay.disable();
+    return { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+  },
+
+  /** Small calls per second, `atOnce` of them at a time. */
+  async pings({ total, atOnce }) {
+    const begin = performance.now();
+    for (let i = 0; i < total; i += atOnce) await Promise.all(Array.from({ length: atOnce }, () => llama.ping()));
+    return total / ((performance.now() - begin) / 1000);
+  },
+};
+
+const write = (object) => console.log(JSON.stringify(object));
+write({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { task, ...params } = JSON.parse(line);
+  write({ result: await tasks[task](params) });
 }
-const byPipe = (params) => pipe.call("complete", { contextId, ...params });
-
-const result = {};
-for (const count of [1, 8]) {
-  const runs = { pipe: [], client: [] };
-  for (let i = 0; i < ROUNDS; i++) {
-    runs.pipe.push(await measure(count, byPipe));
-    runs.client.push(await measure(count, byClient));
-  }
-  const read = (key) => (kind) => Number(median(runs[kind].map((run) => run[key])).toFixed(3));
-  result[`streams${count}`] = {
-    tokensPerSecond: { pipe: read("perSecond")("pipe"), client: read("perSecond")("client") },
-    cpuMsPer1000Tokens: { pipe: read("cpuMs")("pipe"), client: read("cpuMs")("client") },
-  };
-}
-
-/** How long the app's thread keeps a timer waiting beside 8 streams; an idle thread shows the timer's interval. */
-async function stalls(complete) {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  delay.enable();
-  await measure(8, complete);
-  delay.disable();
-  const ms = (nanoseconds) => Number((nanoseconds / 1e6).toFixed(1));
-  return { p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) };
-}
-// The bare pipe shows what of it is the machine's, whose processors are all at work.
-result.eventLoopMs = { pipe: await stalls(byPipe), client: await stalls(byClient) };
-
-const PINGS = 20_000;
-let begin = performance.now();
-for (let i = 0; i < PINGS; i += 100) await Promise.all(Array.from({ length: 100 }, () => llama.ping()));
-result.pingsPerSecond = { hundredAtOnce: Math.round(PINGS / ((performance.now() - begin) / 1000)) };
-begin = performance.now();
-for (let i = 0; i < PINGS / 10; i++) await llama.ping();
-result.pingsPerSecond.oneByOne = Math.round(PINGS / 10 / ((performance.now() - begin) / 1000));
-
 pipe.end();
 await llama.dispose();
-console.log(JSON.stringify(result));

@@ -1,91 +1,102 @@
 """Measures downloads over loopback, from the tests' hub in a process of its own, beside `hf_hub_download`.
 
-As a script it is one of its own children: `serve MB FAULT HEAD` is the hub, `hf FOLDER` is hf_hub_download,
-`fetch FOLDER hash|plain` our own download without the program around it, with or without the checksum.
+Both write to the disk; ours is verified when it is answered.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from pipe import Pipe
+from pairs import paired
+from pipe import Pipe, Program
 from table import Row
 
-REPO, FILE = "bench/Model-GGUF", "Model-Q4_K_M.gguf"
-PLAIN_MB = 512
-SLOW_MB = 192
+from groups.latency import quantiles
+from groups.setting import Setting
+from groups.transfer_child import REPO
+
+CHILD = Path(__file__).with_name("transfer_child.py")
+PLAIN_MB = 256
+SLOW_MB = 128
 SLOW = {"latency_s": 0.02, "bytes_per_second": 20e6, "times": None}
 """A line on which each request takes 20 ms more, and a connection brings 20 MB/s at most."""
 
+LINES: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("loopback", PLAIN_MB, {}),
+    ("20 ms per request, 20 MB/s per connection", SLOW_MB, SLOW),
+)
 LARGE_MB = 4000
-MODEL = Path(__file__).parents[2] / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-HEAD_BYTES = 2_000_000
-"""More than the header of MODEL takes."""
+MODEL = Path(__file__).parents[3] / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+SECONDS = 120.0
+"""At most, per comparison."""
 
-ROUNDS = 3
-HASH_ROUNDS = 5
-ABORTS = 90
-"""Every third is one of a download of which nothing is to be kept."""
+ABORTS, QUICK_ABORTS = 90, 15
+"""Every third is of a download of which nothing is kept."""
 
 
-def rows(command: list[str], say: Callable[[str], None]) -> list[Row]:
-    """All figures, as run.py shows them; in place of llama.cpp stands huggingface_hub."""
-    result: list[Row] = []
-    took = used = peak = 0.0
-    for name, size, fault in (
-        ("loopback", PLAIN_MB, {}),
-        ("20 ms a request, 20 MB/s each", SLOW_MB, SLOW),
-    ):
-        say(f"downloads, {name}")
-        mine, theirs = [], []
+def rows(setting: Setting) -> list[Row]:
+    """All figures; the peer is huggingface_hub."""
+    setting = setting.within(SECONDS)
+    found = _downloads(setting)
+    for name, size, fault in LINES:
+        setting.say(f"the checksum's share, {name}")
         with hub(size, fault) as env, folder() as into:
-            for round_ in range(ROUNDS):
-                theirs.append(size / child(env, "hf", into / f"hf-{round_}"))
-                seconds, processor_s, largest = ours(command, env, into / f"ours-{round_}")
-                mine.append(size / seconds)
-                took, used, peak = took + seconds, used + processor_s, max(peak, largest)
-        result.append(Row(f"download, {name}", "MB/s", statistics.median(mine), statistics.median(theirs)))
-    result.append(Row("router's processor time in a download", "%", 100 * used / took))
-    result.append(Row("transfer process, largest", "MB", peak))
-    say(f"a model of {LARGE_MB / 1000:.0f} GB, in two goes")
-    what = f"transfer process, {LARGE_MB / 1000:.0f} GB resumed in the middle, largest"
-    result.append(Row(what, "MB", resumed_mb(command)))
-    for name, size, fault in (("loopback", PLAIN_MB, {}), ("the slower line", SLOW_MB, SLOW)):
-        say(f"the checksum's share, {name}")
-        with hub(size, fault) as env, folder() as into:
-            hashed, plain = [], []
-            for round_ in range(HASH_ROUNDS):
-                plain.append(child(env, "fetch", into / f"plain-{round_}", "plain"))
-                hashed.append(child(env, "fetch", into / f"hash-{round_}", "hash"))
-        share = 100 * (statistics.median(hashed) / statistics.median(plain) - 1)
-        result.append(Row(f"time that the checksum adds, {name}", "%", share))
-    say("abort of download")
-    for what, times in abort_ms(command).items():
-        for quantile, name in ((0.5, "p50"), (0.99, "p99")):
-            value = sorted(times)[min(int(quantile * len(times)), len(times) - 1)]
-            result.append(Row(f"{what}, {name} of {len(times)}", "ms", value))
-    return result
+            times = paired(
+                lambda env=env, into=into: child(env, "fetch", into / "hash", "hash"),  # type: ignore[misc]
+                lambda env=env, into=into: child(env, "fetch", into / "plain", "plain"),  # type: ignore[misc]
+                setting.limits,
+            )
+        found.append(Row.of(f"seconds of a download, {name}", "s", "no checksum", times))
+    if not setting.quick:
+        setting.say(f"a model of {LARGE_MB / 1000:.0f} GB, in two goes")
+        what = f"transfer process, {LARGE_MB / 1000:.0f} GB resumed in the middle, largest"
+        found.append(Row(what, "MB", resumed_mb(setting.program)))
+    setting.say("abort of a download")
+    aborts = abort_ms(setting.program, QUICK_ABORTS if setting.quick else ABORTS)
+    return [*found, *(row for what, times in aborts.items() for row in quantiles(what, times))]
+
+
+def _downloads(setting: Setting) -> list[Row]:
+    """Speed beside hf_hub_download; and what our processes needed for it."""
+    found: list[Row] = []
+    runs: list[tuple[float, float, float]] = []
+    numbers = itertools.count()
+    for name, size, fault in LINES:
+        with hub(size, fault) as env, folder() as into, closing(Pipe(setting.program, env)) as pipe:
+            pipe.call("inspectModel", {"path": str(MODEL)})
+
+            def mine(size: int = size, pipe: Pipe = pipe, into: Path = into) -> float:
+                runs.append(ours(pipe, into / f"ours-{next(numbers)}"))
+                return size / runs[-1][0]
+
+            def theirs(size: int = size, env: dict[str, str] = env, into: Path = into) -> float:
+                return size / child(env, "hf", into / f"hf-{next(numbers)}")
+
+            found.append(setting.compare(f"download, {name}", "MB/s", "hf_hub_download", mine, theirs))
+    seconds, processor_s, largest = zip(*runs, strict=True)
+    found.append(Row("router's processor time in a download", "%", 100 * sum(processor_s) / sum(seconds)))
+    found.append(Row("transfer process, largest", "MB", max(largest)))
+    return found
 
 
 @contextmanager
 def hub(size: int, fault: dict[str, Any], head: Path | str = "") -> Iterator[dict[str, str]]:
-    """A hub with one file of `size` million bytes, that begins as `head`; yields the environment that leads to it."""
-    command = [sys.executable, __file__, "serve", str(size), json.dumps(fault), str(head)]
+    """A hub with one file of `size` MB that begins as `head`; yields the environment variables that lead to it."""
+    command = [sys.executable, str(CHILD), "serve", str(size), json.dumps(fault), str(head)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None and server.stdout is not None
         endpoint = server.stdout.readline().strip()
@@ -101,9 +112,9 @@ def folder() -> Iterator[Path]:
 
 
 def child(env: dict[str, str], *arguments: Any) -> float:
-    """Seconds that a child of this script says it took."""
+    """Seconds that a transfer_child.py needed, by its own clock."""
     run = subprocess.run(
-        [sys.executable, __file__, *map(str, arguments)],
+        [sys.executable, CHILD, *map(str, arguments)],
         env={**os.environ, **env, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
         check=True,
         capture_output=True,
@@ -113,10 +124,8 @@ def child(env: dict[str, str], *arguments: Any) -> float:
     return float(run.stdout.split()[-1])
 
 
-def ours(command: list[str], env: dict[str, str], into: Path) -> tuple[float, float, float]:
-    """Seconds from request to answer, of them the router's processor time, and the transfer's largest memory in MB."""
-    pipe = Pipe(command, env)
-    pipe.call("inspectModel", {"path": str(MODEL)})
+def ours(pipe: Pipe, into: Path) -> tuple[float, float, float]:
+    """Seconds from request to answer, the router's processor time in them, and the transfer's largest memory in MB."""
     router = psutil.Process(pipe.process.pid)
     used = sum(router.cpu_times()[:2])
     begin = time.perf_counter()
@@ -125,15 +134,14 @@ def ours(command: list[str], env: dict[str, str], into: Path) -> tuple[float, fl
         answer, at = pipe.responses({request})[request]
     assert "result" in answer, answer
     used = sum(router.cpu_times()[:2]) - used
-    pipe.close()
     shutil.rmtree(into)
     return at - begin, used, peak[0]
 
 
-def resumed_mb(command: list[str]) -> float:
+def resumed_mb(program: Program) -> float:
     """The largest memory in MB of two transfer processes: one aborted in the middle of a model, one that ends it."""
     with hub(LARGE_MB, {}, MODEL) as env, folder() as into:
-        pipe = Pipe(command, env)
+        pipe = Pipe(program, env)
         params = {"model": f"hf:{REPO}", "modelsDirectory": str(into)}
         with memory(psutil.Process(pipe.process.pid)) as peak:
             request = pipe.send("downloadModel", params)
@@ -172,14 +180,14 @@ def _watch(router: psutil.Process, peak: list[float], done: threading.Event) -> 
                 continue
 
 
-def abort_ms(command: list[str]) -> dict[str, list[float]]:
+def abort_ms(program: Program, aborts: int) -> dict[str, list[float]]:
     """From sending `abort` to the aborted request's response, at random moments; a third on a stalled line."""
     random.seed(1)
     times: dict[str, list[float]] = {"abort of download": [], "the same without keepPartial": []}
     with hub(SLOW_MB, {"stall_after": 3_000_000, "skip": 40, "times": None}) as env, folder() as into:
-        pipe = Pipe(command, env)
+        pipe = Pipe(program, env)
         pipe.call("init")
-        for number in range(ABORTS):
+        for number in range(aborts):
             what, keep = (
                 ("the same without keepPartial", False) if number % 3 == 2 else ("abort of download", True)
             )
@@ -195,60 +203,3 @@ def abort_ms(command: list[str]) -> dict[str, list[float]]:
                 pipe.call("deleteModel", {"path": found["result"]["path"], "modelsDirectory": str(into)})
         pipe.close()
     return times
-
-
-# ---- the children ------------------------------------------------------------------------------------
-
-
-def serve(size: str, fault: str, head: str) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-    from hub import Content, Headed, Hub, Synthetic
-    from hub.content import checksum
-
-    content: Content = Synthetic(int(size) * 1_000_000, seed=1)
-    if head:
-        with Path(head).open("rb") as file:
-            content = Headed(file.read(HEAD_BYTES), content.size)
-        content = replace(content, sha256=checksum(content))
-    with Hub(send_buffer=None) as served:
-        served.add(REPO, {FILE: content})
-        if json.loads(fault):
-            served.fault(f"{REPO}/{FILE}", origin="cdn", **json.loads(fault))
-        print(served.endpoint, flush=True)
-        sys.stdin.read()
-
-
-def hf(into: str) -> float:
-    begin = time.perf_counter()  # ours begins with a process that imports it, too
-    from huggingface_hub import hf_hub_download
-
-    hf_hub_download(REPO, FILE, cache_dir=into)
-    return time.perf_counter() - begin
-
-
-def fetch(into: str, how: str) -> float:
-    from types import SimpleNamespace
-
-    from sidecar.models.download import download, partial_file
-    from sidecar.models.hub import plan
-    from sidecar.models.hub.client import Hub as Client
-    from sidecar.models.store.store import Store
-
-    client = Client(None, None)
-    (wanted,) = plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
-    silent: Any = SimpleNamespace(
-        waited=False, **dict.fromkeys(("downloaded", "verified", "info"), lambda _: None)
-    )
-    if how == "plain":
-        partial_file.Part.sha256 = lambda *_: wanted.sha256  # type: ignore[method-assign]
-    begin = time.perf_counter()
-    download.Download(client, Store(into), wanted, silent).run(False)
-    return time.perf_counter() - begin
-
-
-if __name__ == "__main__":
-    task, *rest = sys.argv[1:]
-    if task == "serve":
-        serve(*rest)
-    else:
-        print(hf(*rest) if task == "hf" else fetch(*rest))

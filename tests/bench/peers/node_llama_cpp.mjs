@@ -1,26 +1,30 @@
-// Measures node-llama-cpp: node node_llama_cpp.mjs FOLDER MODEL THREADS, a task on stdin. Prints one line of JSON.
-// The task is JSON: what to measure, each as the sidecar is, with the same prompts and token counts, by this process's clock.
-import {readFileSync} from "node:fs";
+// Readings of node-llama-cpp: node node_llama_cpp.mjs FOLDER MODEL THREADS, one task (JSON) per line on stdin.
+// Writes one JSON object per line: first how long the start took, then the result of each task.
+// Speeds are in tokens (or texts) per second, times in milliseconds, by this process's clock.
+import {createInterface} from "node:readline";
 import {pathToFileURL} from "node:url";
 import {join, resolve} from "node:path";
 
 const [folder, modelPath, threadCount] = process.argv.slice(2);
-const task = JSON.parse(readFileSync(0, "utf8")), threads = Number(threadCount);
+const threads = Number(threadCount);
 const started = performance.now();
 const entry = join(resolve(folder), "node_modules", "node-llama-cpp", "dist", "index.js");
 const {getLlama, InputLookupTokenPredictor, LlamaChatSession, LlamaCompletion} = await import(pathToFileURL(entry).href);
 const llama = await getLlama({gpu: false, maxThreads: threads, logLevel: "error"});
 const ready = performance.now();
 const model = await llama.loadModel({modelPath});
-const result = {buildType: llama.buildType, initMs: ready - started, loadMs: performance.now() - ready};
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-async function withContext(contextSize, sequences, work) {
-    const context = await model.createContext({contextSize, sequences, batchSize: 512, threads});
-    await work(context);
-    await context.dispose();
+// Contexts stay for later readings of the same kind.
+const contexts = new Map();
+async function sequences(kind, contextSize, count, options = {}) {
+    const key = `${kind} ${contextSize} ${count}`;
+    if (!contexts.has(key)) {
+        const context = await model.createContext({contextSize, sequences: count, batchSize: 512, threads});
+        const all = Array.from({length: count}, () => context.getSequence(options));
+        await complete(all[0], "warm up the engine", 8);
+        contexts.set(key, all);
+    }
+    return contexts.get(key);
 }
 
 async function complete(sequence, prompt, maxTokens, options = {}) {
@@ -38,142 +42,98 @@ async function complete(sequence, prompt, maxTokens, options = {}) {
     return {begin, arrivals, first: arrivals[0], last: arrivals.at(-1), count};
 }
 
-// Tokens a second of all streams together.
-async function streams(sequences, tokens) {
-    const begin = performance.now();
-    const runs = await Promise.all(sequences.map((sequence, i) =>
-        complete(sequence, `Story number ${i}: once upon a time in a land`, tokens)));
-    const total = runs.reduce((sum, run) => sum + run.count, 0);
-    const [one] = runs;
-    return runs.length === 1
-        ? (one.count - 1) / ((one.last - one.first) / 1000)
-        : total / ((performance.now() - begin) / 1000);
-}
+const tasks = {
+    async streams({prompts, tokens, contextSize, sequences: most}) {
+        const all = await sequences("complete", contextSize, most);
+        const begin = performance.now();
+        const runs = await Promise.all(prompts.map((prompt, i) => complete(all[i], prompt, tokens)));
+        if (runs.length === 1)
+            return (runs[0].count - 1) / ((runs[0].last - runs[0].first) / 1000);
+        return runs.reduce((sum, run) => sum + run.count, 0) / ((performance.now() - begin) / 1000);
+    },
 
-// {streams: [1, 8], tokens}: tokens a second by the number of streams.
-async function measureStreams({streams: counts, tokens}) {
-    result.streams = {};
-    await withContext(1024, Math.max(...counts), async (context) => {
-        const sequences = Array.from({length: Math.max(...counts)}, () => context.getSequence());
-        await complete(sequences[0], "warm up the engine", 8);
-        for (const count of counts)
-            result.streams[count] = await streams(sequences.slice(0, count), tokens);
-        result.memoryMb = process.memoryUsage().rss / 1e6;
-    });
-}
+    async prompt({text, contextSize, sequences: most}) {
+        const [sequence] = await sequences("complete", contextSize, most);
+        const run = await complete(sequence, text, 1);
+        return model.tokenize(text).length / ((run.first - run.begin) / 1000);
+    },
 
-// {prompts: [[text, …], …], contextSize}: tokens a second of each list of prompts.
-async function measurePrompts({prompts, contextSize}) {
-    await withContext(contextSize, 1, async (context) => {
-        const sequence = context.getSequence();
-        await complete(sequence, "warm up the engine", 8);
-        result.prompts = [];
-        for (const texts of prompts) {
-            const rates = [];
-            for (const text of texts) {
-                const run = await complete(sequence, text, 1);
-                rates.push(model.tokenize(text).length / ((run.first - run.begin) / 1000));
-            }
-            result.prompts.push(mean(rates));
-        }
-    });
-}
-
-// {turns: [{system, questions: [first, second, another]}], tokens}: milliseconds to the first token.
-async function measureTurns({turns, tokens, contextSize}) {
-    const found = {cold: [], second: [], warm: []};
-    await withContext(contextSize, 1, async (context) => {
-        const contextSequence = context.getSequence();
+    // Time to the first token of a conversation, of its second turn, and of another with the same system prompt.
+    async turns({system, questions: [first, second, another], tokens, contextSize}) {
+        const [contextSequence] = await sequences("chat", contextSize, 1);
         async function ask(session, question) {
             const begin = performance.now();
-            let first;
+            let at;
             await session.prompt(question, {
-                maxTokens: tokens, temperature: 0, onTextChunk: () => { first ??= performance.now(); }
+                maxTokens: tokens, temperature: 0, onTextChunk: () => { at ??= performance.now(); }
             });
-            return first - begin;
+            return at - begin;
         }
-        for (const {system, questions: [first, second, another]} of turns) {
-            const session = new LlamaChatSession({contextSequence, systemPrompt: system});
-            found.cold.push(await ask(session, first));
-            found.second.push(await ask(session, second));
-            session.dispose({disposeSequence: false});
-            const next = new LlamaChatSession({contextSequence, systemPrompt: system});
-            found.warm.push(await ask(next, another));
-            next.dispose({disposeSequence: false});
-        }
-    });
-    result.turns = Object.fromEntries(Object.entries(found).map(([name, times]) => [name, median(times)]));
-}
+        const session = new LlamaChatSession({contextSequence, systemPrompt: system});
+        const found = {cold: await ask(session, first), second: await ask(session, second)};
+        session.dispose({disposeSequence: false});
+        const next = new LlamaChatSession({contextSequence, systemPrompt: system});
+        found.warm = await ask(next, another);
+        next.dispose({disposeSequence: false});
+        return found;
+    },
 
-// {prompts, streams, tokens, contextSize}: a long prompt beside streams: their worst gap, its time to first token.
-async function measureGaps({prompts, streams: count, tokens, contextSize}) {
-    const gaps = [], firsts = [];
-    await withContext(contextSize, count + 1, async (context) => {
-        const sequences = Array.from({length: count + 1}, () => context.getSequence());
-        for (const prompt of prompts) {
-            const arrivals = Array.from({length: count}, () => []), ended = new Set();
-            const stop = new AbortController();
-            let begun;
-            const going = new Promise((resolve) => { begun = resolve; });
-            const running = arrivals.map((times, i) => new LlamaCompletion({contextSequence: sequences[i]}).generateCompletion(
-                `Tell me story ${i}`, {
-                    maxTokens: tokens, temperature: 0, signal: stop.signal, stopOnAbortSignal: true,
-                    onToken() {
-                        times.push(performance.now());
-                        if (arrivals.every((others) => others.length >= 10))
-                            begun();
-                    }
-                }).then(() => ended.add(i)));
-            await going;
-            const begin = performance.now();
-            const long = await complete(sequences[count], prompt, 1);
-            const early = new Set(ended); // by themselves: no gap follows
-            stop.abort();
-            await Promise.all(running);
-            firsts.push(long.first - begin);
-            for (const [i, times] of arrivals.entries()) {
-                const during = times.filter((at) => at <= long.first);
-                const from = during.filter((at) => at < begin).at(-1);
-                const points = [from, ...during.filter((at) => at >= begin), ...(early.has(i) ? [] : [long.first])];
-                gaps.push(...points.slice(1).map((at, n) => at - points[n]));
+    // A long prompt arrives while streams run: their worst gap, and its time to the first token.
+    async gap({prompt, streams, tokens, pieces, contextSize}) {
+        const all = await sequences("gap", contextSize, streams.length + 1);
+        const arrivals = streams.map(() => []), ended = new Set();
+        const stop = new AbortController();
+        let begun;
+        const going = new Promise((resolve) => { begun = resolve; });
+        const running = streams.map((story, i) => complete(all[i], story, tokens, {
+            signal: stop.signal, stopOnAbortSignal: true,
+            onToken() {
+                arrivals[i].push(performance.now());
+                if (arrivals.every((times) => times.length >= pieces))
+                    begun();
             }
-        }
-    });
-    result.gaps = {worst: Math.max(...gaps), first: median(firsts)};
-}
-
-// {texts: [[text, …], …]}: texts a second, the median of the lists.
-async function measureTexts({texts}) {
-    const context = await model.createEmbeddingContext({contextSize: 512, batchSize: 512, threads});
-    const rates = [];
-    for (const list of texts) {
+        }).then(() => ended.add(i)));
+        await going;
         const begin = performance.now();
-        await Promise.all(list.map((text) => context.getEmbeddingFor(text)));
-        rates.push(list.length / ((performance.now() - begin) / 1000));
-    }
-    result.texts = median(rates);
-    await context.dispose();
-}
-
-// {prompt, tokens, contextSize}: tokens a second of a text that repeats much of its prompt, without and with look-up.
-async function measureLookup({prompt, tokens, contextSize, runs}) {
-    result.lookup = {};
-    for (const [name, options] of [["without", {}], ["with", {tokenPredictor: new InputLookupTokenPredictor()}]])
-        await withContext(contextSize, 1, async (context) => {
-            const sequence = context.getSequence(options), rates = [];
-            for (let run = 0; run <= runs; run++) {
-                const found = await complete(sequence, model.tokenize(prompt, true), tokens);
-                rates.push((found.count - 1) / ((found.last - found.first) / 1000));
-            }
-            result.lookup[name] = median(rates.slice(1));
+        const long = await complete(all[streams.length], prompt, 1);
+        const early = new Set(ended); // ended by themselves: no gap follows
+        stop.abort();
+        await Promise.all(running);
+        const gaps = arrivals.flatMap((times, i) => {
+            const during = times.filter((at) => at <= long.first);
+            const from = during.filter((at) => at < begin).at(-1);
+            const points = [from, ...during.filter((at) => at >= begin), ...(early.has(i) ? [] : [long.first])];
+            return points.slice(1).map((at, n) => at - points[n]);
         });
-}
+        return {gap: Math.max(...gaps), first: long.first - begin};
+    },
 
-const measures = {
-    streams: measureStreams, prompts: measurePrompts, turns: measureTurns, gaps: measureGaps, texts: measureTexts,
-    lookup: measureLookup
+    async texts({texts}) {
+        if (!contexts.has("texts"))
+            contexts.set("texts", await model.createEmbeddingContext({contextSize: 512, batchSize: 512, threads}));
+        const context = contexts.get("texts");
+        const begin = performance.now();
+        await Promise.all(texts.map((text) => context.getEmbeddingFor(text)));
+        return texts.length / ((performance.now() - begin) / 1000);
+    },
+
+    // A text that repeats much of its prompt, without and with prompt look-up.
+    async editing({prompt, tokens, contextSize}) {
+        const found = {};
+        for (const name of ["without", "with"]) {
+            const options = name === "with" ? {tokenPredictor: new InputLookupTokenPredictor()} : {};
+            const [sequence] = await sequences(name, contextSize, 1, options);
+            const run = await complete(sequence, model.tokenize(prompt, true), tokens);
+            found[name] = (run.count - 1) / ((run.last - run.first) / 1000);
+        }
+        return found;
+    }
 };
-for (const [name, of] of Object.entries(task))
-    await measures[name](of);
-console.log(JSON.stringify(result));
+
+const write = (object) => console.log(JSON.stringify(object));
+write({buildType: llama.buildType, initMs: ready - started, loadMs: performance.now() - ready});
+for await (const line of createInterface({input: process.stdin})) {
+    const {task, ...params} = JSON.parse(line);
+    write({result: await tasks[task](params)});
+}
 process.exit(0);
