@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from sidecar.core.chat import messages, template, tool_prompt
 from sidecar.core.chat.template import Renderer
 from sidecar.core.chat.tool_grammar import call_grammar
-from sidecar.core.chat.tool_prompt import Tools
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-from sidecar.core.output import reasoning as thinking
-from sidecar.core.output.reasoning import Thinking
+from sidecar.core.output import tool_formats
+from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
-from sidecar.core.scheduling.generation import Steering
+from sidecar.core.output.steering import Steering
+from sidecar.core.output.tools import Tools
 from sidecar.message_handler._wire import DEFAULTS
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 KEEP_THOUGHTS: Final = {
     "preserve_thinking": True,
@@ -38,33 +38,28 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
     if known.forced:  # its grammar has an end, must come to it, and is the only one
         for name in ("ignoreEos", "stop", "grammar", "jsonSchema", "responseFormat"):
             if params.get(name):
-                _exclude(name, params[name], "toolChoice")
+                raise conflicting_params(name, params[name], "/toolChoice")
     prompt = render(model, params, job)
     source = _template(model, params)
-    family = thinking.thinking_of(source) or _thinking_by_vocabulary(model)
-    form = tool_prompt.call_form(source) or tool_prompt.HERMES
+    family = reasoning_marks(source) or _marks_by_vocabulary(model)
+    form = tool_formats.call_form(source) or tool_formats.HERMES
     calls = known if known.schemas and choice != "none" else None
     reply = Reply(family, form, calls)
     if family is not None and prompt.rstrip().endswith(family.start):
-        reply.open_thought()
+        reply.begin_reasoning()
     marks = [*(family.marks if family is not None else ()), *(form.marks if calls is not None else ())]
     steering = Steering(
-        shown=_control_tokens(model, marks),
-        thought_budget=_thought_budget(params),
-        thought_end=() if family is None else tuple(_tokens(model, family.closing)),
+        visible_tokens=_control_tokens(model, marks),
+        reasoning_budget=_thought_budget(params),
+        reasoning_end=() if family is None else tuple(_tokens(model, family.closing)),
         grammar=call_grammar(form, known) if known.forced else None,
     )
     return tokenize_prompt(model, prompt), reply, steering
 
 
-def _exclude(name: str, value: Any, beside: str) -> NoReturn:
-    problem = f"/{name} cannot stand beside /{beside}"
-    raise SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=[])
-
-
-def _thinking_by_vocabulary(model: Model) -> Thinking | None:
+def _marks_by_vocabulary(model: Model) -> ReasoningMarks | None:
     """The family whose marks are tokens of their own."""
-    for family in thinking.FAMILIES:
+    for family in FAMILIES:
         if all(len(_tokens(model, mark)) == 1 for mark in (family.start, family.end)):
             return family
     return None
@@ -103,7 +98,7 @@ def render(model: Model, params: dict[str, Any], job: Job) -> str:
     """
     _check(params)
     source = _template(model, params)
-    if params.get("tools") and tool_prompt.call_form(source) is None:
+    if params.get("tools") and tool_formats.call_form(source) is None:
         described = tool_prompt.described(params["messages"], params["tools"])
         params = {**params, "messages": described, "tools": []}
     bos = model.token_text(lib.llama_vocab_bos(model.vocab))
@@ -123,7 +118,7 @@ def _check(params: dict[str, Any]) -> None:
     if not params.get("continueFinalMessage"):
         return
     if params.get("addGenerationPrompt"):
-        _exclude("continueFinalMessage", True, "addGenerationPrompt")
+        raise conflicting_params("continueFinalMessage", True, "/addGenerationPrompt")
     if last["role"] != "assistant" or last.get("toolCalls"):
         pointer = "/continueFinalMessage"
         problem = f"{pointer} wants a last message of the assistant, without toolCalls"

@@ -10,9 +10,10 @@ from sidecar.core.context.context import Context
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.methods import embed, infill
-from sidecar.core.output.reply import Reply, Text
+from sidecar.core.output.reply import Reply, TextOutput
+from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
-from sidecar.core.scheduling.generation import Generation, Steering
+from sidecar.core.scheduling.generation import Generation
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def complete(engine: Engine, job: Job) -> None:
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, Text(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
 
 
 def chat_(engine: Engine, job: Job) -> None:
@@ -37,7 +38,7 @@ def chat_(engine: Engine, job: Job) -> None:
 def infill_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
     prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
-    _generate(engine, job, context, prompt, Text(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
 
 
 def _generate(
@@ -45,7 +46,7 @@ def _generate(
     job: Job,
     context: Context,
     prompt: list[int],
-    output: Text | Reply,
+    output: TextOutput | Reply,
     steering: Steering,
 ) -> None:
     if isinstance(context, EmbeddingContext):
