@@ -1,4 +1,4 @@
-"""GENERATED from schema/ by build/generate.py; do not edit.
+"""GENERATED from schema/ by build/contract/generate.py; do not edit.
 
 For type checkers: import it under TYPE_CHECKING only. schema/types.json says what each member means. A member
 that the schema does not require is NotRequired, also where the program fills in a default.

@@ -200,6 +200,6 @@ def test_examples_fit_the_types_of_python(tmp_path: Path) -> None:
 
 
 def test_generated_files_are_up_to_date() -> None:
-    command = [sys.executable, str(ROOT / "build" / "generate.py"), "--check", "--without-node"]
-    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    command = [sys.executable, "-m", "contract.generate", "--check", "--without-node"]
+    run = subprocess.run(command, cwd=ROOT / "build", capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -61,10 +61,11 @@ class Context:
         memory_plan.check_context(model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
         """Tokens of a step that can have logits."""
-        self.handle = lib.llama_init_from_model(model.handle, options)
-        if not self.handle:
+        handle = lib.llama_init_from_model(model.handle, options)
+        if not handle:
             problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
             raise SidecarError("contextCreationFailed", problem)
+        self.handle = handle
         self.memory = lib.llama_get_memory(self.handle)
         self._check_purpose()
         self.scales: Scales = ()

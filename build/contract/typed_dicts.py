@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from contract import Contract
+from contract.read import Contract
 
 LINE = 110
 """Longest line, as in pyproject.toml."""
