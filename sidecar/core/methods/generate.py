@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context.context import Context
@@ -18,6 +18,7 @@ from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import ApplyTemplateParams, ChatParams
 
 
 def complete(engine: Engine, job: Job) -> None:
@@ -32,7 +33,7 @@ def complete(engine: Engine, job: Job) -> None:
 
 def chat_(engine: Engine, job: Job) -> None:
     context = engine.context(job.params["contextId"])
-    _generate(engine, job, context, *chat.conversation(context.model, job.params, job))
+    _generate(engine, job, context, *chat.conversation(context.model, cast("ChatParams", job.params), job))
 
 
 def infill_(engine: Engine, job: Job) -> None:
@@ -69,7 +70,7 @@ def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
 
 
 def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
-    return {"prompt": chat.render(engine.the_model(), job.params, job)}
+    return {"prompt": chat.render(engine.the_model(), cast("ApplyTemplateParams", job.params), job)}
 
 
 HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
