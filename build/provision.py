@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 import models
 import pins
-import templates
-import wheel
 from checkout import ROOT, VENV, VENV_PYTHON, quietly
+from llama import templates, wheel
 from steps import Step, digest, ensure
 
 STAMPS = VENV / "stamps"

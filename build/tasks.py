@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import freeze
 import models
 import node
-import packs
 import provision
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
+from llama import packs
+from ship import freeze
 
 WAITING: Final = ("-m", "not real", "--numprocesses=6", "--dist=worksteal")
 """Arguments of pytest for the tests that mostly wait for other processes."""
@@ -35,6 +35,10 @@ OF_A_PROGRAM: Final = (
     "tests/real",
 )
 """What a frozen program must pass as its source does: the contract, downloads, processes, models, each library."""
+
+
+TOOLS: Final = {"PYTHONPATH": str(BUILD)}
+"""For `python -m` with a module of this folder."""
 
 
 class Task(NamedTuple):
@@ -102,10 +106,10 @@ def check(arguments: Sequence[str]) -> bool:
         # For both families of platforms, so that every machine finds the same.
         "types": [*mypy, "--platform", "linux"],
         "types on Windows": [*mypy, "--platform", "win32", "--cache-dir", "out/cache/mypy-win32"],
-        "generated": [str(BUILD / "generate.py"), "--check"],
-        "rules": [str(BUILD / "checks.py")],
+        "generated": ["-m", "contract.generate", "--check"],
+        "rules": ["-m", "checks"],
     }
-    env = node.with_packages().env
+    env = {**node.with_packages().env, **TOOLS}
     results = {}
     for name, command in commands.items():
         started = time.monotonic()
@@ -118,7 +122,7 @@ def check(arguments: Sequence[str]) -> bool:
 def gen(_arguments: Sequence[str]) -> bool:
     """Writes what is generated from schema/."""
     provision.everything()
-    return call([VENV_PYTHON, BUILD / "generate.py"], node.with_packages().env) == 0
+    return call([VENV_PYTHON, "-m", "contract.generate"], {**node.with_packages().env, **TOOLS}) == 0
 
 
 def bench(arguments: Sequence[str]) -> bool:
@@ -151,7 +155,7 @@ def packages(arguments: Sequence[str]) -> bool:
     """Makes the npm packages, with the frozen program for this platform, and tests such, installed."""
     provision.everything()
     freeze.program()
-    made = call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+    made = call([VENV_PYTHON, "-m", "ship.npm", *arguments], TOOLS) == 0
     return made and node.test("test:pack", freeze.PROGRAM)
 
 

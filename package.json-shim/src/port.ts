@@ -1,10 +1,10 @@
 // The client at the far end of a LlamaWorker's port: in a window, or in a worker thread. It has every method,
 // every error and every object that the near end has; the program and its process stay with the worker.
 
-import { AbortError, SidecarError } from "./errors.js";
-import type { ErrorData } from "./generated.js";
-import { Llama, type StartOptions } from "./llama.js";
-import type { Peer } from "./supervisor.js";
+import { AbortError, SidecarError } from "./client/errors.js";
+import { Llama, type StartOptions } from "./client/llama.js";
+import type { Peer } from "./client/peer.js";
+import type { ErrorData } from "./generated/contract.js";
 
 export * from "./index.js";
 

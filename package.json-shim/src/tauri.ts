@@ -1,19 +1,16 @@
 // The entry for Tauri's web view: the program is started through @tauri-apps/plugin-shell.
 
 import { type Child, Command } from "@tauri-apps/plugin-shell";
-import { tell } from "./calls.js";
-import { SidecarError } from "./errors.js";
-import { LineReader, LineWriter } from "./lines.js";
-import { Llama, type StartOptions } from "./llama.js";
-import type { Peer } from "./supervisor.js";
+import { tell } from "./client/calls.js";
+import { SidecarError } from "./client/errors.js";
+import { LineReader, LineWriter } from "./client/lines.js";
+import { Llama, type StartOptions } from "./client/llama.js";
+import { endsWithin, LogTail, type Peer } from "./client/peer.js";
 
 export * from "./index.js";
 
 /** From the request to shut down until it is killed. */
 const SHUTDOWN_MS = 3000;
-
-/** How much of what it said on stderr goes into the error that tells of its death. */
-const TAIL_CHARACTERS = 4000;
 
 export interface LlamaOptions extends Omit<StartOptions, "processId"> {
   /** The program's entry in `bundle.externalBin`. Default: "binaries/llama-sidecar". */
@@ -35,9 +32,9 @@ async function launch(
 ): Promise<Peer> {
   // As bytes: as text the plugin would split at \r too, and drop what is not whole.
   const command = Command.sidecar(program, [], { encoding: "raw" });
-  let tail = "";
+  const tail = new LogTail();
   const said = (text: string) => {
-    tail = (tail + text).slice(-TAIL_CHARACTERS);
+    tail.add(text);
     tell(onLog, text);
   };
   const reader = new LineReader({ message: receive, stray: (line) => said(`${line}\n`) });
@@ -45,8 +42,7 @@ async function launch(
   const decoder = new TextDecoder();
   command.stderr.on("data", (chunk) => said(decoder.decode(bytes(chunk), { stream: true })));
   const ended = new Promise<SidecarError>((resolve) => {
-    const end = (message: string) =>
-      resolve(new SidecarError("exited", tail ? `${message} The last it said:\n${tail.trim()}` : message));
+    const end = (how: string) => resolve(tail.exited(how));
     command.once("close", ({ code, signal }) =>
       end(signal === null ? `The program ended with status ${code}.` : `The program was ended by signal ${signal}.`),
     );
@@ -64,7 +60,7 @@ async function launch(
   const stop = async () => {
     // The plugin cannot close the program's stdin, so it is asked; killing it drops its pipes.
     transport.send({ jsonrpc: "2.0", id: "stop", method: "shutdown" });
-    if (!(await within(SHUTDOWN_MS, ended))) await child.kill();
+    if (!(await endsWithin(SHUTDOWN_MS, ended))) await child.kill();
   };
   return { transport, ended, stop };
 }
@@ -89,14 +85,4 @@ function inOrder(child: Child): (text: string) => void {
     }
     writing = false;
   };
-}
-
-function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, false);
-    promise.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
 }

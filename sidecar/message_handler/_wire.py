@@ -1,4 +1,4 @@
-"""GENERATED from schema/ by build/generate.py; do not edit."""
+"""GENERATED from schema/ by build/contract/generate.py; do not edit."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import peers  # puts build/ on the path
 from table import Row
 from workload import THREADS
 
-import freeze  # isort: skip
+from ship import freeze  # isort: skip
 
 NODE_RUNS = 3
 

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parent.parent / "build"
 sys.path.insert(0, str(BUILD))
 import cache  # noqa: E402
-import packs  # noqa: E402
+from llama import packs  # noqa: E402
 
 NODE_LLAMA_CPP = "3.22.1"
 STREAM_PROMPT = 14

@@ -24,7 +24,7 @@ import transfer
 from table import Row, as_json, show
 from workload import GENERATED, LONG_PROMPT, THREADS
 
-import freeze  # isort: skip
+from ship import freeze  # isort: skip
 
 ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -1,10 +1,10 @@
 // The program as a child process: its three pipes, and its end.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { tell } from "../calls.js";
-import { SidecarError } from "../errors.js";
-import { LineReader, LineWriter } from "../lines.js";
-import type { Peer } from "../supervisor.js";
+import { tell } from "../client/calls.js";
+import { SidecarError } from "../client/errors.js";
+import { LineReader, LineWriter } from "../client/lines.js";
+import { endsWithin, LogTail, type Peer, TAIL_CHARACTERS } from "../client/peer.js";
 
 /** From the end of its stdin; a healthy program has ended everything within a second. */
 const CLOSE_MS = 3000;
@@ -14,9 +14,6 @@ const TERMINATE_MS = 2000;
 
 /** After its death: what it wrote last may still be in the pipes, or a grandchild may hold them open. */
 const DRAIN_MS = 1000;
-
-/** How much of what it said on stderr goes into the error that tells of its death. */
-const TAIL_CHARACTERS = 4000;
 
 export interface ChildEvents {
   message(message: unknown): void;
@@ -35,7 +32,7 @@ export class Child implements Peer {
   readonly transport;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #log: ((line: string) => void) | undefined;
-  #tail = "";
+  readonly #tail = new LogTail();
   #gone = false;
 
   constructor([path, ...args]: readonly [string, ...string[]], events: ChildEvents) {
@@ -62,9 +59,9 @@ export class Child implements Peer {
     this.#process.ref();
     this.#process.stdout.resume();
     this.#process.stdin.end();
-    if (await this.#endsWithin(CLOSE_MS)) return;
+    if (await endsWithin(CLOSE_MS, this.ended)) return;
     this.#process.kill("SIGTERM");
-    if (await this.#endsWithin(TERMINATE_MS)) return;
+    if (await endsWithin(TERMINATE_MS, this.ended)) return;
     this.#killTree();
     await this.ended;
   }
@@ -74,16 +71,6 @@ export class Child implements Peer {
       spawnSync("taskkill", ["/pid", String(this.#process.pid), "/t", "/f"], { windowsHide: true });
     }
     this.#process.kill("SIGKILL"); // elsewhere its children end when their stdin does
-  }
-
-  async #endsWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, ms, false);
-    });
-    const ended = await Promise.race([this.ended.then(() => true as const), late]);
-    clearTimeout(timer);
-    return ended;
   }
 
   #watch(path: string): Promise<SidecarError> {
@@ -99,20 +86,13 @@ export class Child implements Peer {
       this.#process.once("exit", (status, signal) => {
         this.#process.stdout.resume();
         const how = signal ? `was ended by ${signal}` : `ended with status ${status}`;
-        const tell = () => end(this.#exited(`The program ${how}.`));
+        const tell = () => end(this.#tail.exited(`The program ${how}.`));
         const timer = setTimeout(tell, DRAIN_MS);
         this.#process.once("close", () => {
           clearTimeout(timer);
           tell();
         });
       });
-    });
-  }
-
-  #exited(message: string): SidecarError {
-    const cause = this.#tail.trim();
-    return new SidecarError("exited", cause ? `${message} The last it said:\n${cause}` : message, {
-      data: { cause, remedy: "Start it again with getLlama, or let it be with the option `restart`." },
     });
   }
 
@@ -142,7 +122,7 @@ export class Child implements Peer {
   }
 
   #said(line: string): void {
-    this.#tail = `${this.#tail}${line}\n`.slice(-TAIL_CHARACTERS);
+    this.#tail.add(`${line}\n`);
     tell(this.#log, line);
   }
 

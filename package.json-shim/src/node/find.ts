@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { SidecarError } from "../errors.js";
+import { SidecarError } from "../client/errors.js";
 
 /** The environment variable that names the program. */
 export const PATH_VARIABLE = "LLAMA_SIDECAR_PATH";
@@ -13,7 +13,7 @@ const NAME = "llama-sidecar";
 const PROGRAM = process.platform === "win32" ? `${NAME}.exe` : NAME;
 const PLATFORM = `${process.platform}-${process.arch}`;
 
-/** What build/npm.py writes into package.json: platform → its package, and the program's sha256. */
+/** What build/ship/npm.py writes into package.json: platform → its package, and the program's sha256. */
 interface Platforms {
   [platform: string]: { package: string; sha256: string };
 }

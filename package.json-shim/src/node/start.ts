@@ -1,6 +1,6 @@
 // getLlama for Node and Electron's main process.
 
-import { Llama, type StartOptions } from "../llama.js";
+import { Llama, type StartOptions } from "../client/llama.js";
 import { Child } from "./child.js";
 import { check, findProgram } from "./find.js";
 

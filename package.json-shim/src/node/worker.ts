@@ -2,9 +2,9 @@
 // window, a worker thread, code that was written for the port.
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { AbortError, SidecarError } from "../errors.js";
-import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated.js";
-import type { Llama } from "../llama.js";
+import { AbortError, SidecarError } from "../client/errors.js";
+import type { Llama } from "../client/llama.js";
+import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
 import { getLlama, type LlamaOptions } from "./start.js";
 
 interface Request<M, Options> {

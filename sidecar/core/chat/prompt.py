@@ -8,14 +8,15 @@ from typing import Any, Final, NoReturn
 from sidecar.core.chat import messages, template, tool_prompt
 from sidecar.core.chat.template import Renderer
 from sidecar.core.chat.tool_grammar import call_grammar
-from sidecar.core.chat.tool_prompt import Tools
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.output import reasoning as thinking
+from sidecar.core.output import tool_formats
 from sidecar.core.output.reasoning import Thinking
 from sidecar.core.output.reply import Reply
-from sidecar.core.scheduling.generation import Steering
+from sidecar.core.output.steering import Steering
+from sidecar.core.output.tools import Tools
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
@@ -42,7 +43,7 @@ def conversation(model: Model, params: dict[str, Any], job: Job) -> tuple[list[i
     prompt = render(model, params, job)
     source = _template(model, params)
     family = thinking.thinking_of(source) or _thinking_by_vocabulary(model)
-    form = tool_prompt.call_form(source) or tool_prompt.HERMES
+    form = tool_formats.call_form(source) or tool_formats.HERMES
     calls = known if known.schemas and choice != "none" else None
     reply = Reply(family, form, calls)
     if family is not None and prompt.rstrip().endswith(family.start):
@@ -103,7 +104,7 @@ def render(model: Model, params: dict[str, Any], job: Job) -> str:
     """
     _check(params)
     source = _template(model, params)
-    if params.get("tools") and tool_prompt.call_form(source) is None:
+    if params.get("tools") and tool_formats.call_form(source) is None:
         described = tool_prompt.described(params["messages"], params["tools"])
         params = {**params, "messages": described, "tools": []}
     bos = model.token_text(lib.llama_vocab_bos(model.vocab))

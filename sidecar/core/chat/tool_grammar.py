@@ -6,7 +6,8 @@ import json
 import re
 from typing import Final
 
-from sidecar.core.chat.tool_prompt import CallForm, Tools
+from sidecar.core.output.tool_formats import CallForm
+from sidecar.core.output.tools import Tools
 from sidecar.core.structured_output.grammar import Grammar, of_schema
 
 _SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')

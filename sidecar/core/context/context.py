@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import StepCost
@@ -16,6 +16,9 @@ from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
+
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import ContextPointer, llama_context_params
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
@@ -54,7 +57,7 @@ class Context:
         self.step_cost = StepCost()
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _open(self, filled: dict[str, Any]) -> Any:
+    def _open(self, filled: dict[str, Any]) -> ContextPointer:
         """A llama_context that can generate. `filled`: the params of createContext with all defaults.
 
         Raises SidecarError `unsuitableModel` for a model without a KV cache, and what `_create` raises.
@@ -66,7 +69,7 @@ class Context:
             raise SidecarError("unsuitableModel", problem)
         return handle
 
-    def _create(self, filled: dict[str, Any]) -> Any:
+    def _create(self, filled: dict[str, Any]) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
         options = self._options(filled)
         memory_plan.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
@@ -78,7 +81,7 @@ class Context:
             raise SidecarError("contextCreationFailed", problem)
         return handle
 
-    def _options(self, filled: dict[str, Any]) -> Any:
+    def _options(self, filled: dict[str, Any]) -> llama_context_params:
         """llama.cpp's parameters for createContext's, which are filled with the defaults."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
         size = filled.get("contextSize")

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import ContextPointer, FloatPointer, llama_context_params
 
 DEFAULT_SIZE: Final = 2048
 """Default of `contextSize`: tokens per text."""
@@ -69,7 +72,7 @@ class EmbeddingContext(Context):
         scores: int = lib.llama_model_n_cls_out(model.handle)
         self.dimensions: int = scores if self.pooling == "rank" else lib.llama_model_n_embd_out(model.handle)
 
-    def _open(self, filled: dict[str, Any]) -> Any:
+    def _open(self, filled: dict[str, Any]) -> ContextPointer:
         """A llama_context that pools. Only a context tells whether its model reads forward only."""
         handle = self._create(filled)
         if self.whole_texts or (lib.llama_get_memory(handle) and lib.llama_get_causal_attn(handle)):
@@ -78,7 +81,7 @@ class EmbeddingContext(Context):
         self.whole_texts = True
         return self._create(filled)
 
-    def _options(self, filled: dict[str, Any]) -> Any:
+    def _options(self, filled: dict[str, Any]) -> llama_context_params:
         size = _size(self.model, filled)
         options = super()._options({**filled, "contextSize": size})
         batch = options.n_batch
@@ -154,7 +157,7 @@ class EmbeddingContext(Context):
     def _token_vector(self, index: int) -> Vector:
         return self._copy(lib.llama_get_embeddings_ith(self.handle, index))
 
-    def _copy(self, address: Any) -> Vector:
+    def _copy(self, address: FloatPointer) -> Vector:
         vector = array("f")
         vector.frombytes(ctypes.string_at(address, self.dimensions * vector.itemsize))
         return vector

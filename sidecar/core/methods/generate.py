@@ -11,8 +11,9 @@ from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.methods import embed, infill
 from sidecar.core.output.reply import Reply, Text
+from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
-from sidecar.core.scheduling.generation import Generation, Steering
+from sidecar.core.scheduling.generation import Generation
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from sidecar.models.gguf import reader
 from sidecar.models.gguf.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import AdapterPointer, ContextPointer, ModelPointer
     from sidecar.core.model.model import Model
 
 Scales = tuple[float, ...]
@@ -26,7 +27,7 @@ Scales = tuple[float, ...]
 class Adapter:
     """Owns a llama_adapter_lora, for as long as the model lives."""
 
-    def __init__(self, handle: Any, path: str, scale: float) -> None:
+    def __init__(self, handle: AdapterPointer, path: str, scale: float) -> None:
         self.handle = handle
         self.path = path
         self.scale = scale
@@ -37,7 +38,7 @@ class Adapter:
         return fingerprint([self.path])
 
 
-def load(model_handle: int, architecture: str, wanted: list[dict[str, Any]]) -> list[Adapter]:
+def load(model_handle: ModelPointer, architecture: str, wanted: list[dict[str, Any]]) -> list[Adapter]:
     """Load adapters. Raises SidecarError: see `gguf.check_readable`, `gguf.read_header`; `unsuitableAdapter`."""
     adapters = []
     for place, adapter in enumerate(wanted):
@@ -93,7 +94,7 @@ def scales_of(model: Model, params: dict[str, Any]) -> Scales:
     return tuple(scales)
 
 
-def apply(context_handle: int, model: Model, scales: Scales) -> None:
+def apply(context_handle: ContextPointer, model: Model, scales: Scales) -> None:
     """Let the context compute with these scales. It must not compute at the moment."""
     count = len(scales)
     handles = (lib.llama_adapter_lora_p_ctypes * count)(*(adapter.handle for adapter in model.adapters))

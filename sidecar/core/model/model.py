@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
@@ -21,6 +21,9 @@ from sidecar.models.gguf.fingerprint import fingerprint
 from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import ModelPointer
+
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """Tensors of which a model that ranks has one at least."""
 
@@ -28,7 +31,9 @@ RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 class Model:
     """Owns a llama_model. Make it with `load`."""
 
-    def __init__(self, handle: int, params: dict[str, Any], devices: Sequence[int], gpu_layers: int) -> None:
+    def __init__(
+        self, handle: ModelPointer, params: dict[str, Any], devices: Sequence[int], gpu_layers: int
+    ) -> None:
         self.handle = handle
         self.model_id: str = params["modelId"]
         self.path: str = params["path"]

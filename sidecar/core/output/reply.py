@@ -9,9 +9,10 @@ from __future__ import annotations
 import string
 from typing import Any, Final, NamedTuple
 
-from sidecar.core.chat.tool_prompt import CallForm, Tools, bad_arguments
 from sidecar.core.output.reasoning import Segment, Thinking
 from sidecar.core.output.tool_call_parser import CallReader, NotACall
+from sidecar.core.output.tool_formats import CallForm
+from sidecar.core.output.tools import Tools, bad_arguments
 
 ID_ALPHABET: Final = string.ascii_letters + string.digits
 ID_LENGTH: Final = 9

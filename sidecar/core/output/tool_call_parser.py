@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from sidecar.core.chat.tool_prompt import CallForm
 from sidecar.core.output.tags import Broken, tagged_calls
+from sidecar.core.output.tool_formats import CallForm
 
 MAX_HEAD_CHARS: Final = 1000
 """Longest name or key that is waited for."""

@@ -126,7 +126,7 @@ class Sampler:
             self._constraint.free()
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None
+            self._chain = None  # type: ignore[assignment]  # used no more
 
 
 class _Chain:
@@ -141,7 +141,9 @@ class _Chain:
         """Biases, then what narrows the choice, then what chooses."""
         options, seed = self._options, self._seed
         if biases:
-            array = (lib.llama_logit_bias * len(biases))(*biases.items())
+            array = (lib.llama_logit_bias * len(biases))(
+                *(lib.llama_logit_bias(*pair) for pair in biases.items())
+            )
             yield lib.llama_sampler_init_logit_bias(self._model.vocabulary_size, len(biases), array)
         tau, eta = options["mirostatTau"], options["mirostatEta"]
         if options["mirostat"]:

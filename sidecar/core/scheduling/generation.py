@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence
@@ -12,10 +12,10 @@ from sidecar.core.jobs import Job
 from sidecar.core.model.adapters import scales_of
 from sidecar.core.output.detokenizer import TextStream
 from sidecar.core.output.reply import Delta, Reply, Text
+from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
 from sidecar.core.speculation.speculation import speculation_of
-from sidecar.core.structured_output.grammar import Grammar
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress, send_progress
@@ -27,19 +27,6 @@ MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
 
 MAX_GRACE_TOKENS: Final = 8
 """How far a thought may go past its budget to end a character, or what could be the mark of its end."""
-
-
-class Steering(NamedTuple):
-    """What a request does to the model's words beside sampling them."""
-
-    shown: frozenset[int] = frozenset()
-    """Control tokens whose text the output wants to see."""
-    thought_budget: int | None = None
-    """Tokens that thoughts may take."""
-    thought_end: tuple[int, ...] = ()
-    """The tokens that end a thought."""
-    grammar: Grammar | None = None
-    """That of a call that must be made, instead of one that the params ask for."""
 
 
 class Generation:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
-from sidecar.core.chat.tool_prompt import FORMS, HERMES
 from sidecar.core.output.reasoning import FAMILIES, Thinking, thinking_of
+from sidecar.core.output.tool_formats import FORMS, HERMES
 
 HARMONY = next(family for family in FAMILIES if not family.plain)
 COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")

@@ -7,8 +7,9 @@ import json
 import pytest
 from made_streams import OSLO, TOOLS, pieces, read
 
-from sidecar.core.chat.tool_prompt import FORMS, HERMES, CallForm, Tools
 from sidecar.core.output.reply import Reply
+from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.tools import Tools
 from sidecar.message_handler.errors import SidecarError
 
 BARE = CallForm("", "", arguments="parameters")

@@ -14,14 +14,14 @@ import tempfile
 from pathlib import Path
 
 import cache
-import compiler
 import pins
-import wheel
-from checkout import BUILD, OUT, ROOT, VENV_BIN, Failed, environment, quietly
+from checkout import OUT, ROOT, VENV_BIN, Failed, environment, quietly
+from llama import compiler, wheel
 
 PACKS = OUT / "packs"
+VULKAN = Path(__file__).with_name("vulkan.cmake")
 OPTIONS = {
-    "vulkan": ("-DGGML_VULKAN=ON", f"-DCMAKE_PROJECT_ggml_INCLUDE={(BUILD / 'vulkan.cmake').as_posix()}"),
+    "vulkan": ("-DGGML_VULKAN=ON", f"-DCMAKE_PROJECT_ggml_INCLUDE={VULKAN.as_posix()}"),
     "cuda": ("-DGGML_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=75-virtual;86-real;89-real"),
 }
 UNNEEDED = ("TESTS", "TOOLS", "EXAMPLES", "SERVER")
@@ -42,8 +42,8 @@ def build(backend: str) -> None:
 
 def _key(backend: str) -> str:
     recipe = [
-        (BUILD / "vulkan.cmake").read_text(encoding="utf-8"),
-        *(o for o in OPTIONS[backend] if BUILD.name not in o),
+        VULKAN.read_text(encoding="utf-8"),
+        *(o for o in OPTIONS[backend] if VULKAN.name not in o),
     ]
     parts = [backend, wheel.key(), *recipe, sysconfig.get_platform()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

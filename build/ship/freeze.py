@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from pathlib import Path
 
-import bundle
 import cache
 import pins
-import wheel
-from checkout import BUILD, OUT, ROOT, VENV, VENV_PYTHON, Failed, quietly
+from checkout import OUT, ROOT, VENV, VENV_PYTHON, Failed, quietly
+from llama import wheel
+from ship import bundle
 from steps import Step, digest, ensure
 
+HERE = Path(__file__).parent
 DIST = OUT / "dist"
 STAMP = DIST / "llama-sidecar.stamp"
 _EXE = ".exe" if os.name == "nt" else ""
@@ -68,9 +70,9 @@ def _key() -> str:
         return ""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]
     recipe = [
-        BUILD / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py", "entitlements.plist")
+        HERE / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py", "entitlements.plist")
     ]
-    recipe += (BUILD / "hooks").glob("*.py")
+    recipe += (HERE / "hooks").glob("*.py")
     identity = os.environ.get("LLAMA_SIDECAR_CODESIGN_IDENTITY", "")
     inputs = [pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe)]
     return digest([*inputs, wheel.key(), identity])
@@ -82,7 +84,7 @@ def _freeze() -> None:
     for old in (work, DIST):
         shutil.rmtree(old, ignore_errors=True)
     options = ["--noconfirm", "--log-level", "WARN", "--workpath", str(work)]
-    options += ["--distpath", str(DIST), str(BUILD / "sidecar.spec")]
+    options += ["--distpath", str(DIST), str(HERE / "sidecar.spec")]
     quietly([VENV_PYTHON, "-m", "PyInstaller", *options], "PyInstaller", REPRODUCIBLE)
     for made in (PROGRAM, ONE_FILE):
         quietly([made, "--version"], "Starting the frozen program")

@@ -1,21 +1,10 @@
 // Starts the program, and starts it again when it has died. Knows what a running program is, not how it runs.
 
-import { type Call, Connection, tell, type Transport } from "./calls.js";
+import type { Info } from "../generated/contract.js";
+import { type Call, Connection, tell } from "./calls.js";
 import { SidecarError } from "./errors.js";
-import type { Info } from "./generated.js";
+import type { Launch, Peer } from "./peer.js";
 import { unpackingFailure } from "./unpacking.js";
-
-/** A program that was started. */
-export interface Peer {
-  transport: Transport;
-  /** Resolves when it is gone, with what is known about why. */
-  ended: Promise<SidecarError>;
-  /** Ends it, first gently; resolves when it is gone. */
-  stop(): Promise<void>;
-}
-
-/** Starts a program, whose messages go to `receive`. */
-export type Launch = (receive: (message: unknown) => void) => Peer | Promise<Peer>;
 
 /** When and how often a program that died is started again. */
 export interface RestartOptions {

@@ -1,11 +1,11 @@
 """Generate everything that is derived from schema/, the hand-written source of the contract.
 
-    python build/generate.py            write what has changed
-    python build/generate.py --check    write nothing; exit 1 with a diff if anything is out of date
+    python -m contract.generate            in build/: write what has changed
+    python -m contract.generate --check    write nothing; exit 1 with a diff if anything is out of date
 
-Written are: the tables that the program reads (`_wire.py`), the OpenRPC document that it publishes
-(`openrpc.json`), the schemas that it validates params with (`schemas.json`), the TypeScript types, and
-the tables in schema/README.md.
+It writes: the tables that the program reads (`_wire.py`), its types for a type checker (`_types.py`), the
+OpenRPC document that it publishes (`openrpc.json`), the schemas that it validates params with
+(`schemas.json`), the TypeScript types, and the tables in schema/README.md.
 
 Standard library only. The TypeScript types alone need node; where it is missing, their fingerprint
 still tells whether they are out of date.
@@ -23,17 +23,18 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-import openrpc
-from contract import ROOT, SCHEMA, Contract, read_contract
+from contract import openrpc, typed_dicts
+from contract.read import ROOT, SCHEMA, Contract, read_contract
 
 SHIM = ROOT / "package.json-shim"
 WIRE = ROOT / "sidecar" / "message_handler" / "_wire.py"
+TYPES = ROOT / "sidecar" / "message_handler" / "_types.py"
 OPENRPC = ROOT / "sidecar" / "message_handler" / "openrpc.json"
 SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
-TYPESCRIPT = SHIM / "src" / "generated.ts"
+TYPESCRIPT = SHIM / "src" / "generated"  # its modules: contract.ts, methods.ts
 README = SCHEMA / "README.md"
 
-NOTICE = "GENERATED from schema/ by build/generate.py; do not edit"
+NOTICE = "GENERATED from schema/ by build/contract/generate.py; do not edit"
 REMEDY = "run: python build/dev.py gen"
 DIFF_LINES = 40  # a file; the rest of a diff says nothing that the first lines do not
 
@@ -95,22 +96,23 @@ def _literal(value: object) -> str:
 # --- The TypeScript types ----------------------------------------------------------------------
 
 
-def typescript_module(node: str | None) -> str | None:
-    """The types as package.json-shim/scripts/generate.mjs writes them; None where it cannot run.
+def typescript_modules(node: str | None) -> dict[Path, str] | None:
+    """File → text, as package.json-shim/scripts/generate.mjs makes them; None where it cannot run.
 
-    The fingerprint in the first line says from what they were made, so that drift is seen without
-    node as well.
+    The fingerprint in each first line stands for the sources, so that drift is seen without node too.
     """
     made_from = [SHIM / "scripts" / "generate.mjs", *sorted(SCHEMA.glob("*.json"))]
     digest = hashlib.sha256("".join(_read_text(path) for path in made_from).encode()).hexdigest()
     header = f"// {NOTICE} (fingerprint {digest[:16]})\n"
     if node is None:
-        committed = _read_text(TYPESCRIPT) if TYPESCRIPT.is_file() else ""
-        print("note: the TypeScript types were not made anew, only their fingerprint compared")
-        return committed if committed.startswith(header) else None
+        files = [TYPESCRIPT / name for name in ("contract.ts", "methods.ts")]
+        committed = {file: _read_text(file) if file.is_file() else "" for file in files}
+        print("note: only the fingerprint of the TypeScript modules was compared")
+        return committed if all(text.startswith(header) for text in committed.values()) else None
     command = [node, "scripts/generate.mjs"]
     run = subprocess.run(command, cwd=SHIM, stdout=subprocess.PIPE, encoding="utf-8", check=True)
-    return header + run.stdout
+    modules: dict[str, str] = json.loads(run.stdout)
+    return {TYPESCRIPT / name: header + text for name, text in modules.items()}
 
 
 def find_node() -> str | None:
@@ -216,15 +218,16 @@ def main(arguments: list[str] | None = None) -> int:
     node = None if options.without_node else find_node()
     texts = {
         WIRE: wire_module(contract),
+        TYPES: typed_dicts.typed_dicts(contract, NOTICE),
         OPENRPC: openrpc.document(contract, NOTICE),
         SCHEMAS: openrpc.schemas(contract),
         README: readme(contract),
     }
-    typescript = typescript_module(node)
+    typescript = typescript_modules(node)
     if typescript is None:
         print(f"{_relative(TYPESCRIPT)} is out of date; making it anew needs node and `npm ci`")
     else:
-        texts[TYPESCRIPT] = typescript
+        texts |= typescript
     if options.check:
         stale = [path for path, text in texts.items() if not compare(path, text)]
         if stale or typescript is None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Final
 
-from contract import SCHEMA, Contract, read_json
+from contract.read import SCHEMA, Contract, read_json
 
 PROSE: Final = ("title", "description", "default", "examples")
 """Keywords that refuse nothing."""

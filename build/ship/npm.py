@@ -1,8 +1,8 @@
 """The npm packages, in out/npm/: `llama-sidecar`, and `@llama-sidecar/<platform>` with this platform's program.
 
-    python build/npm.py                    from the frozen program (`dev.py freeze`)
-    python build/npm.py --program FILE     from that program instead; with its folder if they share a name
-    python build/npm.py --main             the main package alone, for the platforms whose packages are there
+    python -m ship.npm                    in build/: from the frozen program (`dev.py freeze`)
+    python -m ship.npm --program FILE     from that program instead; with its folder if they share a name
+    python -m ship.npm --main             the main package alone, for the platforms whose packages are there
 
 The main package names, as optional dependencies of exactly its version, the packages of all platforms
 that are in out/npm/@llama-sidecar/ by then: put those of other machines there first. It holds the
@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import freeze
 import node
 from checkout import NPM_PACKAGE, OUT, ROOT, Failed, call
+from ship import freeze
 
 SCOPE = "@llama-sidecar"
 NAME = "llama-sidecar"

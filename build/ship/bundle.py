@@ -1,8 +1,8 @@
 """What goes beside the program's files into the bundle: the manifest, the SBOM and the licences.
 
 `sidecar.spec` calls `describe` once the folder is made; the one file gets the same three files, inside and beside it.
-Nothing in them depends on when or where the bundle is made. `python build/bundle.py out/dist/llama-sidecar` corrects
-the manifests after signing.
+Nothing in them depends on when or where the bundle is made. `python -m ship.bundle FOLDER`, in build/,
+corrects the manifests after signing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 // The ledger: which calls are open, and what becomes of each. Knows messages, but no pipe or process.
 
+import type { Info, Method, Progress } from "../generated/contract.js";
 import { AbortError, SidecarError, type WireError } from "./errors.js";
-import type { Info, Method, Progress } from "./generated.js";
 
 /** How to stop a call and how to watch it. */
 export interface CallOptions<P> {

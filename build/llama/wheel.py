@@ -16,12 +16,12 @@ import sysconfig
 from pathlib import Path
 
 import cache
-import compiler
 import pins
-from checkout import BUILD, ROOT, TAIL_LINES, Failed, environment, quietly, tail
-from progress import Progress
+from checkout import ROOT, TAIL_LINES, Failed, environment, quietly, tail
+from llama import compiler
+from llama.progress import Progress
 
-INCLUDE = BUILD / "llama_cpp.cmake"
+INCLUDE = Path(__file__).with_name("llama_cpp.cmake")
 # Upstream knows no variants for Windows on ARM: one library for all there.
 _HAS_VARIANTS = not (sys.platform == "win32" and platform.machine().lower() == "arm64")
 DEFINES = (

@@ -1,6 +1,6 @@
 // What calls are rejected with: the errors of the contract, and a few of the client's own.
 
-import { ERRORS, type ErrorData, type ErrorKind, type PartialResult } from "./generated.js";
+import { ERRORS, type ErrorData, type ErrorKind, type PartialResult } from "../generated/contract.js";
 
 /** Errors that never come over the wire, because there is none, or no longer. Codes below the program's own. */
 export const CLIENT_ERRORS = {
