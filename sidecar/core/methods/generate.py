@@ -83,4 +83,5 @@ def _generate(
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
+    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated)
+    engine.scheduler.submit(context, generation)
