@@ -22,7 +22,10 @@ OURS = {
     ),
     *(f"sidecar.message_handler.{name}" for name in ("reader", "stdio", "validation", "writer")),
     *(f"sidecar.worker{name}" for name in ("", ".idle", ".intake", ".ledger", ".lifecycle", ".methods")),
-    *(f"sidecar.worker.{name}" for name in ("one_file", "outcome", "pool", "process", "router")),
+    *(
+        f"sidecar.worker.{name}"
+        for name in ("one_file", "outcome", "pool", "process", "router", "supervisor")
+    ),
 }
 """To add one, see first that it imports nothing slow: `python build/dev.py bench --startup`."""
 

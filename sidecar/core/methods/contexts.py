@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.model.loading import as_memory_error
-from sidecar.core.speculation.draft_model import Draft
+from sidecar.core.scheduling.embedding_runner import EmbeddingRunner
+from sidecar.core.scheduling.generation_runner import GenerationRunner
+from sidecar.core.scheduling.runner import Runner
+from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
-    from sidecar.core.model.model import Model
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -31,31 +33,32 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
 def make(engine: Engine, params: dict[str, Any]) -> Context:
     """Make a context and give it to the scheduler."""
     engine.llama_log.clear()
-    kind = EmbeddingContext if params.get("embeddings") else Context
-    if "pooling" in params and kind is Context:
+    if "pooling" in params and not params.get("embeddings"):
         problem = "/pooling: only a context with embeddings pools"
         raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
     try:
-        context = _open(kind, engine.the_model(), params)
+        runner = _runner(engine, params)
     except SidecarError as error:
         if error.kind == "contextCreationFailed":
             error.details["cause"] = engine.llama_log.first_error()
         raise as_memory_error(error) from None
-    engine.contexts[context.context_id] = context
-    engine.scheduler.add(context)
-    return context
+    engine.contexts[runner.context.context_id] = runner.context
+    engine.scheduler.add(runner)
+    return runner.context
 
 
-def _open(kind: type[Context], model: Model, params: dict[str, Any]) -> Context:
-    """Make a context, and the draft model's context with it."""
-    context = kind(model, params)
-    if model.draft is not None and kind is Context:
-        try:
-            context.draft = Draft(model.draft, context, params)
-        except SidecarError:
-            context.free()
-            raise
-    return context
+def _runner(engine: Engine, params: dict[str, Any]) -> Runner:
+    """A context and what computes its requests."""
+    model = engine.the_model()
+    if params.get("embeddings"):
+        return EmbeddingRunner(EmbeddingContext(model, params))
+    context = Context(model, params)
+    try:
+        draft_model = None if model.draft is None else DraftModel(model.draft, context, params)
+    except SidecarError:
+        context.free()
+        raise
+    return GenerationRunner(context, draft_model, engine.writer)
 
 
 def dispose_context(engine: Engine, job: Job) -> None:
