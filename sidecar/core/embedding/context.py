@@ -164,18 +164,18 @@ class EmbeddingContext(Context):
 
 
 def _size(model: Model, params: dict[str, Any]) -> int:
-    """Tokens a text may have: never more than there are positions, which some models look up in a table."""
+    """Most tokens per text: never more positions than in training, since some models have a table of them."""
     size: int = params.get("contextSize", DEFAULT_SIZE)
     return min(size, model.context_length_trained or size)
 
 
 def _pooling(model: Model, asked: str | None) -> str:
-    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` without a head that does it."""
+    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` if the model cannot score."""
     own = model.metadata(f"{model.metadata('general.architecture')}.pooling_type")
     pooling = asked or POOLING_NAMES.get(int(own or 0), "none")
     if asked is None and pooling == "none":
         pooling = "mean"
     if pooling == "rank" and not model.has_rank_head:
-        problem = f"/pooling: {model.model_id} has no head that makes scores"
+        problem = f"/pooling: {model.model_id} has no classification head, which makes the scores"
         raise SidecarError("unsuitableModel", problem, pointer="/pooling", value="rank")
     return pooling

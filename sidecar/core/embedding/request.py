@@ -1,4 +1,4 @@
-"""One request for vectors or scores: its texts, what has come of them so far, and its answer."""
+"""One request for vectors or scores: its texts, their vectors so far, and its answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sidecar.message_handler.notifier import Progress
 from sidecar.message_handler.writer import Writer
 
 Vector: TypeAlias = "array[float]"
-"""Of float32 (type code "f")."""
+"""Numbers of type float32 (type code "f")."""
 
 ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], dict[str, Any]]"
-"""Makes the method's own members of the result from the vectors of each text. May take long, and may raise."""
+"""Makes the method's own members of the result from the vectors of each text. May take long and may raise."""
 
 
 class TextsRequest:
@@ -27,9 +27,9 @@ class TextsRequest:
         self.texts = texts
         """As tokens."""
         self.background: bool = job.params.get("priority") == "background"
-        """Whether its texts wait for those of all others."""
+        """Whether its texts wait for those of all other requests."""
         self.begun = 0
-        """Texts that have been in a batch, or are."""
+        """Texts that are or were in a batch."""
         self.ended = False
         self._vectors: dict[int, list[Vector]] = {}
         self._shape = shape
@@ -37,7 +37,7 @@ class TextsRequest:
         self._begun_at = 0.0
 
     def begin(self, index: int) -> None:
-        """A text is put into its first batch."""
+        """Note that a text is in its first batch."""
         self.begun = index + 1
         self._begun_at = self._begun_at or time.monotonic()
 
@@ -49,7 +49,7 @@ class TextsRequest:
         if done == texts:
             self.ended = True
             accounts = {"usage": self._usage(), "timings": self._timings()}
-            # Numbers by the million become text: not on the thread that computes.
+            # Millions of numbers may become text, which must not stop the compute thread.
             threading.Thread(
                 target=self._answer, args=(accounts,), name="sidecar:vectors", daemon=True
             ).start()
