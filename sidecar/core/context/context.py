@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar.core.context import memory_check
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import StepCost
 from sidecar.core.context.thread_count import ThreadCount
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
-from sidecar.core.model import adapters, memory_plan
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -46,7 +46,7 @@ class Context:
         self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
         self.scales: Scales = ()
-        self.use_adapters(model.scales)
+        self.use_adapters(model.adapters.default_scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
@@ -73,7 +73,7 @@ class Context:
     def _create(self, filled: dict[str, Any]) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
         options = self._options(filled)
-        memory_plan.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
+        memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
         """Most tokens per batch that can have logits."""
         handle = lib.llama_init_from_model(self.model.handle, options)
@@ -87,7 +87,7 @@ class Context:
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
         size = filled.get("contextSize")
         if size == "auto":
-            size = memory_plan.largest_context(self.model, filled)
+            size = memory_check.largest_context(self.model, filled)
         size = size or min(trained, MAX_DEFAULT_CONTEXT_SIZE)
         threads = devices.threads(self.model.max_threads)
         options = lib.llama_context_default_params()
@@ -125,7 +125,7 @@ class Context:
     def use_adapters(self, scales: Scales) -> None:
         """Compute with these adapters from now on. A change takes about as long as a token."""
         if scales != self.scales:
-            adapters.apply(self.handle, self.model, scales)
+            self.model.adapters.apply(self.handle, scales)
             self.scales = scales
 
     def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:

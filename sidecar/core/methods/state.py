@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context import state_file
@@ -16,13 +16,13 @@ from sidecar.core.context.state_file import State
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import RestoreStateResult
 
 
 def save_state(engine: Engine, job: Job) -> None:
@@ -44,7 +44,7 @@ def save_state(engine: Engine, job: Job) -> None:
     threading.Thread(target=write, name="sidecar:state", daemon=True).start()
 
 
-def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
     """On the desk to the end, so that the request behind finds the state."""
     context = _context(engine, job)
     path = os.path.abspath(job.params["path"])
@@ -54,7 +54,7 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     engine.llama_log.clear()
     restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
     if not restored:
-        raise state_file.mismatch(path, engine.llama_log.last_error())
+        raise state_file.mismatch(path, engine.llama_log.first_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
 
 
@@ -99,7 +99,7 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
         raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
     del room
     del data[written:]
-    used = adapters.told(context.model, sequence.scales)
+    used = context.model.adapters.to_fingerprints(sequence.scales)
     return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
 

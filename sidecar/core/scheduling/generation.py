@@ -9,7 +9,6 @@ from typing import Any, Final
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.model.adapters import scales_of
 from sidecar.core.output.detokenizer import TextStream
 from sidecar.core.output.reply import Delta, Reply, Text
 from sidecar.core.output.steering import Steering
@@ -50,7 +49,7 @@ class Generation:
         stop = params.get("stop", [])
         self.job = job
         self.context = context
-        self.scales = scales_of(context.model, params)
+        self.scales = context.model.adapters.scales_of(params)
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: what the sequence's cache is to hold."""

@@ -16,18 +16,12 @@ from sidecar.core.context.sequence import shared_length
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log
-from sidecar.message_handler.errors import SidecarError
 
 MIN_PROBABILITY: Final = 0.75
 """The draft model proposes its likeliest token if the probability among its CANDIDATES is at least this. A wrong
 token costs a step of the draft model and a place in the main batch."""
 
 CANDIDATES: Final = 10
-
-MAX_SIZE_DIFFERENCE: Final = 128
-FIRST_COMPARED: Final = 5
-"""Vocabularies may differ by so many tokens at the end, and in the first ones, as llama.cpp's own check has it
-(common/speculative.cpp)."""
 
 
 class DraftModel:
@@ -134,40 +128,3 @@ class _Likeliest:
         array = candidates.contents
         self._token, self._probability = array.data[0].id, array.data[0].p  # sorted by probability
         array.selected = 0
-
-
-# ---- which models fit --------------------------------------------------------------------------------
-
-
-def check_pair(model: Model, draft: Model, path: str) -> None:
-    """Raise SidecarError `unsuitableDraft` if one model cannot guess for the other."""
-    cause = _misfit(model, draft)
-    if cause is not None:
-        problem = f"/draftPath: {path!r} cannot guess for {model.path!r}: {cause}"
-        raise SidecarError("unsuitableDraft", problem, pointer="/draftPath", value=path[:500], cause=cause)
-
-
-def _misfit(model: Model, draft: Model) -> str | None:
-    if model.has_state_beyond_kv:
-        return "the model's state is recurrent, and cannot take guesses back"
-    if draft.has_state_beyond_kv:
-        return "the draft's state is recurrent, and cannot take guesses back"
-    if lib.llama_vocab_type(model.vocab) != lib.llama_vocab_type(draft.vocab):
-        return "their vocabularies are of different types"
-    for name in ("bos", "eos"):
-        if _added(model, name) != _added(draft, name):
-            return f"their {name} tokens differ"
-    if abs(model.vocabulary_size - draft.vocabulary_size) > MAX_SIZE_DIFFERENCE:
-        return f"their vocabularies have {model.vocabulary_size} and {draft.vocabulary_size} tokens"
-    text = lib.llama_vocab_get_text
-    for token in range(FIRST_COMPARED, min(model.vocabulary_size, draft.vocabulary_size)):
-        if text(model.vocab, token) != text(draft.vocab, token):
-            return f"token {token} is another one"
-    return None
-
-
-def _added(model: Model, name: str) -> int | None:
-    """The token that the model's tokeniser adds of itself; None if it adds none."""
-    adds = getattr(lib, f"llama_vocab_get_add_{name}")(model.vocab)
-    token: int | None = getattr(lib, f"llama_vocab_{name}")(model.vocab) if adds else None
-    return token

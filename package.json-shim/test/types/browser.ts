@@ -2,9 +2,9 @@
 // entries fit the packages that they stand on.
 
 import { app, BrowserWindow, MessageChannelMain, type MessagePortMain, type UtilityProcess } from "electron";
-import { createLlamaWorker, disposeBeforeQuit, getLlama, LlamaWorker, serveWindow } from "../src/electron/main.js";
-import { getLlama as getLlamaInWindow, llamaOverPort } from "../src/port.js";
-import { getLlama as getLlamaInTauri } from "../src/tauri.js";
+import { createLlamaWorker, disposeBeforeQuit, getLlama, LlamaWorker, serveWindow } from "../../src/electron/main.js";
+import { getLlama as getLlamaInWindow, llamaOverPort } from "../../src/port.js";
+import { getLlama as getLlamaInTauri } from "../../src/tauri.js";
 
 export async function main(window: BrowserWindow, service: UtilityProcess): Promise<void> {
   disposeBeforeQuit(app, serveWindow(window.webContents), await getLlama({ restart: { attempts: 3 } }));

@@ -13,7 +13,7 @@ import {
   type NotificationMap,
   type Progress,
   type RequestMap,
-} from "../src/generated/contract.js";
+} from "../../src/generated/contract.js";
 
 type ParamsOf = { [M in Method]: RequestMap[M]["params"] };
 type ReadersOf = { [M in Method]: (result: RequestMap[M]["result"]) => unknown };

@@ -1,6 +1,6 @@
-"""llama-server and the thinnest client for it: one thread, sockets, server-sent events by the line.
+"""llama-server and a client as small as possible: one thread, sockets, server-sent events line by line.
 
-As thin as pipe.py, so that what is compared are the programs.
+It is as small as pipe.py, so that the programs are compared and not their clients.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self.began = time.perf_counter()
         self.arrivals: list[float] = []
-        """When each piece of text came."""
+        """When each piece of text arrived."""
         self.text = ""
         self.tokens = 0
         self.done = False
@@ -33,7 +33,7 @@ class Stream:
         self._left = b""
 
     def receive(self) -> None:
-        """Take what has come."""
+        """Read what has arrived."""
         data = self.connection.recv(RECEIVED_BYTES)
         at = time.perf_counter()
         self.done = not data
@@ -42,9 +42,9 @@ class Stream:
             if line.startswith(b"HTTP/1.1 ") and b" 200 " not in line:
                 raise RuntimeError(f"llama-server: {line.decode()}")
             if line.startswith(b"data: {"):
-                self._take(json.loads(line[6:]), at)
+                self._note(json.loads(line[6:]), at)
 
-    def _take(self, event: dict[str, Any], at: float) -> None:
+    def _note(self, event: dict[str, Any], at: float) -> None:
         if "choices" in event:  # OpenAI's form, without the count
             choices = event["choices"]
             text = choices[0]["delta"].get("content") if choices else None
@@ -102,7 +102,7 @@ class LlamaServer:
         return connection.getresponse()
 
     def call(self, path: str, body: Any) -> Any:
-        """Ask for something that comes in one piece."""
+        """Ask for an answer in one piece."""
         with self._request("POST", path, body) as response:
             data = response.read()
         if response.status != 200:
@@ -110,7 +110,7 @@ class LlamaServer:
         return json.loads(data)
 
     def begin(self, path: str, body: dict[str, Any]) -> Stream:
-        """Ask for something that comes in pieces; `follow` takes them."""
+        """Ask for an answer in pieces; `follow` reads them."""
         data = json.dumps({**body, "stream": True}).encode()
         connection = socket.create_connection(("127.0.0.1", self._port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -122,7 +122,7 @@ class LlamaServer:
         return stream
 
     def follow(self, *streams: Stream, pieces: int | None = None) -> None:
-        """Take what comes, of all streams, until these are done, or have so many pieces."""
+        """Read all streams until these are done, or have this number of pieces."""
         while not all(s.done or (pieces is not None and len(s.arrivals) >= pieces) for s in streams):
             for key, _ in self._selector.select():
                 key.data.receive()
@@ -130,7 +130,7 @@ class LlamaServer:
                     self.leave(key.data)
 
     def leave(self, stream: Stream) -> None:
-        """Hang up."""
+        """Close the connection; the server then stops."""
         stream.done = True
         self._selector.unregister(stream.connection)
         stream.connection.close()

@@ -1,13 +1,13 @@
-"""The least that one stream can cost in Python: a loop over the bindings that decodes, samples greedily, and
-does nothing else. `python bare_loop.py MODEL THREADS TOKENS RUNS` prints tokens a second, with and without sampling.
+"""The least that one stream costs in Python: a loop over the bindings that decodes and does nothing else.
 
-llama-bench does not sample, so what the two figures differ by is the price of the sampler, not of Python.
+`python bare_loop.py MODEL THREADS` answers one task per line: {"task": "loop", "tokens": 32, "sampled": true} gives
+the speed in tokens per second. `sampled` adds greedy sampling. llama-bench does not sample, so the difference
+between the two is the price of the sampler, not of Python.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
 from typing import Any
@@ -20,8 +20,8 @@ WARM_UP = 14
 
 
 def main() -> None:
-    """Measure and print a JSON object."""
-    model_path, threads, tokens, runs = sys.argv[1], *map(int, sys.argv[2:5])
+    """Load the model and answer tasks."""
+    model_path, threads = sys.argv[1], int(sys.argv[2])
     bindings.start(lambda *_: None, lambda _: None)
     model = lib.llama_model_load_from_file(model_path.encode(), lib.llama_model_default_params())
     options = lib.llama_context_default_params()
@@ -30,16 +30,16 @@ def main() -> None:
     context = lib.llama_init_from_model(model, options)
     pool = ThreadPool(context, threads)
     vocabulary = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
-    figures = {
-        name: statistics.fmean([run(context, tokens, sampled, vocabulary) for _ in range(runs + 1)][1:])
-        for name, sampled in (("sampled", True), ("unsampled", False))
-    }
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        task = json.loads(line)
+        speed = run(context, task["tokens"], task["sampled"], vocabulary)
+        print(json.dumps({"result": speed}), flush=True)
     pool.free()
-    print(json.dumps(figures))
 
 
 def run(context: Any, tokens: int, sampled: bool, vocabulary: int) -> float:
-    """Tokens a second of one generation from an empty cache."""
+    """Tokens per second of one generation from an empty cache."""
     lib.llama_memory_seq_rm(lib.llama_get_memory(context), 0, -1, -1)
     chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
     lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_greedy())
@@ -53,10 +53,10 @@ def run(context: Any, tokens: int, sampled: bool, vocabulary: int) -> float:
         assert lib.llama_decode(context, batch) == 0
         any_token = (token * 7919 + 1) % vocabulary
         token = lib.llama_sampler_sample(chain, context, 0) if sampled else any_token
-    rate = tokens / (time.perf_counter() - begin)
+    speed = tokens / (time.perf_counter() - begin)
     lib.llama_batch_free(batch)
     lib.llama_sampler_free(chain)
-    return rate
+    return speed
 
 
 if __name__ == "__main__":

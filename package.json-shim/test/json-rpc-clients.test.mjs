@@ -1,6 +1,5 @@
-// JSON-RPC clients that know nothing of this program drive it as they are: vscode-jsonrpc, with a reader
-// and a writer of lines, and json-rpc-2.0. The program is LLAMA_SIDECAR_COMMAND (a JSON array), or that of
-// this checkout.
+// The program works with JSON-RPC clients that were not made for it: vscode-jsonrpc, with a reader and a writer of
+// lines, and json-rpc-2.0.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -8,18 +7,11 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { JSONRPCClient } from "json-rpc-2.0";
+import { command, modelPath as model, TIMEOUT } from "./support/program.mjs";
 
 // Its files are CommonJS.
 const rpc = createRequire(import.meta.url)("vscode-jsonrpc/node");
-
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const windows = process.platform === "win32";
-const python = here(windows ? "../../.venv/Scripts/python.exe" : "../../.venv/bin/python");
-const command = JSON.parse(process.env.LLAMA_SIDECAR_COMMAND ?? JSON.stringify([python, "-m", "sidecar"]));
-const model = here("../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
-const TIMEOUT = { timeout: 60_000 };
 
 class LineReader extends rpc.AbstractMessageReader {
   constructor(stream) {

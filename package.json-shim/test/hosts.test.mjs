@@ -14,9 +14,10 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { clearMocks, mockIPC } from "@tauri-apps/api/mocks";
 import { PATH_VARIABLE } from "../dist/index.mjs";
+import { folder } from "./support/files.mjs";
 import {
-  alive, ask, BIG, command, folder, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, TIMEOUT, textOf, until,
-} from "./program.mjs";
+  alive, ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, TIMEOUT, textOf, until,
+} from "./support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
