@@ -9,8 +9,9 @@ from typing import Any, Final
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.output.detokenizer import TextStream
-from sidecar.core.output.reply import Delta, Reply, Text
+from sidecar.core.output.detokenizer import Detokenizer
+from sidecar.core.output.reply import Reply, TextOutput
+from sidecar.core.output.segments import Delta
 from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
@@ -37,7 +38,7 @@ class Generation:
         context: Context,
         prompt: list[int],
         writer: Writer,
-        output: Text | Reply,
+        output: TextOutput | Reply,
         steering: Steering,
         truncated: int = 0,
     ) -> None:
@@ -74,11 +75,11 @@ class Generation:
         self.sampler = Sampler(context.model, params, prompt, steering.grammar)
         self._output = output
         self._steering = steering
-        self._thought_tokens = 0
+        self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
         """Tokens that come next whatever the model would say."""
         self._sent_logprobs = 0
-        self._text = TextStream([stop] if isinstance(stop, str) else stop)
+        self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
         self._writer = writer
@@ -147,7 +148,7 @@ class Generation:
             if not (self.sampler.grammar_waits and self.context.model.ends(token)):
                 return token
             self.sampler.discard_last()  # the part that the grammar is for is still to come
-            self._forced.extend(self._steering.thought_end)
+            self._forced.extend(self._steering.reasoning_end)
         token = self._forced.popleft()
         self.sampler.force(self.context, index, token)
         return token
@@ -155,14 +156,14 @@ class Generation:
     def _steer(self) -> None:
         """End a thought that has taken its tokens; constrain the answer that begins."""
         steering = self._steering
-        if not self._output.thinks:
+        if not self._output.in_reasoning:
             if not self._forced:
                 self.sampler.constrain()
-        elif steering.thought_budget is not None and not self._forced:
-            beyond = self._thought_tokens - steering.thought_budget
-            between = self._text.whole and not self._output.undecided
+        elif steering.reasoning_budget is not None and not self._forced:
+            beyond = self._reasoning_tokens - steering.reasoning_budget
+            between = self._text.at_character_end and not self._output.has_partial_mark
             if beyond >= (0 if between else MAX_GRACE_TOKENS):
-                self._forced.extend(steering.thought_end)
+                self._forced.extend(steering.reasoning_end)
 
     def accept(self, token: int) -> str | None:
         """Add the next token to the text. Returns the finish reason if it was the last one.
@@ -177,7 +178,7 @@ class Generation:
         self.completed += 1
         self.prompt_done = True
         self.tokens.append(token)
-        self._thought_tokens += self._output.thinks
+        self._reasoning_tokens += self._output.in_reasoning
         self._output.feed(self._text.feed(self._piece(token)))
         self._steer()
         if self._text.stop_string is not None:
@@ -196,7 +197,9 @@ class Generation:
 
     def _piece(self, token: int) -> bytes:
         model = self.context.model
-        return model.token_text(token).encode() if token in self._steering.shown else model.piece(token)
+        return (
+            model.token_text(token).encode() if token in self._steering.visible_tokens else model.piece(token)
+        )
 
     def finish(self, reason: str) -> None:
         """Answer with the result."""
@@ -242,7 +245,7 @@ class Generation:
 
     def send_deltas(self) -> None:
         """Send progress of type `generate` with the text that has come since the last call."""
-        deltas = self._output.untold()
+        deltas = self._output.take_deltas()
         if not self._stream:
             return
         logprobs = self._logprobs(self._sent_logprobs)
