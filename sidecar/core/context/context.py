@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import memory_check
 from sidecar.core.context.sequence import Sequence, shared_length
@@ -19,6 +19,13 @@ from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUT
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import ContextPointer, llama_context_params
+    from sidecar.message_handler._types import CreateContextParams
+
+    class ContextParams(CreateContextParams):
+        """The params of createContext with the id that the router has given."""
+
+        contextId: str  # noqa: N815  # a name of the wire
+
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
@@ -30,13 +37,14 @@ DECODE_ABORTED: Final = 2
 class Context:
     """Owns a llama_context. Only the compute thread calls `decode` and what changes the cache."""
 
-    def __init__(self, model: Model, params: dict[str, Any], main: Context | None = None) -> None:
+    def __init__(self, model: Model, params: ContextParams, main: Context | None = None) -> None:
         """Create it. `main`: the context that a draft model's context proposes for.
 
         The two compute in turns: they share the abort flag and the thread count.
         Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`.
         """
-        filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
+        defaults = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"]}
+        filled = cast("ContextParams", {**defaults, **params})
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
@@ -58,7 +66,7 @@ class Context:
         self.step_cost = StepCost()
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _open(self, filled: dict[str, Any]) -> ContextPointer:
+    def _open(self, filled: ContextParams) -> ContextPointer:
         """A llama_context that can generate. `filled`: the params of createContext with all defaults.
 
         Raises SidecarError `unsuitableModel` for a model without a KV cache, and what `_create` raises.
@@ -70,7 +78,7 @@ class Context:
             raise SidecarError("unsuitableModel", problem)
         return handle
 
-    def _create(self, filled: dict[str, Any]) -> ContextPointer:
+    def _create(self, filled: ContextParams) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
         options = self._options(filled)
         memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
@@ -82,7 +90,7 @@ class Context:
             raise SidecarError("contextCreationFailed", problem)
         return handle
 
-    def _options(self, filled: dict[str, Any]) -> llama_context_params:
+    def _options(self, filled: ContextParams) -> llama_context_params:
         """The parameters of createContext as llama.cpp's."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
         size = filled.get("contextSize")
@@ -105,7 +113,7 @@ class Context:
         options.swa_full = True
         return options
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What createContext returns, without the memory. The numbers are read back from llama.cpp."""
         return {
             "contextId": self.context_id,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from array import array
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from sidecar.core.jobs import Job
 from sidecar.message_handler.notifier import Progress
 from sidecar.message_handler.writer import Writer
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import EmbedTimings, Usage
+
 Vector: TypeAlias = "array[float]"
 """Numbers of type float32 (type code "f")."""
 
-ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], dict[str, Any]]"
+ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], Mapping[str, object]]"
 """Makes the method's own members of the result from the vectors of each text. May take long and may raise."""
 
 
@@ -54,7 +57,7 @@ class TextsRequest:
                 target=self._answer, args=(accounts,), name="sidecar:vectors", daemon=True
             ).start()
 
-    def _answer(self, accounts: dict[str, Any]) -> None:
+    def _answer(self, accounts: dict[str, object]) -> None:
         try:
             shaped = self._shape([self._vectors[index] for index in range(len(self.texts))])
         except Exception as error:
@@ -77,11 +80,11 @@ class TextsRequest:
         self.ended = True
         self.job.expire({"usage": self._usage()})
 
-    def _usage(self) -> dict[str, Any]:
+    def _usage(self) -> Usage:
         tokens = sum(len(self.texts[index]) for index in self._vectors)
         return {"promptTokens": tokens, "cachedTokens": 0, "completionTokens": 0}
 
-    def _timings(self) -> dict[str, Any]:
+    def _timings(self) -> EmbedTimings:
         now = time.monotonic()
         waited, computed = self._begun_at - self.job.arrived, now - self._begun_at
         return {"queueMs": round(max(waited, 0.0) * 1000, 3), "promptMs": round(computed * 1000, 3)}

@@ -14,6 +14,7 @@ from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
     from sidecar.core.scheduling.runner import Runner
@@ -30,7 +31,7 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
     return {**context.describe(), "memoryBytes": process_memory().resident}
 
 
-def make(engine: Engine, params: dict[str, Any]) -> Context:
+def make(engine: Engine, params: ContextParams) -> Context:
     """Make a context and give it to the scheduler."""
     engine.llama_log.clear()
     if "pooling" in params and not params.get("embeddings"):
@@ -47,7 +48,7 @@ def make(engine: Engine, params: dict[str, Any]) -> Context:
     return runner.context
 
 
-def _runner(engine: Engine, params: dict[str, Any]) -> Runner:
+def _runner(engine: Engine, params: ContextParams) -> Runner:
     """A new context, with a draft model's context if there is one, and what runs its requests."""
     model = engine.the_model()
     if params.get("embeddings"):

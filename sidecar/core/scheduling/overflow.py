@@ -7,12 +7,15 @@ rest up in the cache. The first tokens stay, since much of the attention rests o
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import CompleteParams
 
 KEPT_AT_SHIFT: Final = 4
 """Tokens at the beginning that a shift keeps: attention sinks (Xiao et al. 2023, StreamingLLM)."""
@@ -24,7 +27,7 @@ ROOM_SHARE: Final = 4
 """A cut prompt leaves 1/ROOM_SHARE of the sequence for the text, or `maxTokens` if that is less."""
 
 
-def fit(prompt: list[int], context: Context, params: dict[str, Any]) -> tuple[list[int], int]:
+def fit(prompt: list[int], context: Context, params: CompleteParams) -> tuple[list[int], int]:
     """The prompt, cut if it is too long, and how many tokens were removed.
 
     Raises SidecarError `promptTooLong`, or `invalidParams` where the cache cannot be shifted.
