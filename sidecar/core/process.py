@@ -31,6 +31,7 @@ from sidecar.message_handler.writer import Writer
 if TYPE_CHECKING:
     from typing import TypedDict
 
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.jobs import Job
     from sidecar.core.methods.handlers import Handler
     from sidecar.core.model.model import LoadParams
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         """Params of `restore`: what the engine before this one had loaded."""
 
         load: LoadParams
-        contexts: list[dict[str, Any]]  # params of createContext, with ids
+        contexts: list[ContextParams]
 
 
 FAULT_FLUSH_S: Final = 0.2

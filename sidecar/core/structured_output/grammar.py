@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +30,7 @@ class Grammar(NamedTuple):
     """The member of the params that it is made of."""
 
 
-def grammar_of(model: Model, params: dict[str, Any]) -> Grammar | None:
+def grammar_of(model: Model, params: Mapping[str, Any]) -> Grammar | None:
     """The grammar that the params ask for, if they ask for one.
 
     Raises SidecarError: `invalidParams` (options that exclude each other), `invalidGrammar`,
