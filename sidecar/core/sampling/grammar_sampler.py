@@ -32,10 +32,11 @@ class Constraint:
 
     def __init__(self, model: Model, grammar: Grammar, chain: Any, forbidden: set[int]) -> None:
         self._grammar = make_sampler(model, grammar)
+        self._freed = False
         self._chain = chain
         self._table = model.token_table
         self._model = model
-        self._speaks_of_tokens = grammar.speaks_of_tokens
+        self._speaks_of_tokens = grammar.allows_control_tokens
         self._forbidden = forbidden if self._speaks_of_tokens else forbidden | self._table.silent
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
@@ -58,10 +59,10 @@ class Constraint:
 
     def free(self) -> None:
         """Give the samplers back. May be called twice."""
-        if self._grammar is not None:
+        if not self._freed:
             lib.llama_sampler_free(self._grammar)
             lib.llama_sampler_free(self._deaf_chain)
-            self._grammar = None
+            self._freed = True
 
     def _allows(self, token: int) -> bool:
         if token in self._forbidden:
