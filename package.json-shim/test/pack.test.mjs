@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { command, PROGRAM_FILE } from "./program.mjs";
+import { command, PROGRAM_FILE } from "./support/program.mjs";
 
 const run = promisify(execFile);
 const shim = fileURLToPath(new URL("..", import.meta.url));

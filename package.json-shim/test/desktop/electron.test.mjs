@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE } from "../../dist/index.mjs";
-import { command, folder, outside, PROGRAM_FILE } from "../program.mjs";
+import { folder } from "../support/files.mjs";
+import { command, outside, PROGRAM_FILE } from "../support/program.mjs";
 
 const BUILDER = "electron-builder@26.17.0";
 const BUILD_MS = 4 * 60_000;

@@ -104,8 +104,8 @@ class Sampler:
             self.logprobs.record(token)
         lib.llama_sampler_accept(self._chain, token)
 
-    def take_back(self) -> None:
-        """Tell nothing of the token that was sampled last: another one is forced in its place."""
+    def discard_last(self) -> None:
+        """Drop the log-probability of the last token: another token is forced in its place."""
         if self.logprobs is not None:
             self.logprobs.entries.pop()
 
