@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { AbortError, SidecarError, Stream } from "../dist/index.mjs";
-import { Call, Connection } from "../dist/node/calls.js";
+import { Call, Connection } from "../dist/node/client/calls.js";
 
 function connect() {
   const sent = [];
@@ -116,7 +116,7 @@ test("what onProgress throws fails its call, which is stopped first", async () =
 });
 
 test("what a listener of the app throws is seen there, and costs no message", () => {
-  const calls = new URL("../dist/node/calls.js", import.meta.url).href;
+  const calls = new URL("../dist/node/client/calls.js", import.meta.url).href;
   const code = `
     import { Call, Connection } from ${JSON.stringify(calls)};
     process.on("uncaughtException", ({ message }) => console.log(message));

@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
 import {
   ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
-} from "./program.mjs";
+} from "./support/program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineReader, LineWriter } from "../dist/node/lines.js";
+import { LineReader, LineWriter } from "../dist/node/client/lines.js";
 
 const messages = [
   { id: 1, result: "plain" },

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { METHODS } from "../dist/index.mjs";
-import { ask, FILLER, folder, madeModel, modelPath, schema, serve, startContext, TIMEOUT } from "./program.mjs";
+import { folder, serve } from "./support/files.mjs";
+import { ask, FILLER, madeModel, modelPath, schema, startContext, TIMEOUT } from "./support/program.mjs";
 
 const { requests } = schema("methods.json");
 const { components } = schema("../sidecar/message_handler/openrpc.json");

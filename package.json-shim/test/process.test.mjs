@@ -9,7 +9,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
-import { command, folder, INIT, script, start, TIMEOUT, until } from "./program.mjs";
+import { folder } from "./support/files.mjs";
+import { command, INIT, script, start, TIMEOUT, until } from "./support/program.mjs";
 
 const windows = process.platform === "win32";
 const run = promisify(execFile);

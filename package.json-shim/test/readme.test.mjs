@@ -9,7 +9,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { PATH_VARIABLE } from "../dist/index.mjs";
-import { folder, modelPath, PROGRAM_FILE, serve, TIMEOUT } from "./program.mjs";
+import { folder, serve } from "./support/files.mjs";
+import { modelPath, PROGRAM_FILE, TIMEOUT } from "./support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const read = (path) => readFileSync(here(path), "utf8");

@@ -10,7 +10,8 @@ import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LlamaWorker } from "../dist/index.mjs";
-import { command, modelPath, sendFile, TIMEOUT, until } from "./program.mjs";
+import { sendFile } from "./support/files.mjs";
+import { command, modelPath, TIMEOUT, until } from "./support/program.mjs";
 
 const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
   (path) => path && existsSync(path),

@@ -7,9 +7,10 @@ import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { LlamaWorker, PATH_VARIABLE } from "../dist/index.mjs";
 import { AbortError, llamaOverPort } from "../dist/port.mjs";
+import { folder, serve } from "./support/files.mjs";
 import {
-  alive, ask, BIG, command, folder, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, serve, TIMEOUT, textOf, until,
-} from "./program.mjs";
+  alive, ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, TIMEOUT, textOf, until,
+} from "./support/program.mjs";
 
 /** A worker that ends with the test, and everything that its port tells. */
 function start(t, options = {}) {

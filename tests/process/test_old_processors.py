@@ -17,7 +17,7 @@ import pytest
 from driver import Sidecar, environment
 from process_work import COUNT, COUNTED, load
 
-import freeze
+from ship import freeze
 
 TOKENS = 4
 EMULATED_S = 300.0

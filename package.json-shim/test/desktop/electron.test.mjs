@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE } from "../../dist/index.mjs";
-import { command, folder, outside, PROGRAM_FILE } from "../program.mjs";
+import { folder } from "../support/files.mjs";
+import { command, outside, PROGRAM_FILE } from "../support/program.mjs";
 
 const BUILDER = "electron-builder@26.17.0";
 const BUILD_MS = 4 * 60_000;
@@ -27,7 +28,7 @@ test("the packed app has the program beside its archive, and it is found there",
   cpSync(here("../../examples/electron-chat"), app, { recursive: true });
   execFileSync(process.execPath, [here("../../examples/prepare.mjs"), join(app, "ui")]);
   const modules = join(app, "node_modules");
-  execFileSync(command[0], [here("../../../build/npm.py"), "--program", PROGRAM_FILE, "--out", modules]);
+  execFileSync(command[0], ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", modules], { cwd: here("../../../build") });
   mkdirSync(join(app, "stand-in", "resources"), { recursive: true });
   for (const name of ["electron", "chrome-sandbox", "LICENSE", "LICENSES.chromium.html"]) {
     writeFileSync(join(app, "stand-in", name), "", { mode: 0o755 });

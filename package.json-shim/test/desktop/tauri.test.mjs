@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { alive, modelPath, outside, PROGRAM_FILE, until } from "../program.mjs";
+import { alive, modelPath, outside, PROGRAM_FILE, until } from "../support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const sources = here("../../examples/tauri-chat/src-tauri");
