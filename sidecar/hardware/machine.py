@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+Device = Mapping[str, Any]  # the schema's Device, or one of core/llama with further members
 
 USUAL_FEATURES: Final = {
     "x86_64": "REPACK AVX2", "amd64": "REPACK AVX2", "arm64": "REPACK DOTPROD", "aarch64": "REPACK DOTPROD",
 }  # fmt: skip
 """Assumed CPU features by architecture, until llama.cpp reports the real ones (`systemInfo` of InitResult)."""
-
-Device = dict[str, Any]  # the schema's Device, as JSON
 
 
 class Machine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -14,7 +14,10 @@ from sidecar.models.download import journal
 from sidecar.models.gguf import reader
 from sidecar.models.gguf.splits import is_model, part_paths
 from sidecar.models.store import durable_files
-from sidecar.models.store.store import STATE_FOLDER, Place, Source, Store
+from sidecar.models.store.store import STATE_FOLDER, Place, Store
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
 
 MAX_LISTED: Final = 2000
 """GGUF files that one call lists."""
@@ -33,7 +36,7 @@ class Inventory:
         self._models: list[dict[str, object]] = []
         self._truncated = False
 
-    def result(self, cached: dict[str, Source], folders: Collection[str]) -> dict[str, object]:
+    def result(self, cached: dict[str, ModelSource], folders: Collection[str]) -> dict[str, object]:
         """A ListModelsResult. `cached`: path → source of the files in the hub's own cache."""
         self._add_folder(self._store.directory, "store")
         for path, source in cached.items():
@@ -62,7 +65,7 @@ class Inventory:
                 return
             yield from (os.path.join(parent, name) for name in sorted(names))
 
-    def _add(self, path: str, origin: str, source: Source | None) -> None:
+    def _add(self, path: str, origin: str, source: ModelSource | None) -> None:
         parts = part_paths(path)
         real = os.path.realpath(path)
         if not is_model(path.replace(os.sep, "/")) or real in self._seen:
@@ -75,7 +78,9 @@ class Inventory:
         self._seen.update(map(os.path.realpath, parts))
         self._models.append(self._describe(path, parts, origin, source))
 
-    def _describe(self, path: str, parts: list[str], origin: str, source: Source | None) -> dict[str, object]:
+    def _describe(
+        self, path: str, parts: list[str], origin: str, source: ModelSource | None
+    ) -> dict[str, object]:
         here = [part for part in parts if os.path.isfile(part)]
         places = [self._store.place_of(part) for part in here] if origin == "store" else []
         records = [place.record() if place else None for place in places]

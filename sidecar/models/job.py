@@ -18,7 +18,7 @@ class TransferJob:
         self.writer = writer
         self.id: RequestId = message["id"]
         self.method: str = message["method"]
-        self.params: dict[str, Any] = message["params"]  # validated by the router
+        self.params: Any = message["params"]  # the params of its method, which the router has validated
         nothing = {"keptBytes": 0} if self.method == "downloadModel" else {}
         self._partial: Callable[[], dict[str, int]] = lambda: nothing
         self._answered = threading.Lock()

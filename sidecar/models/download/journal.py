@@ -15,11 +15,13 @@ import re
 import threading
 from dataclasses import asdict, dataclass
 from io import FileIO
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar.models.http.url import Range
 from sidecar.models.store.durable_files import remove, replace_file
-from sidecar.models.store.store import Source
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
 
 FORMAT: Final = 1
 MAX_LINES: Final = 65536
@@ -65,7 +67,7 @@ class Journal:
     Ranges beyond `held` are ignored.
     """
 
-    def __init__(self, path: str, identity: Identity, source: Source, held: int) -> None:
+    def __init__(self, path: str, identity: Identity, source: ModelSource, held: int) -> None:
         self._path = path
         self._identity = identity
         self._source = source

@@ -7,11 +7,13 @@ import os
 import sys
 import threading
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.models.download.journal import Identity, Journal, joined
 from sidecar.models.http.url import Range
-from sidecar.models.store.store import Source
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
 
 NOTE_BYTES: Final = 128 * 1024
 """Bytes after which a connection journals what it wrote. A kill loses no more than this per connection."""
@@ -37,7 +39,7 @@ MAX_REPORTED: Final = 16
 class PartialFile:
     """Thread-safe. `changed` is notified when bytes are there that the hash waits for."""
 
-    def __init__(self, path: str, journal_path: str, identity: Identity, source: Source) -> None:
+    def __init__(self, path: str, journal_path: str, identity: Identity, source: ModelSource) -> None:
         self.path = path
         self._size = identity.size
         open(path, "ab").close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.models.download.journal import Identity
 from sidecar.models.http.address import Address
-from sidecar.models.store.store import Record, Source
+from sidecar.models.store.store import Record
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
 
 
 @dataclass(slots=True)
@@ -18,7 +21,7 @@ class Wanted:
     """
 
     relative: str
-    source: Source
+    source: ModelSource
     size: int | None
     sha256: str | None
     etag: str | None
@@ -26,7 +29,7 @@ class Wanted:
 
     @property
     def identity(self) -> Identity:
-        return Identity(self.source["url"] or "", self.size, self.sha256, self.etag)
+        return Identity(self.source["url"], self.size, self.sha256, self.etag)
 
 
 class Fetched(NamedTuple):

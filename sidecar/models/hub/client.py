@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 # huggingface_hub reads these when it is imported. Its downloader (xet) has no abort and no progress per byte.
@@ -41,7 +41,10 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after, unreachable
 from sidecar.models.hub.reference import HubSource, RemoteFile, near
 from sidecar.models.store.safe_names import is_safe
-from sidecar.models.store.store import DEFAULT_REVISION, Source
+from sidecar.models.store.store import DEFAULT_REVISION
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
 
 HUB_HOSTS: Final = ("huggingface.co", "hf.co")
 """Hosts whose URLs name files of repositories, besides the endpoint."""
@@ -247,7 +250,7 @@ def _unauthorized(problem: str) -> SidecarError:
     return SidecarError("unauthorized", f"/token: {problem}", pointer="/token")
 
 
-def cached_models() -> dict[str, Source]:
+def cached_models() -> dict[str, ModelSource]:
     """The GGUF files in huggingface_hub's cache: path → source."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
@@ -255,7 +258,7 @@ def cached_models() -> dict[str, Source]:
         cache = scan_cache_dir()
     except (CacheNotFound, OSError, ValueError):
         return {}
-    found: dict[str, Source] = {}
+    found: dict[str, ModelSource] = {}
     for repository in cache.repos:
         for revision in repository.revisions:
             for file in revision.files:

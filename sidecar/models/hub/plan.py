@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
@@ -17,12 +17,14 @@ from sidecar.models.hub.reference import Choice, HubSource, RemoteFile, UrlSourc
 from sidecar.models.store.store import (
     DEFAULT_REVISION,
     Record,
-    Source,
     Store,
     hub_name,
     read_record,
     url_name,
 )
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import DownloadModelParams, ModelSource
 
 OVERHEAD: Final = 1.1
 OVERHEAD_BYTES: Final = 256 * 1024 * 1024
@@ -38,11 +40,7 @@ class Plan:
     has_projector: bool
 
 
-def make(
-    hub: Hub,
-    params: dict[str, Any],  # DownloadModelParams, or `model` and what belongs to it; validated
-    budget_bytes: int,
-) -> Plan:
+def make(hub: Hub, params: DownloadModelParams, budget_bytes: int) -> Plan:
     """Ask the server. `budget_bytes`: memory that the model may use. Raises SidecarError; `offline` without server."""
     source = sources.parse(params["model"], hub.hosts)
     if isinstance(source, UrlSource):
@@ -55,7 +53,7 @@ def make(
     wanted_files = []
     for file in [*choice.parts, *projectors]:
         address = hub.address(listing, file)
-        described: Source = {
+        described: ModelSource = {
             "url": address.url,
             "repository": source.repository,
             "revision": listing.commit,
@@ -92,7 +90,7 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
         final_url,
         lambda answer: _refusal(answer.status_code),
     )
-    described: Source = {
+    described: ModelSource = {
         "url": without_secrets(source.url),
         "repository": None,
         "revision": None,
@@ -136,7 +134,7 @@ def _refusal(status: int) -> SidecarError:
 def offline(
     hub_hosts: tuple[str, ...],
     store: Store,
-    params: dict[str, Any],  # DownloadModelParams, validated
+    params: DownloadModelParams,
     budget_bytes: int,
 ) -> dict[str, object] | None:
     """The result of `downloadModel` from the files in the store; None if one is missing."""

@@ -13,19 +13,19 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.store.durable_files import disk_error, replace_file
 from sidecar.models.store.safe_names import is_safe
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
+
 STATE_FOLDER: Final = ".llama-sidecar"
 DEFAULT_REVISION: Final = "main"
 MAX_RECORD_BYTES: Final = 256 * 1024
 """A longer file is not a record of ours and is not read."""
-
-Source = dict[str, str | None]
-"""The schema's ModelSource: url, repository, revision, file."""
 
 
 def default_directory() -> str:
@@ -45,7 +45,7 @@ class Record:
 
     def __init__(
         self,
-        source: Source,
+        source: ModelSource,
         size: int,
         sha256: str,
         verified: bool,
