@@ -39,9 +39,9 @@ def main() -> int:
 def _role(options: Any, protocol_in: int, protocol_out: int) -> Callable[[], None]:
     """Make ready for a role; returns what serves."""
     if options.role == "engine":
-        from sidecar.core.engine import Engine
+        from sidecar.core.process import EngineProcess
 
-        return Engine(protocol_in, protocol_out, log_level=options.log_level).run
+        return EngineProcess(protocol_in, protocol_out, log_level=options.log_level).run
     if options.role == "transfer":
         from sidecar.models.transfer import Transfer
 

@@ -1,5 +1,5 @@
 // Makes the TypeScript modules of src/generated/ from ../../schema. Prints them as one JSON object, from file name
-// to text; build/generate.py writes the files.
+// to text; build/contract/generate.py writes the files.
 
 import { readFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";

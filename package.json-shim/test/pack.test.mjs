@@ -35,7 +35,7 @@ before(async () => {
   writeFileSync(join(root, OTHER, "package.json"), JSON.stringify({ name: OTHER, version, os: ["plan9"], cpu: ["mips"] }));
   writeFileSync(join(root, OTHER, "llama-sidecar"), "a program");
   const python = existsSync(command[0]) ? command[0] : "python";
-  await run(python, [join(shim, "../build/npm.py"), "--program", PROGRAM_FILE, "--out", root]);
+  await run(python, ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", root], { cwd: join(shim, "../build") });
   const platform = join(root, "@llama-sidecar", `${process.platform}-${process.arch}`);
   const { stdout } = await npm(["pack", "--json", "--pack-destination", root, join(root, "llama-sidecar"), platform], root);
   packed = JSON.parse(stdout);

@@ -2,5 +2,6 @@
 
 In: stdio (claims them) → reader (bytes to lines) → framing (lines to objects) → acceptance, validation (does it
 fit the schema). Out: notifier and errors (make messages) → writer (queue and send). Beside them: log (stderr),
-document (the OpenRPC document). Nothing here knows models or processes.
+document (the OpenRPC document). _wire and _types are generated from schema/: the tables that the program reads, and
+the types of params and results for a type checker. Nothing here knows models or processes.
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from pipe import running
+from pipe import Program, running
 
 RUNS = 9
 SHOWN_MODULES = 12
@@ -41,7 +41,7 @@ class Start(NamedTuple):
 
 def once(command: list[str]) -> Start:
     """Start the program, ping it, then init it."""
-    with running(command) as pipe:
+    with running(Program(command)) as pipe:
         uptime = float(pipe.call("ping")["uptimeMs"])
         pinged = 1000 * (time.perf_counter() - pipe.started)
         spawned = psutil.Process(pipe.process.pid)

@@ -28,7 +28,7 @@ test("the packed app has the program next to its archive, and finds it there", {
   cpSync(here("../../examples/electron-chat"), app, { recursive: true });
   execFileSync(process.execPath, [here("../../examples/prepare.mjs"), join(app, "ui")]);
   const modules = join(app, "node_modules");
-  execFileSync(command[0], [here("../../../build/npm.py"), "--program", PROGRAM_FILE, "--out", modules]);
+  execFileSync(command[0], ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", modules], { cwd: here("../../../build") });
   mkdirSync(join(app, "stand-in", "resources"), { recursive: true });
   for (const name of ["electron", "chrome-sandbox", "LICENSE", "LICENSES.chromium.html"]) {
     writeFileSync(join(app, "stand-in", name), "", { mode: 0o755 });

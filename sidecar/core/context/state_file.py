@@ -24,7 +24,6 @@ from typing import Any, BinaryIO, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama import bindings
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.message_handler.errors import SidecarError
 
@@ -198,7 +197,7 @@ def compare(state: State, context: Context, path: str) -> Scales:
         if own.get(name) != state.header.get(name):
             saved, here = str(state.header.get(name))[:100], own.get(name)
             raise mismatch(path, f"{name} is {saved!r} in the file and {here!r} here")
-    scales = adapters.found(context.model, state.header.get("adapters"))
+    scales = context.model.adapters.from_fingerprints(state.header.get("adapters"))
     if scales is None:
         raise mismatch(path, "it was computed with adapters that were not loaded here")
     if len(state.tokens) > context.size:

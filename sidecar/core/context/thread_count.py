@@ -27,29 +27,31 @@ FIRST_RETRY_S: Final = 5.0
 MAX_RETRY_S: Final = 60.0
 
 
-class Pace:
-    """Of one context and its draft's, which compute in turns. `use` sets the number of threads."""
+class ThreadCount:
+    """The number of threads of a context and of its draft model's context, which compute in turns."""
 
-    def __init__(
-        self, threads: int, use: Callable[[int], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._all = self.threads = threads
-        self._use = use
         self._clock = clock
+        self._subscribers: list[Callable[[int], None]] = []
         self._best: dict[tuple[int, bool], float] = {}
-        """Shortest step with all threads, in seconds, by the size of its batch."""
+        """Shortest step with all threads, in seconds, per size of batch and model."""
         self._probed: set[tuple[int, bool]] = set()
-        """Sizes for which one step with half the threads has shown what all could do at best."""
+        """The keys of `_best` for which one step with half the threads has shown the best possible time."""
         self._recent: deque[float] = deque(maxlen=LOOK_BACK)
-        """How many times the best time the last steps took, as far as fewer threads do not explain it."""
+        """Times of the last steps in multiples of the best; what fewer threads explain is taken out."""
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
 
-    def note(self, tokens: int, seconds: float, draft: bool = False) -> None:
+    def subscribe(self, use: Callable[[int], None]) -> None:
+        """Call `use` with the number of threads after each change."""
+        self._subscribers.append(use)
+
+    def record(self, tokens: int, seconds: float, draft: bool = False) -> None:
         """A step, perhaps the draft's, took so long. May change the number of threads for the next."""
         if self._all == 1 or tokens > MAX_TOKENS:
             return
-        size = tokens.bit_length(), draft  # guesses make a number of each step, and few steps of each number
+        size = tokens.bit_length(), draft  # draft tokens make steps of many sizes
         best = self._best.get(size, seconds)
         if self.threads == self._all:
             best = min(seconds, best * DRIFT)
@@ -83,4 +85,5 @@ class Pace:
     def _set(self, threads: int) -> None:
         self._recent.clear()
         self.threads = threads
-        self._use(threads)
+        for use in self._subscribers:
+            use(threads)

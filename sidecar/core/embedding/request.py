@@ -6,14 +6,11 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from sidecar.core.jobs import Job
 from sidecar.message_handler.notifier import Progress
 from sidecar.message_handler.writer import Writer
-
-if TYPE_CHECKING:
-    from sidecar.core.embedding.context import EmbeddingContext
 
 Vector: TypeAlias = "array[float]"
 """Of float32 (type code "f")."""
@@ -25,11 +22,8 @@ ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], dict[str, Any]]"
 class TextsRequest:
     """State of one `embed` or `rerank`. The scheduler moves it on; nobody else touches it."""
 
-    def __init__(
-        self, job: Job, context: EmbeddingContext, texts: list[list[int]], writer: Writer, shape: ShapeVectors
-    ) -> None:
+    def __init__(self, job: Job, texts: list[list[int]], writer: Writer, shape: ShapeVectors) -> None:
         self.job = job
-        self.context = context
         self.texts = texts
         """As tokens."""
         self.background: bool = job.params.get("priority") == "background"
@@ -47,8 +41,8 @@ class TextsRequest:
         self.begun = index + 1
         self._begun_at = self._begun_at or time.monotonic()
 
-    def take(self, index: int, vectors: list[Vector]) -> None:
-        """Take a text's vectors: one, or one a token."""
+    def add_vectors(self, index: int, vectors: list[Vector]) -> None:
+        """Add the vectors of a text: one, or one per token. Answers after the last text."""
         self._vectors[index] = vectors
         done, texts = len(self._vectors), len(self.texts)
         self._progress.tell(done / texts, texts=texts, processedTexts=done)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any, Final
 
 from sidecar.core.llama import bindings
 from sidecar.message_handler import log
+from sidecar.options import own_command
 
 TRIAL_S: Final = 15.0
 """How long a driver may take to tell its devices and open them."""
@@ -64,10 +64,9 @@ def _try(path: str) -> str | None:
     """Why a backend cannot be used; None if it can."""
     import subprocess
 
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
     try:
         tried = subprocess.run(
-            [*program, "--role", "trial"],
+            own_command("--role", "trial"),
             input=path.encode(),
             stdout=subprocess.PIPE,
             timeout=TRIAL_S,

@@ -15,7 +15,11 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sidecar.core.llama import c_api
+    from sidecar.core.llama.c_api import ContextPointer
 
 
 def _import_lean() -> Any:
@@ -54,8 +58,11 @@ def _quote_from_bytes(text: bytes, safe: str = "/") -> str:
     return quote_from_bytes(text, safe)
 
 
-lib: Final[Any] = _import_lean()
-"""The module llama_cpp.llama_cpp."""
+if TYPE_CHECKING:
+    lib = c_api
+else:
+    lib = _import_lean()
+    """The module llama_cpp.llama_cpp; its types are in c_api.pyi."""
 
 KV_CACHE_TYPES: Final = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
@@ -83,13 +90,10 @@ def _ggml(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
     Opening the library by its file name could load a second copy, with a backend registry of its own.
     Windows does not search the dependencies of a library, but gives the loaded ones by their names.
     """
-    for source in (
-        lambda: lib._lib,
-        lambda: ctypes.CDLL("ggml.dll"),
-        lambda: ctypes.CDLL("ggml-base.dll"),
-    ):
+    for file_name in (None, "ggml.dll", "ggml-base.dll"):
         try:
-            function: Any = getattr(source(), name)
+            library = lib._lib if file_name is None else ctypes.CDLL(file_name)
+            function = getattr(library, name)
         except (AttributeError, OSError):
             continue
         function.restype, function.argtypes = result, list(arguments)
@@ -285,7 +289,7 @@ def _cpu_function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]
 class ThreadPool:
     """The compute threads of a context. Without one, ggml starts and ends its threads with every token."""
 
-    def __init__(self, context: int, threads: int) -> None:
+    def __init__(self, context: ContextPointer, threads: int) -> None:
         params = _ThreadPoolParams()
         _threadpool_params_init(ctypes.byref(params), threads)
         params.poll = 0  # between steps sleep, do not spin: the router and the app need the core then

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sidecar.core.llama import bindings, rpc
@@ -36,7 +36,7 @@ def resolve_gpu(asked: str | bool) -> tuple[str, list[int]]:
     return name, by_backend[name]
 
 
-def of_model(params: dict[str, Any]) -> list[int]:
+def of_model(params: Mapping[str, Any]) -> list[int]:
     """The handles of the devices that loadModel's params give to a model, none if it is to stay on the CPU.
 
     Those of RPC servers come first: the last layers' results are read, so they should be made here.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model import adapters, memory_plan, page_cache
-from sidecar.core.model.adapters import Adapter, Scales
+from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
@@ -21,6 +21,21 @@ from sidecar.models.gguf.fingerprint import fingerprint
 from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+    from sidecar.core.llama.c_api import ModelPointer
+    from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
+
+    class LoadParams(LoadModelParams):
+        """loadModel's params with what the router adds: an id, and settings of `init`."""
+
+        modelId: ModelId  # noqa: N815  (the wire's names)
+        gpu: str | Literal[False]
+        maxThreads: int | None  # noqa: N815
+        rpcServers: NotRequired[list[str]]  # noqa: N815
+
+
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """Tensors of which a model that ranks has one at least."""
 
@@ -28,7 +43,9 @@ RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 class Model:
     """Owns a llama_model. Make it with `load`."""
 
-    def __init__(self, handle: int, params: dict[str, Any], devices: Sequence[int], gpu_layers: int) -> None:
+    def __init__(
+        self, handle: ModelPointer, params: Mapping[str, Any], devices: Sequence[int], gpu_layers: int
+    ) -> None:
         self.handle = handle
         self.model_id: str = params["modelId"]
         self.path: str = params["path"]
@@ -42,7 +59,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
-        self.adapters: list[Adapter] = []
+        self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
         """A smaller model that guesses for this one; see loading.py."""
         self.samplers = SamplerCache()
@@ -52,7 +69,7 @@ class Model:
         self._piece_lock = threading.Lock()
 
     @classmethod
-    def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
+    def load(cls, params: Mapping[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
         Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
@@ -87,10 +104,11 @@ class Model:
         model = cls(handle, params, handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""
-            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+            loaded = adapters.load(handle, architecture, params.get("adapters", []))
         except SidecarError:
             lib.llama_model_free(handle)
             raise
+        model.adapters = Adapters(model.model_id, loaded)
         return model
 
     def free(self) -> None:
@@ -101,11 +119,6 @@ class Model:
     def header(self) -> Header | None:
         """What the file says of itself; None if it can be read no more."""
         return memory_plan.read_header(self.path)
-
-    @property
-    def scales(self) -> Scales:
-        """How strongly the adapters count for requests that do not say."""
-        return tuple(adapter.scale for adapter in self.adapters)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""
@@ -134,8 +147,8 @@ class Model:
         """A hash by which its weights are known."""
         return fingerprint(part_paths(self.path))
 
-    def describe(self) -> dict[str, Any]:
-        """What loadModel returns, but for what only its caller can measure."""
+    def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
+        """The result of loadModel. The arguments are what only the caller can measure."""
         buffer = ctypes.create_string_buffer(256)
         lib.llama_model_desc(self.handle, buffer, len(buffer))
         return {
@@ -150,6 +163,8 @@ class Model:
             "embeddingSize": lib.llama_model_n_embd(self.handle),
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
+            "loadMs": load_ms,
+            "memoryBytes": memory_bytes,
         }
 
     # ---- vocabulary ------------------------------------------------------------------------------

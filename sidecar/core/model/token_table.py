@@ -47,7 +47,8 @@ class TokenTable:
 
 def candidates(tokens: list[int], logit: Callable[[int], float]) -> Any:
     """Some tokens as an array of llama_token_data."""
-    return (lib.llama_token_data * len(tokens))(*((token, logit(token), 0.0) for token in tokens))
+    rows = ((token, logit(token), 0.0) for token in tokens)
+    return (lib.llama_token_data * len(tokens))(*rows)  # type: ignore[misc]  # ctypes takes tuples for structs
 
 
 def data_array(data: Any) -> Any:

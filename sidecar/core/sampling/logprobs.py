@@ -52,7 +52,7 @@ class Logprobs:
         """Give the samplers back. May be called twice."""
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None
+            self._chain = None  # type: ignore[assignment]  # used no more
 
     def _read(self, _: Any, candidates: Any) -> None:
         array = candidates.contents

@@ -18,7 +18,7 @@ from sidecar.core.sampling.grammar_sampler import Constraint
 from sidecar.core.sampling.logprobs import Logprobs
 from sidecar.core.structured_output.grammar import Grammar, grammar_of
 from sidecar.message_handler._wire import DEFAULTS
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 MAX_SEED: Final = 0xFFFFFFFE
 """llama.cpp reads the next number, 0xFFFFFFFF, as "choose one yourself", and does not tell which."""
@@ -104,8 +104,8 @@ class Sampler:
             self.logprobs.record(token)
         lib.llama_sampler_accept(self._chain, token)
 
-    def take_back(self) -> None:
-        """Tell nothing of the token that was sampled last: another one is forced in its place."""
+    def discard_last(self) -> None:
+        """Drop the log-probability of the last token: another token is forced in its place."""
         if self.logprobs is not None:
             self.logprobs.entries.pop()
 
@@ -126,7 +126,7 @@ class Sampler:
             self._constraint.free()
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None
+            self._chain = None  # type: ignore[assignment]  # used no more
 
 
 class _Chain:
@@ -141,7 +141,9 @@ class _Chain:
         """Biases, then what narrows the choice, then what chooses."""
         options, seed = self._options, self._seed
         if biases:
-            array = (lib.llama_logit_bias * len(biases))(*biases.items())
+            array = (lib.llama_logit_bias * len(biases))(
+                *(lib.llama_logit_bias(*pair) for pair in biases.items())
+            )
             yield lib.llama_sampler_init_logit_bias(self._model.vocabulary_size, len(biases), array)
         tau, eta = options["mirostatTau"], options["mirostatEta"]
         if options["mirostat"]:
@@ -226,31 +228,32 @@ class _Chain:
 def check_combination(params: dict[str, Any]) -> None:
     """Refuse options that could have no effect beside others. Raises SidecarError `invalidParams`."""
     if params.get("topLogprobs") and not params.get("logprobs"):
-        raise _excluded("topLogprobs", params["topLogprobs"], "logprobs false", [0])
+        raise conflicting_params("topLogprobs", params["topLogprobs"], "/logprobs false", [0])
     mirostat = params.get("mirostat", 0)
     adaptive = params.get("adaptiveTarget", -1) >= 0
     if mirostat and "samplers" in params:
-        raise _excluded("samplers", params["samplers"], "mirostat", ["mirostat 0"])
+        raise conflicting_params("samplers", params["samplers"], "/mirostat", ["mirostat 0"])
     if mirostat and adaptive:
-        raise _excluded("adaptiveTarget", params["adaptiveTarget"], "mirostat", {"exclusiveMaximum": 0})
+        raise conflicting_params(
+            "adaptiveTarget", params["adaptiveTarget"], "/mirostat", {"exclusiveMaximum": 0}
+        )
     for name, (sampler, off) in OFF.items():
         value = params.get(name, off)
         if value == off or (name == "topNSigma" and value < off):
             continue
         if mirostat and name != "temperature":
-            raise _excluded(name, value, "mirostat", [off])
+            raise conflicting_params(name, value, "/mirostat", [off])
         if sampler not in params.get("samplers", [sampler]):
-            raise _excluded(name, value, f"samplers without {sampler!r}", [off])
+            raise conflicting_params(name, value, f"/samplers without {sampler!r}", [off])
     if params.get("temperature", 1) < COLDEST and not params.get("dynatempRange"):
         if mirostat:
-            raise _excluded("temperature", params["temperature"], "mirostat", {"exclusiveMinimum": 0})
+            raise conflicting_params(
+                "temperature", params["temperature"], "/mirostat", {"exclusiveMinimum": 0}
+            )
         if adaptive:
-            raise _excluded("temperature", params["temperature"], "adaptiveTarget", {"exclusiveMinimum": 0})
-
-
-def _excluded(name: str, value: Any, beside: str, allowed: Any) -> SidecarError:
-    problem = f"/{name} ({value}) cannot work beside {beside}"
-    return SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=allowed)
+            raise conflicting_params(
+                "temperature", params["temperature"], "/adaptiveTarget", {"exclusiveMinimum": 0}
+            )
 
 
 def token_biases(model: Model, options: dict[str, Any]) -> dict[int, float]:

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sidecar.core.context.context import Context, Sequence
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.model.adapters import scales_of
-from sidecar.core.output.detokenizer import TextStream
-from sidecar.core.output.reply import Delta, Reply, Text
+from sidecar.core.output.detokenizer import Detokenizer
+from sidecar.core.output.reply import Reply, TextOutput
+from sidecar.core.output.segments import Delta
+from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
 from sidecar.core.speculation.speculation import speculation_of
-from sidecar.core.structured_output.grammar import Grammar
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
 PRIORITIES: Final = ("interactive", "background")
-SAID_WRONG: Final = ("unknownTool", "invalidToolArguments")
-"""Errors that are the model's, so that what it said is told with them."""
+MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
+"""Errors that the model makes: the answer has the text so far."""
 
 MAX_GRACE_TOKENS: Final = 8
 """How far a thought may go past its budget to end a character, or what could be the mark of its end."""
-
-
-class Steering(NamedTuple):
-    """What a request does to the model's words beside sampling them."""
-
-    shown: frozenset[int] = frozenset()
-    """Control tokens whose text the output wants to see."""
-    thought_budget: int | None = None
-    """Tokens that thoughts may take."""
-    thought_end: tuple[int, ...] = ()
-    """The tokens that end a thought."""
-    grammar: Grammar | None = None
-    """That of a call that must be made, instead of one that the params ask for."""
 
 
 class Generation:
@@ -50,7 +38,7 @@ class Generation:
         context: Context,
         prompt: list[int],
         writer: Writer,
-        output: Text | Reply,
+        output: TextOutput | Reply,
         steering: Steering,
         truncated: int = 0,
     ) -> None:
@@ -62,11 +50,12 @@ class Generation:
         stop = params.get("stop", [])
         self.job = job
         self.context = context
-        self.scales = scales_of(context.model, params)
+        self.scales = context.model.adapters.scales_of(params)
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: what the sequence's cache is to hold."""
         self.sequence: Sequence | None = None
+        """The sequence that it runs in. Slots sets and clears this."""
         self.cached = 0
         self._truncated = truncated
         self.completed = 0
@@ -77,19 +66,20 @@ class Generation:
         self.priority = PRIORITIES.index(params.get("priority", DEFAULTS["CompleteParams"]["priority"]))
         """The lower, the sooner it is served."""
         self.queue_position: int | None = None
-        """What `queue` progress told last."""
+        """The last one that was sent as progress."""
         self.batch_index = -1
-        """Where in the batch the logits of its next token are; behind them those of the guesses'."""
-        self.speculation = speculation_of(context, params)
-        self._guesses: list[int] = []
+        """Batch index of the logits of the next token; those of the draft tokens follow. Negative: there are none."""
+        self.speculation = speculation_of(context.model, params)
+        self._draft: list[int] = []
+        """Draft tokens in the batch, after its last token."""
         self.sampler = Sampler(context.model, params, prompt, steering.grammar)
         self._output = output
         self._steering = steering
-        self._thought_tokens = 0
+        self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
         """Tokens that come next whatever the model would say."""
-        self._told_logprobs = 0
-        self._text = TextStream([stop] if isinstance(stop, str) else stop)
+        self._sent_logprobs = 0
+        self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
         self._max_tokens: int | None = params.get("maxTokens")
         self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
         self._writer = writer
@@ -102,45 +92,34 @@ class Generation:
     def admit(self, sequence: Sequence, cached: int) -> None:
         """Take a sequence, whose cache holds the first `cached` tokens."""
         self.sequence = sequence
-        sequence.generation = self
-        sequence.scales = self.scales
         if not self._admitted:
             self._admitted = time.monotonic()
             self.cached = cached
         if not self.prompt_done:
-            self.tell_prompt()
-
-    def suspend(self) -> Sequence:
-        """Give the sequence up to somebody more urgent; what it said so far is kept."""
-        sequence = self.sequence
-        assert sequence is not None
-        self.sequence = sequence.generation = None
-        sequence.last_used = time.monotonic()
-        self.queue_position = None
-        return sequence
+            self.send_prompt_progress()
 
     def pending_tokens(self) -> list[int]:
         """The tokens that are to be evaluated before the next one can be sampled."""
         assert self.sequence is not None
         return self.tokens[len(self.sequence.tokens) :]
 
-    def tell_prompt(self) -> None:
-        """Progress of type `prompt`."""
+    def send_prompt_progress(self) -> None:
+        """Send progress of type `prompt`."""
         assert self.sequence is not None
         total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
         self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
 
-    def guess(self, most: int, streams: int) -> list[int]:
-        """Tokens to evaluate behind the pending one, since they may come next: up to `most`, beside so many streams."""
-        self._guesses = []
-        most = self.room_for_guesses(most)
+    def propose(self, most: int, streams: int) -> list[int]:
+        """Up to `most` draft tokens to evaluate after the last token. `streams`: the requests that generate now."""
+        self._draft = []
+        most = self.max_draft_tokens(most)
         if self.speculation is not None and most > 0:
-            price = self.context.price.of_one_more(streams)
-            self._guesses = self.speculation.guess(self.tokens, most, price)
-        return self._guesses
+            cost = self.context.step_cost.of_one_more(streams)
+            self._draft = self.speculation.propose(self.tokens, most, cost)
+        return self._draft
 
-    def room_for_guesses(self, most: int) -> int:
-        """How many tokens may be guessed: up to `most`, within the context and what is wanted."""
+    def max_draft_tokens(self, most: int) -> int:
+        """`most`, or less where the context or `maxTokens` ends earlier."""
         if self.speculation is None or self.sequence is None or not self.prompt_done:
             return 0
         room = [most, self.speculation.limit, self.context.size - len(self.sequence.tokens) - 2]
@@ -148,16 +127,19 @@ class Generation:
             room.append(self._max_tokens - self.completed - 1)
         return min(room)
 
-    def take_step(self) -> str | None:
-        """Take the next token, and those behind it that were guessed right. Returns as `take` does."""
-        guesses, self._guesses = self._guesses, []
-        reason, right = self.take(self._next_token(self.batch_index)), 0
-        while reason is None and right < len(guesses) and self.tokens[-1] == guesses[right]:
-            right += 1
-            reason = self.take(self._next_token(self.batch_index + right))
-        if guesses and self.speculation is not None and self.sequence is not None:
-            self.speculation.judge(len(guesses), right)
-            self.context.cut(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
+    def sample(self) -> str | None:
+        """Sample the next token, and those after it as long as the draft tokens are right.
+
+        Returns and raises as `accept` does.
+        """
+        draft, self._draft = self._draft, []
+        reason, accepted = self.accept(self._next_token(self.batch_index)), 0
+        while reason is None and accepted < len(draft) and self.tokens[-1] == draft[accepted]:
+            accepted += 1
+            reason = self.accept(self._next_token(self.batch_index + accepted))
+        if draft and self.speculation is not None and self.sequence is not None:
+            self.speculation.record(len(draft), accepted)
+            self.context.cut(self.sequence, len(self.sequence.tokens) - len(draft) + accepted)
         return reason
 
     def _next_token(self, index: int) -> int:
@@ -165,8 +147,8 @@ class Generation:
             token = self.sampler.sample(self.context, index)
             if not (self.sampler.grammar_waits and self.context.model.ends(token)):
                 return token
-            self.sampler.take_back()  # what the grammar is for is still to come
-            self._forced.extend(self._steering.thought_end)
+            self.sampler.discard_last()  # the part that the grammar is for is still to come
+            self._forced.extend(self._steering.reasoning_end)
         token = self._forced.popleft()
         self.sampler.force(self.context, index, token)
         return token
@@ -174,17 +156,17 @@ class Generation:
     def _steer(self) -> None:
         """End a thought that has taken its tokens; constrain the answer that begins."""
         steering = self._steering
-        if not self._output.thinks:
+        if not self._output.in_reasoning:
             if not self._forced:
                 self.sampler.constrain()
-        elif steering.thought_budget is not None and not self._forced:
-            beyond = self._thought_tokens - steering.thought_budget
-            between = self._text.whole and not self._output.undecided
+        elif steering.reasoning_budget is not None and not self._forced:
+            beyond = self._reasoning_tokens - steering.reasoning_budget
+            between = self._text.at_character_end and not self._output.has_partial_mark
             if beyond >= (0 if between else MAX_GRACE_TOKENS):
-                self._forced.extend(steering.thought_end)
+                self._forced.extend(steering.reasoning_end)
 
-    def take(self, token: int) -> str | None:
-        """Take the next token. Returns the finish reason if it was the last one.
+    def accept(self, token: int) -> str | None:
+        """Add the next token to the text. Returns the finish reason if it was the last one.
 
         Raises SidecarError `unknownTool`, `invalidToolArguments`.
         """
@@ -196,7 +178,7 @@ class Generation:
         self.completed += 1
         self.prompt_done = True
         self.tokens.append(token)
-        self._thought_tokens += self._output.thinks
+        self._reasoning_tokens += self._output.in_reasoning
         self._output.feed(self._text.feed(self._piece(token)))
         self._steer()
         if self._text.stop_string is not None:
@@ -215,7 +197,9 @@ class Generation:
 
     def _piece(self, token: int) -> bytes:
         model = self.context.model
-        return model.token_text(token).encode() if token in self._steering.shown else model.piece(token)
+        return (
+            model.token_text(token).encode() if token in self._steering.visible_tokens else model.piece(token)
+        )
 
     def finish(self, reason: str) -> None:
         """Answer with the result."""
@@ -249,26 +233,23 @@ class Generation:
     def fail(self, error: BaseException) -> None:
         """Answer with another error."""
         self._release()
-        if isinstance(error, SidecarError) and error.kind in SAID_WRONG:
+        if isinstance(error, SidecarError) and error.kind in MODEL_ERRORS:
             error.details["partial"] = {**self._output.partial(), **self._accounts()}
         self.job.fail(error)
 
     def _release(self) -> None:
-        self.tell()
+        self.send_deltas()
         self.sampler.free()
-        if self.sequence is not None:
-            self.sequence.generation = None
-            self.sequence.last_used = time.monotonic()
 
-    # ---- what is told ----------------------------------------------------------------------------
+    # ---- what is sent ----------------------------------------------------------------------------
 
-    def tell(self) -> None:
-        """Progress of type `generate` with the text that has come since the last."""
-        deltas = self._output.untold()
+    def send_deltas(self) -> None:
+        """Send progress of type `generate` with the text that has come since the last call."""
+        deltas = self._output.take_deltas()
         if not self._stream:
             return
-        logprobs = self._logprobs(self._told_logprobs)
-        self._told_logprobs = self.completed
+        logprobs = self._logprobs(self._sent_logprobs)
+        self._sent_logprobs = self.completed
         if logprobs.get("logprobs") and not deltas:
             deltas = [Delta("text", "")]
         progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)

@@ -13,7 +13,7 @@ from sidecar.core.structured_output import gbnf
 from sidecar.core.structured_output.grammar_rules import GrammarError
 from sidecar.core.structured_output.json_schema import json_grammar
 from sidecar.core.structured_output.schema_keywords import SUPPORTED, Unsatisfiable, Unsupported
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 MEMBERS: Final = ("grammar", "jsonSchema", "responseFormat")
 """Params that hold the text to something. Each excludes the others."""
@@ -40,13 +40,13 @@ def grammar_of(model: Model, params: dict[str, Any]) -> Grammar | None:
         return None
     name = asked[0]
     for other in asked[1:]:
-        raise _excluded(other, params[other], name)
+        raise conflicting_params(other, params[other], f"/{name}")
     if params.get("ignoreEos"):
-        raise _excluded("ignoreEos", True, name)
+        raise conflicting_params("ignoreEos", True, f"/{name}")
     if name == "grammar":
         return Grammar(params[name], _check(model, params[name]))
     if params.get("stop"):  # it would cut the JSON off, and call that the end
-        raise _excluded("stop", params["stop"], name)
+        raise conflicting_params("stop", params["stop"], f"/{name}")
     if name == "jsonSchema":
         return of_schema(params[name], "/jsonSchema")
     response_format = params[name]
@@ -120,8 +120,3 @@ def _invalid(grammar: str, error: GrammarError) -> SidecarError:
     return SidecarError(
         "invalidGrammar", problem, pointer="/grammar", line=line, column=column, cause=error.problem
     )
-
-
-def _excluded(name: str, value: Any, beside: str) -> SidecarError:
-    problem = f"/{name} cannot stand beside /{beside}"
-    return SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=[])

@@ -10,8 +10,8 @@ import pytest
 from template_cases import CASES, REFUSED, TEMPLATES, expected, fingerprint
 
 from sidecar.core.chat import prompt as chat
-from sidecar.core.chat import tool_prompt
 from sidecar.core.jobs import Jobs
+from sidecar.core.output import tool_formats
 from sidecar.message_handler.errors import SidecarError
 
 TABLE = {name: row for name, row in expected().items() if name.endswith(".jinja")}
@@ -57,7 +57,7 @@ def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
         llama_vocab_get_add_eos=lambda _: False,
     )
     monkeypatch.setattr(chat, "lib", vocabulary)
-    monkeypatch.setattr(tool_prompt, "call_form", lambda _: tool_prompt.HERMES)
+    monkeypatch.setattr(tool_formats, "call_form", lambda _: tool_formats.HERMES)
 
 
 def render(source: str, params: dict[str, Any]) -> str | None:
