@@ -44,9 +44,9 @@ def main() -> int:
 def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: int) -> Callable[[], None]:
     """Prepare a role; returns the function that serves."""
     if options.role == "engine":
-        from sidecar.core.engine import Engine
+        from sidecar.core.process import EngineProcess
 
-        return Engine(protocol_in, protocol_out, log_level=options.log_level).run
+        return EngineProcess(protocol_in, protocol_out, log_level=options.log_level).run
     if options.role == "transfer":
         from sidecar.models.transfer import Transfer
 

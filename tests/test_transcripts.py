@@ -21,8 +21,6 @@ from jsonschema import Draft7Validator
 
 from sidecar.message_handler.document import openrpc_document
 
-pytestmark = [pytest.mark.process, pytest.mark.real]
-
 FOLDER = Path(__file__).parent / "transcripts"
 SCHEMA = Path(__file__).parents[1] / "schema"
 METHODS = json.loads((SCHEMA / "methods.json").read_text(encoding="utf-8"))
@@ -179,11 +177,19 @@ def check_text(response: dict[str, Any], streamed: str | None) -> None:
     assert result.get("text", result.get("message", {}).get("content")) == streamed
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def needs_a_model(path: Path) -> bool:
+    return "<model>" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.real] * needs_a_model(path)) for path in FILES],
+)
 def test_the_program_answers_as_the_transcript_says(
-    path: Path, sidecar: Sidecar, model_path: str, tmp_path: Path
+    path: Path, sidecar: Sidecar, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     _, steps = read(path)
+    model_path = request.getfixturevalue("model_path") if needs_a_model(path) else ""
     folder = tmp_path / "empty"
     folder.mkdir()
     Replay(sidecar, model_path, folder).run(steps)

@@ -1,6 +1,6 @@
-"""GPU packs: llama.cpp's backend for a GPU, built apart from the wheel's source with the wheel's settings.
+"""GPU packs: llama.cpp's backend for a GPU, one more library, built from the wheel's source with its settings.
 
-A pack is one more library for the folder of the frozen program's libraries; `pack` leaves it in out/packs/.
+It belongs into the folder of the frozen program's libraries; `pack` writes it to out/packs/.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import hashlib
 import os
 import shutil
 import sysconfig
-import tarfile
 import tempfile
 from pathlib import Path
 
 import cache
 import pins
 from checkout import OUT, ROOT, VENV_BIN, Failed, environment, quietly
-from llama import compiler, wheel
+from llama import compiler, source, wheel
 
 PACKS = OUT / "packs"
 VULKAN = Path(__file__).with_name("vulkan.cmake")
@@ -53,12 +52,12 @@ def _build(backend: str, into: Path) -> Path:
     compiler.require()
     print(f"Building the {backend} backend: many minutes, once.", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
-        source = llama_cpp(Path(temporary))
+        unpacked = llama_cpp(Path(temporary))
         output = Path(temporary) / "build"
         defines = [*wheel.defines(), *OPTIONS[backend], "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"]
         defines += [f"-DLLAMA_BUILD_{part}=OFF" for part in UNNEEDED]
         cmake = cmake_program()
-        quietly([cmake, "-G", "Ninja", "-S", source, "-B", output, *defines], "Configuring llama.cpp")
+        quietly([cmake, "-G", "Ninja", "-S", unpacked, "-B", output, *defines], "Configuring llama.cpp")
         target = ["--target", f"ggml-{backend}", "--parallel", str(os.cpu_count() or 1)]
         quietly([cmake, "--build", output, "--config", "Release", *target], f"Building the {backend} backend")
         names = [file for file in output.rglob(f"*ggml-{backend}*") if file.suffix in SUFFIXES]
@@ -66,15 +65,11 @@ def _build(backend: str, into: Path) -> Path:
 
 
 def cmake_program() -> str:
-    """CMake: the one on the PATH, else the virtual environment's, which `llama_cpp` installs."""
+    """CMake: the one on the PATH, else the one that `llama_cpp` installs."""
     return str(shutil.which("cmake", path=environment()["PATH"]) or VENV_BIN / "cmake")
 
 
 def llama_cpp(folder: Path) -> Path:
-    """The source of the pinned llama.cpp in a folder, as the wheel's source package holds it; and what builds it."""
+    """Unpacks the pinned llama.cpp into a folder, and installs what builds it; returns its own folder."""
     pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
-    command = ["download", "--quiet", "--no-build-isolation", "--no-binary", ":all:", "--dest", str(folder)]
-    pins.pip(command, pins.pinned(pins.LLAMA_CPP), "Fetching llama.cpp's source")
-    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
-        archive.extractall(folder, filter="data")
-    return next(folder.glob("*/vendor/llama.cpp"))
+    return source.unpack(folder) / "vendor" / "llama.cpp"

@@ -1,4 +1,4 @@
-"""How far a long command is: a self-updating line on a terminal, else a line every ten seconds."""
+"""The progress of a long command: one changing line on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LINE_SECONDS = 10.0
 
 
 def fraction(line: str) -> float | None:
-    """How much of a build is done, 0 to 1, by a line of its output; None if that does not tell."""
+    """The finished share of a build, 0 to 1, from a line of its output; None if the line has none."""
     if match := _NINJA.match(line):
         return int(match[1]) / max(1, int(match[2]))
     if match := _MAKE.match(line):
@@ -29,7 +29,7 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Shows `what`, the share that is done and the time since the start."""
+    """Shows `what`, the finished share and the time since the start."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -47,7 +47,7 @@ class Progress:
             self._show()
 
     def finish(self, outcome: str) -> None:
-        """Ends the line with what came of it."""
+        """Ends the line with the outcome."""
         end = f"{self._what}: {outcome} after {clock(time.monotonic() - self._started)}"
         self._print(end, last=True)
 
@@ -58,7 +58,7 @@ class Progress:
         self._print(text)
 
     def _print(self, text: str, last: bool = False) -> None:
-        if self._terminal:  # spaces blot out what is left of a longer line
+        if self._terminal:  # spaces cover the rest of a longer line
             print(f"\r{text:<60}", end="\n" if last else "", flush=True)
         else:
             print(text, flush=True)

@@ -1,6 +1,7 @@
-"""The llama-cpp-python wheel, built from the pinned source for every processor of this platform, once a user.
+"""The llama-cpp-python wheel, built from the pinned source once per user, and kept in the cache.
 
-The package index has it as source only. What is built here is what the frozen program ships.
+The package index has it as source only. `setup` needs the CPU variant of this processor, so it builds that one
+alone; `freeze` needs all, and the build goes on where it stopped. The libraries have the same bytes either way.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -17,22 +19,22 @@ from pathlib import Path
 
 import cache
 import pins
-from checkout import ROOT, TAIL_LINES, Failed, environment, quietly, tail
-from llama import compiler
+from checkout import OUT, ROOT, TAIL_LINES, Failed, environment, quietly, tail
+from llama import compiler, processors, source
 from llama.progress import Progress
 
 INCLUDE = Path(__file__).with_name("llama_cpp.cmake")
-# Upstream knows no variants for Windows on ARM: one library for all there.
+# llama.cpp has no variants for Windows on ARM: one library serves all.
 _HAS_VARIANTS = not (sys.platform == "win32" and platform.machine().lower() == "arm64")
 DEFINES = (
-    # One build for every processor: the CPU backend is a library a generation, chosen when the program runs.
+    # One build for every processor: the CPU backend is one library per generation, chosen at run time.
     "-DGGML_NATIVE=OFF",
     "-DGGML_BACKEND_DL=ON",
     *(["-DGGML_CPU_ALL_VARIANTS=ON"] if _HAS_VARIANTS else []),
-    # Devices of other machines: a library that is loaded only where they are asked for.
+    # Devices of other machines: a library that is loaded only on request.
     "-DGGML_RPC=ON",
     "-DGGML_RPC_RDMA=OFF",  # else it needs libibverbs on every machine, if the one that builds has it
-    # OpenMP's threads fall far behind when another process, were it only our router, wants a core for a
+    # OpenMP's threads fall far behind when another process, even our router, needs a core for a
     # moment: 37 against 217 tokens/s through the pipe on 2 cores. ggml's own threads do not.
     "-DGGML_OPENMP=OFF",
     "-DLLAVA_BUILD=OFF",  # mtmd: images and sound, which the text bindings never load
@@ -42,12 +44,17 @@ DEFINES = (
     "-DCMAKE_INSTALL_INCLUDEDIR=llama_cpp/include",
 )
 
+TREE = OUT / "llama.cpp"
+"""Source and objects of a build that lacks some variants."""
+UNPACKED = "unpacked"
+
 _ERROR = re.compile(r"CMake Error|\berror:|^\s*FAILED:|\berror [A-Z]+\d+:")
 
 
-def key() -> str:
-    """Names everything that decides what the wheel contains."""
+def key(variant: str = "") -> str:
+    """The hash of everything that decides the wheel's content; with one CPU variant, or all."""
     parts = [
+        variant,
         *pins.pinned(pins.LLAMA_CPP),
         INCLUDE.read_text(encoding="utf-8"),
         *DEFINES,
@@ -63,33 +70,48 @@ def defines() -> list[str]:
     return [f"-DCMAKE_PROJECT_INCLUDE={INCLUDE.as_posix()}", *DEFINES]
 
 
-def install() -> None:
+def variant_to_build() -> str:
+    """The CPU variant that `setup` builds; empty for all, if unknown or if all are in the cache."""
+    return "" if cache.has("wheels", key()) else processors.variant()
+
+
+def install(variant: str) -> None:
     """Puts the wheel into the virtual environment, building it first if the cache has none."""
-    wheel = cache.entry("wheels", key(), _build)
+    wheel = cache.entry("wheels", key(variant), lambda into: _build(variant, into))
     command = ["install", "--quiet", "--no-deps", "--force-reinstall", str(wheel)]
     quietly(pins.pip_command(command), "Installing llama-cpp-python")
 
 
-def _build(into: Path) -> Path:
+def _build(variant: str, into: Path) -> Path:
     compiler.require()
-    print("Building llama-cpp-python: some minutes, once.", flush=True)
+    which = f"for this processor ({variant})" if variant else "for every processor"
+    print(f"Building llama-cpp-python {which}: some minutes, once.", flush=True)
     pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
-    requirement = into / "requirements.txt"
-    requirement.write_text("\n".join(pins.pinned(pins.LLAMA_CPP)), encoding="utf-8")
-    # --no-cache-dir: pip's cache has no room for CMAKE_ARGS in its key.
-    command = ["wheel", "-v", "--no-cache-dir", "--no-build-isolation", "--no-binary", ":all:"]
-    command += ["--wheel-dir", str(into)]
-    log = cache.folder() / "wheels" / f"{key()}.log"
-    _run(pins.pip_command([*command, *pins.hashed(requirement)]), log)
-    requirement.unlink()
+    tree = TREE / key()
+    if not (tree / UNPACKED).exists():
+        shutil.rmtree(TREE, ignore_errors=True)
+        source.unpack(tree)
+        (tree / UNPACKED).touch()
+    # --no-cache-dir: the key of pip's cache ignores CMAKE_ARGS.
+    command = ["wheel", "-v", "--no-deps", "--no-cache-dir", "--no-build-isolation", "--wheel-dir", str(into)]
+    command += [
+        "--config-settings",
+        f"build-dir={tree / 'build'}",
+        str(next(tree.glob("llama_cpp_python-*"))),
+    ]
+    settings = [*defines(), f"-DLLAMA_SIDECAR_VARIANT={variant}"]
+    _run(pins.pip_command(command), settings, cache.folder() / "wheels" / f"{key(variant)}.log")
+    if not variant:
+        shutil.rmtree(TREE)
     return next(into.glob("*.whl"))
 
 
-def _run(command: list[str | Path], log: Path) -> None:
+def _run(command: list[str | Path], defines: list[str], log: Path) -> None:
     """Runs the build with a progress line and its whole output in a log."""
     settings = {
-        # The person's own come last, so that e.g. -DGGML_CUDA=ON builds for their GPU.
-        "CMAKE_ARGS": shlex.join(defines()) + f" {os.environ.get('CMAKE_ARGS', '')}",
+        # The user's own come last, so that e.g. -DGGML_CUDA=ON builds for their GPU.
+        "CMAKE_ARGS": shlex.join(defines) + f" {os.environ.get('CMAKE_ARGS', '')}",
+        "GIT_CEILING_DIRECTORIES": str(OUT),  # or llama.cpp would record this checkout's commit as its own
         "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1)),
         "PYTHONUNBUFFERED": "1",
     }
@@ -117,7 +139,7 @@ def _run(command: list[str | Path], log: Path) -> None:
 
 
 def _cause(log: Path) -> str:
-    """The lines from the first error on: what follows it is long, and mostly other files' commands."""
+    """The log around the first error: what follows it is long, and mostly about other files."""
     lines = log.read_text(encoding="utf-8").splitlines()
     first = next((number for number, line in enumerate(lines) if _ERROR.search(line)), None)
     return tail("\n".join(lines if first is None else lines[: first + TAIL_LINES]))

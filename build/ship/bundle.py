@@ -59,7 +59,7 @@ LLAMA_CPP_AUTHORS: Final = "Copyright (c) 2023-2026 The ggml authors"
 
 
 class Component(NamedTuple):
-    """Something that somebody else wrote and that is inside."""
+    """A component that somebody else wrote."""
 
     name: str
     version: str
@@ -69,7 +69,7 @@ class Component(NamedTuple):
 
 
 def target_triple() -> str:
-    """This platform as rustc names it, which is how Tauri names sidecars."""
+    """This platform's target triple, as Tauri names sidecars."""
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
         platform.machine().lower(), platform.machine().lower()
     )
@@ -99,7 +99,7 @@ def describe(folder: Path, contents: str, inside: Iterable[TocEntry]) -> list[To
 
 
 def describe_one_file(file: Path, described: Iterable[TocEntry]) -> None:
-    """Write the same three beside the one file, under its name; of files, this manifest tells the one."""
+    """Write the same three beside the one file, under its name; this manifest lists that file only."""
     for name, source, _ in described:
         text = Path(source).read_text(encoding="utf-8")
         if name == MANIFEST:
@@ -154,7 +154,7 @@ def _files(folder: Path) -> dict[str, Any]:
 
 
 def _needed_glibc(folder: Path) -> str | None:
-    """The oldest glibc that has all that the files want of it, as "2.35"; None where there is another C library."""
+    """The oldest glibc that has every symbol the files need, as "2.35"; None with another C library."""
     found: set[tuple[int, int]] = set()
     for file in folder.rglob("*"):
         if file.is_file() and (content := file.read_bytes()).startswith(b"\x7fELF"):
@@ -223,7 +223,7 @@ def _top(name: str) -> str:
 
 
 def _system_library(library: str, source: Path) -> Component:
-    """Raises Failed if it is not known whose it is."""
+    """Raises Failed if its component is unknown."""
     try:
         component, licence = SYSTEM_LIBRARIES[library.split(".")[0].split("-")[0]]
     except KeyError:
@@ -238,7 +238,7 @@ def _system_library(library: str, source: Path) -> Component:
 
 
 def _debian_licence(source: Path) -> str:
-    """What the package that a file is of says of its licence; empty where there is no such package."""
+    """The licence text of the package that a file belongs to; empty if there is none."""
     if shutil.which("dpkg-query") is None:
         return ""
     command = ["dpkg-query", "--search", f"*/{source.name}"]

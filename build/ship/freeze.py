@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cache
 import pins
+import provision
 from checkout import OUT, ROOT, VENV, VENV_PYTHON, Failed, quietly
 from llama import wheel
 from ship import bundle
@@ -25,8 +26,8 @@ PROGRAMS = {"onedir": PROGRAM, "onefile": ONE_FILE}
 
 REPRODUCIBLE = {
     "PYTHONHASHSEED": "0",
-    "PYTHONNODEBUGRANGES": "1",  # columns for the carets of tracebacks, of which nobody sees any
-    "SOURCE_DATE_EPOCH": "315532800",  # 1 January 1980, the first day that a zip archive knows
+    "PYTHONNODEBUGRANGES": "1",  # columns for carets in tracebacks, which nobody sees
+    "SOURCE_DATE_EPOCH": "315532800",  # 1 January 1980, the first day of the zip format
     "LLAMA_SIDECAR_ONE_FILE": ONE_FILE.name.removesuffix(_EXE),
 }
 
@@ -37,6 +38,7 @@ def program() -> None:
     if step.done():
         print(f"{FOLDER.relative_to(ROOT)} and {ONE_FILE.name} are up to date.")
         return
+    provision.every_processor()
     started = time.monotonic()
     ensure([step])
     files = [file for file in FOLDER.rglob("*") if file.is_file() and not file.is_symlink()]
@@ -46,7 +48,7 @@ def program() -> None:
 
 
 def again() -> None:
-    """Makes both forms, and then once more. Raises Failed if other bytes come of it."""
+    """Makes both forms twice. Raises Failed if the bytes differ."""
     program()
     before = _bytes()
     STAMP.unlink()
@@ -65,7 +67,7 @@ def _bytes() -> dict[str, str]:
 
 
 def _key() -> str:
-    """What goes into the program; empty, and so never up to date, if there is none."""
+    """The hash of the program's inputs; empty, and so never up to date, if there is no program."""
     if not (PROGRAM.exists() and ONE_FILE.exists()):
         return ""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]

@@ -31,7 +31,7 @@ NAME = "llama-sidecar"
 SYSTEMS = {"linux": "linux", "darwin": "darwin", "win32": "win32"}
 PROCESSORS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
-# What the sources' own package.json has for those who work on it.
+# Members of package.json that only developers need.
 FOR_DEVELOPERS = ("private", "scripts", "devDependencies")
 
 

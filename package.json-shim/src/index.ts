@@ -1,4 +1,4 @@
-// What every entry has: the objects, their errors, and the types of the contract.
+// What every entry exports: the objects, their errors, and the types of the contract.
 
 export type { CallOptions, Transport } from "./client/calls.js";
 export { AbortError, CLIENT_ERRORS, type ClientErrorKind, SidecarError } from "./client/errors.js";

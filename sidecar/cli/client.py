@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import read_lines
+from sidecar.options import own_command
 
 ErrorDetails = dict[str, Any]  # an ErrorData; empty if the program ended
 OnNotification = Callable[[str, Any], None]  # method and params: Progress or Info
@@ -30,9 +30,8 @@ class Client:
     """One running program, as a context manager. It sends one request at a time."""
 
     def __init__(self, on_line: OnLine | None = None, log_level: str = "warning") -> None:
-        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
         self._process = subprocess.Popen(
-            [*program, "--log-level", log_level],
+            own_command("--log-level", log_level),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

@@ -21,7 +21,7 @@ class Job:
         self._jobs = jobs
         self.id = request_id
         self.method = method
-        self.params = params
+        self.params: Any = params  # the `…Params` of the method, which the router has validated
         self.arrived = time.monotonic()
         timeout_ms: float | None = params.get("timeoutMs")
         self._deadline = None if timeout_ms is None else self.arrived + timeout_ms / 1000

@@ -1,14 +1,16 @@
-"""The thinnest client: one thread, blocking reads, so that the measured program has the machine to itself."""
+"""A client as small as possible: one thread and blocking reads, so that the measured program has the machine."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import psutil
 
@@ -16,17 +18,31 @@ Message = dict[str, Any]
 OnMessage = Callable[[Message, float], None]
 
 
+class Program(NamedTuple):
+    """How to start a program."""
+
+    command: list[str]
+    cwd: Path | None = None
+    """Its working directory; None is ours."""
+
+
 class Pipe:
     """One running program. Times are of time.perf_counter, in seconds."""
 
     def __init__(
-        self, command: list[str], more_env: dict[str, str] | None = None, stderr: IO[bytes] | None = None
+        self, program: Program, more_env: dict[str, str] | None = None, stderr: IO[bytes] | None = None
     ) -> None:
         env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         env |= more_env or {}
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, bufsize=0, env=env
+            program.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=0,
+            env=env,
+            cwd=program.cwd,
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._in = self.process.stdin
@@ -72,8 +88,7 @@ class Pipe:
 
     def tree(self) -> list[psutil.Process]:
         """The program and all its descendants."""
-        root = psutil.Process(self.process.pid)
-        return [root, *root.children(recursive=True)]
+        return tree(self.process.pid)
 
     def close(self) -> float:
         """End its input; returns the seconds until it and all its children were gone."""
@@ -87,10 +102,25 @@ class Pipe:
         return took
 
 
+def tree(pid: int) -> list[psutil.Process]:
+    """A process and all its descendants."""
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def memory_mb(pid: int) -> float:
+    """Memory of a process and all its descendants, in MB of 10^6 bytes.
+
+    On Linux a page that several processes share is counted once.
+    """
+    kind = "pss" if sys.platform == "linux" else "rss"
+    return float(sum(getattr(process.memory_full_info(), kind) for process in tree(pid)) / 1e6)
+
+
 @contextmanager
-def running(command: list[str], stderr: IO[bytes] | None = None) -> Iterator[Pipe]:
+def running(program: Program, stderr: IO[bytes] | None = None) -> Iterator[Pipe]:
     """A program for the length of a block."""
-    pipe = Pipe(command, stderr=stderr)
+    pipe = Pipe(program, stderr=stderr)
     try:
         yield pipe
     finally:

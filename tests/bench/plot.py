@@ -1,29 +1,37 @@
-"""Draws how cost grows, for the README: `.github/bench.svg` and `.github/bench.png`.
+"""Draws how cost grows: `.github/bench.svg` and `.github/bench.png`.
 
-The page behind the picture may be light or dark: the ground is transparent, and every colour between the two.
+The page behind the picture may be light or dark: the ground is transparent, and the colours are visible on both.
 """
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-import peers  # noqa: F401  puts build/ on the path
-from growth import PROMPTS, STREAMS, Growth
-from table import NAMES
+from groups.growth import LONGEST, PROMPTS, PROMPTS_WHAT, STREAMS, STREAMS_WHAT
+from peers import llama_tools, node_llama_cpp, server
+from table import Row
 
-import pins  # isort: skip
-from checkout import VENV  # isort: skip
-from steps import Step, digest, ensure  # isort: skip
-
-if TYPE_CHECKING:
-    from growth import Curve
+import pins  # of build/
+from checkout import VENV  # of build/
+from steps import Step, digest, ensure  # of build/
 
 FILES = [Path(__file__).parents[2] / ".github" / f"bench.{kind}" for kind in ("svg", "png")]
 INK = "#808890"
-COLOURS = {"ours": "#e8590c", "library": "#868e96", "server": "#3b8bdb", "node": "#37a158"}
-MARKS = {"ours": "o", "library": "s", "server": "^", "node": "D"}
+OURS = "sidecar"
+TOOLS = "llama.cpp's bench tools"
+LOOKS = {
+    OURS: ("#e8590c", "o"),
+    TOOLS: ("#868e96", "s"),
+    server.NAME: ("#3b8bdb", "^"),
+    node_llama_cpp.NAME: ("#37a158", "D"),
+}
+"""Who → colour and mark."""
+
+Curve: TypeAlias = "dict[int, float]"
+"""Number of streams, or length of the prompt → tokens per second."""
 
 
 def prepare() -> None:
@@ -33,8 +41,21 @@ def prepare() -> None:
     ensure([Step(VENV / "stamps" / "plot", lambda: key, lambda: pins.install(requirements, "matplotlib"))])
 
 
-def draw(growth: Growth) -> None:
-    """Write the files."""
+def curves(rows: list[Row], what: str, sizes: tuple[int, ...]) -> dict[str, Curve]:
+    """Who → curve, of the rows that growth.py makes; ours is the median of what was read beside each peer."""
+    found: dict[str, Curve] = {OURS: {}}
+    for size in sizes:
+        of_size = [row for row in rows if row.what == what.format(size)]
+        found[OURS][size] = statistics.median(row.ours for row in of_size if row.ours is not None)
+        for row in of_size:
+            name = TOOLS if row.peer in (llama_tools.BENCH, llama_tools.BATCHED) else row.peer
+            if row.theirs is not None:
+                found.setdefault(name, {})[size] = row.theirs
+    return found
+
+
+def draw(rows: list[Row]) -> None:
+    """Write the files from the rows of the groups `streams` and `prompts`."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -51,11 +72,13 @@ def draw(growth: Growth) -> None:
     }
     with plt.rc_context(settings):
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained")
-        _curves(left, growth.streams, STREAMS)
-        left.set(title="Tokens a second, all streams together", xlabel="streams")
-        costs = {who: {n: 1000 / rate for n, rate in curve.items()} for who, curve in growth.prompts.items()}
-        _curves(right, costs, PROMPTS)
-        right.set(title="Milliseconds a token of the prompt", xlabel="tokens in the prompt")
+        _curves(left, curves(rows, STREAMS_WHAT, STREAMS), STREAMS)
+        left.set(title="Tokens per second, all streams together", xlabel="streams")
+        lengths = (*PROMPTS, LONGEST)
+        speeds = curves(rows, PROMPTS_WHAT, lengths)
+        costs = {who: {n: 1000 / speed for n, speed in curve.items()} for who, curve in speeds.items()}
+        _curves(right, costs, lengths)
+        right.set(title="Milliseconds per token of the prompt", xlabel="tokens in the prompt")
         handles, labels = (part[::-1] for part in left.get_legend_handles_labels())
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         for file in FILES:
@@ -64,16 +87,17 @@ def draw(growth: Growth) -> None:
         plt.close(figure)
 
 
-def _curves(axes: Any, curves: Mapping[str, Curve], sizes: tuple[int, ...]) -> None:
-    for who, curve in reversed(curves.items()):  # ours on top
+def _curves(axes: Any, found: Mapping[str, Curve], sizes: tuple[int, ...]) -> None:
+    for who, curve in reversed(found.items()):  # ours on top
+        colour, mark = LOOKS[who]
         axes.plot(
-            sizes,
-            [curve[size] for size in sizes],
-            label="llama.cpp's bench tools" if who == "library" else NAMES[who],
-            color=COLOURS[who],
-            marker=MARKS[who],
+            list(curve),
+            list(curve.values()),
+            label=who,
+            color=colour,
+            marker=mark,
             markersize=5,
-            linewidth=2.6 if who == "ours" else 1.6,
+            linewidth=2.6 if who == OURS else 1.6,
         )
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])

@@ -1,7 +1,7 @@
-"""Writes down what llama-server makes of the chat templates: python tests/bench/record_prompts.py
+"""Records which prompts llama-server makes with the chat templates: python tests/bench/record_prompts.py
 
-To be run when llama-cpp-python is updated. It builds llama-server, in the per-user cache, which takes minutes;
-$LLAMA_SERVER names one that is there.
+Run it when llama-cpp-python is updated. It builds llama-server in the per-user cache, which takes minutes;
+$LLAMA_SERVER names an existing one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "support")]
 import gguf_files  # noqa: E402
-import peers  # noqa: E402
+from peers import install  # noqa: E402
 from template_cases import CASES, EXPECTED, ROOT, TEMPLATES, fingerprint  # noqa: E402
 
 START_S = 60.0
@@ -36,6 +36,7 @@ NAMES = {
 
 
 def main() -> None:
+    """Write the table of fingerprints."""
     table = {}
     with tempfile.TemporaryDirectory() as temporary, zipfile.ZipFile(TEMPLATES) as archive:
         model = gguf_files.tiny_model(Path(temporary) / "tiny.gguf")
@@ -53,7 +54,7 @@ def prompts(model: str, *options: str) -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [
-        peers.server(),
+        install.server(),
         "-m",
         model,
         "--port",

@@ -1,6 +1,6 @@
-"""How much of a step is the scheduler's: the time between two batches that neither llama_decode nor a sampler takes.
+"""The scheduler's share of a step: the time between two batches that neither llama_decode nor a sampler takes.
 
-As a script it is an engine whose calls of llama.cpp are timed from outside; nothing of it is in the program.
+As a script it is an engine process whose calls of llama.cpp are timed; the program itself has no code for this.
 `python step_share.py STREAMS FILE` serves as `--role engine` does, and writes its figures when its stdin ends.
 """
 
@@ -16,25 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import ours
-from pipe import Pipe
+from pipe import Pipe, Program
 
-TOKENS = 300
+TOKENS = 150
 
 
 class Steps:
-    """The steps in which every stream has one token, told apart by whose time it is."""
+    """Times of the steps in which every stream has one token."""
 
     def __init__(self, streams: int) -> None:
         self._streams = streams
         self._ended = 0.0
-        """When the last such batch was computed; 0 after another."""
+        """When the last such batch was computed; 0 after another kind of batch."""
         self._sampled_s = 0.0
-        """Since then."""
+        """Seconds in the sampler since then."""
         self.steps = 0
         self.whole_s = self.outside_s = 0.0
 
     def timed_decode(self, decode: Callable[..., int]) -> Callable[..., int]:
-        """llama_decode that takes note."""
+        """llama_decode, timed."""
 
         def timed(context: Any, batch: Any) -> int:
             begin = time.perf_counter()
@@ -52,7 +52,7 @@ class Steps:
         return timed
 
     def timed_sample(self, sample: Callable[..., int]) -> Callable[..., int]:
-        """llama_sampler_sample that takes note."""
+        """llama_sampler_sample, timed."""
 
         def timed(*arguments: Any) -> int:
             begin = time.perf_counter()
@@ -69,11 +69,11 @@ class Steps:
 
 
 def measure(model: str, threads: int, streams: int) -> dict[str, float]:
-    """Figures of so many streams, driven through the engine's own pipe."""
+    """Figures for a number of streams, driven through the engine's own pipe."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
-        pipe = Pipe([sys.executable, __file__, str(streams), str(file)])
-        # With what the router adds to requests.
+        pipe = Pipe(Program([sys.executable, __file__, str(streams), str(file)]))
+        # With the members that the router adds to requests.
         load = {"path": model, "modelId": "model-1", "maxThreads": threads, "gpu": "auto"}
         pipe.call("loadModel", load)
         context = {"modelId": "model-1", "contextId": "context-1", "contextSize": 1024, "sequences": streams}
@@ -88,13 +88,11 @@ def measure(model: str, threads: int, streams: int) -> dict[str, float]:
 
 def main() -> None:
     """Serve as an engine."""
-    from sidecar.message_handler import stdio
-
-    protocol_in, protocol_out = stdio.claim()
-    from sidecar.core.engine import Engine
+    streams, file = sys.argv[1:]
+    sys.argv[1:] = ["--role", "engine", "--log-level", "warning"]
+    from sidecar.__main__ import main as serve
     from sidecar.core.llama.bindings import lib
 
-    streams, file = sys.argv[1:]
     steps = Steps(int(streams))
     lib.llama_decode = steps.timed_decode(lib.llama_decode)
     lib.llama_sampler_sample = steps.timed_sample(lib.llama_sampler_sample)
@@ -107,7 +105,7 @@ def main() -> None:
             end(status)
 
     os._exit = report  # type: ignore[assignment]
-    Engine(protocol_in, protocol_out, log_level="warning").run()
+    serve()
 
 
 if __name__ == "__main__":

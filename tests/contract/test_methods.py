@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.methods.generate import HANDLERS as INFERENCE_HANDLERS
 from sidecar.core.methods.handlers import HANDLERS as ENGINE_HANDLERS
-from sidecar.core.methods.handlers import INFERENCE
+from sidecar.core.methods.handlers import INFERENCE, inference
 from sidecar.message_handler import _wire
 from sidecar.worker.methods import HANDLERS as ROUTER_HANDLERS
 
@@ -65,7 +64,7 @@ def test_every_request_has_a_handler_in_its_lane() -> None:
     assert ROUTER_HANDLERS.keys() == {name for name, lane in lanes.items() if lane == "router"}
     engine = {name for name, lane in lanes.items() if lane == "engine"}
     assert ENGINE_HANDLERS.keys() == engine | IN_TWO_LANES
-    assert INFERENCE_HANDLERS.keys() == set(INFERENCE)
+    assert inference().keys() == set(INFERENCE)
 
 
 def test_the_generated_table_has_the_methods_of_the_schema() -> None:
@@ -76,7 +75,6 @@ def test_the_generated_table_has_the_methods_of_the_schema() -> None:
 
 def test_every_accepted_notification_is_taken_by_the_router() -> None:
     router = ast.parse((ROOT / "sidecar" / "worker" / "router.py").read_text(encoding="utf-8"))
-    # The one that is named is exit; the branch that is left is $/cancelRequest.
     assert METHODS["notifications"].keys() == {"exit", "$/cancelRequest"}
     assert texts(router) >= {"exit", "$/cancelRequest"}
 

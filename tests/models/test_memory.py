@@ -12,6 +12,7 @@ import pytest
 from driver import Refused, Sidecar
 from made_models import ENDS, MADE, NORMS, OUTPUT, WIDTH, attention, blocks, feed_forward, numbers
 
+from sidecar.core.context import memory_check
 from sidecar.core.model import memory_plan
 from sidecar.hardware.machine import Machine
 from sidecar.message_handler.errors import SidecarError
@@ -79,12 +80,12 @@ def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.Mon
     for megabytes in (20, 30, 40, 1000):
         free = megabytes * 10**6
         monkeypatch.setattr(memory_plan, "machine", lambda _, free=free: Machine(free))
-        sizes.append(memory_plan.largest_context(model, {"contextSize": "auto"}))
+        sizes.append(memory_check.largest_context(model, {"contextSize": "auto"}))
     assert sizes == sorted(sizes)
     assert 256 <= sizes[0] < sizes[1] < sizes[2] < sizes[3] == 8192
     monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**6))
     with pytest.raises(SidecarError) as caught:
-        memory_plan.largest_context(model, {})
+        memory_check.largest_context(model, {})
     assert caught.value.kind == "outOfMemory"
 
 
@@ -97,7 +98,7 @@ def test_the_largest_context_leaves_room_for_the_drafts(
     sizes = []
     for model, megabytes in ((alone, 20), (drafted, 20), (drafted, 40)):
         monkeypatch.setattr(memory_plan, "machine", lambda _, free=megabytes * 10**6: Machine(free))
-        sizes.append(memory_plan.largest_context(model, {"contextSize": "auto"}))
+        sizes.append(memory_check.largest_context(model, {"contextSize": "auto"}))
     assert sizes[1] < sizes[0] == sizes[2]
 
 
@@ -125,13 +126,13 @@ def test_what_a_device_has_no_room_for_is_refused(
     model = model_of(path)
     model.devices, model.gpu_layers = (1,), 5
     monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40, [gpu]))
-    monkeypatch.setattr(memory_plan, "_context_bound", lambda *_: 2**39)
+    monkeypatch.setattr(memory_check, "_upper_bound", lambda *_: 2**39)
 
     def load() -> None:
         assert memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
 
     def make_context() -> None:
-        memory_plan.check_context(model, {}, 2**20)
+        memory_check.check_context(model, {}, 2**20)
 
     for act in (load, make_context):
         gpu["memoryFreeBytes"] = 2**40

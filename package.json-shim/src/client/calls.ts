@@ -1,31 +1,31 @@
-// The ledger: which calls are open, and what becomes of each. Knows messages, but no pipe or process.
+// The open calls, and how each of them ends. Only messages are known here: no pipe and no process.
 
 import type { Info, Method, Progress } from "../generated/contract.js";
 import { AbortError, SidecarError, type WireError } from "./errors.js";
 
-/** How to stop a call and how to watch it. */
+/** How to abort a call and how to watch its progress. */
 export interface CallOptions<P> {
   /**
-   * Aborts the call: it is rejected with an AbortError once its work has really stopped. If the work
-   * ends first, the call succeeds.
+   * Aborts the call. The call is rejected with an AbortError when its work has stopped. If the work ends
+   * first, the call succeeds.
    */
   signal?: AbortSignal | undefined;
-  /** Is told how far the call is. What it throws fails the call. */
+  /** Called with each progress message of the call. If it throws, the call is aborted and fails with that error. */
   onProgress?: ((progress: P) => void) | undefined;
 }
 
-/** What carries messages to the program. */
+/** Sends messages to the program. */
 export interface Transport {
-  /** Throws if the message cannot be carried, such as one that is no JSON. */
+  /** Throws if the message cannot be sent, for example because it cannot be converted to JSON. */
   send(message: object): void;
-  /** Whether to go on reading what the program writes. */
+  /** Starts (true) or stops (false) reading what the program writes. */
   flow?(reading: boolean): void;
-  /** Whether a call is open: an idle program must not keep the app's process alive. */
+  /** Called with true when a call opens, with false when none is left: an idle program must not keep the app alive. */
   busy?(busy: boolean): void;
 }
 
-/** Tells a listener of the app's. What it throws is the app's to see, and disturbs nothing here. */
-export function tell<T>(listener: ((value: T) => void) | undefined, value: T): void {
+/** Calls a listener of the app. What it throws becomes an uncaught error of the app; the client goes on. */
+export function notify<T>(listener: ((value: T) => void) | undefined, value: T): void {
   try {
     listener?.(value);
   } catch (error) {
@@ -35,7 +35,7 @@ export function tell<T>(listener: ((value: T) => void) | undefined, value: T): v
   }
 }
 
-/** One call, from when it is made until it is answered. */
+/** One call, from its start until it is answered. */
 export class Call {
   readonly promise: Promise<unknown>;
   #resolve!: (result: unknown) => void;
@@ -44,11 +44,11 @@ export class Call {
   #id = 0;
   #settled = false;
   #cancelled: { reason: unknown } | undefined;
-  #thrown: { error: unknown } | undefined; // by onProgress
+  #thrown: { error: unknown } | undefined; // what onProgress threw
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.cancel(this.#signal?.reason);
 
-  /** `params` is asked when the call is sent: ids may have changed since it was made. */
+  /** `params` is called when the call is sent, because ids change when the program restarts. */
   constructor(
     readonly method: Method,
     readonly params: () => object,
@@ -68,13 +68,13 @@ export class Call {
     return this.#settled;
   }
 
-  /** The connection tells where it was sent to. */
+  /** It was sent over this connection, with this id. */
   sent(connection: Connection, id: number): void {
     this.#connection = connection;
     this.#id = id;
   }
 
-  /** Stop it, wherever it is. The promise is rejected when it has stopped. */
+  /** Abort the call, whether it was sent or not. The promise is rejected when the work has stopped. */
   cancel(reason?: unknown): void {
     if (this.#settled || this.#cancelled) return;
     this.#cancelled = { reason };
@@ -82,7 +82,7 @@ export class Call {
     else this.fail(new AbortError(`${this.method} was aborted before it was sent.`, { cause: reason }));
   }
 
-  /** Say that its consumer has enough for now, or wants more. */
+  /** Its consumer has enough for now (true), or wants more (false). */
   hold(full: boolean): void {
     if (!this.#settled && !this.#cancelled) this.#connection?.hold(this, full);
   }
@@ -114,10 +114,10 @@ export class Call {
   }
 }
 
-/** The calls that are open on one running program. */
+/** The open calls of one running program. */
 export class Connection {
   readonly #open = new Map<number, Call>();
-  readonly #held = new Set<Call>();
+  readonly #held = new Set<Call>(); // their consumers have enough for now
   readonly #transport: Transport;
   readonly #onInfo: (info: Info) => void;
   #lastId = 0;
@@ -145,7 +145,7 @@ export class Connection {
     this.#balance();
   }
 
-  /** Ask the program to stop a call; its answer settles it. */
+  /** Ask the program to abort a call. The program's answer settles the call. */
   cancel(call: Call, id: number): void {
     this.hold(call, false);
     if (this.#open.has(id)) {
@@ -160,7 +160,7 @@ export class Connection {
     this.#balance();
   }
 
-  /** Take a message from the program. What nobody asked for is dropped. */
+  /** Take a message from the program. Messages of no open call are dropped. */
   accept(message: unknown): void {
     if (typeof message !== "object" || message === null) return;
     const { id, method, params } = message as { id?: unknown; method?: unknown; params?: unknown };
@@ -168,13 +168,13 @@ export class Connection {
       const progress = params as Progress;
       this.#open.get(progress.requestId as number)?.progress(progress);
     } else if (method === "info") {
-      tell(this.#onInfo, params as Info);
+      notify(this.#onInfo, params as Info);
     } else if (method === undefined && typeof id === "number") {
       this.#answer(id, message);
     }
   }
 
-  /** The program is gone: every open call fails, and so does every later one. */
+  /** The program has ended: every open call and every later call fails. */
   end(error: unknown): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
@@ -196,9 +196,8 @@ export class Connection {
   }
 
   /**
-   * All calls share one pipe. So it is left unread only while every open call waits for its consumer: a
-   * consumer that stops reading slows the program down, but never another call, not even one that it
-   * makes itself from within its loop.
+   * All calls share one pipe. The client stops reading it only while every open call waits for its consumer.
+   * So a slow consumer slows the program down, but never another call, not even one made inside its own loop.
    */
   #balance(): void {
     const reading = this.#held.size === 0 || this.#held.size < this.#open.size;

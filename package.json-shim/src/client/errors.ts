@@ -1,14 +1,14 @@
-// What calls are rejected with: the errors of the contract, and a few of the client's own.
+// The errors that calls are rejected with: those of the contract, and a few of the client itself.
 
 import { ERRORS, type ErrorData, type ErrorKind, type PartialResult } from "../generated/contract.js";
 
-/** Errors that never come over the wire, because there is none, or no longer. Codes below the program's own. */
+/** The errors of the client itself, for when no program answers. Their codes are below those of the contract. */
 export const CLIENT_ERRORS = {
-  /** No program was found; the message names every place that was looked at. */
+  /** No program was found. The message names every place that was searched. */
   programNotFound: { code: 900, retryable: false },
-  /** The program is there but does not start, or is not this program. */
+  /** The program exists but does not start, or it is another program. */
   startFailed: { code: 901, retryable: false },
-  /** The program is not the one that this release was shipped with. */
+  /** The program is not the one that was published with this release. */
   programChanged: { code: 902, retryable: false },
   /** The program ended while a call was open. */
   exited: { code: 903, retryable: true },
@@ -18,7 +18,7 @@ export const CLIENT_ERRORS = {
 
 export type ClientErrorKind = keyof typeof CLIENT_ERRORS;
 
-/** What an `error` member of a response holds. */
+/** The `error` member of a response. */
 export interface WireError {
   code: number;
   message: string;
@@ -33,15 +33,15 @@ interface Details {
 
 const KNOWN: Record<string, { code: number; retryable: boolean }> = { ...ERRORS, ...CLIENT_ERRORS };
 
-/** A call that failed. `message` says what to do; branch on `kind`. */
+/** A call failed. `message` says what to do about it. Use `kind` to tell errors apart in code. */
 export class SidecarError extends Error {
   override readonly name: string = "SidecarError";
-  /** Stable name of the error. */
+  /** The stable name of the error. */
   readonly kind: ErrorKind | ClientErrorKind;
   readonly code: number;
-  /** Whether the very same call can succeed if it is made again. */
+  /** Whether the same call can succeed if it is made again. */
   readonly retryable: boolean;
-  /** What is known of the case. */
+  /** More about this error: what to do, which param is wrong, what the cause was. */
   readonly data: ErrorData;
 
   constructor(kind: ErrorKind | ClientErrorKind, message: string, details: Details = {}) {
@@ -53,7 +53,7 @@ export class SidecarError extends Error {
     this.data = { remedy: "", ...details.data, kind, retryable: this.retryable };
   }
 
-  /** The error that a response carries; `reason` is that of the signal which asked for an abort. */
+  /** The error of a response. `reason` is the reason of the signal that asked for the abort. */
   static fromWire(error: WireError, reason?: unknown): SidecarError {
     const { code, message, data } = error;
     const kind = (data?.kind ?? kindOf(code)) as ErrorKind;
@@ -61,14 +61,14 @@ export class SidecarError extends Error {
     return new SidecarError(kind, message, { code, data });
   }
 
-  /** All of it, for places that copy an Error's message only, such as Electron's IPC. */
+  /** All members. Some places, such as Electron's IPC, copy only the message of an Error. */
   toJSON(): { name: string; kind: string; code: number; retryable: boolean; message: string; data: ErrorData } {
     const { name, kind, code, retryable, message, data } = this;
     return { name, kind, code, retryable, message, data };
   }
 }
 
-/** A call that was aborted. Named as the platform names it; `cause` is the signal's reason. */
+/** A call was aborted. The name is the platform's own name for this; `cause` is the signal's reason. */
 export class AbortError extends SidecarError {
   override readonly name = "AbortError";
 
@@ -76,7 +76,7 @@ export class AbortError extends SidecarError {
     super("aborted", message, details);
   }
 
-  /** What was done until then. */
+  /** What was done before the abort. */
   get partial(): PartialResult | undefined {
     return this.data.partial;
   }

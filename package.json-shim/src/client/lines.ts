@@ -1,34 +1,34 @@
-// Bytes to messages and back: one JSON text a line, split on the byte 0x0A alone. (A reader of text lines
-// would split at U+2028 as well, or cut a character that comes in two chunks.)
+// Bytes to messages and back. Each line is one JSON text and ends with the byte 0x0A. (Many line readers also split
+// at U+2028, or break a character that comes in two chunks.)
 
 const NEWLINE = 0x0a;
 
-/** The longest line that is taken in; a program that writes a longer one is not ours. */
+/** The longest line that is accepted. The program never writes a longer one, so another program does. */
 export const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
-/** What `LineReader` tells. */
+/** What a LineReader reports. */
 export interface LineEvents {
   message(message: unknown): void;
-  /** A line that is not JSON: the program does not write such, something else with its name may. */
+  /** A line that is not JSON. The program writes no such line; another program with its name may. */
   stray(line: string): void;
 }
 
-/** Puts lines together from chunks of bytes, cut anywhere. */
+/** Puts lines together from chunks of bytes. A chunk may end anywhere in a line. */
 export class LineReader {
   readonly #events: LineEvents;
   readonly #decoder = new TextDecoder();
-  #head: Uint8Array[] = []; // of the line whose end has not come
+  #head: Uint8Array[] = []; // the chunks of a line whose end has not come yet
   #headBytes = 0;
 
   constructor(events: LineEvents) {
     this.#events = events;
   }
 
-  /** Take bytes as they came. Throws a RangeError when a line grows beyond MAX_LINE_BYTES. */
+  /** Take the next chunk. Throws a RangeError when a line grows beyond MAX_LINE_BYTES. */
   receive(chunk: Uint8Array): void {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end === 0) return this.#keep(chunk);
-    // Whole lines are decoded together: a newline byte is never within a character.
+    // Whole lines are decoded together: a newline byte is never part of another character.
     const whole = this.#decoder.decode(this.#join(chunk.subarray(0, end)));
     if (end < chunk.length) this.#keep(chunk.subarray(end));
     for (let from = 0; from < whole.length; ) {
@@ -39,7 +39,7 @@ export class LineReader {
   }
 
   #keep(chunk: Uint8Array): void {
-    this.#head.push(new Uint8Array(chunk)); // a copy: its owner may use it again
+    this.#head.push(new Uint8Array(chunk)); // a copy: the owner may reuse the buffer
     this.#headBytes += chunk.length;
     if (this.#headBytes > MAX_LINE_BYTES) {
       this.#head = [];
@@ -72,7 +72,7 @@ export class LineReader {
   }
 }
 
-/** Writes messages as lines; those of one turn of the event loop leave together. */
+/** Writes messages as lines. All lines of one turn of the event loop are written together. */
 export class LineWriter {
   readonly #write: (text: string) => void;
   #waiting = "";
@@ -81,14 +81,14 @@ export class LineWriter {
     this.#write = write;
   }
 
-  /** Throws a TypeError if the message cannot be JSON. */
+  /** Throws a TypeError if the message cannot be converted to JSON. */
   send(message: object): void {
     const line = `${JSON.stringify(message)}\n`;
     if (this.#waiting === "") queueMicrotask(() => this.flush());
     this.#waiting += line;
   }
 
-  /** Write what waits now. */
+  /** Write the waiting lines now. */
   flush(): void {
     const text = this.#waiting;
     this.#waiting = "";

@@ -21,11 +21,11 @@ import type { Launch } from "./peer.js";
 import { Stream } from "./stream.js";
 import { type RestartOptions, Supervisor, type Watchers } from "./supervisor.js";
 
-/** What starting the program takes: the settings of `init`, and what becomes of it when it dies. */
+/** How to start the program: the settings of `init`, and what to do when the program dies. */
 export interface StartOptions extends Omit<InitParams, "protocolVersion">, Watchers {
   /**
-   * Start the program again when it has died, and load again what was loaded: the same objects serve on.
-   * Calls that were open are rejected with `exited`; calls made meanwhile wait. Default: false.
+   * Start the program again when it has died, and load its models and contexts again. The same objects can be
+   * used further. Open calls are rejected with `exited`; calls made meanwhile wait. Default: false.
    */
   restart?: RestartOptions | boolean | undefined;
   /** Aborts the start. */
@@ -34,24 +34,24 @@ export interface StartOptions extends Omit<InitParams, "protocolVersion">, Watch
 
 type Args = CallOptions<never> & object;
 
-/** Turns a request and the arguments of its method into a call. */
+/** Makes the call of a request, and what its method returns: a promise or a stream. */
 function makeCall(method: Method, args: Args | undefined, ids: () => object): { call: Call; sent: unknown } {
   const { signal, onProgress, ...params } = args ?? {};
-  const tell = onProgress as ((progress: Progress) => void) | undefined;
+  const listener = onProgress as ((progress: Progress) => void) | undefined;
   const makeParams = () => ({ ...params, ...ids() });
   if (!STREAMED.has(method)) {
-    const call = new Call(method, makeParams, signal, tell);
+    const call = new Call(method, makeParams, signal, listener);
     return { call, sent: call.promise };
   }
   const call: Call = new Call(method, makeParams, signal, (progress) => {
-    tell?.(progress);
+    listener?.(progress);
     if (progress.progressType === "generate") stream.push(progress);
   });
   const stream = new Stream<GenerateProgress, unknown>(call);
   return { call, sent: stream };
 }
 
-/** A running program. `getLlama` makes one. */
+/** A running program. `getLlama` starts one. */
 export class Llama extends LlamaMethods {
   readonly #supervisor: Supervisor;
   readonly #models = new Set<Model>();
@@ -65,7 +65,7 @@ export class Llama extends LlamaMethods {
     this.#supervisor = new Supervisor(launch, prepare, restart, { onInfo, onRestart, onExit });
   }
 
-  /** Start a program. Rejects with a SidecarError if there is none, or one that this client cannot use. */
+  /** Start a program. Rejects with a SidecarError if it does not start, or if this client cannot use it. */
   static async start(launch: Launch, options: StartOptions): Promise<Llama> {
     const llama = new Llama(launch, options);
     const { signal } = options;
@@ -84,12 +84,12 @@ export class Llama extends LlamaMethods {
     return llama;
   }
 
-  /** What this program and this machine have, as the last `init` told. */
+  /** What this program and this machine have: the result of the last `init`. */
   get info(): InitResult {
     return this.#info as InitResult;
   }
 
-  /** Send any request of the contract, with the ids that it needs. */
+  /** Send any request of the contract. Its params must include the ids that it needs. */
   request<M extends Method>(
     method: M,
     args?: RequestMap[M]["params"] & CallOptions<RequestMap[M]["progress"]>,
@@ -107,7 +107,7 @@ export class Llama extends LlamaMethods {
     return sent as Sent<M>;
   };
 
-  /** Say `init` again: the new settings hold for models loaded afterwards. */
+  /** Send `init` again. The new settings hold for models that are loaded afterwards. */
   override async init(args?: InitParams & CallOptions<never>): Promise<InitResult> {
     const { signal: _, onProgress: __, ...settings } = args ?? {};
     this.#info = await super.init(args);
@@ -129,7 +129,7 @@ export class Llama extends LlamaMethods {
     return answer;
   }
 
-  /** End the program and all it works on; resolves when its process is gone. */
+  /** End the program and all its work. Resolves when its process has ended. */
   async dispose(): Promise<void> {
     await this.#supervisor.stop();
   }
@@ -138,7 +138,7 @@ export class Llama extends LlamaMethods {
     await this.dispose();
   }
 
-  /** The handshake; then everything that a former program had loaded. */
+  /** Send `init`, then load everything that the former program had loaded. */
   async #prepare(connection: Connection): Promise<void> {
     const send: SendFirst = (method, params) => {
       const call = new Call(method, () => params);
@@ -147,7 +147,7 @@ export class Llama extends LlamaMethods {
     };
     const info = (await send("init", this.#init)) as InitResult;
     if (info?.protocolVersion !== PROTOCOL_VERSION) {
-      const message = `The program speaks protocol version ${info?.protocolVersion}, this client ${PROTOCOL_VERSION}. Ship client and program of the same release.`;
+      const message = `The program speaks protocol version ${info?.protocolVersion}, this client ${PROTOCOL_VERSION}. Ship the client and the program of the same release.`;
       throw new SidecarError("unsupportedProtocolVersion", message);
     }
     this.#info = info;

@@ -1,21 +1,21 @@
-// A call whose text comes piece by piece: a promise of the result, and an iterator over the pieces.
+// A call whose text comes in pieces: a promise of the result, and an iterator over the pieces.
 
 import type { Call } from "./calls.js";
 
-/** Characters that may wait for the consumer of one stream before the program is made to wait. */
+/** How many characters may wait for the consumer of one stream before the program has to wait. */
 export const BUFFER_CHARACTERS = 64 * 1024;
 
-/** What a stream is made of: text, and what it belongs to. */
+/** A piece of text, and the segment that it belongs to. */
 export interface Part {
   segment: string;
   delta: string;
 }
 
 /**
- * Await it for the result, or loop over it for the text as it comes; or both.
+ * Await it for the result, loop over it for the text while it is generated, or do both.
  *
- * Pieces that wait are joined, so a slow consumer gets fewer and longer ones. Leaving the loop early
- * aborts the call, and returns when it has stopped.
+ * Pieces that wait are joined, so a slow consumer gets fewer and longer ones. Leaving the loop early aborts
+ * the call and waits until it has stopped.
  */
 export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R | undefined, undefined> {
   readonly [Symbol.toStringTag] = "Stream";
@@ -27,7 +27,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   #full = false;
   #iterating = false;
   #ended = false;
-  #told = false; // the consumer knows how it ended
+  #finished = false; // the consumer has seen the end, or left the loop
   #waiting: (() => void)[] = [];
 
   constructor(call: Call, limit: number = BUFFER_CHARACTERS) {
@@ -41,9 +41,9 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     this.#result.then(end, end);
   }
 
-  /** Take a piece; for the call's `onProgress`. */
+  /** Add a piece; the call's `onProgress` does so. */
   push(part: P): void {
-    if (this.#told) return;
+    if (this.#finished) return;
     const last = this.#parts.at(-1);
     if (last && joinable(last, part)) this.#parts[this.#parts.length - 1] = join(last, part);
     else this.#parts.push(part);
@@ -67,7 +67,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     return this.#result.finally(onEnd);
   }
 
-  /** The pieces, once. Throws what the call fails with, after the pieces that came before. */
+  /** The pieces, for one loop only. If the call fails, its error is thrown after the pieces that came before it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<P, R | undefined, undefined> {
     if (this.#iterating) throw new TypeError("A stream can be iterated over only once.");
     this.#iterating = true;
@@ -88,9 +88,9 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
         this.#balance();
         return { done: false, value: part };
       }
-      if (this.#told) return { done: true, value: undefined };
+      if (this.#finished) return { done: true, value: undefined };
       if (this.#ended) {
-        this.#told = true;
+        this.#finished = true;
         return { done: true, value: await this.#result };
       }
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -98,7 +98,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   }
 
   async #leave(): Promise<IteratorResult<P, undefined>> {
-    this.#told = true;
+    this.#finished = true;
     this.#parts = [];
     this.#call.cancel(new Error("The loop over the stream was left."));
     await this.#result.catch(() => {});
@@ -111,7 +111,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     for (const resolve of waiting) resolve();
   }
 
-  /** A stream that is only awaited keeps no one waiting: what it holds is no more than its result. */
+  /** A stream that is only awaited never makes the program wait: its pieces are no larger than its result. */
   #balance(): void {
     const full = this.#iterating && this.#characters > this.#limit;
     if (full === this.#full) return;
@@ -120,14 +120,14 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   }
 }
 
-/** Whether two pieces belong together: all that is text, but the text itself, is the same in both. */
+/** Whether two pieces can be joined: apart from the text itself, their strings are equal. */
 function joinable(a: Part, b: Part): boolean {
   return Object.entries(b).every(
     ([key, value]) => key === "delta" || typeof value !== "string" || (a as never)[key] === value,
   );
 }
 
-/** The later piece's figures, both texts, both lists. */
+/** The numbers of the later piece, with the texts and the lists of both. */
 function join<P extends Part>(a: P, b: P): P {
   const joined: P = { ...a, ...b, delta: a.delta + b.delta };
   for (const [key, value] of Object.entries(b)) {

@@ -1,49 +1,49 @@
-// Starts the program, and starts it again when it has died. Knows what a running program is, not how it runs.
+// Starts the program, and starts it again when it has died. How it is started is not known here: see peer.ts.
 
 import type { Info } from "../generated/contract.js";
-import { type Call, Connection, tell } from "./calls.js";
+import { type Call, Connection, notify } from "./calls.js";
 import { SidecarError } from "./errors.js";
 import type { Launch, Peer } from "./peer.js";
 import { unpackingFailure } from "./unpacking.js";
 
-/** When and how often a program that died is started again. */
+/** How often, and after which pauses, a program that died is started again. */
 export interface RestartOptions {
-  /** Starts in a row, without RESET_MS of life between them, after which it is given up. Default: 5. */
+  /** Give up after this many starts in a row. A life of more than a minute ends the row. Default: 5. */
   attempts?: number;
-  /** Before the first start, in milliseconds; doubled for each further one. Default: 250. */
+  /** The pause before the first start in milliseconds. It doubles with each further start. Default: 250. */
   delayMs?: number;
-  /** The longest that it grows to. Default: 10 000. */
+  /** The longest pause in milliseconds. Default: 10 000. */
   maxDelayMs?: number;
 }
 
 export interface Watchers {
-  /** Something worth telling that belongs to no call. */
+  /** The program sent a message for people that belongs to no call. */
   onInfo?: ((info: Info) => void) | undefined;
-  /** The program died and will be started again. */
+  /** The program died. It is started again after `delayMs` milliseconds. */
   onRestart?: ((event: { error: SidecarError; attempt: number; delayMs: number }) => void) | undefined;
-  /** The program died, or was told to end by somebody else, and will not be started again. */
+  /** The program died, or something else ended it. It is not started again. */
   onExit?: ((error: SidecarError) => void) | undefined;
 }
 
-/** A program that lived this long had started well: the next death is the first in a row. */
+/** When a program has lived this long, its next death is the first in a row. */
 const RESET_MS = 60_000;
 
-/** From the start of the program to the answer of `init`; a virus scanner may read all of it first. */
+/** From the start of the program to the answer of `init`. A virus scanner may read the whole program first. */
 export const START_TIMEOUT_MS = 60_000;
 
-/** Calls that may wait for the next program. */
+/** How many calls may wait for the next program. */
 const MAX_WAITING = 1000;
 
 export class Supervisor {
   readonly #launch: Launch;
   readonly #restart: Required<RestartOptions> | undefined;
   readonly #watchers: Watchers;
-  /** Makes a new program ready for calls: says init, loads what was loaded. */
+  /** Prepares a new program for calls: sends init and loads again what was loaded. */
   readonly #prepare: (connection: Connection) => Promise<void>;
   #peer: Peer | undefined;
-  #connection: Connection | undefined; // while it is ready for calls
-  #waiting: Call[] = []; // for the next program
-  #over: SidecarError | undefined; // no program will come any more
+  #connection: Connection | undefined; // only while the program is ready for calls
+  #waiting: Call[] = []; // calls for the next program
+  #over: SidecarError | undefined; // once no program follows: the error of all later calls
   #attempt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,7 +62,7 @@ export class Supervisor {
     this.#watchers = watchers;
   }
 
-  /** Send a call now, or to the program that is being started. */
+  /** Send a call, or let it wait for the program that is being started. */
   send(call: Call): void {
     if (this.#connection) return this.#connection.send(call);
     if (this.#over) return call.fail(this.#over);
@@ -70,10 +70,10 @@ export class Supervisor {
       return call.fail(new SidecarError("overloaded", `${MAX_WAITING} calls wait for the program to start again.`));
     }
     this.#waiting.push(call);
-    refer(this.#timer, true);
+    keepAlive(this.#timer, true);
   }
 
-  /** Start the program for the first time. Rejects if it cannot be used. */
+  /** Start the program for the first time. Rejects if it does not start or cannot be used. */
   async start(): Promise<void> {
     try {
       await this.#begin();
@@ -85,12 +85,12 @@ export class Supervisor {
     }
   }
 
-  /** From now on an end of the program is no accident. */
+  /** The program was asked to end: when it ends, that is no failure. */
   closing(): void {
     this.#over ??= new SidecarError("closed", "The program was told to end.");
   }
 
-  /** End the program, gently at first; resolves when it is gone. */
+  /** End the program, gently at first. Resolves when it has ended. */
   async stop(): Promise<void> {
     this.closing();
     this.#finish(this.#over as SidecarError);
@@ -123,22 +123,22 @@ export class Supervisor {
     this.#connection = undefined;
     this.#peer = undefined;
     if (livedMs > RESET_MS) this.#attempt = 0;
-    this.#again(error);
+    this.#restartOrGiveUp(error);
   }
 
-  #again(error: SidecarError): void {
+  #restartOrGiveUp(error: SidecarError): void {
     const { attempts, delayMs, maxDelayMs } = this.#restart ?? { attempts: 0, delayMs: 0, maxDelayMs: 0 };
     if (this.#over) return;
     if (this.#attempt >= attempts) {
       this.#finish(error);
-      tell(this.#watchers.onExit, error);
+      notify(this.#watchers.onExit, error);
       return;
     }
     const wait = Math.min(delayMs * 2 ** this.#attempt, maxDelayMs);
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#retry(), wait);
-    refer(this.#timer, this.#waiting.some((call) => !call.settled));
-    tell(this.#watchers.onRestart, { error, attempt: this.#attempt, delayMs: wait });
+    keepAlive(this.#timer, this.#waiting.some((call) => !call.settled));
+    notify(this.#watchers.onRestart, { error, attempt: this.#attempt, delayMs: wait });
   }
 
   async #retry(): Promise<void> {
@@ -149,7 +149,7 @@ export class Supervisor {
       const peer = this.#peer;
       this.#peer = undefined;
       await peer?.stop();
-      this.#again(notStarted(error));
+      this.#restartOrGiveUp(notStarted(error));
     }
   }
 
@@ -162,7 +162,7 @@ export class Supervisor {
   }
 }
 
-/** A program that ends before it has answered `init` has not started. */
+/** The error for a program that ended before it answered `init`: it did not start. */
 function notStarted(error: unknown): SidecarError {
   if (error instanceof SidecarError && error.kind !== "exited") return error;
   const { message, data } = error instanceof SidecarError ? error : { message: String(error), data: {} };
@@ -173,20 +173,20 @@ function notStarted(error: unknown): SidecarError {
   });
 }
 
-/** Whether a timer keeps Node's process alive; a browser has no such notion. */
-function refer(timer: unknown, alive: boolean): void {
+/** Whether a timer keeps Node's process alive. In a browser this does nothing. */
+function keepAlive(timer: unknown, alive: boolean): void {
   const node = timer as { ref?(): void; unref?(): void } | undefined;
   if (alive) node?.ref?.();
   else node?.unref?.();
 }
 
-/** The promise, or an error if it takes longer. */
+/** The promise. Rejects if it takes longer than `ms` milliseconds. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     const message = `The program did not answer \`init\` within ${ms / 1000} s. Is it llama-sidecar?`;
     timer = setTimeout(() => reject(new SidecarError("startFailed", message)), ms);
-    refer(timer, false);
+    keepAlive(timer, false);
   });
   try {
     return await Promise.race([promise, late]);

@@ -6,22 +6,23 @@ import ctypes
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context import state_file
-from sidecar.core.context.context import Context, Sequence, shared_length
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.state_file import State
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import RestoreStateResult
 
 
 def save_state(engine: Engine, job: Job) -> None:
@@ -43,7 +44,7 @@ def save_state(engine: Engine, job: Job) -> None:
     threading.Thread(target=write, name="sidecar:state", daemon=True).start()
 
 
-def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
     """On the desk to the end, so that the request behind finds the state."""
     context = _context(engine, job)
     path = os.path.abspath(job.params["path"])
@@ -53,7 +54,7 @@ def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
     engine.llama_log.clear()
     restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
     if not restored:
-        raise state_file.mismatch(path, engine.llama_log.last_error())
+        raise state_file.mismatch(path, engine.llama_log.first_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
 
 
@@ -98,14 +99,14 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
         raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
     del room
     del data[written:]
-    used = adapters.told(context.model, sequence.scales)
+    used = context.model.adapters.to_fingerprints(sequence.scales)
     return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
 
 def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:
     filled = [s for s in context.sequences if s.tokens and not s.shifted]
     if prompt is None:
-        found = max(filled, key=lambda s: (s.generation is not None, s.last_used), default=None)
+        found = max(filled, key=lambda s: (s.in_use, s.last_used), default=None)
         matched = None
     else:
         found = max(filled, key=lambda s: (shared_length(s.tokens, prompt), s.last_used), default=None)
@@ -117,7 +118,7 @@ def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | N
 
 def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
     """Put a state into a sequence that is not in use. On the compute thread. False: llama.cpp refused it."""
-    free = [sequence for sequence in context.sequences if sequence.generation is None]
+    free = [sequence for sequence in context.sequences if not sequence.in_use]
     if not free:
         raise SidecarError("overloaded", f"All sequences of {context.context_id} are in use")
     sequence = min(free, key=lambda s: (bool(s.tokens), s.last_used))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model import adapters, memory_plan, page_cache
-from sidecar.core.model.adapters import Adapter, Scales
+from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
@@ -22,7 +22,19 @@ from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
 if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
     from sidecar.core.llama.c_api import ModelPointer
+    from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
+
+    class LoadParams(LoadModelParams):
+        """loadModel's params with what the router adds: an id, and settings of `init`."""
+
+        modelId: ModelId  # noqa: N815  (the wire's names)
+        gpu: str | Literal[False]
+        maxThreads: int | None  # noqa: N815
+        rpcServers: NotRequired[list[str]]  # noqa: N815
+
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """Tensors of which a model that ranks has one at least."""
@@ -32,7 +44,7 @@ class Model:
     """Owns a llama_model. Make it with `load`."""
 
     def __init__(
-        self, handle: ModelPointer, params: dict[str, Any], devices: Sequence[int], gpu_layers: int
+        self, handle: ModelPointer, params: Mapping[str, Any], devices: Sequence[int], gpu_layers: int
     ) -> None:
         self.handle = handle
         self.model_id: str = params["modelId"]
@@ -47,7 +59,7 @@ class Model:
             handle
         )
         """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
-        self.adapters: list[Adapter] = []
+        self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
         """A smaller model that guesses for this one; see loading.py."""
         self.samplers = SamplerCache()
@@ -57,14 +69,15 @@ class Model:
         self._piece_lock = threading.Lock()
 
     @classmethod
-    def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
+    def load(cls, params: Mapping[str, Any], on_progress: Callable[[float], bool]) -> Model:
         """Load a model. `on_progress(0…1)` returns whether to go on.
 
         Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
         `outOfMemory`, `modelLoadFailed` or `unsuitableAdapter` (the caller knows llama.cpp's log and says more),
         or what `adapters.load` does.
         """
-        handles = devices.of_model(params)
+        remote = params.get("rpcServers") or []
+        handles = devices.of_model(params["gpu"], remote if params.get("gpuLayers") != 0 else [])
         options = lib.llama_model_default_params()
         # A null-terminated list of devices to offload to; empty means the CPU.
         offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
@@ -92,10 +105,11 @@ class Model:
         model = cls(handle, params, handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""
-            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+            loaded = adapters.load(handle, architecture, params.get("adapters", []))
         except SidecarError:
             lib.llama_model_free(handle)
             raise
+        model.adapters = Adapters(model.model_id, loaded)
         return model
 
     def free(self) -> None:
@@ -106,11 +120,6 @@ class Model:
     def header(self) -> Header | None:
         """What the file says of itself; None if it can be read no more."""
         return memory_plan.read_header(self.path)
-
-    @property
-    def scales(self) -> Scales:
-        """How strongly the adapters count for requests that do not say."""
-        return tuple(adapter.scale for adapter in self.adapters)
 
     def metadata(self, key: str) -> str | None:
         """One value of the model's metadata as text; None if it has none of this key."""
@@ -139,8 +148,8 @@ class Model:
         """A hash by which its weights are known."""
         return fingerprint(part_paths(self.path))
 
-    def describe(self) -> dict[str, Any]:
-        """What loadModel returns, but for what only its caller can measure."""
+    def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
+        """The result of loadModel. The arguments are what only the caller can measure."""
         buffer = ctypes.create_string_buffer(256)
         lib.llama_model_desc(self.handle, buffer, len(buffer))
         return {
@@ -155,6 +164,8 @@ class Model:
             "embeddingSize": lib.llama_model_n_embd(self.handle),
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
+            "loadMs": load_ms,
+            "memoryBytes": memory_bytes,
         }
 
     # ---- vocabulary ------------------------------------------------------------------------------

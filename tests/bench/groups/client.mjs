@@ -1,0 +1,94 @@
+// Readings of the npm package's client, and of a bare reader of the program's pipe beside it:
+// node client.mjs PROGRAM MODEL, where PROGRAM is a JSON array; one task (JSON) per line on stdin.
+// Build the package first. Writes one JSON object per line: first {"ready": true}, then the result of each task.
+
+import { spawn } from "node:child_process";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { createInterface } from "node:readline";
+import { getLlama } from "../../../package.json-shim/dist/index.mjs";
+
+const [program, path] = process.argv.slice(2);
+const command = JSON.parse(program);
+const THREADS = 2;
+let number = 0;
+const request = (tokens) => ({ prompt: `Story number ${number++}: once upon a time`, maxTokens: tokens, temperature: 0, ignoreEos: true });
+
+/** The least that a client can do: look for the newline of each message and for the id of the answer. */
+function bare() {
+  const child = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
+  const answers = new Map();
+  let rest = "";
+  child.stdout.setEncoding("latin1").on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const id = /^\{"jsonrpc":"2.0","id":(\d+),/.exec(line)?.[1];
+      if (id !== undefined) answers.get(Number(id))(JSON.parse(line).result);
+    }
+  });
+  let last = 0;
+  const call = (method, params) =>
+    new Promise((resolve) => {
+      answers.set(++last, resolve);
+      child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: last, method, params })}\n`);
+    });
+  return { call, end: () => child.stdin.end() };
+}
+
+const llama = await getLlama({ program: command, gpu: "cpu", maxThreads: THREADS });
+const context = await (await llama.loadModel({ path })).createContext({ contextSize: 512, sequences: 8 });
+const pipe = bare();
+await pipe.call("init", { gpu: "cpu", maxThreads: THREADS });
+const { modelId } = await pipe.call("loadModel", { path });
+const { contextId } = await pipe.call("createContext", { modelId, contextSize: 512, sequences: 8 });
+
+const complete = {
+  async client(params) {
+    const stream = context.complete(params);
+    let text = "";
+    for await (const { delta } of stream) text += delta;
+    const result = await stream;
+    if (text !== result.text) throw new Error("the deltas are not the text");
+    return result;
+  },
+  pipe: (params) => pipe.call("complete", { contextId, ...params }),
+};
+
+const tasks = {
+  /** Streams at once: tokens per second, and this process's processor time (ms) per 1,000 tokens. */
+  async streams({ by, count, tokens }) {
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    const results = await Promise.all(Array.from({ length: count }, () => complete[by](request(tokens))));
+    const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const total = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
+    return { speed: total / seconds, cpu: (user + system) / total };
+  },
+
+  /** How long a timer of 1 ms must wait in the app's thread beside streams, in ms. */
+  async stalls({ by, count, tokens }) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    delay.enable();
+    await tasks.streams({ by, count, tokens });
+    delay.disable();
+    return { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+  },
+
+  /** Small calls per second, `atOnce` of them at a time. */
+  async pings({ total, atOnce }) {
+    const begin = performance.now();
+    for (let i = 0; i < total; i += atOnce) await Promise.all(Array.from({ length: atOnce }, () => llama.ping()));
+    return total / ((performance.now() - begin) / 1000);
+  },
+};
+
+const write = (object) => console.log(JSON.stringify(object));
+write({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
+  const { task, ...params } = JSON.parse(line);
+  write({ result: await tasks[task](params) });
+}
+pipe.end();
+await llama.dispose();
