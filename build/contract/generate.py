@@ -1,14 +1,14 @@
-"""Generate everything that is derived from schema/, the hand-written source of the contract.
+"""Generates everything that follows from schema/, the hand-written source of the contract.
 
-    python -m contract.generate            in build/: write what has changed
-    python -m contract.generate --check    write nothing; exit 1 with a diff if anything is out of date
+    python -m contract.generate            in build/: write the files that changed
+    python -m contract.generate --check    write nothing; exit 1 with a diff if a file is out of date
 
 It writes: the tables that the program reads (`_wire.py`), its types for a type checker (`_types.py`), the
 OpenRPC document that it publishes (`openrpc.json`), the schemas that it validates params with
 (`schemas.json`), the TypeScript types, and the tables in schema/README.md.
 
-Standard library only. The TypeScript types alone need node; where it is missing, their fingerprint
-still tells whether they are out of date.
+It needs the standard library only. Only the TypeScript types need node; without it, their fingerprint still shows
+whether they are out of date.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ README = SCHEMA / "README.md"
 
 NOTICE = "GENERATED from schema/ by build/contract/generate.py; do not edit"
 REMEDY = "run: python build/dev.py gen"
-DIFF_LINES = 40  # a file; the rest of a diff says nothing that the first lines do not
+DIFF_LINES = 40  # per file: the first lines show what differs
 
 
 # --- The tables that the program reads ---------------------------------------------------------
 
 
 def wire_module(contract: Contract) -> str:
-    """Literals only, one entry a line, as the formatter would lay them out: imports in no time."""
+    """Literals only, so that the import takes no time; one entry per line, as the formatter lays them out."""
     types = {name: row["params"] for name, row in contract.accepted.items()}
     flat = {method: contract.flat_type(name) for method, name in types.items()}
     required = [method for method, type_ in flat.items() if type_.get("required") or "oneOf" in type_]
@@ -54,7 +54,7 @@ def wire_module(contract: Contract) -> str:
     lines += ["}", "", "# Request or accepted notification → its params type."]
     lines += ["PARAMS: dict[str, str] = {"]
     lines += [f'    "{name}": "{params}",' for name, params in types.items()]
-    lines += ["}", "", "# Those of them that cannot be sent without params."]
+    lines += ["}", "", "# Methods that require params."]
     lines += ["REQUIRED: frozenset[str] = frozenset(", "    {"]
     lines += [f'        "{name}",' for name in required]
     lines += ["    }", ")", "", "# Notifications that are accepted."]
@@ -83,7 +83,7 @@ def wire_module(contract: Contract) -> str:
 
 
 def _literal(value: object) -> str:
-    """A Python literal as the formatter would write it within a row of a table of tables."""
+    """A Python literal, laid out as the formatter does it in a row of a table of tables."""
     if isinstance(value, list) and value:
         return "".join(["[\n", *(f"            {_literal(item)},\n" for item in value), "        ]"])
     if not isinstance(value, str):
@@ -97,9 +97,9 @@ def _literal(value: object) -> str:
 
 
 def typescript_modules(node: str | None) -> dict[Path, str] | None:
-    """File → text, as package.json-shim/scripts/generate.mjs makes them; None where it cannot run.
+    """File → text, made by package.json-shim/scripts/generate.mjs; None if out of date and without node.
 
-    The fingerprint in each first line stands for the sources, so that drift is seen without node too.
+    The first line of each file has a fingerprint of the sources, which shows drift without node, too.
     """
     made_from = [SHIM / "scripts" / "generate.mjs", *sorted(SCHEMA.glob("*.json"))]
     digest = hashlib.sha256("".join(_read_text(path) for path in made_from).encode()).hexdigest()
@@ -116,7 +116,7 @@ def typescript_modules(node: str | None) -> dict[Path, str] | None:
 
 
 def find_node() -> str | None:
-    """The path of node, if the packages of package.json-shim/ are there too."""
+    """The path of node, if the packages of package.json-shim/ are installed."""
     installed = (SHIM / "node_modules" / "json-schema-to-typescript").is_dir()
     return shutil.which("node") if installed else None
 
@@ -125,7 +125,7 @@ def find_node() -> str | None:
 
 
 def readme(contract: Contract) -> str:
-    """The README with the tables between its markers made anew."""
+    """The README with new tables between its markers."""
     requests = [
         [
             f"`{name}`",
@@ -164,7 +164,7 @@ def readme(contract: Contract) -> str:
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise SystemExit(f"schema/README.md has lost the markers of the table of {name}")
+            raise SystemExit(f"schema/README.md lacks the markers of the table of {name}")
         text = before + begin + table + end + after
     return text
 
@@ -177,12 +177,12 @@ def _code_list(names: list[str]) -> str:
 
 
 def _read_text(path: Path) -> str:
-    """A file's text; line ends are made equal, whatever the checkout did to them."""
+    """A file's text, with \\n as line end on every platform."""
     return path.read_text(encoding="utf-8")
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file if that changes it, and say so."""
+    """Write a file if its text changed, and print its name."""
     if not path.is_file() or _read_text(path) != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -191,16 +191,16 @@ def write(path: Path, text: str) -> None:
 
 
 def compare(path: Path, text: str) -> bool:
-    """Whether a file is as it should be; prints how it differs if not."""
+    """Whether a file has this text; prints a diff if not."""
     committed = _read_text(path) if path.is_file() else ""
     if committed == text:
         return True
     names = f"{_relative(path)} (committed)", f"{_relative(path)} (generated)"
-    if path.suffix == ".json":  # its lines are long: show the members that differ
+    if path.suffix == ".json":  # long lines: put each member on its own line
         committed, text = committed.replace(", ", ",\n"), text.replace(", ", ",\n")
     diff = difflib.unified_diff(committed.splitlines(), text.splitlines(), *names, "", "", 2, "")
     for line in islice(diff, DIFF_LINES):
-        print(line[:200].encode("ascii", "backslashreplace").decode())  # any console can show it
+        print(line[:200].encode("ascii", "backslashreplace").decode())  # every console can show ASCII
     return False
 
 
@@ -209,10 +209,10 @@ def _relative(path: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or compare every generated file; 0 if all is well."""
+    """Write or compare every generated file. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Generate what is derived from schema/.")
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
-    parser.add_argument("--without-node", action="store_true", help="leave the TypeScript types")
+    parser.add_argument("--without-node", action="store_true", help="skip the TypeScript types")
     options = parser.parse_args(arguments)
     contract = read_contract()
     node = None if options.without_node else find_node()
@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     typescript = typescript_modules(node)
     if typescript is None:
-        print(f"{_relative(TYPESCRIPT)} is out of date; making it anew needs node and `npm ci`")
+        print(f"{_relative(TYPESCRIPT)} is out of date; generating it needs node and `npm ci`")
     else:
         texts |= typescript
     if options.check:

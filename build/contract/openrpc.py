@@ -1,4 +1,4 @@
-"""The contract as an OpenRPC document, which is published, and as the schemas that params are validated with."""
+"""The contract as the published OpenRPC document, and as the schemas that validate params."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final
 from contract.read import SCHEMA, Contract, read_json
 
 PROSE: Final = ("title", "description", "default", "examples")
-"""Keywords that refuse nothing."""
+"""Keywords that do not restrict values."""
 
 
 def document(contract: Contract, notice: str) -> str:
-    """One method, error and type a line, for readable diffs; ASCII, for any console."""
+    """One method, error or type per line, for readable diffs; ASCII, for every console."""
     components = {
         "errors": {error["kind"]: _error(error) for error in contract.errors},
         "schemas": {name: _rewrite_refs(contract.flat_type(name)) for name in contract.types},
@@ -25,10 +25,10 @@ def document(contract: Contract, notice: str) -> str:
     info = {
         "title": "llama-sidecar",
         "version": contract.program_version,
-        "description": "A local LLM in a child process: JSON-RPC 2.0 over stdio, a message a line. "
-        "Methods without a result are notifications that are accepted; x-notifications are those "
-        "that are sent. Besides the errors of its row, a method can give those of JSON-RPC itself, "
-        "aborted and shuttingDown.",
+        "description": "A local LLM in a child process: JSON-RPC 2.0 over stdio, one message per line. "
+        "Methods without a result are notifications that the program accepts; x-notifications are those "
+        "that it sends. Besides its own errors, every method can give JSON-RPC's errors, aborted and "
+        "shuttingDown.",
         "license": {"name": "MIT"},
         "x-protocolVersion": contract.protocol_version,
     }
@@ -40,11 +40,11 @@ def document(contract: Contract, notice: str) -> str:
         "x-notifications": sent,
         "components": components,
     }
-    return _one_entry_a_line(whole) + "\n"
+    return _one_entry_per_line(whole) + "\n"
 
 
 def schemas(contract: Contract) -> str:
-    """The types of params and all that they refer to, without prose: what params are validated with."""
+    """The types of params, with all types they refer to, without descriptions."""
     found: dict[str, Any] = {}
     wanted = [row["params"] for row in contract.accepted.values()]
     while wanted:
@@ -57,7 +57,7 @@ def schemas(contract: Contract) -> str:
 
 
 def _without_prose(schema: Any) -> Any:
-    """Not of a property that is called like a keyword: `properties` holds names, not keywords."""
+    """A schema without the keywords in PROSE. In `properties` the keys are names, so none is removed there."""
     if isinstance(schema, list):
         return [_without_prose(each) for each in schema]
     if not isinstance(schema, dict):
@@ -93,7 +93,7 @@ def _method(contract: Contract, name: str) -> dict[str, Any]:
 
 
 def _examples(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """A params example and a result example of the same file name belong together."""
+    """The pairs of a params example and a result example with the same file name."""
     pairs = []
     for path in sorted((SCHEMA / "examples" / row["params"]).glob("*.json")):
         answer = SCHEMA / "examples" / row["result"] / path.name
@@ -123,8 +123,8 @@ def _rewrite_refs(node: Any) -> Any:
     return node
 
 
-def _one_entry_a_line(document: dict[str, Any]) -> str:
-    """JSON in which only the document, `methods` and the parts of `components` span lines."""
+def _one_entry_per_line(document: dict[str, Any]) -> str:
+    """JSON in which only the document, `methods` and the parts of `components` take several lines."""
 
     def spread(node: Any, depth: int, indent: str = "") -> str:
         if depth == 0 or not node or not isinstance(node, (dict, list)):

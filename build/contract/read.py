@@ -26,11 +26,11 @@ class Contract:
 
     @property
     def accepted(self) -> dict[str, dict[str, Any]]:
-        """Requests and notifications: all that may be sent to the program."""
+        """Requests and notifications: everything that the program accepts."""
         return {**self.requests, **self.notifications}
 
     def flat_type(self, name: str) -> dict[str, Any]:
-        """A type with the properties of the types that it extends, which validators need flat."""
+        """A type together with the properties of the types that it extends; validators need one flat type."""
         flat = {key: value for key, value in self.types[name].items() if key != "x-extends"}
         for base in map(self.flat_type, self.types[name].get("x-extends", [])):
             flat["properties"] = {**flat["properties"], **base["properties"]}
@@ -59,5 +59,5 @@ def read_contract() -> Contract:
 
 
 def read_json(path: Path) -> Any:
-    """The value that a JSON file holds."""
+    """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

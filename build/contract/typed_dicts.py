@@ -1,4 +1,4 @@
-"""The types of the contract as Python's type checker wants them: a TypedDict or an alias per type."""
+"""The types of the contract for Python's type checker: a TypedDict or an alias per type."""
 
 from __future__ import annotations
 

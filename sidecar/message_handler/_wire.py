@@ -64,7 +64,7 @@ PARAMS: dict[str, str] = {
     "exit": "ExitParams",
 }
 
-# Those of them that cannot be sent without params.
+# Methods that require params.
 REQUIRED: frozenset[str] = frozenset(
     {
         "abort",
