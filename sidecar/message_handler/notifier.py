@@ -54,7 +54,7 @@ class Progress:
         self._highest = 0.0
         self._next_at = 0.0
 
-    def tell(self, fraction: float | None, **fields: Any) -> None:  # the members of each type differ
+    def report(self, fraction: float | None, **fields: Any) -> None:  # the members of each type differ
         """Send `fraction` (0…1; None: the end is unknown) and the type's other members, unless it is too soon."""
         done = fraction is not None and fraction >= 1 > self._highest
         self._highest = max(self._highest, min(fraction or 0.0, 1.0))

@@ -48,7 +48,7 @@ class TextsRequest:
         """Add the vectors of a text: one, or one per token. Answers after the last text."""
         self._vectors[index] = vectors
         done, texts = len(self._vectors), len(self.texts)
-        self._progress.tell(done / texts, texts=texts, processedTexts=done)
+        self._progress.report(done / texts, texts=texts, processedTexts=done)
         if done == texts:
             self.ended = True
             accounts = {"usage": self._usage(), "timings": self._timings()}

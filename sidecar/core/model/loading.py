@@ -29,7 +29,7 @@ def load(
 
     def send(share: float) -> bool:
         if progress is not None:
-            progress.tell(share)
+            progress.report(share)
         return not cancelled()
 
     draft = None

@@ -200,7 +200,7 @@ class Generation:
         """Send progress of type `prompt`."""
         assert self.sequence is not None
         total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
-        self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
+        self._prompt_progress.report(done / total, promptTokens=total, processedTokens=done)
 
     def send_deltas(self) -> None:
         """Send progress of type `generate` with the text that has come since the last call."""

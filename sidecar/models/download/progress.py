@@ -86,7 +86,7 @@ class Report:
         return (done - before) / (now - at) if now - at >= INTERVAL_S else None
 
     def _send_progress(self, name: str, done: int, **fields: object) -> None:
-        self._progress[name].tell(
+        self._progress[name].report(
             None if self._total is None else done / self._total if self._total else 1.0,
             totalBytes=self._total,
             file=self._sizes[self._index][0],

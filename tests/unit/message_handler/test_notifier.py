@@ -49,7 +49,7 @@ def test_progress_never_falls_and_never_passes_one(sink: Sink, clock: list[float
     progress = Progress(sink, 1, "load")  # type: ignore[arg-type]
     for fraction in (0.0, 0.5, 0.25, 0.75, 1.5):
         clock[0] += 1
-        progress.tell(fraction)
+        progress.report(fraction)
     assert [p["progress"] for p in sink.told] == [0.0, 0.5, 0.5, 0.75, 1.0]
 
 
@@ -57,6 +57,6 @@ def test_progress_is_told_at_most_so_often_but_its_end_always(sink: Sink, clock:
     progress = Progress(sink, 1, "load")  # type: ignore[arg-type]
     for step in range(101):
         clock[0] += notifier.PROGRESS_INTERVAL_S / 10
-        progress.tell(step / 100)
+        progress.report(step / 100)
     assert 9 <= len(sink.told) <= 12
     assert sink.told[-1] == {"requestId": 1, "progressType": "load", "progress": 1.0}
