@@ -1,4 +1,4 @@
-"""schema/ agrees with itself, with its examples and with everything that is generated from it."""
+"""schema/ is consistent, and its examples and all generated files agree with it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_example_validates(path: Path) -> None:
 
 @pytest.mark.parametrize("path", cases("counterexamples"))
 def test_counterexample_breaks_one_rule(path: Path) -> None:
-    # More than one, and it would go on being refused when the rule that it is there for is lost.
+    # With more than one error it would still be refused after its own rule is lost.
     errors = list(validator(path.parent.name).iter_errors(read_json(path)))
     assert len(errors) == 1, [error.message for error in errors]
 
@@ -77,13 +77,13 @@ def test_every_message_has_an_example() -> None:
     assert wanted - types_with("examples") == set()
 
 
-def test_everything_that_can_be_wrong_has_a_counterexample() -> None:
+def test_every_message_has_a_counterexample() -> None:
     wanted = PARAMS_TYPES | RESULT_TYPES | SENT_TYPES | PROGRESS_TYPES | {"ErrorData"}
     assert wanted - types_with("counterexamples") == set()
 
 
-def test_params_refuse_what_they_do_not_know() -> None:
-    # A misspelt option that is silently ignored is the worst kind of error.
+def test_params_refuse_unknown_members() -> None:
+    # A misspelt option must not be ignored silently.
     for name in PARAMS_TYPES:
         assert TYPES[name]["type"] == "object"
         assert TYPES[name]["additionalProperties"] is False, name

@@ -27,7 +27,7 @@ Shown = subprocess.CompletedProcess[str]
 
 
 class Person:
-    """Somebody at a shell: runs the program with the hub's address in the environment."""
+    """A person at a shell: runs the program with the hub's address in the environment."""
 
     def __init__(self, program: list[str], hub: Hub, folder: Path) -> None:
         self.program = program
@@ -43,7 +43,7 @@ class Person:
         )
 
     def run(self, *arguments: str, **environment: str) -> Shown:
-        """Run a command to its end, its output going to pipes."""
+        """Run a command to its end, with pipes for its output."""
         return subprocess.run(
             [*self.program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -69,7 +69,7 @@ class Person:
         return Terminal([*self.program, *arguments], columns, {**self.environment, **environment})
 
     def left_behind(self) -> list[psutil.Process]:
-        """Processes of these commands that are still there."""
+        """Processes of these commands that are still running."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -210,7 +210,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C goes to the test run, too")
-def test_an_interrupted_pull_keeps_what_came_and_the_same_command_goes_on(
+def test_an_interrupted_pull_keeps_its_bytes_and_the_same_command_continues(
     person: Person, hub: Hub, model: Synthetic
 ) -> None:
     slow = hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
@@ -259,7 +259,7 @@ def test_the_bar_is_one_line_and_leaves_nothing_behind(
 
 
 @needs_terminals
-def test_ctrl_c_at_a_terminal_aborts_and_leaves_nobody_behind(
+def test_ctrl_c_at_a_terminal_aborts_and_leaves_no_process(
     person: Person, hub: Hub, model: Synthetic
 ) -> None:
     hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
@@ -277,10 +277,10 @@ def test_a_second_ctrl_c_waits_for_nothing(person: Person, hub: Hub, model: Synt
     terminal = person.at_terminal(80, "pull", REPO)
     terminal.wait_for(r"[1-9] %")
     (router,) = psutil.Process(terminal.process.pid).children()
-    router.suspend()  # so that it answers nothing, not even the abort
+    router.suspend()  # it answers nothing, not even the abort
     try:
         deadline = time.monotonic() + BOUND_S
-        while terminal.process.poll() is None:  # of two at once, the system may deliver one
+        while terminal.process.poll() is None:  # the system may merge two signals into one
             assert time.monotonic() < deadline
             terminal.press_ctrl_c()
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""A command line read without argparse is read as argparse reads it, or left to it."""
+"""A command line is read as argparse would read it, or left to argparse."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sidecar.options import OPTIONS, own_command, read
         "--parent-pid -1",
     ],
 )
-def test_what_programs_write_is_read_as_argparse_reads_it(line: str) -> None:
+def test_options_of_programs_are_read_as_argparse_reads_them(line: str) -> None:
     options = read(line.split())
     assert options is not None
     expected = vars(parse(line.split()))
