@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -197,6 +198,19 @@ def test_examples_fit_the_types_of_python(tmp_path: Path) -> None:
         [*command, str(checked)], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_only_type_checkers_import_the_types_of_python() -> None:
+    # Frozen programs do not have the module.
+    for file in (ROOT / "sidecar").rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        checks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+        for check in (node for node in checks if ast.unparse(node.test) == "TYPE_CHECKING"):
+            check.body = [ast.Pass()]
+        imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert not [ast.unparse(node) for node in imports if re.search(r"\b_types\b", ast.unparse(node))], (
+            file
+        )
 
 
 def test_generated_files_are_up_to_date() -> None:

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 77631c5d686d2ecf)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 00a47ec7d62951b1)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -31,7 +31,7 @@ export type EstimateModelParams = {
    */
   path?: string;
   /**
-   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   * A model on the Hugging Face hub (hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf), or an https URL.
    */
   model?: string;
   /**
@@ -86,7 +86,7 @@ export type EstimateModelParams1 =
   | {
       path?: never;
       /**
-       * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+       * A model on the Hugging Face hub (hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf), or an https URL.
        */
       model: string;
     };
@@ -99,7 +99,7 @@ export type InspectModelParams = {
    */
   path?: string;
   /**
-   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   * A model on the Hugging Face hub (hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf), or an https URL.
    */
   model?: string;
   /**
@@ -127,7 +127,7 @@ export type InspectModelParams1 =
   | {
       path?: never;
       /**
-       * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+       * A model on the Hugging Face hub (hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf), or an https URL.
        */
       model: string;
     };
@@ -552,7 +552,7 @@ export interface CancelRequestParams {
 export interface ExitParams {}
 export interface DownloadModelParams {
   /**
-   * hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf, or an https URL.
+   * A model on the Hugging Face hub (hf:owner/repo, hf:owner/repo:Q4_K_M, hf:owner/repo/path/file.gguf), or an https URL.
    */
   model: string;
   /**

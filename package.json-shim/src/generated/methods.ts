@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 77631c5d686d2ecf)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 00a47ec7d62951b1)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
