@@ -27,7 +27,7 @@ from a shell:
 `llama-sidecar COMMAND --help` shows the options of a command."""
 
 MODEL: Final = """\
-MODEL is owner/repo on the hub (chooses a quantisation), owner/repo:Q4_K_M,
+MODEL is owner/repo on the hub (the best quantisation that fits), owner/repo:Q4_K_M,
 owner/repo/path/file.gguf, or an https URL. For gated and private repositories, set HF_TOKEN or
 log in with the hub's own tool. There is no option for a token: other users could read it.
 """

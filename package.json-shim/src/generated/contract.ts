@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 00a47ec7d62951b1)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 98e06d3531f98094)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1798,7 +1798,7 @@ export interface ErrorData {
    */
   pointer?: string;
   /**
-   * The value that was sent there, shortened.
+   * The value that was sent there, shortened; or another value, as errors.json says.
    */
   value?: unknown;
   /**
