@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import typescript_imports
+
 ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "build"))  # build/ is no package
-
-import typescript_imports  # noqa: E402
-
 SOURCES = typescript_imports.SOURCES
 
 RIGHT = {
