@@ -35,10 +35,11 @@ class GrammarSampler:
 
     def __init__(self, model: Model, grammar: Grammar, chain: SamplerPointer, forbidden: set[int]) -> None:
         self._grammar = make_sampler(model, grammar)
+        self._freed = False
         self._chain = chain
         self._table = model.token_table
         self._model = model
-        self._speaks_of_tokens = grammar.speaks_of_tokens
+        self._speaks_of_tokens = grammar.allows_control_tokens
         self._forbidden = forbidden if self._speaks_of_tokens else forbidden | self._table.silent
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
@@ -61,10 +62,10 @@ class GrammarSampler:
 
     def free(self) -> None:
         """Free the samplers. May be called twice."""
-        if self._grammar is not None:
+        if not self._freed:
             lib.llama_sampler_free(self._grammar)
             lib.llama_sampler_free(self._chooser)
-            self._grammar = None
+            self._freed = True
 
     def _allows(self, token: int) -> bool:
         if token in self._forbidden:
