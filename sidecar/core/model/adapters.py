@@ -125,6 +125,6 @@ def _check(path: str, pointer: str, architecture: str) -> None:
 
 
 def _unsuitable(path: str, pointer: str, cause: str | None) -> SidecarError:
-    problem = f"{pointer}: {path!r} is no adapter for this model"
+    problem = f"{pointer}: {path!r} is not an adapter for this model"
     details = {} if cause is None else {"cause": cause}
     return SidecarError("unsuitableAdapter", problem, pointer=pointer, value=path[:500], **details)
