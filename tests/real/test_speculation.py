@@ -286,9 +286,9 @@ def test_drafts_that_do_not_fit(start: Start, model_path: str, tmp_path: Path) -
     for path, draft, why in (
         (model_path, str(GEMMA3.path), "different types"),
         (model_path, tiny, "different types"),
-        (tiny, recurrent, "the draft's state is recurrent"),
+        (tiny, recurrent, "the draft model's state is recurrent"),
         (recurrent, tiny, "the model's state is recurrent"),
-        (tiny, other, "token 258 is another one"),
+        (tiny, other, "token 258 differs"),
     ):
         error = refusal(sidecar, "loadModel", path=path, draftPath=draft)
         assert (error.kind, error.data["pointer"]) == ("unsuitableDraft", "/draftPath")

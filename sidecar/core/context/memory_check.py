@@ -6,8 +6,7 @@ needs no header answers first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.llama.bindings import KV_CACHE_BITS, lib
 from sidecar.core.model import memory_plan
@@ -17,6 +16,7 @@ from sidecar.models.memory.buffers import CELLS, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
     from sidecar.core.model.model import Model
+    from sidecar.message_handler._types import CreateContextParams
     from sidecar.models.gguf.header import Header
     from sidecar.models.memory.estimate import Planner
 
@@ -27,7 +27,7 @@ WIDEST_STATE: Final = 512
 """Numbers per sequence that a recurrent layer keeps, in the same unit: more than any architecture needs."""
 
 
-def largest_context(model: Model, params: Mapping[str, Any]) -> int | None:
+def largest_context(model: Model, params: CreateContextParams) -> int | None:
     """Tokens per sequence of the largest context that leaves some memory free; None without a readable header.
 
     Raises SidecarError `outOfMemory` if not even the smallest context fits.
@@ -49,7 +49,7 @@ def largest_context(model: Model, params: Mapping[str, Any]) -> int | None:
     return largest
 
 
-def check_context(model: Model, params: Mapping[str, Any], size: int) -> None:
+def check_context(model: Model, params: CreateContextParams, size: int) -> None:
     """Raise SidecarError `outOfMemory` if a context of `size` tokens per sequence does not fit."""
     if _upper_bound(model, params, size) < memory_plan.least_free(memory_plan.machine(model.devices)):
         return
@@ -64,7 +64,7 @@ def check_context(model: Model, params: Mapping[str, Any], size: int) -> None:
         raise _too_large(planner.sequences, size, too_small)
 
 
-def _planner(model: Model, header: Header, params: Mapping[str, Any]) -> Planner:
+def _planner(model: Model, header: Header, params: CreateContextParams) -> Planner:
     from sidecar.models.memory.estimate import Planner
 
     known = {key: value for key, value in params.items() if key != "contextSize"}
@@ -79,9 +79,9 @@ def _too_large(sequences: int, size: int, too_small: tuple[str, int, int]) -> Si
     return SidecarError("outOfMemory", problem, value=needed, allowed={"maximum": free})
 
 
-def _upper_bound(model: Model, params: Mapping[str, Any], size: int) -> int:
+def _upper_bound(model: Model, params: CreateContextParams, size: int) -> int:
     """More bytes than a context of any architecture takes, from what llama.cpp says about the model."""
-    asked = {**DEFAULTS["CreateContextParams"], **params}
+    asked = cast("CreateContextParams", {**DEFAULTS["CreateContextParams"], **params})
     sequences, batch = asked["sequences"], max(asked["batchSize"], asked["sequences"])
     heads, layers = lib.llama_model_n_head(model.handle), lib.llama_model_n_layer(model.handle)
     width = lib.llama_model_n_embd(model.handle)

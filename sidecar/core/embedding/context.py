@@ -169,7 +169,8 @@ def _size(model: Model, params: ContextParams) -> int:
     """Most tokens per text: never more positions than in training, since some models have a table of them."""
     size = params.get("contextSize", DEFAULT_SIZE)
     if size == "auto":
-        size = memory_check.largest_context(model, {**params, "sequences": 1}) or DEFAULT_SIZE
+        one_sequence: ContextParams = {**params, "sequences": 1}
+        size = memory_check.largest_context(model, one_sequence) or DEFAULT_SIZE
     return min(size, model.context_length_trained or size)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.context import EmbeddingContext
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from sidecar.core.scheduling.runner import Runner
 
 
-def create_context(engine: Engine, job: Job) -> dict[str, Any]:
+def create_context(engine: Engine, job: Job) -> dict[str, object]:
     """Answer `createContext`."""
-    job.interruptible(job.abort)  # llama.cpp cannot be interrupted; the context is freed when it is there
+    job.interruptible(job.abort)  # nothing interrupts llama.cpp: the finished context is freed below
     context = make(engine, job.params)
     job.interruptible(None)
     if job.cancelled:

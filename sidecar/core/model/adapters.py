@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from sidecar.models.gguf.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import AdapterPointer, ContextPointer, ModelPointer
+    from sidecar.message_handler._types import Adapter as AdapterParams
+    from sidecar.message_handler._types import SamplingParams
 
 Scales = tuple[float, ...]
 """One factor for each adapter of the model; 0 switches the adapter off."""
@@ -47,7 +49,7 @@ class Adapters:
         self._adapters = adapters
         self.default_scales: Scales = tuple(adapter.scale for adapter in adapters)
 
-    def scales_of(self, params: Mapping[str, Any]) -> Scales:
+    def scales_of(self, params: SamplingParams) -> Scales:
         """The scales that a request asks for. Raises SidecarError `invalidParams` for an unknown adapter."""
         if "adapters" not in params:
             return self.default_scales
@@ -88,7 +90,7 @@ class Adapters:
         return tuple(scales)
 
 
-def load(model: ModelPointer, architecture: str, wanted: Sequence[Mapping[str, Any]]) -> list[Adapter]:
+def load(model: ModelPointer, architecture: str, wanted: Sequence[AdapterParams]) -> list[Adapter]:
     """Load adapters for a model of this architecture.
 
     Raises SidecarError `unsuitableAdapter`, and those of `gguf.reader.read_header`.
@@ -123,6 +125,6 @@ def _check(path: str, pointer: str, architecture: str) -> None:
 
 
 def _unsuitable(path: str, pointer: str, cause: str | None) -> SidecarError:
-    problem = f"{pointer}: {path!r} is no adapter for this model"
+    problem = f"{pointer}: {path!r} is not an adapter for this model"
     details = {} if cause is None else {"cause": cause}
     return SidecarError("unsuitableAdapter", problem, pointer=pointer, value=path[:500], **details)

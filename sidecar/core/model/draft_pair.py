@@ -22,7 +22,7 @@ def check_pair(model: Model, draft: Model, path: str) -> None:
     """
     cause = _misfit(model, draft)
     if cause is not None:
-        problem = f"/draftPath: {path!r} is no draft model for {model.path!r}: {cause}"
+        problem = f"/draftPath: {path!r} does not fit {model.path!r}: {cause}"
         raise SidecarError("unsuitableDraft", problem, pointer="/draftPath", value=path[:500], cause=cause)
 
 

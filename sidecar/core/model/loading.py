@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sidecar.core.model.draft_pair import check_pair
 from sidecar.core.model.model import Model
@@ -14,11 +14,12 @@ from sidecar.models.gguf.splits import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
+    from sidecar.core.model.model import LoadParams
     from sidecar.message_handler.notifier import Progress
 
 
 def load(
-    params: Mapping[str, Any], log: LlamaLog, progress: Progress | None, cancelled: Callable[[], bool]
+    params: LoadParams, log: LlamaLog, progress: Progress | None, cancelled: Callable[[], bool]
 ) -> Model:
     """Load what loadModel asks for.
 
@@ -55,22 +56,20 @@ def load(
     return model
 
 
-def _load_draft(
-    params: Mapping[str, Any], log: LlamaLog, send: Callable[[float, int], bool]
-) -> tuple[Model, int]:
+def _load_draft(params: LoadParams, log: LlamaLog, send: Callable[[float, int], bool]) -> tuple[Model, int]:
     """The draft model, and the bytes of its files. `send` gets the loaded share (0 to 1) and these bytes."""
     path = params["draftPath"]
     try:
         reader.check_readable(path)
         size = _size(path)
-        asked = {**params, "path": path, "adapters": []}
+        asked: LoadParams = {**params, "path": path, "adapters": []}
         return _load_one(asked, log, lambda fraction: send(fraction, size)), size
     except SidecarError as error:
         error.point_to("/draftPath")
         raise
 
 
-def _load_one(params: Mapping[str, Any], log: LlamaLog, on_progress: Callable[[float], bool]) -> Model:
+def _load_one(params: LoadParams, log: LlamaLog, on_progress: Callable[[float], bool]) -> Model:
     """Load one model. An error gets its cause from the file, or from llama.cpp's log."""
     log.clear()
     try:

@@ -8,8 +8,8 @@ memory is plentiful, the size of the file is enough to know.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from sidecar.core.llama import ggml
 from sidecar.core.llama.bindings import lib
@@ -19,6 +19,9 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import reader
 from sidecar.models.gguf.header import Header, join
 from sidecar.models.gguf.splits import part_paths
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import LoadModelParams
 
 
 def read_header(path: str) -> Header | None:
@@ -43,7 +46,7 @@ def least_free(here: Machine) -> int:
     return min([here.free_bytes, *known])
 
 
-def plan_load(params: Mapping[str, Any], handles: Collection[int]) -> int:
+def plan_load(params: LoadModelParams, handles: Collection[int]) -> int:
     """How many layers go to the devices. Raises SidecarError `outOfMemory` if the weights cannot fit."""
     path, asked = params["path"], params.get("gpuLayers", "auto")
     if not handles:
