@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.core.context.thread_count import FIRST_RETRY_S, AVERAGED_STEPS, MAX_TOKENS, ThreadCount
+from sidecar.core.context.thread_count import AVERAGED_STEPS, FIRST_RETRY_S, MAX_TOKENS, ThreadCount
 
 QUICK, STUCK = 0.004, 0.4
 PROBE = [2, 4]
