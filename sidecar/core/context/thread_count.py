@@ -16,7 +16,7 @@ from typing import Final
 MAX_TOKENS: Final = 31
 """Steps with more tokens are prompts. They compute longer between two waits, so they suffer less."""
 
-LOOK_BACK: Final = 4
+AVERAGED_STEPS: Final = 4
 """Steps over which slowness is averaged."""
 
 SLOW: Final = 3.0
@@ -40,7 +40,7 @@ class ThreadCount:
         """Shortest step with all threads, in seconds, per size class of the batch and per model."""
         self._probed: set[tuple[int, bool]] = set()
         """The keys of `_best` for which one step with half the threads has shown how fast all could be."""
-        self._recent: deque[float] = deque(maxlen=LOOK_BACK)
+        self._recent: deque[float] = deque(maxlen=AVERAGED_STEPS)
         """Times of the last steps in multiples of the best, corrected for fewer threads."""
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
@@ -77,11 +77,11 @@ class ThreadCount:
             self._retry_at, self._retry_s = 0.0, FIRST_RETRY_S
         elif self.threads < self._all and self._clock() >= self._retry_at:
             self._set(self._all)
-        elif size not in self._probed and len(self._recent) == LOOK_BACK:
+        elif size not in self._probed and len(self._recent) == AVERAGED_STEPS:
             self._set(self._all // 2)
 
     def _is_slow(self) -> bool:
-        return len(self._recent) == LOOK_BACK and sum(self._recent) > SLOW * LOOK_BACK
+        return len(self._recent) == AVERAGED_STEPS and sum(self._recent) > SLOW * AVERAGED_STEPS
 
     def _reduce(self, threads: int) -> None:
         """Compute with fewer threads until the next try with all of them."""

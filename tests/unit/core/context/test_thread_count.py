@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.core.context.thread_count import FIRST_RETRY_S, LOOK_BACK, MAX_TOKENS, ThreadCount
+from sidecar.core.context.thread_count import AVERAGED_STEPS, FIRST_RETRY_S, MAX_TOKENS, ThreadCount
 
 QUICK, STUCK = 0.004, 0.4
 PROBE = [2, 4]
@@ -37,7 +37,7 @@ def test_on_a_quiet_machine_nothing_changes() -> None:
 def test_where_all_are_stuck_from_the_first_step_that_is_found_out() -> None:
     run = Run(2)
     run.stuck_above = 1
-    run.step(3 * LOOK_BACK)
+    run.step(3 * AVERAGED_STEPS)
     assert run.count.threads == 1
 
 
@@ -45,7 +45,7 @@ def test_when_they_are_stuck_half_of_them_go_on_then_a_quarter() -> None:
     run = Run(8)
     run.step(20)
     run.stuck_above = 2
-    run.step(3 * LOOK_BACK)
+    run.step(3 * AVERAGED_STEPS)
     assert run.used == [*PROBE_8, 4, 2]
     assert run.count.threads == 2
 
@@ -62,7 +62,7 @@ def test_all_come_back_when_the_machine_is_free_again() -> None:
     run = Run(2)
     run.step(20)
     run.stuck_above = 1
-    run.step(LOOK_BACK)
+    run.step(AVERAGED_STEPS)
     assert run.count.threads == 1
     run.stuck_above = 2
     run.step(int(FIRST_RETRY_S / QUICK) + 10)
@@ -107,7 +107,7 @@ def test_what_the_draft_model_finds_out_counts_for_both() -> None:
         run.step(tokens=5)
         run.count.record(1, QUICK / 10 * 2 / run.count.threads, draft=True)
     assert run.count.threads == 2
-    for _ in range(LOOK_BACK):
+    for _ in range(AVERAGED_STEPS):
         run.count.record(1, QUICK, draft=True)  # quick for the model, slow for its draft
     assert run.count.threads == 1
 
