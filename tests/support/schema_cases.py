@@ -138,7 +138,7 @@ SATISFIABLE: dict[str, Any] = {
     },
     "annotations": {"type": "boolean", "title": "x", "description": "y", "default": True, "examples": [1]},
 }
-"""Name → a schema that texts can be held to."""
+"""Name → a schema that a grammar can enforce."""
 
 REFUSED: list[tuple[Any, str, str]] = [
     ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),

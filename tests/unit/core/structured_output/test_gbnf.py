@@ -70,7 +70,7 @@ BAD: list[tuple[str, int, int, str]] = [
 
 
 @pytest.mark.parametrize(("grammar", "line", "column", "problem"), BAD)
-def test_what_is_wrong_is_told_with_its_place(grammar: str, line: int, column: int, problem: str) -> None:
+def test_an_error_is_reported_with_its_position(grammar: str, line: int, column: int, problem: str) -> None:
     with pytest.raises(GrammarError, match=problem) as error:
         check(grammar, one_token)
     assert line_and_column(grammar, error.value.offset) == (line, column)
