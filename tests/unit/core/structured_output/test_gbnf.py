@@ -31,7 +31,7 @@ def test_a_good_grammar_passes(grammar: str) -> None:
     assert check(grammar, one_token) is False
 
 
-def test_it_tells_whether_a_grammar_speaks_of_tokens() -> None:
+def test_it_returns_whether_a_grammar_has_token_symbols() -> None:
     assert check('root ::= "a" <|im_end|> <[12]> !<|im_end|>', one_token) is True
 
 
