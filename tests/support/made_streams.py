@@ -1,4 +1,4 @@
-"""Made-up words of a model, cut into pieces anywhere, and what a Reply makes of them."""
+"""Made-up output of a model, cut into pieces anywhere, and how a Reply splits it."""
 
 from __future__ import annotations
 

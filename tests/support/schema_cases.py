@@ -1,4 +1,4 @@
-"""JSON schemas to hold texts to, and schemas that are refused."""
+"""JSON Schemas that a grammar can enforce, and schemas that are refused."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ SATISFIABLE: dict[str, Any] = {
     },
     "annotations": {"type": "boolean", "title": "x", "description": "y", "default": True, "examples": [1]},
 }
-"""Name → a schema that texts can be held to."""
+"""Name → a schema that a grammar can enforce."""
 
 REFUSED: list[tuple[Any, str, str]] = [
     ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),
@@ -192,4 +192,4 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"$ref": "#"}, "unsatisfiableSchema", ""),
     ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "unsatisfiableSchema", ""),
 ]
-"""Schema, kind of the error, and where in the schema it points."""
+"""Schema, kind of the error, and the pointer within the schema."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.chat.template import Renderer
+from sidecar.core.chat.template import Template
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def _parsed(arguments: str) -> object:
 
 
 def for_template(
-    messages: list[Message], renderer: Renderer, variables: dict[str, object]
+    messages: list[Message], template: Template, variables: dict[str, object]
 ) -> list[TemplateMessage]:
     """The messages in the form that the template accepts. `variables` are its other variables."""
-    support = _Support(renderer, variables)
+    support = _Support(template, variables)
     as_objects = any("toolCalls" in message for message in messages) and support.argument_objects()
     converted = [_converted(message, as_objects) for message in messages]
-    if HARMONY not in renderer.source:
+    if HARMONY not in template.source:
         for message in converted:
             message["role"] = "system" if message["role"] == "developer" else message["role"]
     for message in converted:
@@ -153,8 +153,8 @@ def arguments_text(call: ToolCallMessage) -> str:
 class _Support:
     """What a template supports. Each answer is found by rendering, once, and kept with the template."""
 
-    def __init__(self, renderer: Renderer, variables: dict[str, object]) -> None:
-        self._renderer = renderer
+    def __init__(self, template: Template, variables: dict[str, object]) -> None:
+        self._template = template
         self._variables = {**variables, "add_generation_prompt": True}
         self._variables.pop("tools", None)
 
@@ -190,10 +190,10 @@ class _Support:
 
     def _shows_probe(self, feature: str, messages: list[TemplateMessage], *unwanted: str) -> bool:
         """Whether the prompt of these messages contains PROBE, and no `unwanted` text: Python's own notation."""
-        known = self._renderer.features
+        known = self._template.features
         if feature not in known:
             try:
-                prompt = self._renderer.render({**self._variables, "messages": messages})
+                prompt = self._template.render({**self._variables, "messages": messages})
             except Exception:  # a template may refuse what it does not support
                 prompt = ""
             known[feature] = PROBE in prompt and not any(text in prompt for text in unwanted)

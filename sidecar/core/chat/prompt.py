@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat import messages, template
-from sidecar.core.chat.template import Renderer
+from sidecar.core.chat.template import Template
 from sidecar.core.chat.tool_grammar import call_grammar
 from sidecar.core.chat.tool_prompt import add_tool_prompt
 from sidecar.core.jobs import Job
@@ -45,7 +45,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
             if value:
                 raise conflicting_params(name, value, "/toolChoice")
     prompt = render(model, params, job)
-    source = _template(model, params)
+    source = _template_source(model, params)
     reasoning = reasoning_marks(source) or _marks_by_vocabulary(model)
     form = tool_formats.call_form(source) or tool_formats.HERMES
     callable_tools = tools if tools.schemas and choice != "none" else None
@@ -90,7 +90,7 @@ def _tokens(model: Model, text: str) -> list[int]:
     return model.tokenize(text, add_special=False, parse_special=True)
 
 
-def _template(model: Model, params: TemplateParams) -> str:
+def _template_source(model: Model, params: TemplateParams) -> str:
     source = params.get("chatTemplate", model.chat_template)
     if source is None:
         raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
@@ -104,7 +104,7 @@ def render(model: Model, params: TemplateParams, job: Job) -> str:
     `aborted` if the job is cancelled meanwhile.
     """
     _check(params)
-    source, turns, tools = _template(model, params), params["messages"], params.get("tools", [])
+    source, turns, tools = _template_source(model, params), params["messages"], params.get("tools", [])
     if tools and tool_formats.call_form(source) is None:
         turns, tools = add_tool_prompt(turns, tools), []
     bos = model.token_text(lib.llama_vocab_bos(model.vocab))
@@ -113,7 +113,7 @@ def render(model: Model, params: TemplateParams, job: Job) -> str:
     if tools:
         variables["tools"] = tools
     changed: TemplateParams = {**params, "messages": turns}
-    prompt = template.run(source, lambda renderer: _render_messages(renderer, changed, variables), job)
+    prompt = template.run(source, lambda compiled: _render_messages(compiled, changed, variables), job)
     if lib.llama_vocab_get_add_bos(model.vocab):
         prompt = prompt.removeprefix(bos)
     if lib.llama_vocab_get_add_eos(model.vocab):
@@ -147,16 +147,16 @@ def _variables(params: TemplateParams, bos: str, eos: str) -> dict[str, object]:
     }
 
 
-def _render_messages(renderer: Renderer, params: TemplateParams, variables: dict[str, object]) -> str:
+def _render_messages(compiled: Template, params: TemplateParams, variables: dict[str, object]) -> str:
     turns, continued = params["messages"], params.get("continueFinalMessage", False)
     if continued:  # a probe ends the last message; the prompt ends where the template writes the probe
         last = turns[-1]
         turns = [*turns[:-1], {**last, "content": messages.as_text(last["content"]) + messages.PROBE}]
-    variables = {**variables, "messages": messages.for_template(turns, renderer, variables)}
+    variables = {**variables, "messages": messages.for_template(turns, compiled, variables)}
     default = not continued and DEFAULTS["ApplyTemplateParams"]["addGenerationPrompt"]
     if params.get("addGenerationPrompt", default):
         variables["add_generation_prompt"] = True
-    prompt = renderer.render(variables)
+    prompt = compiled.render(variables)
     if not continued:
         return prompt
     before, probe, _ = prompt.rpartition(messages.PROBE)

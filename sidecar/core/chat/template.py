@@ -46,23 +46,10 @@ class Template:
         self.features: dict[str, bool] = {}
         self._compiled = environment().from_string(source)
 
-    def generate(self, variables: dict[str, object]) -> Iterator[str]:
-        """Render piece by piece."""
-        return self._compiled.generate({name: fixed(value) for name, value in variables.items()})
-
-
-class Renderer:
-    """Renders a template. Only the work that `run` starts gets one, so that the limits hold."""
-
-    def __init__(self, template: Template) -> None:
-        self.source = template.source
-        self.features = template.features
-        self._template = template
-
     def render(self, variables: dict[str, object]) -> str:
-        """The template's output. Raises whatever the template raises."""
+        """The template's output. Raises whatever the template raises. Only the work in `run` may call this."""
         output, size = [], 0
-        for piece in self._template.generate(variables):
+        for piece in self._compiled.generate({name: fixed(value) for name, value in variables.items()}):
             size += len(piece)
             if size > MAX_OUTPUT_CHARS:
                 raise OverflowError(f"it wrote more than {MAX_OUTPUT_CHARS} characters")
@@ -70,7 +57,7 @@ class Renderer:
         return "".join(output)
 
 
-def run(source: str, work: Callable[[Renderer], str], job: Job) -> str:
+def run(source: str, work: Callable[[Template], str], job: Job) -> str:
     """Return what `work` returns. It gets the template and runs on another thread, within the limits.
 
     Raises SidecarError: `templateFailed`; `aborted` if the job is cancelled meanwhile; what `work` raises.
@@ -81,7 +68,7 @@ def run(source: str, work: Callable[[Renderer], str], job: Job) -> str:
 class _Run:
     """One run of a template on its own thread."""
 
-    def __init__(self, source: str, work: Callable[[Renderer], str]) -> None:
+    def __init__(self, source: str, work: Callable[[Template], str]) -> None:
         self._source = source
         self._work = work
         self._output = ""
@@ -135,7 +122,7 @@ class _Run:
 
     def _render(self) -> None:
         try:
-            self._output = self._work(Renderer(_compiled(self._source)))
+            self._output = self._work(_compiled(self._source))
         except Exception as error:  # whatever a template raises is its failure
             self._error = error
 

@@ -39,8 +39,8 @@ class GrammarSampler:
         self._chain = chain
         self._table = model.token_table
         self._model = model
-        self._speaks_of_tokens = grammar.allows_control_tokens
-        self._forbidden = forbidden if self._speaks_of_tokens else forbidden | self._table.silent
+        self._allows_control_tokens = grammar.allows_control_tokens
+        self._forbidden = forbidden if self._allows_control_tokens else forbidden | self._table.silent
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
         self._one_array = lib.llama_token_data_array(ctypes.pointer(self._one), 1, -1, False)
@@ -124,7 +124,7 @@ class GrammarSampler:
 
     def _possible_tokens(self, excluded: set[int]) -> list[int] | None:
         """The tokens whose first byte is allowed, and those that end the text. None if there are too many to pick."""
-        if self._speaks_of_tokens:
+        if self._allows_control_tokens:
             return None
         table = self._table
         probes = candidates(list(table.singles.values()), lambda _: 0.0)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
@@ -17,13 +16,14 @@ from sidecar.core.structured_output.schema_keywords import SUPPORTED, Unsatisfia
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sidecar.core.llama.c_api import SamplerPointer
     from sidecar.message_handler._types import SamplingParams
 
 MEMBERS: Final = ("grammar", "jsonSchema", "responseFormat")
 """Params that ask for a grammar. Each excludes the others."""
+
+PLAIN_TEXT: Final = {"type": "text"}
+"""The responseFormat that asks for no grammar."""
 
 
 class Grammar(NamedTuple):
@@ -36,19 +36,18 @@ class Grammar(NamedTuple):
     """JSON pointer of the param from which it is made."""
 
 
-def grammar_of(model: Model, checked: Mapping[str, object]) -> Grammar | None:
-    """The grammar that checked SamplingParams ask for; None if they ask for none.
+def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
+    """The grammar that the params ask for; None if they ask for none.
 
     Raises SidecarError: `invalidParams` (params that exclude each other), `invalidGrammar`,
     `unsupportedSchema`, `unsatisfiableSchema`.
     """
-    params = cast("SamplingParams", checked)
-    asked = [name for name in MEMBERS if name in checked and checked[name] != {"type": "text"}]
+    asked = [name for name in MEMBERS if params.get(name, PLAIN_TEXT) != PLAIN_TEXT]
     if not asked:
         return None
     name = asked[0]
     for other in asked[1:]:
-        raise conflicting_params(other, checked[other], f"/{name}")
+        raise conflicting_params(other, params.get(other), f"/{name}")
     if params.get("ignoreEos"):
         raise conflicting_params("ignoreEos", True, f"/{name}")
     if name == "grammar":

@@ -13,11 +13,15 @@ Ranges = list[tuple[int, int]]
 """Ranges of code points, both ends included."""
 
 LAST: Final = 0x10FFFF
+"""The last code point."""
+
 SURROGATES: Final = (0xD800, 0xDFFF)
+
 MAX_DEPTH: Final = 32
 """Largest nesting of groups."""
 
 MAX_REPEATS: Final = 1000
+"""Largest bound of a repetition."""
 
 SHORTHANDS: Final[dict[str, Ranges]] = {
     "d": [(48, 57)],

@@ -11,12 +11,13 @@ CHARACTER: Final = r'[ !#-\[\]-\uD7FF\uE000-\U0010FFFF] | "\\" (["\\/bfnrt] | "u
 surrogate pairs, because they are not characters: a parser may refuse them or count two of them as one."""
 
 CHARACTER_CODE: Final = "[0-9a-cefA-CEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}"
+"""The four hexadecimal digits of an escape, without half surrogate pairs."""
 
 MAX_LENGTH: Final = 2000
 """llama.cpp's limit of repetitions. Longer strings are composed of pieces of this length."""
 
 MAX_BOUND: Final = 20_000
-"""Largest bound. Higher ones are lowered to it, because each repetition takes a rule in llama.cpp."""
+"""Largest number of characters or items. Higher limits are lowered to it: each step takes a rule in llama.cpp."""
 
 _DATE: Final = (
     '[1-9] [0-9]{3} "-" (("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])'

@@ -10,12 +10,12 @@ from sidecar.core.chat.tool_prompt import add_tool_prompt
 from sidecar.core.output.tool_formats import HERMES, CallForm
 
 
-def test_a_template_that_knows_no_tools_is_told_of_them_in_a_system_message() -> None:
+def test_a_template_without_tools_gets_them_in_a_system_message() -> None:
     user = says("user", "Weather?")
     (system, same) = add_tool_prompt([user], [WEATHER, TIME])
     assert same == user
-    for told in (WEATHER, TIME):
-        assert json.dumps(told["function"], ensure_ascii=False) in system["content"]
+    for tool in (WEATHER, TIME):
+        assert json.dumps(tool["function"], ensure_ascii=False) in system["content"]
     (system, _) = add_tool_prompt([says("developer", parts("Be", "brief.")), user], [TIME])
     assert system["content"].startswith("Be\nbrief.\n\n# Tools")
 

@@ -1,4 +1,4 @@
-"""From the bytes of tokens to text: whole characters, and nothing of a stop string."""
+"""From the bytes of tokens to text: complete characters, without the stop string."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_text_cut_anywhere_comes_out_whole(at: int) -> None:
         ([b"\xed\xa0\x80"], "\ufffd" * 3),
     ],
 )
-def test_bytes_that_are_no_utf_8_become_replacement_characters(pieces: list[bytes], text: str) -> None:
+def test_bytes_that_are_not_utf_8_become_replacement_characters(pieces: list[bytes], text: str) -> None:
     assert run(pieces, [])[1] == text
 
 

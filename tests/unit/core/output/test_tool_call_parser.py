@@ -168,7 +168,7 @@ def wrong(stream: str, form: CallForm = HERMES) -> SidecarError:
 
 
 @pytest.mark.parametrize("name", ["get_wether", "", "x" * 500])
-def test_an_unknown_tool_is_told_with_the_known_ones(name: str) -> None:
+def test_an_unknown_tool_is_reported_with_the_known_ones(name: str) -> None:
     error = wrong(f'<tool_call>{{"name": "{name}", "arguments": {{}}}}</tool_call>')
     assert error.kind == "unknownTool"
     assert error.details["allowed"] == ["get_weather", "now"]
@@ -193,7 +193,7 @@ def test_an_unknown_tool_is_told_with_the_known_ones(name: str) -> None:
         "{get_weather}",
     ],
 )
-def test_arguments_that_do_not_fit_are_told(call: str) -> None:
+def test_arguments_that_do_not_fit_are_reported(call: str) -> None:
     error = wrong(f"<tool_call>\n{call}\n</tool_call>")
     assert error.kind == "invalidToolArguments"
     assert error.details["cause"]
@@ -213,12 +213,12 @@ def test_arguments_that_do_not_fit_are_told(call: str) -> None:
         '{"name": "now", "arguments": 1}',
     ],
 )
-def test_tags_that_are_broken_are_told(call: str) -> None:
+def test_broken_tags_are_reported(call: str) -> None:
     error = wrong(f"<tool_call>\n{call}\n</tool_call>", tagged("<function=", "<tool_call>"))
     assert error.kind == "invalidToolArguments"
 
 
-def test_values_between_tags_are_what_the_parameters_say() -> None:
+def test_values_between_tags_have_the_types_of_the_parameters() -> None:
     kinds = {"s": "string", "n": "integer", "b": "boolean", "o": "object", "l": ["array", "null"]}
     schema = {"type": "object", "properties": {key: {"type": kind} for key, kind in kinds.items()}}
     tools = Tools([{"type": "function", "function": {"name": "f", "parameters": schema}}], "auto")
@@ -239,7 +239,7 @@ def test_values_between_tags_are_what_the_parameters_say() -> None:
     assert json.loads(call["function"]["arguments"]) == values
 
 
-def test_a_call_that_is_cut_off_is_no_call() -> None:
+def test_a_call_that_is_cut_off_is_not_a_call() -> None:
     stream = '<tool_call>{"name": "get_weather", "arguments": {"city": "Os'
     said, reason = read([stream], None, HERMES, reason="length")
     assert (said, reason) == (("", "", []), "length")

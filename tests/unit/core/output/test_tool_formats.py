@@ -40,11 +40,11 @@ STARTS = {
     "mistralai-Mistral-Nemo-Instruct-2407": "[TOOL_CALLS]",
     "openai-gpt-oss-120b": "<|channel|>commentary to=functions.",
 }
-"""Shipped template → how its calls begin; None: it is told of tools by us."""
+"""Shipped template → how its calls begin. None: a system message of ours describes the tools."""
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_the_form_of_a_call_is_read_off_the_template(name: str) -> None:
+def test_the_form_of_a_call_is_found_in_the_template(name: str) -> None:
     with zipfile.ZipFile(TEMPLATES) as archive:
         form = call_form(archive.read(f"{name}.jinja").decode())
     assert (None if form is None else form.start) == STARTS[name]

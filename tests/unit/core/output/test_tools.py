@@ -22,7 +22,7 @@ def invalid(tools: list[dict[str, Any]], choice: Any = "auto") -> SidecarError:
     return caught.value
 
 
-def test_a_name_twice_and_parameters_that_are_no_schema_are_refused() -> None:
+def test_a_repeated_name_and_an_invalid_schema_are_refused() -> None:
     assert invalid([tool("a"), tool("b"), tool("a")]).details["pointer"] == "/tools/2/function/name"
     for schema in ({"type": "objekt"}, {"type": "object", "required": "a"}, {"properties": []}):
         assert invalid([tool("a", schema)]).details["pointer"] == "/tools/0/function/parameters"

@@ -31,7 +31,7 @@ def test_a_good_grammar_passes(grammar: str) -> None:
     assert check(grammar, one_token) is False
 
 
-def test_it_tells_whether_a_grammar_speaks_of_tokens() -> None:
+def test_it_returns_whether_a_grammar_has_token_symbols() -> None:
     assert check('root ::= "a" <|im_end|> <[12]> !<|im_end|>', one_token) is True
 
 
@@ -70,7 +70,7 @@ BAD: list[tuple[str, int, int, str]] = [
 
 
 @pytest.mark.parametrize(("grammar", "line", "column", "problem"), BAD)
-def test_what_is_wrong_is_told_with_its_place(grammar: str, line: int, column: int, problem: str) -> None:
+def test_an_error_is_reported_with_its_position(grammar: str, line: int, column: int, problem: str) -> None:
     with pytest.raises(GrammarError, match=problem) as error:
         check(grammar, one_token)
     assert line_and_column(grammar, error.value.offset) == (line, column)

@@ -15,13 +15,13 @@ from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
 
 BOUND_S = 30.0
-"""Against hanging only; the templates' own limit is MAX_RENDER_S."""
+"""Only against hanging. The templates' own limit is MAX_RENDER_S."""
 
 MESSAGES = [{"role": "user", "content": "<Grüß & 'Gott'>"}]
 
 
 class FakeModel:
-    """What chat.py asks of a model, without llama.cpp."""
+    """What chat uses of a model, without llama.cpp."""
 
     model_id = "model-1"
     vocab = None
@@ -110,7 +110,7 @@ def test_the_generation_prompt_is_left_out_when_not_wanted(jobs: Jobs) -> None:
     assert render(jobs, "{% if add_generation_prompt %}yes{% endif %}no", addGenerationPrompt=False) == "no"
 
 
-def test_a_model_without_a_template_is_told(jobs: Jobs) -> None:
+def test_a_model_without_a_template_is_refused(jobs: Jobs) -> None:
     with pytest.raises(SidecarError) as caught:
         render(jobs, None)
     assert caught.value.kind == "noChatTemplate"
@@ -140,7 +140,7 @@ def test_a_template_can_refuse_the_messages_with_its_own_words(jobs: Jobs) -> No
     ],
     ids=lambda template: template[:30],
 )
-def test_a_template_that_fails_is_told(jobs: Jobs, template: str) -> None:
+def test_a_template_that_fails_is_reported(jobs: Jobs, template: str) -> None:
     failed(jobs, template)
 
 
@@ -198,7 +198,7 @@ def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest
     dropped: list[int] = []
     until = time.monotonic() + BOUND_S
 
-    def work(_: limits.Renderer) -> str:
+    def work(_: limits.Template) -> str:
         while time.monotonic() < until:
             try:
                 while time.monotonic() < until:
