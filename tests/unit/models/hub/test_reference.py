@@ -1,4 +1,4 @@
-"""What `model` names, and which files of a repository that comes to."""
+"""What `model` names, and which files of a repository are chosen for it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_it_cannot_name(model: str) -> None:
     assert (caught.value.kind, caught.value.details["pointer"]) == ("invalidParams", "/model")
 
 
-def test_an_address_that_is_refused_is_not_told_with_its_secrets() -> None:
+def test_an_address_that_is_refused_is_not_reported_with_its_secrets() -> None:
     with pytest.raises(SidecarError) as caught:
         parse("http://example.org/a.gguf?signature=secret", HOSTS)
     assert "secret" not in str(caught.value.to_wire())
@@ -104,7 +104,7 @@ def test_an_address_that_is_refused_is_not_told_with_its_secrets() -> None:
         ("Qwen2-7B.gguf", None),
     ],
 )
-def test_a_quantisation_is_told_by_the_name(path: str, quantization: str | None) -> None:
+def test_a_quantisation_is_reported_by_the_name(path: str, quantization: str | None) -> None:
     assert quantization_of(path) == quantization
 
 
