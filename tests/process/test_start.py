@@ -38,7 +38,17 @@ ENGINE = {
     *(f"sidecar.core{name}" for name in ("", ".engine", ".jobs", ".methods", ".methods.init", ".process")),
     *(
         f"sidecar.core.llama{name}"
-        for name in ("", ".backends", ".bindings", ".devices", ".log", ".rpc", ".time_slice")
+        for name in (
+            "",
+            ".backends",
+            ".bindings",
+            ".cpu_backend",
+            ".devices",
+            ".ggml",
+            ".log",
+            ".rpc",
+            ".time_slice",
+        )
     ),
 }
 """Until it is ready; the rest follows while the app reads the answer to `init`."""

@@ -26,7 +26,7 @@ def call_grammar(form: CallForm, tools: Tools) -> Grammar:
         before, after = _around(form, name)
         choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
     text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
-    return Grammar(text, speaks_of_tokens=True, pointer="/tools")
+    return Grammar(text, allows_control_tokens=True, pointer="/tools")
 
 
 def _renamed(grammar: str, prefix: str) -> str:

@@ -1,16 +1,18 @@
-"""A context: KV cache, batch, and the sequences that are computed together."""
+"""A context: its KV cache, its batch, and the sequences that are computed together."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import memory_check
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import StepCost
 from sidecar.core.context.thread_count import ThreadCount
 from sidecar.core.llama import devices
-from sidecar.core.llama.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
+from sidecar.core.llama.abort_flag import AbortFlag
+from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
+from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -19,28 +21,37 @@ from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUT
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import ContextPointer, llama_context_params
+    from sidecar.message_handler._types import CreateContextParams
+
+    class ContextParams(CreateContextParams):
+        """The params of createContext with the id that the router has given."""
+
+        contextId: str  # noqa: N815  # a name of the wire
+
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
 
 DECODE_ABORTED: Final = 2
+"""What llama_decode returns after the abort flag was set."""
 
 
 class Context:
-    """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
+    """Owns a llama_context. Only the compute thread calls `decode` and what changes the cache."""
 
-    def __init__(self, model: Model, params: dict[str, Any], main: Context | None = None) -> None:
+    def __init__(self, model: Model, params: ContextParams, main: Context | None = None) -> None:
         """Create it. `main`: the context that a draft model's context proposes for.
 
         The two compute in turns: they share the abort flag and the thread count.
         Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`.
         """
-        filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
+        defaults = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"]}
+        filled = cast("ContextParams", {**defaults, **params})
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
         self.flash_attention: str | bool = filled["flashAttention"]
-        """As it was asked for."""
+        """As the params say; with "auto" llama.cpp decides."""
         self.abort_flag: AbortFlag = AbortFlag() if main is None else main.abort_flag
         self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
@@ -57,7 +68,7 @@ class Context:
         self.step_cost = StepCost()
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _open(self, filled: dict[str, Any]) -> ContextPointer:
+    def _open(self, filled: ContextParams) -> ContextPointer:
         """A llama_context that can generate. `filled`: the params of createContext with all defaults.
 
         Raises SidecarError `unsuitableModel` for a model without a KV cache, and what `_create` raises.
@@ -69,7 +80,7 @@ class Context:
             raise SidecarError("unsuitableModel", problem)
         return handle
 
-    def _create(self, filled: dict[str, Any]) -> ContextPointer:
+    def _create(self, filled: ContextParams) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
         options = self._options(filled)
         memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
@@ -81,8 +92,8 @@ class Context:
             raise SidecarError("contextCreationFailed", problem)
         return handle
 
-    def _options(self, filled: dict[str, Any]) -> llama_context_params:
-        """llama.cpp's parameters for createContext's, which are filled with the defaults."""
+    def _options(self, filled: ContextParams) -> llama_context_params:
+        """The parameters of createContext as llama.cpp's."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
         size = filled.get("contextSize")
         if size == "auto":
@@ -100,12 +111,12 @@ class Context:
         options.abort_callback = self.abort_flag.callback
         options.abort_callback_data = self.abort_flag.data
         options.no_perf = True
-        # A sliding-window cache of full size can give back tokens, which reuse and abort need.
+        # Reuse and abort remove tokens from the cache, which needs a sliding-window cache of full size.
         options.swa_full = True
         return options
 
-    def describe(self) -> dict[str, Any]:
-        """What createContext returns, read back from llama.cpp, but for the memory."""
+    def describe(self) -> dict[str, object]:
+        """What createContext returns, without the memory. The numbers are read back from llama.cpp."""
         return {
             "contextId": self.context_id,
             "contextSize": self.size,
@@ -122,13 +133,13 @@ class Context:
         lib.llama_free(self.handle)
 
     def use_adapters(self, scales: Scales) -> None:
-        """Compute with these adapters from now on. A change costs about a token's time."""
+        """Compute with these adapters from now on. A change takes about as long as a token."""
         if scales != self.scales:
             self.model.adapters.apply(self.handle, scales)
             self.scales = scales
 
     def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
-        """How many of the tokens the sequence's cache holds, from the first on; a recurrent state counts whole only."""
+        """Length of the prefix of `tokens` in the sequence's cache. A recurrent state can only be reused as a whole."""
         if sequence.shifted or sequence.scales != scales:
             return 0
         shared = shared_length(sequence.tokens, tokens)
@@ -146,9 +157,9 @@ class Context:
         self.batch.n_tokens = 0
 
     def add_to_batch(self, sequence: Sequence, tokens: list[int], outputs: int) -> int:
-        """Append tokens behind those of the sequence, with logits of the last `outputs` of them.
+        """Append tokens that follow the cached ones of the sequence. The last `outputs` of them get logits.
 
-        Returns the index of the first of those in the batch.
+        Returns the batch index of the first of those.
         """
         batch, at, position = self.batch, self.batch.n_tokens, len(sequence.tokens)
         first: int = at + len(tokens) - outputs
@@ -163,7 +174,7 @@ class Context:
         return first
 
     def decode(self) -> int:
-        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code: 0 is good."""
+        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code, 0 on success."""
         begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
         if code == 0:
@@ -175,13 +186,13 @@ class Context:
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Keep what another request shares; returns how many tokens that could be (count, or none)."""
+        """Keep the first `count` tokens for a new request. Returns how many are kept: `count` or 0."""
         if sequence.shifted:
             self.clear_sequence(sequence)
         return self.cut(sequence, count)
 
     def cut(self, sequence: Sequence, count: int) -> int:
-        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        """Remove the tokens after the first `count`. Returns how many are kept: `count` or 0."""
         if count < len(sequence.tokens):
             if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
                 del sequence.tokens[count:]
@@ -196,26 +207,26 @@ class Context:
         sequence.shifted = False
 
     def can_copy(self, source: Sequence, count: int) -> bool:
-        """Whether `count` tokens can be copied. A recurrent state is that of all its tokens, or of none."""
+        """Whether the first `count` tokens can be copied. A recurrent state can only be copied as a whole."""
         return not self.model.has_state_beyond_kv or count == len(source.tokens)
 
     def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
-        """Put the first `count` tokens of a sequence into another one; returns how many are there."""
+        """Copy the first `count` tokens of a sequence into another one. Returns how many that has then."""
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
         target.tokens, target.scales = list(source.tokens), source.scales
         return self.keep_prefix(target, count)
 
     def shift(self, sequence: Sequence, keep: int) -> int:
-        """Take out the older half of what follows the first `keep` tokens; returns how many that were."""
-        gone = (len(sequence.tokens) - keep) // 2
-        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + gone)
-        lib.llama_memory_seq_add(self.memory, sequence.index, keep + gone, -1, -gone)
-        del sequence.tokens[keep : keep + gone]
+        """Remove the older half of the tokens after the first `keep`. Returns how many were removed."""
+        removed = (len(sequence.tokens) - keep) // 2
+        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + removed)
+        lib.llama_memory_seq_add(self.memory, sequence.index, keep + removed, -1, -removed)
+        del sequence.tokens[keep : keep + removed]
         sequence.shifted = True
-        return gone
+        return removed
 
     def cached_length(self, sequence: Sequence) -> int:
-        """How many tokens llama.cpp holds for the sequence, whatever we believe."""
+        """How many tokens llama.cpp holds for the sequence: after an abort, other than `sequence.tokens`."""
         length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
         return length

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from sidecar.core.context import memory_check
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
@@ -19,6 +20,7 @@ from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.llama.c_api import ContextPointer, FloatPointer, llama_context_params
 
 DEFAULT_SIZE: Final = 2048
@@ -57,7 +59,7 @@ class TextState:
 class EmbeddingContext(Context):
     """A context that pools and does not generate. Only the compute thread calls what computes."""
 
-    def __init__(self, model: Model, params: dict[str, Any]) -> None:
+    def __init__(self, model: Model, params: ContextParams) -> None:
         """Create it. Raises SidecarError `unsuitableModel`, `contextCreationFailed`, `outOfMemory`."""
         if lib.llama_model_has_encoder(model.handle) and lib.llama_model_has_decoder(model.handle):
             raise SidecarError("unsuitableModel", "llama.cpp makes no embeddings with encoder-decoder models")
@@ -66,13 +68,13 @@ class EmbeddingContext(Context):
         """Whether each text must be in one batch."""
         params = {"sequences": DEFAULT_TEXTS, "batchSize": DEFAULT_BATCH, **params}
         super().__init__(model, params)
-        self.size = _size(model, params)
+        self.size = self._text_size
         self.max_batch_tokens: int = params["batchSize"]
         """A single text that must be whole may be longer."""
         scores: int = lib.llama_model_n_cls_out(model.handle)
         self.dimensions: int = scores if self.pooling == "rank" else lib.llama_model_n_embd_out(model.handle)
 
-    def _open(self, filled: dict[str, Any]) -> ContextPointer:
+    def _open(self, filled: ContextParams) -> ContextPointer:
         """A llama_context that pools. Only a context tells whether its model reads forward only."""
         handle = self._create(filled)
         if self.whole_texts or (lib.llama_get_memory(handle) and lib.llama_get_causal_attn(handle)):
@@ -81,8 +83,8 @@ class EmbeddingContext(Context):
         self.whole_texts = True
         return self._create(filled)
 
-    def _options(self, filled: dict[str, Any]) -> llama_context_params:
-        size = _size(self.model, filled)
+    def _options(self, filled: ContextParams) -> llama_context_params:
+        size = self._text_size = _size(self.model, filled)
         options = super()._options({**filled, "contextSize": size})
         batch = options.n_batch
         # At most one text is unfinished when a batch begins.
@@ -94,7 +96,7 @@ class EmbeddingContext(Context):
         options.kv_unified = True  # with one cache per sequence, llama.cpp would split the batch at each text
         return options
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         return {**super().describe(), "batchSize": self.max_batch_tokens, "pooling": self.pooling}
 
     # ---- a batch ---------------------------------------------------------------------------------
@@ -163,19 +165,21 @@ class EmbeddingContext(Context):
         return vector
 
 
-def _size(model: Model, params: dict[str, Any]) -> int:
-    """Tokens a text may have: never more than there are positions, which some models look up in a table."""
-    size: int = params.get("contextSize", DEFAULT_SIZE)
+def _size(model: Model, params: ContextParams) -> int:
+    """Most tokens per text: never more positions than in training, since some models have a table of them."""
+    size = params.get("contextSize", DEFAULT_SIZE)
+    if size == "auto":
+        size = memory_check.largest_context(model, {**params, "sequences": 1}) or DEFAULT_SIZE
     return min(size, model.context_length_trained or size)
 
 
 def _pooling(model: Model, asked: str | None) -> str:
-    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` without a head that does it."""
+    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` if the model cannot score."""
     own = model.metadata(f"{model.metadata('general.architecture')}.pooling_type")
     pooling = asked or POOLING_NAMES.get(int(own or 0), "none")
     if asked is None and pooling == "none":
         pooling = "mean"
     if pooling == "rank" and not model.has_rank_head:
-        problem = f"/pooling: {model.model_id} has no head that makes scores"
+        problem = f"/pooling: {model.model_id} has no classification head, which makes the scores"
         raise SidecarError("unsuitableModel", problem, pointer="/pooling", value="rank")
     return pooling

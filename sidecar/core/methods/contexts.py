@@ -9,14 +9,15 @@ from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.model.loading import as_memory_error
 from sidecar.core.scheduling.embedding_runner import EmbeddingRunner
 from sidecar.core.scheduling.generation_runner import GenerationRunner
-from sidecar.core.scheduling.runner import Runner
 from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
+    from sidecar.core.scheduling.runner import Runner
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
     return {**context.describe(), "memoryBytes": process_memory().resident}
 
 
-def make(engine: Engine, params: dict[str, Any]) -> Context:
+def make(engine: Engine, params: ContextParams) -> Context:
     """Make a context and give it to the scheduler."""
     engine.llama_log.clear()
     if "pooling" in params and not params.get("embeddings"):
@@ -47,8 +48,8 @@ def make(engine: Engine, params: dict[str, Any]) -> Context:
     return runner.context
 
 
-def _runner(engine: Engine, params: dict[str, Any]) -> Runner:
-    """A context and what computes its requests."""
+def _runner(engine: Engine, params: ContextParams) -> Runner:
+    """A new context, with a draft model's context if there is one, and what runs its requests."""
     model = engine.the_model()
     if params.get("embeddings"):
         return EmbeddingRunner(EmbeddingContext(model, params))

@@ -9,13 +9,17 @@ and never makes a result wrong.
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import DECODE_ABORTED, Context
 from sidecar.core.context.sequence import shared_length
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log
+
+if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
+    from sidecar.core.llama.c_api import SamplerPointer, llama_token_data_array
 
 MIN_PROBABILITY: Final = 0.75
 """The draft model proposes its likeliest token if the probability among its CANDIDATES is at least this. A wrong
@@ -27,10 +31,18 @@ CANDIDATES: Final = 10
 class DraftModel:
     """Owns the draft model's context beside a main one. Only the compute thread calls `propose`."""
 
-    def __init__(self, model: Model, main: Context, params: dict[str, Any]) -> None:
+    def __init__(self, model: Model, main: Context, params: ContextParams) -> None:
         """Create it. `params`: those of the main context. Raises SidecarError as Context does."""
-        same = {"contextSize": main.size, "sequences": len(main.sequences), "batchSize": main.batch_size}
-        self._context = Context(model, {**params, **same}, main)
+        self._context = Context(
+            model,
+            {
+                **params,
+                "contextSize": main.size,
+                "sequences": len(main.sequences),
+                "batchSize": main.batch_size,
+            },
+            main,
+        )
         self._likeliest = _Likeliest()
         self._model = model
         self._vocabulary_size = min(model.vocabulary_size, main.model.vocabulary_size)
@@ -124,7 +136,7 @@ class _Likeliest:
         """Give the samplers back."""
         lib.llama_sampler_free(self._chain)
 
-    def _see(self, _: Any, candidates: Any) -> None:
+    def _see(self, _: SamplerPointer, candidates: ctypes._Pointer[llama_token_data_array]) -> None:
         array = candidates.contents
         self._token, self._probability = array.data[0].id, array.data[0].p  # sorted by probability
         array.selected = 0

@@ -9,12 +9,15 @@ earlier text (prompt_lookup.py) or from a draft model (draft_model.py).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.sequence import shared_length
 from sidecar.core.model.model import Model
 from sidecar.core.speculation.prompt_lookup import PromptLookup
 from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import SchedulingParams
 
 RATE_WEIGHT: Final = 0.25
 """Weight of the last draft in the average share of accepted tokens."""
@@ -96,12 +99,8 @@ class Speculation:
         elif len(tokens) < at:  # a context shift removed some
             self._unused = None
 
-    def usage(self) -> dict[str, int]:
-        """Its members of `usage`."""
-        return {"guessedTokens": self.drafted, "acceptedTokens": self.accepted}
 
-
-def speculation_of(model: Model, params: dict[str, Any]) -> Speculation | None:
+def speculation_of(model: Model, params: SchedulingParams) -> Speculation | None:
     """What a request asks for. Raises SidecarError `invalidParams` if it asks for a draft model and there is none."""
     asked = params.get("speculation", "none" if model.draft is None else "draft")
     if asked == "draft":
