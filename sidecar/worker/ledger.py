@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import encode
 from sidecar.message_handler.notifier import RequestId, error_response, response
-from sidecar.message_handler.writer import Writer
+from sidecar.message_handler.writer import Message, Writer
 
 if TYPE_CHECKING:
     from sidecar.worker.pool import ModelEntry, Settings
-    from sidecar.worker.process import Message, Params, WorkerProcess
+    from sidecar.worker.process import Params, WorkerProcess
 
 MAX_OPEN_REQUESTS: Final = 1024
 """With this many open requests, new ones are refused as `overloaded`."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.notifier import send_info
+from sidecar.message_handler.writer import Message
 from sidecar.worker import idle
 from sidecar.worker.ledger import Request
 from sidecar.worker.pool import ModelEntry, end_in_background
-from sidecar.worker.process import Message, WorkerProcess
+from sidecar.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
     from sidecar.worker.supervisor import Supervisor

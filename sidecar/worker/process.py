@@ -11,13 +11,12 @@ from typing import Any, Final
 from sidecar.message_handler import log
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
-from sidecar.message_handler.writer import Writer
+from sidecar.message_handler.writer import Message, Writer
 from sidecar.options import own_command
 
 EXIT_TIMEOUT_S: Final = 0.4
 """How long a child may take from the end of its stdin to its own end, before it is killed."""
 
-Message = dict[str, Any]  # JSON-RPC between our own processes, which is not validated again
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
 OnMessage = Callable[["WorkerProcess", Message, bytes], None]

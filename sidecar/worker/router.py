@@ -16,11 +16,12 @@ from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.framing import LineTooLong, encode
 from sidecar.message_handler.notifier import error_response, progress_key
 from sidecar.message_handler.reader import read_lines
+from sidecar.message_handler.writer import Message
 from sidecar.worker import methods, one_file, outcome
 from sidecar.worker.intake import Call, Item, Refusal, is_request_id, read_line
 from sidecar.worker.ledger import Batch, Request
 from sidecar.worker.lifecycle import on_end_signals
-from sidecar.worker.process import Message, Params, WorkerProcess
+from sidecar.worker.process import Params, WorkerProcess
 from sidecar.worker.supervisor import Supervisor
 
 MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024

@@ -54,7 +54,7 @@ class Supervisor:
         """End the program when that process ends."""
         watch_process(pid, lambda: self.begin_close(0))
 
-    # ---- work that the router must not wait for ----------------------------------------------------
+    # ---- work that the router must not wait for --------------------------------------------------
 
     def run_in_background(self, request: Request, work: Callable[[], None]) -> None:
         """Run `work` on the background thread; the request fails if it raises."""

@@ -83,7 +83,7 @@ class Download:
                 else:
                     durable_files.remove(self._place.journal)
 
-    # ---- another download of the same file ---------------------------------------------------------
+    # ---- another download of the same file -------------------------------------------------------
 
     def _wait_for(self, lock: FileLock) -> None:
         """Take the lock; while another process holds it, report that process's progress."""
@@ -99,7 +99,7 @@ class Download:
     def _on_disk(self) -> int:
         return journal.downloaded_bytes(self._place.journal)
 
-    # ---- a file that is there already ---------------------------------------------------------------
+    # ---- a file that is there already ------------------------------------------------------------
 
     def _existing(self) -> Fetched | None:
         """The file, if it is there and has the right content."""

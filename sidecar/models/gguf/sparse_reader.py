@@ -27,10 +27,10 @@ LONG_ARRAY: Final = 16384
 LONGEST_TEXT: Final = 4096
 """Bytes of the longest text of a vocabulary. Anything longer is something else."""
 
-ENOUGH: Final = 64
-"""Texts in a row that cannot be chance."""
+MIN_TEXTS: Final = 64
+"""Texts that must follow one another, so that it is no chance."""
 
-CAUTION: Final = 0.85
+JUMP_SHARE: Final = 0.85
 """Share of the estimated distance to the end that one jump covers."""
 
 OVERLAP: Final = 4
@@ -111,7 +111,7 @@ class _SparseReader(reader.Reader):
                 passed = (row.start - low) / ((width + row.width) / 2)
                 left = max(left - passed - row.count, 1.0)
                 low, width = row.stop, row.width
-            far = int(min(CAUTION * left * width, (high - low) / 2))
+            far = int(min(JUMP_SHARE * left * width, (high - low) / 2))
             jump = far if far > WINDOW_BYTES else 0
         return None
 
@@ -122,7 +122,7 @@ class _SparseReader(reader.Reader):
         self._read_bytes += len(data)
         for first in range(1 if exact else LONGEST_TEXT + 8):
             starts, ended = _texts(data, first)
-            if not exact and len(starts) < ENOUGH:
+            if not exact and len(starts) < MIN_TEXTS:
                 continue
             if not exact and starts[-1] - first < 9 * (len(starts) - 1):
                 return None  # zeros look like empty texts

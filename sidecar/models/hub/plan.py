@@ -128,7 +128,7 @@ def _refusal(status: int) -> SidecarError:
     return SidecarError("downloadFailed", problem, cause=f"status {status}")
 
 
-# ---- without a server --------------------------------------------------------------------------------
+# ---- without a server ----------------------------------------------------------------------------
 
 
 def offline(

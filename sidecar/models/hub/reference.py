@@ -83,7 +83,7 @@ def parse(model: str, hub_hosts: Sequence[str]) -> HubSource | UrlSource:
             return HubSource(match[1], _clean(model, match[3]), None, match[2])
         return UrlSource(model)
     if parts.scheme == "http":
-        raise _wrong(model, "other machines are asked by https only")
+        raise _wrong(model, "only https is allowed for other machines")
     raise _wrong(model, "it is neither hf:owner/repo… nor an https URL")
 
 
@@ -104,7 +104,7 @@ def _clean(model: str, file: str) -> str:
     return file
 
 
-# ---- which files -------------------------------------------------------------------------------------
+# ---- which files ---------------------------------------------------------------------------------
 
 
 def quantization_of(path: str) -> str | None:

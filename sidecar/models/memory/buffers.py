@@ -170,7 +170,7 @@ class ModelShape:
             return None
         return names.get("token_embd.weight")
 
-    # ---- sizes ---------------------------------------------------------------------------------------
+    # ---- sizes -----------------------------------------------------------------------------------
 
     def cache_bytes(self, layer: Layer, cells: int, sequences: int, kind: str, flash: bool) -> int:
         """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""

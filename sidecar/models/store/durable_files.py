@@ -16,12 +16,12 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", err
 
 def replace_file(path: str, content: bytes) -> None:
     """Replace the content of a small file, completely or not at all. Raises OSError."""
-    beside = f"{path}.new"
-    with open(beside, "wb") as file:
+    new_path = f"{path}.new"
+    with open(new_path, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    os.replace(new_path, path)
 
 
 def publish(path: str, final: str) -> None:

@@ -82,7 +82,7 @@ def test_a_model_is_loaded_with_the_rpc_servers_of_its_time_unless_it_stays_here
     assert pool.add_model({"path": "a"}).rpc_servers == []
 
 
-def test_unknown_ids_are_told_with_those_that_are_known(pool: Pool) -> None:
+def test_unknown_ids_are_reported_with_those_that_are_known(pool: Pool) -> None:
     model = ready(pool)
     pool.add_context(model, {})
     for call, pointer, known in (
@@ -152,7 +152,7 @@ def test_an_engine_that_does_not_keep_up_gets_no_more(pool: Pool) -> None:
     assert kind_of(lambda: pool.engine(model)) == "overloaded"
 
 
-def test_an_engine_that_cannot_be_started_is_told(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_cannot_be_started_is_reported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise OSError("no more processes")
 

@@ -59,8 +59,10 @@ def part(tmp_path: Path) -> Iterator[Callable[[], PartialFile]]:
 def crash(path: str | Path) -> None:
     """Let a journal have been written before the system was started."""
     header, rest = Path(path).read_bytes().split(b"\n", 1)
-    told = json.loads(header)
-    Path(path).write_bytes(json.dumps({**told, "boot": told["boot"] - 3600}).encode() + b"\n" + rest)
+    described = json.loads(header)
+    Path(path).write_bytes(
+        json.dumps({**described, "boot": described["boot"] - 3600}).encode() + b"\n" + rest
+    )
 
 
 def write(part: PartialFile, start: int, count: int) -> None:
@@ -154,7 +156,7 @@ def test_to_be_opened_again_does_not_make_it_safe(opened: Open, path: str) -> No
     assert (opened(path).total, opened(path).unsynced) == (100, 0)
 
 
-def test_nor_does_it_to_be_written_anew(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_does_it_when_it_is_rewritten(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "MAX_LINES", 10)
     growing = opened(path)
     for i in range(100):
@@ -166,7 +168,7 @@ def test_nor_does_it_to_be_written_anew(opened: Open, path: str, monkeypatch: py
 def test_bytes_are_given_to_the_disk_now_and_then(
     part: Callable[[], PartialFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also those that an attempt before left behind."""
+    """Also those that an earlier attempt has left."""
     monkeypatch.setattr(parts, "NOTE_BYTES", 100)
     monkeypatch.setattr(parts, "SYNC_BYTES", 300)
     write(part(), 0, 200)
@@ -210,7 +212,7 @@ def test_what_comes_while_others_are_given_to_the_disk_may_be_lost(
         (PLAIN, replace(PLAIN, etag='"v2"'), 0),
         (PLAIN, replace(PLAIN, size=999), 0),
         (PLAIN, replace(PLAIN, url="https://other/a"), 0),
-        (replace(PLAIN, etag=None), replace(PLAIN, etag=None), 0),  # nobody can tell what it is
+        (replace(PLAIN, etag=None), replace(PLAIN, etag=None), 0),  # it may be another file
     ],
 )
 def test_bytes_of_another_file_are_not_taken(
@@ -237,7 +239,7 @@ def test_a_journal_without_its_file_is_worth_nothing(part: Callable[[], PartialF
     assert part().resumed == 0
 
 
-def test_where_bytes_that_come_a_second_time_differ_is_told(part: Callable[[], PartialFile]) -> None:
+def test_where_bytes_that_come_a_second_time_differ_is_reported(part: Callable[[], PartialFile]) -> None:
     twice = part()
     for data in (b"a" * 50 + b"X" + b"a" * 30 + b"YY" + b"a" * 17, b"a" * 120):
         writer = twice.writer(0)

@@ -30,7 +30,7 @@ class Counting(io.BytesIO):
         return data
 
 
-def told(header: Header) -> dict[str, Any]:
+def described(header: Header) -> dict[str, Any]:
     """All that it says."""
     rows = [[getattr(tensor, name) for name in Tensor.__slots__] for tensor in header.tensors]
     return {**vars(header), "tensors": rows}
@@ -45,7 +45,7 @@ def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 819
         sparse_reader.read_header(here, len(data), "m.gguf"),
     )
     expected.read_bytes = found.read_bytes
-    assert told(found) == told(expected)
+    assert described(found) == described(expected)
     return here.count, walked.count
 
 
@@ -140,7 +140,7 @@ def test_what_is_damaged_is_refused_as_ever() -> None:
             try:
                 header = read(io.BytesIO(data), len(data), "m.gguf")
                 header.read_bytes = 0
-                results.append(told(header))
+                results.append(described(header))
             except SidecarError as error:
                 results.append((error.kind, error.problem))
         assert results[0] == results[1]
