@@ -39,7 +39,6 @@ NOT_YET: tuple[str, ...] = (
     r"^sidecar.*Any",
     r"^sidecar/core/scheduling/generation\.py:1: the module",
     r"^sidecar/core/sampling/sampler\.py:1: the module",
-    r"^sidecar/core/llama/bindings\.py:1: the module",
     r"^sidecar/worker/router\.py:1: the module",
     r"^sidecar/arguments\.py:\d+: _add_commands has",
 )

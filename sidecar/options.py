@@ -1,10 +1,11 @@
-"""The options of a program that serves, and how they are read at every start without argparse.
+"""The options of a program that serves: reads them at every start without argparse, and writes command lines.
 
 argparse and what it imports to write a help text take 20 ms, a quarter of the time to the first answer.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -51,6 +52,12 @@ def read(arguments: Sequence[str]) -> Any:
             return None
         found[_destination(name)] = value
     return SimpleNamespace(command=None, **found)
+
+
+def own_command(*arguments: str) -> list[str]:
+    """The command line that starts this program again, frozen or not."""
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
+    return [*program, *arguments]
 
 
 def _value(about: dict[str, Any], text: str | None) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import read_lines
+from sidecar.options import own_command
 
 OnNotification = Callable[[str, dict[str, Any]], None]
 OnLine = Callable[[str, bytes], None]
@@ -29,9 +29,8 @@ class Client:
     """One running program. Requests are sent one after the other; use it as a context manager."""
 
     def __init__(self, on_line: OnLine | None = None, log_level: str = "warning") -> None:
-        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
         self._process = subprocess.Popen(
-            [*program, "--log-level", log_level],
+            own_command("--log-level", log_level),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

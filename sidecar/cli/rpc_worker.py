@@ -97,7 +97,7 @@ def _watch(ended: threading.Event, parent_pid: int | None) -> None:
 
 
 def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: threading.Event) -> None:
-    from sidecar.core.llama import backends, bindings, devices, rpc
+    from sidecar.core.llama import backends, devices, rpc
 
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
@@ -111,7 +111,7 @@ def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: th
         log.flush(FLUSH_S)
 
     try:
-        bindings.start(on_log, on_abort)
+        backends.start(on_log, on_abort)
         for level, message in backends.load():
             log.log(level, message)
         _log_output()

@@ -31,6 +31,7 @@ from sidecar.message_handler.writer import Writer
 if TYPE_CHECKING:
     from typing import TypedDict
 
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.jobs import Job
     from sidecar.core.methods.handlers import Handler
     from sidecar.core.model.model import LoadParams
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         """Params of `restore`: what the engine before this one had loaded."""
 
         load: LoadParams
-        contexts: list[dict[str, Any]]  # params of createContext, with ids
+        contexts: list[ContextParams]
 
 
 FAULT_FLUSH_S: Final = 0.2
@@ -73,11 +74,11 @@ class EngineProcess:
 
     def _start_llama(self) -> None:
         """Load llama.cpp and what answers `init`."""
-        from sidecar.core.llama import backends, bindings, time_slice
+        from sidecar.core.llama import backends, time_slice
         from sidecar.core.methods import init
 
         llama_log = LlamaLog()
-        cpu_variant = bindings.start(llama_log, self._send_fault)
+        cpu_variant = backends.start(llama_log, self._send_fault)
         notes = backends.load()
         time_slice.shorten()  # before the compute threads start: they inherit it
         self.engine = Engine(self._writer, llama_log, cpu_variant, notes)

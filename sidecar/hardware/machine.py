@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ class Machine:
     def __init__(
         self,
         free_bytes: int,
-        gpus: Sequence[dict[str, Any]] = (),
+        gpus: Sequence[Mapping[str, Any]] = (),
         features: frozenset[str] = frozenset(),
     ) -> None:
         self.free_bytes = free_bytes

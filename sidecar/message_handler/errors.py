@@ -36,6 +36,16 @@ class SidecarError(Exception):
         }
 
 
+def conflicting_params(name: str, value: object, other: str, allowed: object = None) -> SidecarError:
+    """The error `invalidParams` for a param that has no meaning together with another one.
+
+    `allowed` are the values of `name` that can be combined with `other`; none if nothing can.
+    """
+    problem = f"/{name} cannot be combined with {other}"
+    allowed = [] if allowed is None else allowed
+    return SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=allowed)
+
+
 def error_object(error: BaseException) -> dict[str, Any]:
     """Map any exception to an error object. What is not ours is a defect and is not described on the wire."""
     if isinstance(error, SidecarError):

@@ -75,7 +75,6 @@ def test_the_generated_table_has_the_methods_of_the_schema() -> None:
 
 def test_every_accepted_notification_is_taken_by_the_router() -> None:
     router = ast.parse((ROOT / "sidecar" / "worker" / "router.py").read_text(encoding="utf-8"))
-    # The one that is named is exit; the branch that is left is $/cancelRequest.
     assert METHODS["notifications"].keys() == {"exit", "$/cancelRequest"}
     assert texts(router) >= {"exit", "$/cancelRequest"}
 

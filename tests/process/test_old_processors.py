@@ -34,7 +34,7 @@ ROUTER = """
 import json, sys
 from sidecar.worker import process
 engine = json.loads(sys.argv[1])
-process.role_command = lambda role, *arguments: [*engine, "--role", role, *arguments]
+process.own_command = lambda *arguments: [*engine, *arguments]
 from sidecar.__main__ import main
 del sys.argv[1]
 main()

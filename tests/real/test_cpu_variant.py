@@ -12,7 +12,7 @@ from conftest import Start
 from process_work import COUNTED, count, load
 
 from llama import processors
-from sidecar.core.llama.bindings import BEST_FIRST
+from sidecar.core.llama.cpu_backend import BEST_FIRST
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 

@@ -232,6 +232,12 @@ def test_a_text_that_is_too_long_is_named(real: Sidecar, fresh: Make) -> None:
     assert refused.value.data["value"] > refused.value.data["allowed"]["maximum"] == 256
 
 
+def test_a_text_may_be_as_long_as_the_memory_allows(real: Sidecar, fresh: Make) -> None:
+    context = fresh(embeddings=True, contextSize="auto")
+    vectors = real.call("embed", {"contextId": context, "input": ["long " * 3000]})
+    assert vectors["usage"]["promptTokens"] > 2048
+
+
 @pytest.mark.parametrize(
     ("given", "pointer"),
     [([1, 99999], "/input/1"), ([[1], [1, 99999]], "/input/1/1"), ([[99999]], "/input/0/0")],

@@ -1,25 +1,25 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 0f35e6331a282e89)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 77631c5d686d2ecf)
 export const PROTOCOL_VERSION = 1;
 
 /**
- * The id of a request, as its sender chose it.
+ * Id of a request, chosen by its sender.
  */
 export type RequestId = string | number;
 /**
- * A loaded model: model-1, model-2, …
+ * Id of a loaded model: model-1, model-2, …
  */
 export type ModelId = string;
 /**
- * A context: context-1, context-2, …
+ * Id of a context: context-1, context-2, …
  */
 export type ContextId = string;
 /**
- * A token id of the model's vocabulary.
+ * Token id in the model's vocabulary.
  */
 export type Token = number;
 export type ShutdownResult = null;
 /**
- * In lower-case hexadecimal.
+ * SHA-256 checksum in lower-case hexadecimal.
  */
 export type Sha256 = string;
 /**
@@ -27,7 +27,7 @@ export type Sha256 = string;
  */
 export type EstimateModelParams = {
   /**
-   * A GGUF file; of a split one, the first part.
+   * A GGUF file; for a split model, its first part.
    */
   path?: string;
   /**
@@ -40,7 +40,7 @@ export type EstimateModelParams = {
    */
   revision?: string;
   /**
-   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
    */
   token?: string;
   /**
@@ -48,16 +48,16 @@ export type EstimateModelParams = {
    */
   endpoint?: string;
   /**
-   * Tokens that each sequence can hold. Default: what the model was trained on, at most 4096.
+   * Tokens per sequence. Default: the context length that the model was trained with, at most 4096.
    */
   contextSize?: number;
   /**
-   * Requests that can run at once.
+   * Requests that can run at the same time.
    * @default 1
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most.
+   * Most tokens per computation step.
    * @default 512
    */
   batchSize?: number;
@@ -78,7 +78,7 @@ export type KvCacheType = "f32" | "f16" | "bf16" | "q8_0" | "q5_1" | "q5_0" | "q
 export type EstimateModelParams1 =
   | {
       /**
-       * A GGUF file; of a split one, the first part.
+       * A GGUF file; for a split model, its first part.
        */
       path: string;
       model?: never;
@@ -108,7 +108,7 @@ export type InspectModelParams = {
    */
   revision?: string;
   /**
-   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
    */
   token?: string;
   /**
@@ -132,28 +132,28 @@ export type InspectModelParams1 =
       model: string;
     };
 /**
- * How strongly the adapters of loadModel count for this request; those that are not named do not count. Default: as loadModel said. Requests with other scales are not computed together with this one, but in turns.
+ * Strength of each adapter of loadModel for this request; an adapter that is not listed is off. Default: the scales of loadModel. Requests with different scales are computed in turns, not in one batch.
  *
  * @maxItems 16
  */
 export type AdapterScales = {
   /**
-   * Its place in loadModel's adapters, from 0.
+   * Position in the `adapters` of loadModel, from 0.
    */
   id: number;
   scale: number;
 }[];
 /**
- * "auto": where llama.cpp thinks it pays.
+ * "auto": llama.cpp decides.
  */
 export type FlashAttention = boolean | "auto";
 /**
- * `none`: a vector for each token; `mean`: their mean; `cls`, `last`: the first or last token's; `rank`: a score, for `rerank`.
+ * `none`: one vector per token; `mean`: their mean; `cls`, `last`: the vector of the first or the last token; `rank`: a score, for `rerank`.
  */
 export type Pooling = "none" | "mean" | "cls" | "last" | "rank";
 export type DisposeContextResult = null;
 /**
- * Text, in which special tokens are recognised, or token ids.
+ * Text, in which special tokens are recognised, or a list of token ids.
  */
 export type Text = string | Token[];
 /**
@@ -167,7 +167,7 @@ export type Stop = string | string[];
 export type SamplerName =
   "penalties" | "dry" | "topNSigma" | "topK" | "typicalP" | "topP" | "minP" | "xtc" | "temperature";
 /**
- * Makes tokens more or less likely before any sampler sees them: by token id in OpenAI's form {"id": bias}, or as a list of [id or text, bias]. A text means each of its tokens; false forbids.
+ * Makes tokens more or less likely, before any sampler: by token id in OpenAI's form {"id": bias}, or as a list of [id or text, bias]. A text stands for each of its tokens; false forbids a token.
  */
 export type LogitBias =
   | {
@@ -184,15 +184,15 @@ export type Bias = number | false;
  */
 export type BiasedToken = [Token | string, Bias];
 /**
- * What the text is to be, in OpenAI's form.
+ * Required form of the text, as in OpenAI's API.
  */
 export type ResponseFormat = PlainFormat | JsonSchemaFormat;
 /**
- * `stop`: the model ended, or a stop string came; `toolCalls`: it ended with calls of tools; `length`: maxTokens; `contextFull`: the sequence can hold no more.
+ * `stop`: the model ended the text, or a stop string appeared; `toolCalls`: the text ended with tool calls; `length`: maxTokens was reached; `contextFull`: the sequence is full.
  */
 export type FinishReason = "stop" | "toolCalls" | "length" | "contextFull";
 /**
- * Of each token of the text, if `logprobs` was asked for. The bytes of all of them are the text (with the stop string, if one ended it).
+ * One entry per token of the text, if `logprobs` was requested. Their bytes joined are the text, including a stop string that ended it.
  */
 export type Logprobs = ChosenToken[];
 /**
@@ -200,15 +200,15 @@ export type Logprobs = ChosenToken[];
  */
 export type TextsPriority = "interactive" | "background";
 /**
- * Answer with the error `timedOut` if it takes longer, waiting included. Default: no limit.
+ * If the request takes longer than this, waiting included, answer with the error `timedOut`. Default: no limit.
  */
 export type TextsTimeout = number;
 /**
- * As a list of numbers, or their bytes in base64.
+ * A list of numbers, or their bytes in base64.
  */
 export type Vector = number[] | string;
 /**
- * `progress` is 0…1 and never falls within one type of one request; null where the end is unknown.
+ * `progress` goes from 0 to 1 and never falls within one type of one request; null if the end is unknown.
  */
 export type Progress =
   DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EmbedProgress;
@@ -343,37 +343,37 @@ export interface TypeMap {
 }
 export interface InitParams {
   /**
-   * The protocol version that the client speaks.
+   * Protocol version that the client speaks.
    */
   protocolVersion?: number;
   clientInfo?: PeerInfo;
   /**
-   * Log at debug level, llama.cpp's own lines included.
+   * Log at debug level, including llama.cpp's own lines.
    * @default false
    */
   debug?: boolean;
   /**
-   * "auto": the best device there is; "cpu" or false: none; or the name of a backend, which must be in this build (cuda, vulkan, metal, …).
+   * "auto": the best available device; "cpu" or false: no GPU; or the name of a backend in this build (cuda, vulkan, metal, …).
    * @default "auto"
    */
   gpu?: string | false;
   /**
-   * The most compute threads an engine uses. Default: one a processor that this process may run on, at most 16.
+   * Most compute threads per engine. Default: one per processor that this process may use, at most 16.
    */
   maxThreads?: number;
   /**
-   * Where downloads go and relative model paths start. Default: the user's own place for data; for paths the working directory.
+   * Folder for downloads, and where relative model paths start. Default: for downloads the user's data folder, for paths the working directory.
    */
   modelsDirectory?: string;
   /**
-   * "host:port" of llama.cpp's RPC servers (`llama-sidecar rpc-worker`) that lend their devices to models, in this order, before this machine's own GPUs. Only for a network that you trust: this protocol has no authentication and no encryption. A server serves one model at a time.
+   * "host:port" of llama.cpp RPC servers (`llama-sidecar rpc-worker`). Models use their devices in this order, before this machine's own GPUs. Only for a network that you trust: the protocol has no authentication and no encryption. A server serves one model at a time.
    * @default []
    *
    * @maxItems 16
    */
   rpcServers?: string[];
   /**
-   * The client's process id: when that process ends, so does this one.
+   * Process id of the client. When that process ends, this program ends, too.
    */
   processId?: number | null;
 }
@@ -391,18 +391,18 @@ export interface ServerInfo {
 }
 export interface InitResult {
   /**
-   * The protocol version that this program speaks.
+   * Protocol version that this program speaks.
    */
   protocolVersion: number;
   serverInfo: ServerInfo;
   llamaCpp: LlamaCppInfo;
   devices: Device[];
   /**
-   * What `gpu` came to: "cpu" or a backend's name, in lower case.
+   * The backend chosen for `gpu`: "cpu" or a backend's name, in lower case.
    */
   gpu: string;
   /**
-   * Compute threads a context gets unless it asks for fewer.
+   * Compute threads of a context that does not ask for fewer.
    */
   threads: number;
   capabilities: Capabilities;
@@ -420,11 +420,11 @@ export interface LlamaCppInfo {
    */
   bindingsVersion: string;
   /**
-   * llama.cpp's own line on the processor features that it uses.
+   * Processor features that llama.cpp uses, in its own words.
    */
   systemInfo: string;
   /**
-   * The processor generation that the CPU backend in use was compiled for, e.g. "haswell": the best in this build that runs here. "builtIn" in a build for one processor only.
+   * Processor generation that the CPU backend was compiled for, e.g. "haswell": the best one in this build that runs on this machine. "builtIn" in a build for one processor only.
    */
   cpuVariant: string;
   /**
@@ -442,14 +442,14 @@ export interface Device {
   name: string;
   description: string;
   /**
-   * The backend it belongs to, in lower case.
+   * Backend of the device, in lower case.
    */
   backend: string;
   type: "cpu" | "gpu" | "integratedGpu" | "accelerator";
   memoryTotalBytes: number;
   memoryFreeBytes: number;
   /**
-   * The RPC server that lends it, as `rpcServers` has it; its backend is "rpc", and its type always "gpu".
+   * RPC server that the device belongs to, as given in `rpcServers`. The backend of such a device is "rpc" and its type always "gpu".
    */
   endpoint?: string;
 }
@@ -466,7 +466,7 @@ export interface Capabilities {
 export interface PingParams {}
 export interface PingResult {
   /**
-   * Since the program started.
+   * Time since the program started.
    */
   uptimeMs: number;
 }
@@ -482,7 +482,7 @@ export interface StatusResult {
   models: ModelStatus[];
   contexts: ContextStatus[];
   /**
-   * Requests not answered yet, this one not counted.
+   * Requests not yet answered, without this one.
    */
   requests: RequestStatus[];
 }
@@ -499,19 +499,19 @@ export interface ModelStatus {
   modelId: ModelId;
   path: string;
   /**
-   * `crashed`: its engine died; `unloaded`: it was ended after keepAliveMs. It is started again by the next request that needs it.
+   * `crashed`: its engine died; `unloaded`: its engine ended after keepAliveMs. The next request that needs the model starts the engine again.
    */
   state: "loading" | "ready" | "crashed" | "unloaded";
   /**
-   * The draft model's file, if it was loaded with one.
+   * File of the draft model, if there is one.
    */
   draftPath?: string;
   /**
-   * What loadModel was given, if it was.
+   * As given to loadModel; absent if it was not given.
    */
   keepAliveMs?: number;
   /**
-   * Since the last of its requests ended; 0 while there are any. Only with keepAliveMs.
+   * Time since the model's last request ended; 0 while one is running. Only with keepAliveMs.
    */
   idleMs?: number;
 }
@@ -529,11 +529,11 @@ export interface AbortParams {
 }
 export interface AbortResult {
   /**
-   * `aborted`: stopped, and answered with error -32800; `finished`: it ended by itself first; `notFound`: no such request is running.
+   * `aborted`: the request stopped and was answered with error -32800; `finished`: it ended by itself first; `notFound`: no such request is running.
    */
   outcome: "aborted" | "finished" | "notFound";
   /**
-   * From the abort's arrival until the work had stopped.
+   * Time from the arrival of `abort` until the work had stopped.
    */
   tookMs: number;
 }
@@ -561,7 +561,7 @@ export interface DownloadModelParams {
    */
   revision?: string;
   /**
-   * Access token of the hub. Default: HF_TOKEN, or the one that the hub's own tools keep.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
    */
   token?: string;
   /**
@@ -569,32 +569,32 @@ export interface DownloadModelParams {
    */
   endpoint?: string;
   /**
-   * Where to put it. Default: that of init, or the user's own place for data.
+   * Folder to download into. Default: modelsDirectory of init, or the user's data folder.
    */
   modelsDirectory?: string;
   /**
-   * Fetch the multimodal projector (mmproj) of the repository, too.
+   * Also download the repository's multimodal projector (mmproj).
    * @default false
    */
   projector?: boolean;
   /**
-   * What the file must hash to. Needed only for a URL: the hub tells its own.
+   * Expected SHA-256 checksum. Needed only for a URL: the hub publishes its own checksums.
    */
   sha256?: string;
   /**
-   * Fetch it anew although it is here.
+   * Download the files again even if they are already here.
    * @default false
    */
   force?: boolean;
   /**
-   * Keep what came when the request is aborted.
+   * Keep the downloaded bytes if the request is aborted.
    * @default true
    */
   keepPartial?: boolean;
 }
 export interface DownloadModelResult {
   /**
-   * What to give to loadModel: the file, of a split model its first part.
+   * Path for loadModel: the file, or the first part of a split model.
    */
   path: string;
   /**
@@ -602,28 +602,28 @@ export interface DownloadModelResult {
    */
   files: DownloadedFile[];
   /**
-   * The multimodal projector, if one was asked for.
+   * Path of the multimodal projector, if it was requested.
    */
   projectorPath: string | null;
   /**
-   * Of all files.
+   * Size of all files.
    */
   sizeBytes: number;
   /**
-   * Of the file at `path`.
+   * Checksum of the file at `path`.
    */
   sha256: Sha256;
   source: ModelSource;
   /**
-   * The one that was chosen, or that the file's name tells.
+   * The chosen quantisation, or the one in the file's name.
    */
   quantization: string | null;
   /**
-   * Bytes that an earlier attempt had brought.
+   * Bytes that an earlier attempt had already downloaded.
    */
   resumedBytes: number;
   /**
-   * Whether all of it was here already.
+   * Whether all files were already here.
    */
   fromCache: boolean;
 }
@@ -632,14 +632,14 @@ export interface DownloadedFile {
   sizeBytes: number;
   sha256: Sha256;
   /**
-   * Whether the checksum was compared with one that the source, or the request, told.
+   * Whether the checksum was compared with one from the source or from the request.
    */
   verified: boolean;
   resumedBytes: number;
   fromCache: boolean;
 }
 /**
- * Where a model is from.
+ * Where a model comes from.
  */
 export interface ModelSource {
   url: string;
@@ -648,26 +648,26 @@ export interface ModelSource {
    */
   repository: string | null;
   /**
-   * The commit.
+   * Commit of the repository.
    */
   revision: string | null;
   /**
-   * Its path in the repository.
+   * Path in the repository.
    */
   file: string | null;
 }
 export interface ListModelsParams {
   /**
-   * Default: that of init, or the user's own place for data.
+   * Default: modelsDirectory of init, or the user's data folder.
    */
   modelsDirectory?: string;
   /**
-   * Look into the hub's own cache, too.
+   * Also list the models in the hub's own cache.
    * @default true
    */
   hubCache?: boolean;
   /**
-   * Further folders to look into, with what is below them.
+   * More folders to search, including their subfolders.
    * @default []
    *
    * @maxItems 64
@@ -678,31 +678,31 @@ export interface ListModelsResult {
   modelsDirectory: string;
   models: ListedModel[];
   /**
-   * Downloads that are not finished.
+   * Unfinished downloads.
    */
   partials: PartialDownload[];
   /**
-   * Whether there were more files than are looked at.
+   * Whether there are more files than the search looks at.
    */
   truncated: boolean;
 }
 export interface ListedModel {
   /**
-   * What to give to loadModel.
+   * Path for loadModel.
    */
   path: string;
   /**
-   * All parts of a split model, else the one file.
+   * All parts of a split model, otherwise the one file.
    */
   files: string[];
   sizeBytes: number;
   origin: "store" | "hubCache" | "folder";
   /**
-   * Whether its checksum was compared after the download, and the file has not changed since.
+   * Whether the checksum was compared after the download and the file has not changed since.
    */
   verified: boolean;
   /**
-   * Of the file at `path`, where it is known.
+   * Checksum of the file at `path`, if known.
    */
   sha256: Sha256 | null;
   source: ModelSource | null;
@@ -713,18 +713,18 @@ export interface ListedModel {
   contextLengthTrained: number | null;
   chatTemplate: boolean | null;
   /**
-   * When it was loaded last, in milliseconds since 1970; null: never by this program.
+   * Time of the last load, in milliseconds since 1970; null if this program never loaded it.
    */
   lastUsedAt: number | null;
   loaded: boolean;
   /**
-   * What is wrong with it: not GGUF, damaged, a part missing.
+   * What is wrong with the model: not GGUF, damaged, or a part is missing.
    */
   problem: string | null;
 }
 export interface PartialDownload {
   /**
-   * Where the file will be; deleteModel takes it.
+   * Path of the file when it is complete; deleteModel accepts it.
    */
   path: string;
   source: ModelSource;
@@ -733,17 +733,17 @@ export interface PartialDownload {
 }
 export interface DeleteModelParams {
   /**
-   * The model's path as listModels or downloadModel told it; of an unfinished download, where it would be.
+   * Path of the model, as listModels or downloadModel returned it. For an unfinished download: the path of the file when it is complete.
    */
   path: string;
   /**
-   * Default: that of init, or the user's own place for data.
+   * Default: modelsDirectory of init, or the user's data folder.
    */
   modelsDirectory?: string;
 }
 export interface DeleteModelResult {
   /**
-   * What was deleted.
+   * The deleted files.
    */
   files: string[];
   freedBytes: number;
@@ -752,7 +752,7 @@ export interface EstimateModelResult {
   path: string | null;
   source: ModelSource | null;
   /**
-   * Tokens a sequence that the figures are for.
+   * Tokens per sequence that the figures are for.
    */
   contextSize: number;
   sequences: number;
@@ -764,27 +764,27 @@ export interface EstimateModelResult {
   weightsBytes: number;
   kvCacheBytes: number;
   /**
-   * Buffers for the computation of a batch.
+   * Buffers for computing a batch.
    */
   computeBytes: number;
   /**
-   * Weights, KV cache and compute buffers, over all devices.
+   * Weights, KV cache and compute buffers, on all devices together.
    */
   totalBytes: number;
   /**
-   * What goes where; the CPU first.
+   * The share of each device, the CPU first.
    */
   devices: DeviceEstimate[];
   /**
-   * Tokens a sequence that would fit, at most what the model was trained on; 0: not even the weights fit.
+   * Most tokens per sequence that fit, at most the context length that the model was trained with; 0: not even the weights fit.
    */
   largestContextSize: number;
   /**
-   * `tight`: it fits, but would leave little for everything else.
+   * `tight`: the model fits, but leaves little memory for everything else.
    */
   runs: "yes" | "tight" | "no";
   /**
-   * One sentence on `runs`.
+   * The reason for `runs`, in one sentence.
    */
   why: string;
 }
@@ -797,33 +797,33 @@ export interface DeviceEstimate {
   computeBytes: number;
   totalBytes: number;
   /**
-   * Of the CPU: what the system could give now.
+   * Free memory; for the CPU, the memory that the system can provide now.
    */
   freeBytes: number;
 }
 export interface InspectModelResult {
   /**
-   * Null for a file that is not here.
+   * null for a file on a server.
    */
   path: string | null;
   source: ModelSource | null;
   /**
-   * Size of the file, of a split model of the part that was read.
+   * Size of the file; for a split model, size of the part that was read.
    */
   sizeBytes: number;
   /**
-   * Bytes that were read of it.
+   * Bytes that were read from it.
    */
   readBytes: number;
   ggufVersion: number;
   architecture: string;
   name: string | null;
   /**
-   * Number of weights, counted over the tensors.
+   * Number of weights in all tensors.
    */
   parameters: number;
   /**
-   * The tensor type that holds most of the bytes: Q4_1, Q6_K, F16, …
+   * Tensor type of most of the bytes: Q4_1, Q6_K, F16, …
    */
   quantization: string;
   tensors: number;
@@ -832,11 +832,11 @@ export interface InspectModelResult {
   layers: number | null;
   vocabularySize: number | null;
   /**
-   * Whether the model brings a chat template.
+   * Whether the model has a chat template.
    */
   chatTemplate: boolean;
   /**
-   * All metadata, arrays of more than 16 elements as {type, length}.
+   * All metadata. An array of more than 16 elements is returned as {type, length}.
    */
   metadata: {
     [k: string]: unknown;
@@ -844,39 +844,39 @@ export interface InspectModelResult {
 }
 export interface LoadModelParams {
   /**
-   * A GGUF file; of a split one, the first part.
+   * A GGUF file; for a split model, its first part.
    */
   path: string;
   /**
-   * Layers to place on the GPU; "auto": as many as fit into the memory of the GPUs used, beside a context of the default size.
+   * Layers to place on the GPU; "auto": as many as fit into GPU memory together with a context of the default size.
    * @default "auto"
    */
   gpuLayers?: number | "auto";
   /**
-   * Map the file instead of reading it: starts faster, shares pages between processes.
+   * Map the file into memory instead of reading it: starts faster and shares memory between processes.
    * @default true
    */
   useMmap?: boolean;
   /**
-   * Keep the weights from being swapped out.
+   * Prevent the system from swapping out the weights.
    * @default false
    */
   useMlock?: boolean;
   /**
-   * Look at every weight for invalid numbers; slower.
+   * Check every weight for invalid numbers; slower.
    * @default false
    */
   checkTensors?: boolean;
   /**
-   * End the model's engine when so long no request was for it; the next one loads it and its contexts again, under the same ids, with empty caches. Default: never.
+   * End the model's engine after this time without a request. The next request loads the model and its contexts again, under the same ids, with empty caches. Default: never.
    */
   keepAliveMs?: number;
   /**
-   * A GGUF file of a smaller model with the same vocabulary, which guesses what this one will say (speculative decoding): the text is the same and comes quicker. It has the other options of this request, but no adapters, and a KV cache beside that of each context.
+   * A GGUF file of a smaller model with the same vocabulary. It proposes the next tokens (speculative decoding): the text stays the same and is generated faster. The other options of this request, except `adapters`, apply to it as well. It needs its own KV cache in each context.
    */
   draftPath?: string;
   /**
-   * LoRA adapters. Requests name them by their places here, from 0.
+   * LoRA adapters. Requests refer to them by their position, from 0.
    *
    * @maxItems 16
    */
@@ -888,7 +888,7 @@ export interface Adapter {
    */
   path: string;
   /**
-   * How strongly it counts for requests that do not say; 0: not at all.
+   * Strength of the adapter in requests that do not set `adapters`; 0: off.
    * @default 1
    */
   scale?: number;
@@ -910,17 +910,17 @@ export interface LoadModelResult {
    */
   sizeBytes: number;
   /**
-   * Tokens.
+   * In tokens.
    */
   contextLengthTrained: number;
   /**
-   * Tokens.
+   * Number of tokens.
    */
   vocabularySize: number;
   embeddingSize: number;
   layers: number;
   /**
-   * Whether the model brings a chat template.
+   * Whether the model has a chat template.
    */
   chatTemplate: boolean;
   loadMs: number;
@@ -938,26 +938,26 @@ export interface UnloadModelResult {
    */
   memoryBeforeBytes: number;
   /**
-   * The same after the engine process was gone.
+   * The same after the engine process had ended.
    */
   memoryAfterBytes: number;
 }
 export interface CreateContextParams {
   modelId: ModelId;
   /**
-   * Tokens that each sequence, or each text to be embedded, can hold; "auto": as many as fit into the memory, at most what the model was trained on. Default: what it was trained on, at most 4096; for embeddings at most 2048.
+   * Tokens per sequence, or per text to embed; "auto": as many as fit into memory, at most the context length that the model was trained with. Default: that length, at most 4096; for embeddings at most 2048.
    */
   contextSize?: number | "auto";
   /**
-   * Requests that can run at once; further ones wait. Of a context for embeddings: texts computed in one step. Default: 1; for embeddings 32.
+   * Requests that can run at the same time; others wait. In a context for embeddings: texts computed in one step. Default: 1; for embeddings 32.
    */
   sequences?: number;
   /**
-   * Tokens computed in one step at most. Default: 512; for embeddings 256, and a text that cannot be cut may take more.
+   * Most tokens per computation step. Default: 512; for embeddings 256, or more for a text that cannot be split.
    */
   batchSize?: number;
   /**
-   * Compute threads, at most those of init.
+   * Compute threads, at most the `threads` of init.
    */
   threads?: number;
   /**
@@ -969,19 +969,19 @@ export interface CreateContextParams {
    */
   kvCacheType?: KvCacheType & string;
   /**
-   * Make a context for `embed` and `rerank`, which cannot generate text.
+   * Create a context for `embed` and `rerank`. It cannot generate text.
    * @default false
    */
   embeddings?: boolean;
   /**
-   * How the vectors of a text's tokens become one; only with `embeddings`. Default: the model's own, or `mean` if it says nothing.
+   * How the vectors of a text's tokens become one vector; only with `embeddings`. Default: the model's own pooling, or `mean` if it has none.
    */
   pooling?: Pooling;
 }
 export interface CreateContextResult {
   contextId: ContextId;
   /**
-   * Tokens a sequence, as llama.cpp rounded it.
+   * Tokens per sequence, as rounded by llama.cpp.
    */
   contextSize: number;
   sequences: number;
@@ -989,7 +989,7 @@ export interface CreateContextResult {
   threads: number;
   kvCacheType: KvCacheType;
   /**
-   * Only of a context for embeddings.
+   * Only in a context for embeddings.
    */
   pooling?: Pooling;
   /**
@@ -1001,50 +1001,50 @@ export interface DisposeContextParams {
   contextId: ContextId;
 }
 /**
- * `prompt` or `messages`, or neither.
+ * `prompt`, `messages`, or neither.
  */
 export interface SaveStateParams {
   contextId: ContextId;
   /**
-   * The file to write, which is replaced; a relative path starts at the working directory.
+   * File to write; an existing file is replaced. A relative path starts at the working directory.
    */
   path: string;
   prompt?: Text;
   messages?: Messages;
 }
 /**
- * One turn of a conversation, in OpenAI's form. `developer` is another word for `system`.
+ * One turn of a conversation, in OpenAI's form. `developer` means the same as `system`.
  */
 export interface Message {
   role: "system" | "developer" | "user" | "assistant" | "tool";
   /**
-   * null only where the assistant has toolCalls or reasoningContent.
+   * null only if the assistant has toolCalls or reasoningContent.
    */
   content: string | ContentPart[] | null;
   /**
-   * Who speaks; of a tool's message: which tool.
+   * Name of the speaker; in a tool's message, name of the tool.
    */
   name?: string;
   /**
-   * What the assistant thought. Most templates leave out that of earlier turns.
+   * Reasoning of the assistant. Most templates leave out the reasoning of earlier turns.
    */
   reasoningContent?: string;
   /**
-   * What the assistant called.
+   * Calls that the assistant made.
    */
   toolCalls?: ToolCallMessage[];
   /**
-   * Which call a tool's message answers.
+   * In a tool's message: id of the call that it answers.
    */
   toolCallId?: string;
 }
 /**
- * A piece of a message. Images and audio are refused with `unsupportedContent` by models that only read text.
+ * A part of a message. A model that reads only text gives the error `unsupportedContent` for images and audio.
  */
 export interface ContentPart {
   type: "text" | "image_url" | "input_audio";
   /**
-   * Of type `text`.
+   * Only with type `text`.
    */
   text?: string;
   imageUrl?: {
@@ -1058,7 +1058,7 @@ export interface ContentPart {
   };
 }
 /**
- * A call, as a ChatResult has it; `arguments` may also be an object.
+ * A call as in ChatResult; `arguments` may also be an object.
  */
 export interface ToolCallMessage {
   id?: string;
@@ -1076,18 +1076,18 @@ export interface SaveStateResult {
   path: string;
   sizeBytes: number;
   /**
-   * Tokens that were saved.
+   * Number of saved tokens.
    */
   tokens: number;
   /**
-   * How many of them, from the first on, are those of `prompt` or `messages`; null without them.
+   * Number of saved tokens, from the first on, that match `prompt` or `messages`; null without them.
    */
   matchedTokens: number | null;
 }
 export interface RestoreStateParams {
   contextId: ContextId;
   /**
-   * A file of saveState.
+   * A file written by saveState.
    */
   path: string;
 }
@@ -1095,7 +1095,7 @@ export interface RestoreStateResult {
   path: string;
   sizeBytes: number;
   /**
-   * Tokens that are in the context again.
+   * Number of restored tokens.
    */
   tokens: number;
 }
@@ -1104,12 +1104,12 @@ export interface RestoreStateResult {
  */
 export interface SamplingParams {
   /**
-   * Default: as many as the context holds.
+   * Most tokens to generate. Default: as many as the context can hold.
    */
   maxTokens?: number;
   stop?: Stop;
   /**
-   * Default: a random one; the result tells which.
+   * Default: a random seed, which the result returns.
    */
   seed?: number;
   /**
@@ -1118,12 +1118,12 @@ export interface SamplingParams {
    */
   temperature?: number;
   /**
-   * The temperature varies by this much around `temperature`: low where the model is sure, high where it is not. 0: off.
+   * The temperature varies by this much around `temperature`: lower where the model is sure, higher where it is not. 0: off.
    * @default 0
    */
   dynatempRange?: number;
   /**
-   * How the model's uncertainty (entropy) becomes a temperature.
+   * Exponent that turns the model's uncertainty (entropy) into a temperature.
    * @default 1
    */
   dynatempExponent?: number;
@@ -1148,47 +1148,47 @@ export interface SamplingParams {
    */
   typicalP?: number;
   /**
-   * Keep tokens whose logit is within so many standard deviations of the highest. 0 or less: off.
+   * Keep tokens whose logit is within this many standard deviations of the highest. 0 or less: off.
    * @default -1
    */
   topNSigma?: number;
   /**
-   * How often XTC removes all likely tokens but the least likely of them. 0: off.
+   * Probability that XTC removes all likely tokens except the least likely of them. 0: off.
    * @default 0
    */
   xtcProbability?: number;
   /**
-   * What XTC takes for likely. Above 0.5: off.
+   * Probability from which XTC treats a token as likely. Above 0.5: off.
    * @default 0.1
    */
   xtcThreshold?: number;
   /**
-   * Tokens that topP, minP, typicalP and XTC leave at least.
+   * Fewest tokens that topP, minP, typicalP and XTC leave.
    * @default 0
    */
   minKeep?: number;
   /**
-   * Keep the text's perplexity at a target; only `temperature` works beside it. 0: off; 1: Mirostat; 2: Mirostat 2.0.
+   * Keep the text's perplexity at a target; of the samplers, only `temperature` is used with it. 0: off; 1: Mirostat; 2: Mirostat 2.0.
    * @default 0
    */
   mirostat?: 0 | 1 | 2;
   /**
-   * Mirostat's target, in bits of surprise a token.
+   * Target of Mirostat, in bits of surprise per token.
    * @default 5
    */
   mirostatTau?: number;
   /**
-   * How fast Mirostat learns.
+   * Learning rate of Mirostat.
    * @default 0.1
    */
   mirostatEta?: number;
   /**
-   * Adaptive-p: choose tokens of about this probability. Less than 0: off.
+   * Adaptive-p: prefer tokens of about this probability. Less than 0: off.
    * @default -1
    */
   adaptiveTarget?: number;
   /**
-   * How long adaptive-p remembers what it chose: about 1 / (1 - decay) tokens.
+   * How long adaptive-p remembers its choices: about 1 / (1 - decay) tokens.
    * @default 0.9
    */
   adaptiveDecay?: number;
@@ -1208,40 +1208,40 @@ export interface SamplingParams {
    */
   presencePenalty?: number;
   /**
-   * Tokens that the three penalties look back on.
+   * Number of recent tokens that the three penalties look at.
    * @default 64
    */
   repeatLastN?: number;
   adapters?: AdapterScales;
   /**
-   * DRY: how strongly a token is held off that would make a repetition longer. 0: off.
+   * Strength of DRY, a penalty on tokens that would extend a repetition. 0: off.
    * @default 0
    */
   dryMultiplier?: number;
   /**
-   * DRY's penalty is dryMultiplier × dryBase ^ (length of the repetition - dryAllowedLength).
+   * The penalty of DRY is dryMultiplier × dryBase ^ (length of the repetition - dryAllowedLength).
    * @default 1.75
    */
   dryBase?: number;
   /**
-   * Repetitions up to so many tokens cost nothing.
+   * Repetitions of up to this many tokens are not penalised.
    * @default 2
    */
   dryAllowedLength?: number;
   /**
-   * Tokens that DRY looks back on. 0: off.
+   * Number of recent tokens that DRY looks at. 0: off.
    * @default 64
    */
   dryPenaltyLastN?: number;
   /**
-   * Texts across which DRY sees no repetition.
+   * Texts at which DRY ends a repetition.
    * @default ["\n",":","\"","*"]
    *
    * @maxItems 16
    */
   drySequenceBreakers?: string[];
   /**
-   * Which samplers work, in this order; one that is not in the list is off. Mirostat and adaptive-p have their own options.
+   * The active samplers, in this order; a sampler that is not listed is off. Mirostat and adaptive-p have their own options.
    * @default ["penalties","dry","topNSigma","topK","typicalP","topP","minP","xtc","temperature"]
    */
   samplers?: SamplerName[];
@@ -1252,11 +1252,11 @@ export interface SamplingParams {
    */
   ignoreEos?: boolean;
   /**
-   * Hold the text to a grammar, in llama.cpp's GBNF; its rule `root` is the whole text.
+   * Grammar that the text must match, in llama.cpp's GBNF format. Its rule `root` describes the whole text.
    */
   grammar?: string;
   /**
-   * Hold the text to JSON that satisfies this schema (draft-07 or 2020-12); what cannot be kept to is refused. Properties come in its order, and no others unless additionalProperties says so.
+   * JSON Schema (draft-07 or 2020-12): the text is JSON that satisfies it. A schema that cannot be enforced is refused. Properties come in the schema's order; other properties are allowed only with additionalProperties.
    */
   jsonSchema?:
     | {
@@ -1265,17 +1265,17 @@ export interface SamplingParams {
     | boolean;
   responseFormat?: ResponseFormat;
   /**
-   * Tell how likely the model took each token for, before any sampler.
+   * Return the log-probability that the model gave to each token, before any sampler.
    * @default false
    */
   logprobs?: boolean;
   /**
-   * Tell the likeliest tokens in each place, too: so many.
+   * Also return this many of the most likely tokens for each position.
    * @default 0
    */
   topLogprobs?: number;
   /**
-   * Send the text as `generate` progress while it comes.
+   * Send the text as `generate` progress while it is generated.
    * @default true
    */
   stream?: boolean;
@@ -1292,7 +1292,7 @@ export interface JsonSchemaFormat {
     name?: string;
     description?: string;
     /**
-     * The schema is kept to either way.
+     * Ignored: the schema is always enforced.
      */
     strict?: boolean | null;
     schema:
@@ -1303,24 +1303,24 @@ export interface JsonSchemaFormat {
   };
 }
 /**
- * When a request is served, and what becomes of it if that takes too long or too much room.
+ * When a request is served, and what happens if it takes too much time or space.
  */
 export interface SchedulingParams {
   /**
-   * `interactive` comes first, and takes the sequence of a `background` request if none is free; that goes on later.
+   * `interactive` requests come first. If no sequence is free, they take the sequence of a `background` request, which continues later.
    * @default "interactive"
    */
   priority?: "interactive" | "background";
   /**
-   * Answer with the error `timedOut` and the text so far if it takes longer, waiting included. Default: no limit.
+   * If the request takes longer than this, waiting included, answer with the error `timedOut` and the text so far. Default: no limit.
    */
   timeoutMs?: number;
   /**
-   * Guess the next tokens and evaluate them in one step; the text is the same (where two tokens are as likely, rounding may prefer the other) and comes quicker. `lookup`: guess what stood after the same words before, in the prompt and in the text, which pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is guessed. `draft`: ask the draft model of loadModel. Models whose state is recurrent go without. Default: `draft` if the model was loaded with a draftPath, else `none`.
+   * Propose the next tokens and evaluate them in one step. The text stays the same and is generated faster; only where two tokens are equally likely can rounding choose the other one. `lookup`: propose what followed the same words before, in the prompt and in the text. This pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is proposed. `draft`: ask the draft model of loadModel. Models with a recurrent state run without speculation. Default: `draft` if the model was loaded with a draftPath, else `none`.
    */
   speculation?: "none" | "lookup" | "draft";
   /**
-   * When the sequence can hold no more. `error`: a prompt that is too long is refused, a text ends with `contextFull`; `truncateMiddle`: a prompt that is too long loses its middle; `shift`: that, and a text goes on without the older half of what came before.
+   * What happens when the sequence is full. `error`: a prompt that is too long is refused, and a text ends with `contextFull`; `truncateMiddle`: the middle of a prompt that is too long is removed; `shift`: the same, and a text continues after the older half of what came before is removed.
    * @default "error"
    */
   contextOverflow?: "error" | "truncateMiddle" | "shift";
@@ -1328,7 +1328,7 @@ export interface SchedulingParams {
 export interface CompleteParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
   /**
-   * Text, in which special tokens are recognised, or token ids.
+   * Text, in which special tokens are recognised, or a list of token ids.
    */
   prompt: string | Token[];
 }
@@ -1338,34 +1338,34 @@ export interface CompleteParams extends SamplingParams, SchedulingParams {
 export interface TemplateParams {
   messages: Messages;
   /**
-   * What the model may call. A template that knows nothing of tools, or whose form of a call is not known, is told of them in a system message.
+   * Tools that the model may call. If the chat template does not support tools, or its format of a call is not known, a system message describes them.
    *
    * @maxItems 128
    */
   tools?: Tool[];
   /**
-   * End with the opening of the assistant's turn.
+   * End the prompt with the start of the assistant's turn.
    * @default true
    */
   addGenerationPrompt?: boolean;
   /**
-   * Do not begin a turn: go on where the last message, the assistant's, ends.
+   * Continue the last message, which must be the assistant's, instead of starting a new turn.
    * @default false
    */
   continueFinalMessage?: boolean;
   /**
-   * Whether the model may think before it answers. false sets the template's `enable_thinking` to false and cuts short what the model thinks nevertheless. Models that do not think are left alone.
+   * Whether the model may reason before it answers. false sets the template's `enable_thinking` to false and ends any reasoning that the model starts anyway. It has no effect on models that do not reason.
    * @default true
    */
   reasoning?: boolean | ReasoningOptions;
   /**
-   * Variables for the chat template beside those that every one has, by the names that it uses: enable_thinking, date_string, documents, …
+   * More variables for the chat template, by the names that it uses: enable_thinking, date_string, documents, …
    */
   templateVariables?: {
     [k: string]: unknown;
   };
   /**
-   * A chat template (Jinja2) to use in place of the model's own.
+   * Chat template (Jinja2) to use instead of the model's own.
    */
   chatTemplate?: string;
 }
@@ -1379,11 +1379,11 @@ export interface Tool {
 export interface ToolFunction {
   name: string;
   /**
-   * What it does, for the model.
+   * What the function does, for the model.
    */
   description?: string;
   /**
-   * JSON Schema of its arguments, an object. Default: there are none.
+   * JSON Schema of the arguments, an object. Default: no arguments.
    */
   parameters?: {
     [k: string]: unknown;
@@ -1391,14 +1391,14 @@ export interface ToolFunction {
 }
 export interface ReasoningOptions {
   /**
-   * After so many tokens of thinking the end of it is forced, and the answer begins.
+   * After this many tokens the reasoning is ended and the answer begins.
    */
   budgetTokens: number;
 }
 export interface ChatParams extends SamplingParams, SchedulingParams, TemplateParams {
   contextId: ContextId;
   /**
-   * `auto`: the model decides; `none`: it must not call; `required`: it must call one; or the one that it must call. A call that must be is made by a grammar, so it always parses, names a tool of `tools` and fits its parameters.
+   * `auto`: the model decides; `none`: it must not call a tool; `required`: it must call one; or the tool that it must call. A required call is generated with a grammar, so it always parses, names a tool of `tools` and fits its parameters.
    * @default "auto"
    */
   toolChoice?: ("auto" | "none" | "required") | NamedTool;
@@ -1414,7 +1414,7 @@ export interface NamedTool {
  */
 export interface ToolCall {
   /**
-   * To be repeated as toolCallId in the message with the tool's answer.
+   * Repeat it as toolCallId in the message with the tool's answer.
    */
   id: string;
   type: "function";
@@ -1429,63 +1429,63 @@ export interface ToolCall {
 export interface Usage {
   promptTokens: number;
   /**
-   * Prompt tokens that were in the KV cache already.
+   * Prompt tokens that were already in the KV cache.
    */
   cachedTokens: number;
   completionTokens: number;
   /**
-   * With `speculation`: tokens that were guessed.
+   * With `speculation`: number of draft tokens.
    */
   guessedTokens?: number;
   /**
-   * With `speculation`: guesses that were right.
+   * With `speculation`: number of draft tokens that were accepted.
    */
   acceptedTokens?: number;
   /**
-   * Tokens that `contextOverflow` took out, of the prompt or on the way; left out if none.
+   * Tokens that `contextOverflow` removed, from the prompt or during generation; absent if none.
    */
   truncatedTokens?: number;
 }
 export interface Timings {
   /**
-   * Waiting for a free sequence.
+   * Time spent waiting for a free sequence.
    */
   queueMs: number;
   /**
-   * Evaluating the prompt.
+   * Time spent evaluating the prompt.
    */
   promptMs: number;
   /**
-   * From arrival in the engine to the first token; null if there was none.
+   * Time from arrival in the engine to the first token; null if there was none.
    */
   timeToFirstTokenMs: number | null;
   /**
-   * From the first token to the last.
+   * Time from the first token to the last.
    */
   generateMs: number;
   /**
-   * Of the tokens after the first; null if there were fewer than two.
+   * Speed after the first token; null if there were fewer than two.
    */
   tokensPerSecond: number | null;
 }
 export interface ChosenToken extends LikelyToken {
   /**
-   * The likeliest tokens in its place, likeliest first.
+   * The most likely tokens at this position, most likely first.
    */
   topLogprobs: LikelyToken[];
 }
 export interface LikelyToken {
   id: Token;
   /**
-   * Its text; a piece of a character is written as U+FFFD, a control token by its name.
+   * Text of the token. Part of a character is written as U+FFFD, a control token by its name.
    */
   token: string;
   /**
-   * The bytes that it adds to the text.
+   * Bytes that the token adds to the text.
    */
   bytes: number[];
   /**
-   * Natural logarithm of its probability; -9999 for none.
+   * Natural logarithm of the probability; -9999 if the probability is 0.
    */
   logprob: number;
 }
@@ -1494,7 +1494,7 @@ export interface CompleteResult {
   logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
-   * The stop string that ended it, if one did.
+   * Stop string that ended the text, or null.
    */
   stopString: string | null;
   /**
@@ -1505,17 +1505,17 @@ export interface CompleteResult {
   timings: Timings;
 }
 /**
- * What the model said. It can stand as it is in the messages of the next request.
+ * The model's answer. It can be used unchanged in the messages of the next request.
  */
 export interface AssistantMessage {
   role: "assistant";
   content: string;
   /**
-   * What it thought before, without the markers around it; absent if it did not.
+   * Reasoning before the answer, without its markers; absent if there is none.
    */
   reasoningContent?: string;
   /**
-   * Absent if it called nothing.
+   * Absent if there are none.
    *
    * @minItems 1
    */
@@ -1526,7 +1526,7 @@ export interface ChatResult {
   logprobs?: Logprobs;
   finishReason: FinishReason;
   /**
-   * The stop string that ended it, if one did.
+   * Stop string that ended the text, or null.
    */
   stopString: string | null;
   /**
@@ -1539,11 +1539,11 @@ export interface ChatResult {
 export interface InfillParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
   /**
-   * What stands before.
+   * Text before the gap.
    */
   prefix: string;
   /**
-   * What stands behind.
+   * Text after the gap.
    */
   suffix: string;
 }
@@ -1551,7 +1551,7 @@ export interface InfillResult {
   text: string;
   finishReason: FinishReason;
   /**
-   * The stop string that ended it, if one did.
+   * Stop string that ended the text, or null.
    */
   stopString: string | null;
   /**
@@ -1564,16 +1564,16 @@ export interface InfillResult {
 export interface EmbedParams {
   contextId: ContextId;
   /**
-   * One text (a string, or token ids) or a list of texts.
+   * One text (a string or token ids) or a list of texts.
    */
   input: Text | Text[];
   /**
-   * Scale every vector to the length 1.
+   * Scale every vector to length 1.
    * @default true
    */
   normalize?: boolean;
   /**
-   * `base64`: the numbers' bytes, as float32 in little-endian order; a third of the size of `float`, and faster.
+   * `base64`: the bytes of the numbers, as float32 in little-endian order; a third of the size of `float`, and faster.
    * @default "float"
    */
   encodingFormat?: "float" | "base64";
@@ -1582,11 +1582,11 @@ export interface EmbedParams {
 }
 export interface EmbedResult {
   /**
-   * One for each text, in order: a vector, or with the pooling `none` a list of vectors, one for each token.
+   * One entry per text, in the same order: a vector, or with the pooling `none` a list of vectors, one per token.
    */
   embeddings: (Vector | Vector[])[];
   /**
-   * Numbers in a vector.
+   * Numbers per vector.
    */
   dimensions: number;
   usage: Usage;
@@ -1594,11 +1594,11 @@ export interface EmbedResult {
 }
 export interface EmbedTimings {
   /**
-   * Waiting for the first of its batches.
+   * Time spent waiting for the first batch.
    */
   queueMs: number;
   /**
-   * From there to the end of the last.
+   * Time from then to the end of the last batch.
    */
   promptMs: number;
 }
@@ -1611,7 +1611,7 @@ export interface RerankParams {
    */
   documents: string[];
   /**
-   * Return only so many of the best. Default: all.
+   * Return only this many of the best documents. Default: all.
    */
   topN?: number;
   priority?: TextsPriority;
@@ -1619,7 +1619,7 @@ export interface RerankParams {
 }
 export interface RerankResult {
   /**
-   * The best first.
+   * Best first.
    */
   results: RankedDocument[];
   usage: Usage;
@@ -1627,11 +1627,11 @@ export interface RerankResult {
 }
 export interface RankedDocument {
   /**
-   * Its place in `documents`, from 0.
+   * Position in `documents`, from 0.
    */
   index: number;
   /**
-   * What the model puts out, not scaled: the larger, the better; comparable only within one model.
+   * Raw output of the model: higher is better. Comparable only within one model.
    */
   score: number;
 }
@@ -1639,12 +1639,12 @@ export interface TokenizeParams {
   modelId: ModelId;
   text: string;
   /**
-   * Add the tokens that the model wants around a text (BOS, EOS).
+   * Add the special tokens that the model expects around a text (BOS, EOS).
    * @default false
    */
   addSpecial?: boolean;
   /**
-   * Read special tokens written in the text as tokens, not as text.
+   * Read special tokens in the text as tokens, not as plain text.
    * @default false
    */
   parseSpecial?: boolean;
@@ -1658,7 +1658,7 @@ export interface DetokenizeParams {
 }
 export interface DetokenizeResult {
   /**
-   * Special tokens are written out; bytes that are no UTF-8 become U+FFFD.
+   * Special tokens are written as text; bytes that are not UTF-8 become U+FFFD.
    */
   text: string;
 }
@@ -1669,7 +1669,7 @@ export interface ApplyTemplateResult {
   prompt: string;
 }
 /**
- * Bytes are those of all files of the request. A file that changes on its server is another one, whose bytes begin anew; progress stays where it is until they have caught up.
+ * Bytes count all files of the request. If a file changes on its server, its download starts again; `progress` stays where it is until the bytes have caught up.
  */
 export interface DownloadProgress {
   requestId: RequestId;
@@ -1678,25 +1678,25 @@ export interface DownloadProgress {
   downloadedBytes: number;
   totalBytes: number | null;
   /**
-   * Over the last seconds.
+   * Average over the last seconds.
    */
   bytesPerSecond: number | null;
   /**
-   * Until the end at that speed.
+   * Time until the end at that speed.
    */
   etaMs: number | null;
   /**
-   * Name of the file of the moment.
+   * Name of the current file.
    */
   file: string;
   /**
-   * Which of them it is, from 1.
+   * Position of the current file, from 1.
    */
   fileIndex: number;
   fileCount: number;
 }
 /**
- * Bytes are those of all files of the request; for a file that changes, see DownloadProgress.
+ * Bytes count all files of the request; for a file that changes, see DownloadProgress.
  */
 export interface VerifyProgress {
   requestId: RequestId;
@@ -1705,11 +1705,11 @@ export interface VerifyProgress {
   verifiedBytes: number;
   totalBytes: number | null;
   /**
-   * Name of the file of the moment.
+   * Name of the current file.
    */
   file: string;
   /**
-   * Which of them it is, from 1.
+   * Position of the current file, from 1.
    */
   fileIndex: number;
   fileCount: number;
@@ -1724,7 +1724,7 @@ export interface QueueProgress {
   progressType: "queue";
   progress: Fraction;
   /**
-   * Requests that are served before this one.
+   * Number of requests that are served before this one.
    */
   position: number;
 }
@@ -1734,12 +1734,12 @@ export interface PromptProgress {
   progress: Fraction;
   promptTokens: number;
   /**
-   * Evaluated or found in the cache so far.
+   * Tokens evaluated or found in the cache so far.
    */
   processedTokens: number;
 }
 /**
- * A piece of what the model says. All deltas of a segment joined are its final text: `text` the content, `reasoning` the reasoningContent, `toolCall` with the same toolCall.index the arguments of that call.
+ * A piece of the model's output. The deltas of a segment, joined, are its final text: `text` gives the content, `reasoning` the reasoningContent, `toolCall` with the same toolCall.index the arguments of that call.
  */
 export interface GenerateProgress {
   requestId: RequestId;
@@ -1748,7 +1748,7 @@ export interface GenerateProgress {
   segment: "text" | "reasoning" | "toolCall";
   delta: string;
   /**
-   * With segment `toolCall`: which call it is of.
+   * With segment `toolCall`: the call that the delta belongs to.
    */
   toolCall?: ToolCallProgress;
   /**
@@ -1759,14 +1759,14 @@ export interface GenerateProgress {
 }
 export interface ToolCallProgress {
   /**
-   * Its place in toolCalls.
+   * Position in toolCalls.
    */
   index: number;
   id: string;
   name: string;
 }
 /**
- * How many of the texts to be embedded, or documents to be ranked, are done.
+ * How many of the texts to embed, or documents to rank, are done.
  */
 export interface EmbedProgress {
   requestId: RequestId;
@@ -1790,15 +1790,15 @@ export interface ErrorData {
   kind: string;
   retryable: boolean;
   /**
-   * What to do about it.
+   * What to do.
    */
   remedy: string;
   /**
-   * JSON pointer of the field in params that is at fault.
+   * JSON pointer to the wrong field in params.
    */
   pointer?: string;
   /**
-   * What was sent there, shortened.
+   * The value that was sent there, shortened.
    */
   value?: unknown;
   /**
@@ -1806,31 +1806,31 @@ export interface ErrorData {
    */
   allowed?: unknown;
   /**
-   * Where in a text of several lines it is at fault, from 1.
+   * Line of the error in a text of several lines, from 1.
    */
   line?: number;
   /**
-   * The character of that line, from 1.
+   * Character in that line, from 1.
    */
   column?: number;
   /**
-   * What the layer below said.
+   * Message from the layer below.
    */
   cause?: string;
   partial?: PartialResult;
   [k: string]: unknown;
 }
 /**
- * What a request had done that was aborted, or failed on what the model said.
+ * What an aborted or failed request had done.
  */
 export interface PartialResult {
   text?: string;
   /**
-   * Of a chat: what it had thought.
+   * Of a chat: the reasoning so far.
    */
   reasoningContent?: string;
   /**
-   * Of a chat: the calls that are whole.
+   * Of a chat: the complete calls.
    *
    * @minItems 1
    */
@@ -1838,62 +1838,62 @@ export interface PartialResult {
   usage?: Usage;
   timings?: Timings;
   /**
-   * Of a download: what is on the disk and need not be fetched again.
+   * Of a download: bytes that are on the disk and are not downloaded again.
    */
   keptBytes?: number;
 }
 
 /** Request → its params, its result and the progress that it reports. */
 export interface RequestMap {
-  /** Say who you are and set the defaults: backend, other machines' devices, threads, models directory. Starts an engine and tells what this machine and this build have. */
+  /** Introduce the client and set the defaults: backend, devices of other machines, threads, models directory. Starts an engine and returns what this machine and this build offer. */
   init: { params: InitParams; result: InitResult; progress: never };
-  /** Answered at once, whatever else is running. */
+  /** Answer at once, whatever else is running. */
   ping: { params: PingParams; result: PingResult; progress: never };
-  /** Processes, models, contexts and running requests, with measured memory. */
+  /** List processes, models, contexts and running requests, with measured memory. */
   status: { params: StatusParams; result: StatusResult; progress: never };
-  /** Abort a running request. Answered after its work has really stopped. */
+  /** Abort a running request. The answer comes after its work has stopped. */
   abort: { params: AbortParams; result: AbortResult; progress: never };
-  /** Stop all work, answer everything that is open, end all processes and exit with status 0. */
+  /** Stop all work, answer all open requests, end all processes and exit with status 0. */
   shutdown: { params: ShutdownParams; result: ShutdownResult; progress: never };
-  /** The OpenRPC document of this protocol. */
+  /** Return the OpenRPC document of this protocol. */
   "rpc.discover": { params: DiscoverParams; result: DiscoverResult; progress: never };
-  /** Fetch a model into modelsDirectory, whole and verified; goes on where an earlier attempt stopped. */
+  /** Download a model into modelsDirectory and verify it. Continues where an earlier attempt stopped. */
   downloadModel: { params: DownloadModelParams; result: DownloadModelResult; progress: DownloadProgress | VerifyProgress };
-  /** The models on this disk: in modelsDirectory, in the hub's own cache, and in folders that are named. */
+  /** List the models on this disk: in modelsDirectory, in the hub's own cache, and in the given folders. */
   listModels: { params: ListModelsParams; result: ListModelsResult; progress: never };
-  /** Delete a model of modelsDirectory, all parts of a split one, or what came of an unfinished download. */
+  /** Delete a model in modelsDirectory, with all its parts, or an unfinished download. */
   deleteModel: { params: DeleteModelParams; result: DeleteModelResult; progress: never };
-  /** Read a GGUF file's header without loading the model: of a file here, or on the hub without downloading it. */
+  /** Read the header of a GGUF file without loading the model: from this disk, or from the hub without downloading it. */
   inspectModel: { params: InspectModelParams; result: InspectModelResult; progress: never };
-  /** How much memory a model will take with a given context, whether it runs here, and the largest context that fits; before or after its download. */
+  /** Estimate how much memory a model needs with a given context, whether it runs on this machine, and the largest context that fits. Works before and after the download. */
   estimateModel: { params: EstimateModelParams; result: EstimateModelResult; progress: never };
-  /** Load a model from a GGUF file into an engine process of its own. */
+  /** Load a model from a GGUF file into its own engine process. */
   loadModel: { params: LoadModelParams; result: LoadModelResult; progress: LoadProgress };
-  /** End the model's engine process and give its memory back to the operating system, measured. */
+  /** End the model's engine process and return its memory to the operating system, measured. */
   unloadModel: { params: UnloadModelParams; result: UnloadModelResult; progress: never };
-  /** Make a context: a KV cache with room for one or more sequences that are computed together. */
+  /** Create a context: a KV cache for one or more sequences that are computed together. */
   createContext: { params: CreateContextParams; result: CreateContextResult; progress: never };
   /** Free a context. Requests still running on it are aborted. */
   disposeContext: { params: DisposeContextParams; result: DisposeContextResult; progress: never };
-  /** Write what a context has computed of a conversation to a file. */
+  /** Write the computed state of a conversation to a file. */
   saveState: { params: SaveStateParams; result: SaveStateResult; progress: never };
-  /** Read a file of saveState back, so that the next turn of its conversation pays only for its new tokens. */
+  /** Read a file of saveState back, so that the next turn of its conversation evaluates only the new tokens. */
   restoreState: { params: RestoreStateParams; result: RestoreStateResult; progress: never };
   /** Continue a prompt. */
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
-  /** Answer a conversation, with the model's own chat template: text, thoughts and calls of tools, each told apart. */
+  /** Answer a conversation, with the model's own chat template: text, reasoning and tool calls, separated. */
   chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
-  /** Write what stands between a prefix and a suffix, with a model made for that. */
+  /** Write the text between a prefix and a suffix, with a model made for it. */
   infill: { params: InfillParams; result: InfillResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Turn texts into vectors, many in one batch. */
   embed: { params: EmbedParams; result: EmbedResult; progress: EmbedProgress };
-  /** Say how well each document answers a query, with a model made for that. */
+  /** Score how well each document answers a query, with a model made for it. */
   rerank: { params: RerankParams; result: RerankResult; progress: EmbedProgress };
   /** Turn text into token ids. */
   tokenize: { params: TokenizeParams; result: TokenizeResult; progress: never };
   /** Turn token ids into text. */
   detokenize: { params: DetokenizeParams; result: DetokenizeResult; progress: never };
-  /** Render messages with the model's chat template, without generating. */
+  /** Render messages with the model's chat template, without generating text. */
   applyTemplate: { params: ApplyTemplateParams; result: ApplyTemplateResult; progress: never };
 }
 
@@ -1936,17 +1936,17 @@ export const STREAMED: ReadonlySet<Method> = new Set<Method>([
 
 /** Notification that the program sends → its params. */
 export interface NotificationMap {
-  /** How far a request is. `generate` carries the text itself. */
+  /** Progress of a request. `generate` carries the text itself. */
   progress: Progress;
-  /** Something worth telling that belongs to no request: the engine is ready, an engine was restarted. */
+  /** News that belongs to no request: the engine is ready, an engine was restarted. */
   info: Info;
 }
 
 /** Notification that the program accepts → its params. */
 export interface ClientNotificationMap {
-  /** Abort a running request, without an answer of its own (the Language Server Protocol's form). */
+  /** Abort a running request. The notification itself has no answer (as in the Language Server Protocol). */
   "$/cancelRequest": CancelRequestParams;
-  /** Exit at once with status 0. Open requests are answered with the error `shuttingDown` first. */
+  /** Exit at once with status 0. Open requests are first answered with the error `shuttingDown`. */
   exit: ExitParams;
 }
 
@@ -1954,43 +1954,43 @@ export interface ClientNotificationMap {
 export const ERRORS = {
   /** The line is not JSON text in UTF-8. */
   parseError: { code: -32700, retryable: false },
-  /** The line is JSON, but not a JSON-RPC 2.0 request: no object, wrong `jsonrpc`, a bad or already running `id`, params that are no object, or too long a line. */
+  /** The line is JSON, but not a JSON-RPC 2.0 request: not an object, wrong `jsonrpc`, an invalid or already running `id`, params that are not an object, or a line that is too long. */
   invalidRequest: { code: -32600, retryable: false },
-  /** There is no such method. */
+  /** The method does not exist. */
   methodNotFound: { code: -32601, retryable: false },
-  /** The params break the method's schema. data.pointer is the JSON pointer of the field, data.value what was sent, data.allowed what is allowed. */
+  /** The params do not match the method's schema. data.pointer is the JSON pointer to the field, data.value the value that was sent, data.allowed what is allowed. */
   invalidParams: { code: -32602, retryable: false },
-  /** A defect of the program itself. The traceback is in the log on stderr, never on the wire. */
+  /** A bug in the program. The traceback is in the log on stderr, never on the wire. */
   internalError: { code: -32603, retryable: false },
-  /** The request was aborted by `abort` or `$/cancelRequest`. data.partial carries what was done until then. */
+  /** The request was aborted by `abort` or `$/cancelRequest`. data.partial has what was done until then. */
   aborted: { code: -32800, retryable: true },
   /** The client asks for a protocol version that this program does not speak. */
   unsupportedProtocolVersion: { code: 1000, retryable: false },
-  /** The compute backend asked for in `gpu`, or the one for `rpcServers`, is not in this build, or has no device here. */
+  /** The compute backend in `gpu`, or the one for `rpcServers`, is not in this build or has no device on this machine. */
   backendNotAvailable: { code: 1001, retryable: false },
-  /** The program is ending: `shutdown`, `exit`, end of input, or the parent process is gone. */
+  /** The program is ending: `shutdown`, `exit`, end of input, or the parent process has ended. */
   shuttingDown: { code: 1002, retryable: false },
   /** Too many requests are running or waiting. */
   overloaded: { code: 1003, retryable: true },
-  /** An RPC server of `rpcServers` cannot be used, or was lost in the middle of work: data.value lists those that do not answer, data.cause tells how. Other models are untouched. */
+  /** An RPC server of `rpcServers` cannot be used, or was lost during the work. data.value lists the servers that do not answer, data.cause says why. Other models are not affected. */
   rpcServerUnavailable: { code: 1004, retryable: true },
-  /** No model of this modelId is loaded. */
+  /** No loaded model has this modelId. */
   modelNotFound: { code: 1010, retryable: false },
-  /** There is no context of this contextId. */
+  /** No context has this contextId. */
   contextNotFound: { code: 1011, retryable: false },
   /** There is no file at this path. */
   fileNotFound: { code: 1020, retryable: false },
-  /** The file is there but cannot be read: a folder, no permission, or a read error. */
+  /** The file exists but cannot be read: it is a folder, permission is missing, or there was a read error. */
   fileNotReadable: { code: 1021, retryable: false },
   /** The file is not a GGUF file, or is empty. */
   notGguf: { code: 1022, retryable: false },
   /** The GGUF file is truncated or damaged. */
   modelDamaged: { code: 1023, retryable: false },
-  /** llama.cpp refused the model; data.cause is what it said. */
+  /** llama.cpp refused the model; data.cause is its message. */
   modelLoadFailed: { code: 1024, retryable: false },
-  /** There was not enough memory. */
+  /** There is not enough memory. */
   outOfMemory: { code: 1025, retryable: false },
-  /** llama.cpp could not make the context; data.cause is what it said. */
+  /** llama.cpp could not create the context; data.cause is its message. */
   contextCreationFailed: { code: 1030, retryable: false },
   /** The prompt has more tokens than a sequence of the context can hold. */
   promptTooLong: { code: 1031, retryable: false },
@@ -1998,75 +1998,75 @@ export const ERRORS = {
   emptyPrompt: { code: 1032, retryable: false },
   /** The model has no chat template. */
   noChatTemplate: { code: 1033, retryable: false },
-  /** The chat template refused the messages, failed, or went past its limits of time or output; data.cause says which. */
+  /** The chat template refused the messages, failed, or exceeded its limits of time or output; data.cause says which. */
   templateFailed: { code: 1034, retryable: false },
   /** A token id is outside the model's vocabulary. */
   invalidToken: { code: 1035, retryable: false },
-  /** A message has an image or audio, and the model only reads text. */
+  /** A message has an image or audio, and the model reads only text. */
   unsupportedContent: { code: 1036, retryable: false },
-  /** The model called a tool that is not among `tools`. data.value is its name, data.allowed are the known ones, data.partial is what it had said. */
+  /** The model called a tool that is not in `tools`. data.value is its name, data.allowed the known names, data.partial the output so far. */
   unknownTool: { code: 1037, retryable: true },
-  /** The model's arguments for a tool are not JSON, or do not fit its parameters: data.cause tells how. data.value is what it wrote, data.partial what it had said. */
+  /** The model's arguments for a tool are not JSON, or do not fit its parameters; data.cause says how. data.value is what the model wrote, data.partial the output so far. */
   invalidToolArguments: { code: 1038, retryable: true },
-  /** The process that held the model died while it worked on the request; data.cause is what is known. Other models are untouched. */
+  /** The process that held the model died while it worked on the request; data.cause has what is known. Other models are not affected. */
   engineCrashed: { code: 1040, retryable: true },
-  /** The engine process could not be started, or llama.cpp could not be loaded in it. */
+  /** The engine process could not be started, or could not load llama.cpp. */
   engineStartFailed: { code: 1041, retryable: true },
   /** llama.cpp could not evaluate the batch. */
   decodeFailed: { code: 1042, retryable: true },
-  /** The request took longer than its timeoutMs. data.partial carries what was done until then. */
+  /** The request took longer than its timeoutMs. data.partial has what was done until then. */
   timedOut: { code: 1043, retryable: true },
-  /** The hub has no such repository, or hides it from this token. data.allowed has names like it. */
+  /** The hub has no such repository, or hides it from this token. data.allowed lists similar names. */
   repositoryNotFound: { code: 1050, retryable: false },
   /** The repository has no such revision. */
   revisionNotFound: { code: 1051, retryable: false },
-  /** The repository, or the server, has no such file or quantisation. data.allowed has those like it. */
+  /** The repository or the server has no such file or quantisation. data.allowed lists similar ones. */
   remoteFileNotFound: { code: 1052, retryable: false },
-  /** The repository's owner wants its terms to be accepted first. */
+  /** The owner of the repository requires that you accept its terms first. */
   gatedRepository: { code: 1053, retryable: false },
-  /** The server refused the token, or wants one. */
+  /** The server refused the token, or requires one. */
   unauthorized: { code: 1054, retryable: false },
   /** The server cannot be reached, or offline mode is set, and the model is not on this disk. */
   offline: { code: 1055, retryable: true },
-  /** The server asks for a longer pause than a download waits for. data.value is its length in seconds, if it said. */
+  /** The server asks for a longer pause than a download accepts. data.value is its length in seconds, if known. */
   rateLimited: { code: 1056, retryable: true },
-  /** The bytes could not be fetched: the server failed, stalled or cut the connection again and again. data.cause is the last failure. */
+  /** The download failed: the server failed, stalled or cut the connection several times. data.cause is the last failure. */
   downloadFailed: { code: 1057, retryable: true },
-  /** The bytes that came, fetched twice, are not those that the hub's checksum stands for. */
+  /** The file was downloaded twice, and its bytes do not match the hub's checksum. */
   checksumMismatch: { code: 1058, retryable: true },
-  /** There is not enough space in the folder to be written to. data.value is what is needed in bytes, data.allowed.maximum what is free. */
+  /** The folder to write to has not enough space. data.value is the number of bytes needed, data.allowed.maximum the number free. */
   diskFull: { code: 1059, retryable: false },
-  /** The folder to be written to, modelsDirectory or that of `path`, cannot be made or written to; data.cause is the system's reason. */
+  /** The folder to write to, modelsDirectory or that of `path`, cannot be created or written to; data.cause is the system's reason. */
   directoryNotWritable: { code: 1060, retryable: false },
-  /** The model is loaded, or being fetched, and cannot be deleted. */
+  /** The model is loaded or is being downloaded, and cannot be deleted. */
   modelInUse: { code: 1061, retryable: false },
-  /** The path is outside modelsDirectory, or no model of it: only what lies there can be deleted. */
+  /** The path is outside modelsDirectory, or is not a model in it. Only models in modelsDirectory can be deleted. */
   notInStore: { code: 1062, retryable: false },
-  /** The process that fetched died; data.cause is what is known. */
+  /** The process that downloads died; data.cause has what is known. */
   transferCrashed: { code: 1063, retryable: true },
-  /** The header of a remote model cannot be read: its server sends files only as a whole. */
+  /** The header of a remote model cannot be read: its server sends only whole files. */
   noRanges: { code: 1064, retryable: false },
-  /** The context was made for something else: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all else one without `embeddings`. */
+  /** The context was created for another purpose: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all other methods one without `embeddings`. */
   unsuitableContext: { code: 1070, retryable: false },
-  /** The model was not made for what is asked of it. */
+  /** The model was not made for this method. */
   unsuitableModel: { code: 1071, retryable: false },
-  /** The file is no LoRA adapter, or one for another model; data.cause says what does not fit. */
+  /** The file is not a LoRA adapter, or is one for another model; data.cause says what does not fit. */
   unsuitableAdapter: { code: 1072, retryable: false },
-  /** The draft model cannot guess for this model, or this model cannot take guesses back; data.cause says what does not fit. */
+  /** The draft model cannot propose tokens for this model, or this model cannot undo rejected tokens; data.cause says what does not fit. */
   unsuitableDraft: { code: 1073, retryable: false },
-  /** The file is not one of saveState, or not whole, or its bytes are not those that were written. */
+  /** The file was not written by saveState, is incomplete, or its bytes have changed. */
   stateDamaged: { code: 1080, retryable: false },
   /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */
   stateMismatch: { code: 1081, retryable: false },
   /** The context holds nothing of this conversation. */
   notCached: { code: 1082, retryable: false },
-  /** The grammar does not parse, or could not be followed: data.line and data.column say where, data.cause what is wrong. */
+  /** The grammar does not parse, or could not be followed; data.line and data.column say where, data.cause says why. */
   invalidGrammar: { code: 1090, retryable: false },
-  /** The JSON schema has a keyword that the text cannot be held to: data.pointer says where, data.value which, data.allowed lists those that are supported. */
+  /** The JSON schema has a keyword that cannot be enforced: data.pointer says where, data.value says which, data.allowed lists the supported keywords. */
   unsupportedSchema: { code: 1091, retryable: false },
-  /** No value satisfies the JSON schema, or its references lead round in circles; data.pointer says where. */
+  /** No value satisfies the JSON schema, or its references form a circle; data.pointer says where. */
   unsatisfiableSchema: { code: 1092, retryable: false },
-  /** The text has come to a point where the model has no token that the grammar and the biases allow. */
+  /** The grammar and the biases allow none of the model's tokens at this point of the text. */
   noTokenAllowed: { code: 1093, retryable: false },
 } as const;
 

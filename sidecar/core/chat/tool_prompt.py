@@ -6,7 +6,12 @@ A system message lists them, and calls are written in the form that most models 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+from sidecar.core.chat.messages import arguments_text, as_text
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import Message, Tool
 
 PROMPT: Final = """\
 # Tools
@@ -22,34 +27,29 @@ For each call write a JSON object with the function's name and its arguments wit
 </tool_call>"""
 
 
-def described(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The conversation for a template that cannot tell of tools: all in system, user and assistant messages."""
+def add_tool_prompt(messages: list[Message], tools: list[Tool]) -> list[Message]:
+    """The conversation with the tools in a system message, and with calls and answers as plain messages."""
     signatures = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    told = [_plain(message) for message in messages]
-    if told[0]["role"] not in ("system", "developer"):
-        told.insert(0, {"role": "system", "content": ""})
-    system = _text(told[0]["content"])
     prompt = PROMPT.format(signatures=signatures)
-    told[0] = {**told[0], "content": f"{system}\n\n{prompt}" if system else prompt}
-    return told
+    plain = [_without_calls(message) for message in messages]
+    if plain[0]["role"] not in ("system", "developer"):
+        return [{"role": "system", "content": prompt}, *plain]
+    system = as_text(plain[0]["content"])
+    first: Message = {**plain[0], "content": f"{system}\n\n{prompt}" if system else prompt}
+    return [first, *plain[1:]]
 
 
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
+def _without_calls(message: Message) -> Message:
     if message["role"] == "tool":
-        return {"role": "user", "content": f"<tool_response>\n{_text(message['content'])}\n</tool_response>"}
+        content = f"<tool_response>\n{as_text(message['content'])}\n</tool_response>"
+        return {"role": "user", "content": content}
     if not message.get("toolCalls"):
         return message
-    calls = []
-    for call in message["toolCalls"]:
-        name, arguments = call["function"]["name"], call["function"]["arguments"]
-        if not isinstance(arguments, str):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        calls.append(f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": {arguments}}}\n</tool_call>')
-    content = "\n".join(filter(None, [_text(message["content"]), *calls]))
-    return {key: value for key, value in message.items() if key != "toolCalls"} | {"content": content}
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "\n".join(part["text"] for part in content)
-    return content or ""
+    calls = [
+        f'<tool_call>\n{{"name": {json.dumps(call["function"]["name"])}, "arguments": {arguments_text(call)}}}\n'
+        "</tool_call>"
+        for call in message["toolCalls"]
+    ]
+    plain: Message = {**message, "content": "\n".join(filter(None, [as_text(message["content"]), *calls]))}
+    del plain["toolCalls"]
+    return plain

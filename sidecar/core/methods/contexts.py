@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.model.loading import as_memory_error
-from sidecar.core.speculation.draft_model import Draft
+from sidecar.core.scheduling.embedding_runner import EmbeddingRunner
+from sidecar.core.scheduling.generation_runner import GenerationRunner
+from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
-    from sidecar.core.model.model import Model
+    from sidecar.core.scheduling.runner import Runner
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, Any]:
@@ -28,34 +31,35 @@ def create_context(engine: Engine, job: Job) -> dict[str, Any]:
     return {**context.describe(), "memoryBytes": process_memory().resident}
 
 
-def make(engine: Engine, params: dict[str, Any]) -> Context:
+def make(engine: Engine, params: ContextParams) -> Context:
     """Make a context and give it to the scheduler."""
     engine.llama_log.clear()
-    kind = EmbeddingContext if params.get("embeddings") else Context
-    if "pooling" in params and kind is Context:
+    if "pooling" in params and not params.get("embeddings"):
         problem = "/pooling: only a context with embeddings pools"
         raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
     try:
-        context = _open(kind, engine.the_model(), params)
+        runner = _runner(engine, params)
     except SidecarError as error:
         if error.kind == "contextCreationFailed":
             error.details["cause"] = engine.llama_log.first_error()
         raise as_memory_error(error) from None
-    engine.contexts[context.context_id] = context
-    engine.scheduler.add(context)
-    return context
+    engine.contexts[runner.context.context_id] = runner.context
+    engine.scheduler.add(runner)
+    return runner.context
 
 
-def _open(kind: type[Context], model: Model, params: dict[str, Any]) -> Context:
-    """Make a context, and the draft model's context with it."""
-    context = kind(model, params)
-    if model.draft is not None and kind is Context:
-        try:
-            context.draft = Draft(model.draft, context, params)
-        except SidecarError:
-            context.free()
-            raise
-    return context
+def _runner(engine: Engine, params: ContextParams) -> Runner:
+    """A new context, with a draft model's context if there is one, and what runs its requests."""
+    model = engine.the_model()
+    if params.get("embeddings"):
+        return EmbeddingRunner(EmbeddingContext(model, params))
+    context = Context(model, params)
+    try:
+        draft_model = None if model.draft is None else DraftModel(model.draft, context, params)
+    except SidecarError:
+        context.free()
+        raise
+    return GenerationRunner(context, draft_model, engine.writer)
 
 
 def dispose_context(engine: Engine, job: Job) -> None:

@@ -40,7 +40,8 @@ def embed(engine: Engine, job: Job) -> None:
         _check_length(context, text, pointer)
         tokens.append(text)
     _check_answer(context, sum(map(len, tokens)) if context.pooling == "none" else len(tokens))
-    engine.scheduler.embed(TextsRequest(job, context, tokens, engine.writer, partial(_shape, job, context)))
+    request = TextsRequest(job, tokens, engine.writer, partial(_shape, job, context))
+    engine.scheduler.submit(context, request)
 
 
 def rerank(engine: Engine, job: Job) -> None:
@@ -53,7 +54,7 @@ def rerank(engine: Engine, job: Job) -> None:
         job.check()
         tokens.append(_pair(context.model, query, document))
         _check_length(context, tokens[-1], f"/documents/{index}")
-    engine.scheduler.embed(TextsRequest(job, context, tokens, engine.writer, partial(_rank, job)))
+    engine.scheduler.submit(context, TextsRequest(job, tokens, engine.writer, partial(_rank, job)))
 
 
 # ---- in ------------------------------------------------------------------------------------------------

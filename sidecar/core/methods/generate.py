@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sidecar.core.chat.prompt import conversation
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.llama.bindings import lib
-from sidecar.core.output.reply import Reply, Text
+from sidecar.core.output.reply import Reply, TextOutput
 from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
 from sidecar.core.scheduling.generation import Generation
@@ -30,7 +30,7 @@ def complete(engine: Engine, job: Job) -> None:
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, Text(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
 
 
 def chat(engine: Engine, job: Job) -> None:
@@ -44,7 +44,7 @@ def infill(engine: Engine, job: Job) -> None:
     params: InfillParams = job.params
     context = engine.context(params["contextId"])
     prompt = _infill_prompt(context.model, params["prefix"], params["suffix"])
-    _generate(engine, job, context, prompt, Text(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
 
 
 def _infill_prompt(model: Model, prefix: str, suffix: str) -> list[int]:
@@ -69,7 +69,12 @@ def _infill_prompt(model: Model, prefix: str, suffix: str) -> list[int]:
 
 
 def _generate(
-    engine: Engine, job: Job, context: Context, prompt: list[int], output: Text | Reply, steering: Steering
+    engine: Engine,
+    job: Job,
+    context: Context,
+    prompt: list[int],
+    output: TextOutput | Reply,
+    steering: Steering,
 ) -> None:
     """Give the scheduler a request to generate after this prompt."""
     if isinstance(context, EmbeddingContext):
@@ -78,4 +83,5 @@ def _generate(
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
+    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated)
+    engine.scheduler.submit(context, generation)

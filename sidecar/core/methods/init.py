@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sidecar
 from sidecar.core.jobs import Job
-from sidecar.core.llama import bindings, devices, rpc
+from sidecar.core.llama import bindings, devices, ggml, rpc
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
@@ -20,7 +20,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
     if job.params.get("debug"):
         log.configure("debug")
     gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
-    lent, busy = rpc.look(job.params.get("rpcServers", []))
+    lent, busy = rpc.ask(job.params.get("rpcServers", []))
     for level, message in engine.notes:
         send_info(engine.writer, level, message)
     for endpoint, reason in busy.items():
@@ -36,7 +36,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
             "bindingsVersion": bindings_version,
             "systemInfo": lib.llama_print_system_info().decode().strip(),
             "cpuVariant": engine.cpu_variant,
-            "backends": bindings.backends(),
+            "backends": ggml.backends(),
             "supportsMmap": lib.llama_supports_mmap(),
             "supportsMlock": lib.llama_supports_mlock(),
             "supportsGpuOffload": lib.llama_supports_gpu_offload(),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context import state_file
-from sidecar.core.context.context import Context, Sequence, shared_length
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.state_file import State
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
@@ -105,7 +106,7 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
 def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:
     filled = [s for s in context.sequences if s.tokens and not s.shifted]
     if prompt is None:
-        found = max(filled, key=lambda s: (s.generation is not None, s.last_used), default=None)
+        found = max(filled, key=lambda s: (s.in_use, s.last_used), default=None)
         matched = None
     else:
         found = max(filled, key=lambda s: (shared_length(s.tokens, prompt), s.last_used), default=None)
@@ -117,7 +118,7 @@ def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | N
 
 def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
     """Put a state into a sequence that is not in use. On the compute thread. False: llama.cpp refused it."""
-    free = [sequence for sequence in context.sequences if sequence.generation is None]
+    free = [sequence for sequence in context.sequences if not sequence.in_use]
     if not free:
         raise SidecarError("overloaded", f"All sequences of {context.context_id} are in use")
     sequence = min(free, key=lambda s: (bool(s.tokens), s.last_used))

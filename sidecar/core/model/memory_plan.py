@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sidecar.core.llama import bindings
+from sidecar.core.llama import ggml
 from sidecar.core.llama.bindings import lib
 from sidecar.hardware.machine import Machine, available_bytes
 from sidecar.message_handler import log
@@ -32,7 +32,7 @@ def read_header(path: str) -> Header | None:
 
 def machine(handles: Collection[int]) -> Machine:
     """This machine with the devices that a model uses. Others may belong to an RPC server that is gone."""
-    gpus = [bindings.describe(handle) for handle in handles]
+    gpus = [ggml.describe(handle) for handle in handles]
     features = lib.llama_print_system_info().decode().split()
     return Machine(available_bytes(), gpus, frozenset(features))
 

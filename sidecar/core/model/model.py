@@ -76,7 +76,8 @@ class Model:
         `outOfMemory`, `modelLoadFailed` or `unsuitableAdapter` (the caller knows llama.cpp's log and says more),
         or what `adapters.load` does.
         """
-        handles = devices.of_model(params)
+        remote = params.get("rpcServers") or []
+        handles = devices.of_model(params["gpu"], remote if params.get("gpuLayers") != 0 else [])
         options = lib.llama_model_default_params()
         # A null-terminated list of devices to offload to; empty means the CPU.
         offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)

@@ -1,4 +1,4 @@
-"""How a request steers what the model says, beyond sampling."""
+"""How a request controls what the model says, beyond sampling."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sidecar.core.structured_output.grammar import Grammar
 
 
 class Steering(NamedTuple):
-    """What a request does to the model's words beside sampling them."""
+    """What a chat request shows and forces while tokens are generated."""
 
-    shown: frozenset[int] = frozenset()
-    """Control tokens whose text the output wants to see."""
-    thought_budget: int | None = None
-    """Tokens that thoughts may take."""
-    thought_end: tuple[int, ...] = ()
-    """The tokens that end a thought."""
+    visible_tokens: frozenset[int] = frozenset()
+    """Control tokens whose text the output must see, because they are marks."""
+    reasoning_budget: int | None = None
+    """Most tokens that reasoning may take. None: no limit."""
+    reasoning_end: tuple[int, ...] = ()
+    """The tokens that are forced in order to end the reasoning."""
     grammar: Grammar | None = None
-    """That of a call that must be made, instead of one that the params ask for."""
+    """The grammar of a forced tool call. It replaces a grammar from the params."""

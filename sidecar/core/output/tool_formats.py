@@ -9,33 +9,34 @@ from sidecar.core.output.tags import DSML, FUNCTION, INVOKE, PAIRS, Tags
 
 
 class CallForm(NamedTuple):
-    """How a call is written: an object with name and arguments, or name, separator, arguments."""
+    """How a call is written: as an object with name and arguments, or as name, separator, arguments."""
 
     start: str
-    """Before the first call; empty: the object itself, at the beginning of the answer."""
+    """Before the first call. Empty: the object itself begins the call, at the beginning of the answer."""
     end: str
-    """After the last one; empty: nothing."""
+    """After the last call. Empty: nothing marks the end."""
     arguments: str = "arguments"
-    """The object's member that holds them."""
+    """The member of the object that contains the arguments."""
     name: str = "name"
+    """The member of the object that contains the name."""
     listed: bool = False
-    """Objects stand in a list, also if there is only one."""
+    """The objects are in a JSON list, even a single one."""
     separator: str = ""
-    """Between name and arguments where they are no object."""
+    """Between name and arguments. Empty: both are members of an object."""
     around: tuple[str, ...] = ()
-    """Further marks that stand around calls and say nothing."""
+    """Further marks around calls, which are skipped."""
     tags: Tags | None = None
-    """What is around names and arguments where it is no JSON; a call that must be is JSON all the same."""
+    """The tags around names and arguments if they are not JSON. Forced calls are JSON in these forms, too."""
 
     @property
     def marks(self) -> list[str]:
-        """All of them."""
+        """All marks of the form."""
         return [self.start, self.separator, self.end, *self.around]
 
 
 HERMES: Final = CallForm("<tool_call>", "</tool_call>")
 FORMS: Final = (
-    # (what a template of this form has in it, what it has not, the form); the first that fits counts
+    # (texts that the template contains, texts that it does not contain, form). The first match counts.
     (("[TOOL_CALLS]", "[ARGS]"), (), CallForm("[TOOL_CALLS]", "", separator="[ARGS]")),
     (("[TOOL_CALLS]",), (), CallForm("[TOOL_CALLS]", "", listed=True)),
     (
@@ -107,10 +108,10 @@ FORMS: Final = (
 
 
 def call_form(template: str) -> CallForm | None:
-    """The form of a call in a template; None if it has none that is known."""
+    """The form of calls in a chat template; None if it has no known one."""
     if not re.search(r"\btools\b", template):
         return None
-    for with_, without, form in FORMS:
-        if all(sign in template for sign in with_) and not any(sign in template for sign in without):
+    for present, absent, form in FORMS:
+        if all(text in template for text in present) and not any(text in template for text in absent):
             return form
     return None

@@ -3,111 +3,122 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+    from sidecar.message_handler._types import NamedTool, Tool
+
 MAX_SHOWN_CHARS: Final = 500
-"""How much of a wrong call an error repeats."""
+"""How many characters of a wrong call an error repeats."""
 
+MAX_SHOWN_NAME_CHARS: Final = 64
 
-def _validator(schema: dict[str, Any], pointer: str) -> Any:
-    """Of a tool's arguments. Raises SidecarError `invalidParams` if it is no schema."""
-    # Over 100 ms and 7 MB, which a chat without tools can do without.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-
-    made = validator_for(schema, default=Draft202012Validator)
-    try:
-        made.check_schema(schema)
-    except SchemaError as error:
-        problem = f"is no JSON Schema: {error.message[:MAX_SHOWN_CHARS]}"
-        raise _invalid(pointer, problem, None, None) from None
-    registry: Any = Registry()  # an empty one: nothing is fetched for a $ref
-    return made(schema, registry=registry)
+NO_PARAMETERS: Final[dict[str, object]] = {
+    "type": "object",
+    "properties": {},
+    "additionalProperties": False,
+}
 
 
 class Tools:
     """The tools of a request."""
 
-    def __init__(self, tools: list[dict[str, Any]], choice: Any) -> None:
-        """Raises SidecarError `invalidParams`: a name twice, parameters that are no schema, a choice not there."""
-        self.schemas: dict[str, dict[str, Any]] = {}
-        self._validators: dict[str, Any] = {}
+    def __init__(self, tools: list[Tool], choice: str | NamedTool) -> None:
+        """Raises SidecarError `invalidParams`: a repeated name, an invalid schema, a choice that is not a tool."""
+        self.schemas: dict[str, dict[str, object]] = {}
+        self._validators: dict[str, Validator] = {}
         for index, tool in enumerate(tools):
             function = tool["function"]
             name, schema = function["name"], function.get("parameters") or NO_PARAMETERS
-            where = f"/tools/{index}/function"
+            pointer = f"/tools/{index}/function"
             if name in self.schemas:
-                raise _invalid(f"{where}/name", f"{name!r} is there twice", name, None)
-            self._validators[name] = _validator(schema, f"{where}/parameters")
+                raise _invalid(f"{pointer}/name", f"repeats the name {name!r}", value=name)
+            self._validators[name] = _validator(schema, f"{pointer}/parameters")
             self.schemas[name] = schema
         self.forced = self._forced(choice)
 
-    def _forced(self, choice: Any) -> list[str]:
-        """The tools of which one must be called; none if none must."""
+    def _forced(self, choice: str | NamedTool) -> list[str]:
+        """The names of which the model must call one; empty if it need not call any."""
         if choice in ("auto", "none"):
             return []
         if not self.schemas:
-            raise _invalid("/toolChoice", "wants a call, but there are no tools", None, ["auto", "none"])
-        if choice == "required":
+            raise _invalid("/toolChoice", "requires a call, but there are no tools", allowed=["auto", "none"])
+        if isinstance(choice, str):  # "required"
             return list(self.schemas)
         name = choice["function"]["name"]
         if name not in self.schemas:
-            pointer = "/toolChoice/function/name"
-            raise _invalid(pointer, f"{name!r} is not among the tools", name[:64], list(self.schemas))
+            pointer, shown = "/toolChoice/function/name", name[:MAX_SHOWN_NAME_CHARS]
+            raise _invalid(
+                pointer, f"{name!r} is not among the tools", value=shown, allowed=list(self.schemas)
+            )
         return [name]
 
     def pointer(self, name: str) -> str:
-        """Where in the params a tool's parameters are."""
+        """The JSON pointer of a tool's parameters in the params."""
         return f"/tools/{list(self.schemas).index(name)}/function/parameters"
 
-    def typed(self, name: str, key: str, text: str) -> Any:
-        """The value that a text stands for where arguments are no JSON: a text, or what the parameters say."""
-        schema = self.schemas.get(name, {}).get("properties", {}).get(key, {})
-        kind = schema.get("type") if isinstance(schema, dict) else None
-        if kind == "string":
+    def parse_value(self, name: str, key: str, text: str) -> object:
+        """The value of an argument that is not written as JSON: a string unless the tool's schema says otherwise."""
+        properties = self.schemas.get(name, {}).get("properties")
+        schema = properties.get(key) if isinstance(properties, dict) else None
+        if isinstance(schema, dict) and schema.get("type") == "string":
             return text
         try:
-            return json.loads(text)
+            value: object = json.loads(text)
         except ValueError:
             return text
+        return value
 
     def check_name(self, name: str) -> None:
         """Raises SidecarError `unknownTool`."""
         if name not in self.schemas:
-            problem = f"The model called {name[:64]!r}, which is not among the tools"
-            raise SidecarError("unknownTool", problem, value=name[:64], allowed=list(self.schemas))
+            shown = name[:MAX_SHOWN_NAME_CHARS]
+            problem = f"The model called {shown!r}, which is not among the tools"
+            raise SidecarError("unknownTool", problem, value=shown, allowed=list(self.schemas))
 
     def check_arguments(self, name: str, arguments: str) -> None:
         """Raises SidecarError `invalidToolArguments`."""
         try:
             value = json.loads(arguments)
         except ValueError as error:
-            raise bad_arguments(name, arguments, f"no JSON: {error}") from None
+            raise bad_arguments(name, arguments, f"not JSON: {error}") from None
         if not isinstance(value, dict):
-            raise bad_arguments(name, arguments, "no object")
+            raise bad_arguments(name, arguments, "not a JSON object")
         try:
-            wrong = next(self._validators[name].iter_errors(value), None)
-        except Exception as unresolved:  # of `referencing`: a $ref that leads nowhere
+            failure = next(self._validators[name].iter_errors(value), None)
+        except Exception as unresolved:  # from `referencing`: a $ref that leads nowhere
             raise bad_arguments(name, arguments, str(unresolved)) from None
-        if wrong is not None:
-            raise bad_arguments(name, arguments, f"{wrong.json_path}: {wrong.message}")
+        if failure is not None:
+            raise bad_arguments(name, arguments, f"{failure.json_path}: {failure.message}")
 
 
-NO_PARAMETERS: Final = {"type": "object", "properties": {}, "additionalProperties": False}
+def _validator(schema: dict[str, object], pointer: str) -> Validator:
+    """The validator of a tool's arguments. Raises SidecarError `invalidParams` if the schema is not valid."""
+    # Importing these takes over 100 ms and 7 MB, which a chat without tools need not spend.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        problem = f"is not a valid JSON Schema: {error.message[:MAX_SHOWN_CHARS]}"
+        raise _invalid(pointer, problem) from None
+    return kind(schema, registry=Registry())  # an empty registry: no $ref is fetched from the network
 
 
 def bad_arguments(name: str, arguments: str, cause: str) -> SidecarError:
-    """The error for a call whose arguments are wrong."""
-    problem = f"The model's arguments for {name[:64]!r} do not fit: {cause[:MAX_SHOWN_CHARS]}"
-    shown = arguments[:MAX_SHOWN_CHARS]
-    return SidecarError("invalidToolArguments", problem, cause=cause[:MAX_SHOWN_CHARS], value=shown)
+    """The error `invalidToolArguments` for a call of the tool `name`."""
+    cause = cause[:MAX_SHOWN_CHARS]
+    problem = f"The model's arguments for {name[:MAX_SHOWN_NAME_CHARS]!r} do not fit: {cause}"
+    return SidecarError("invalidToolArguments", problem, cause=cause, value=arguments[:MAX_SHOWN_CHARS])
 
 
-def _invalid(pointer: str, problem: str, value: Any, allowed: Any) -> SidecarError:
-    details = {"value": value, "allowed": allowed}
-    told = {key: detail for key, detail in details.items() if detail is not None}
-    return SidecarError("invalidParams", f"{pointer} {problem}", pointer=pointer, **told)
+def _invalid(pointer: str, problem: str, **details: object) -> SidecarError:
+    return SidecarError("invalidParams", f"{pointer} {problem}", pointer=pointer, **details)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from llama import processors
-from sidecar.core.llama.bindings import BEST_FIRST
+from sidecar.core.llama.cpu_backend import BEST_FIRST
 
 OF_2008 = "fpu sse sse2 ssse3 sse4_1 sse4_2 popcnt"
 OF_2011 = f"{OF_2008} avx"

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from sidecar.worker.router import LOAD_GRACE_S, WORK_GRACE_S, Router
+from sidecar.worker.supervisor import LOAD_GRACE_S, WORK_GRACE_S, Supervisor
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from sidecar.worker.router import LOAD_GRACE_S, WORK_GRACE_S, Router
 def test_grace(method: str, params: dict[str, Any], ready: bool, grace_s: float) -> None:
     """A transfer that has files to delete gets time for it; one that has not begun has none."""
     role = "transfer" if method == "downloadModel" else "engine"
-    process = SimpleNamespace(role=role, ready=ready, hurry=False, send=lambda _: None)
+    process = SimpleNamespace(role=role, ready=ready, ignore_backpressure=False, send=lambda _: None)
     request = SimpleNamespace(id=1, method=method, params=params, process=process, cancelled=False)
     given: list[float] = []
-    router = SimpleNamespace(
+    supervisor = SimpleNamespace(
         writer=SimpleNamespace(nudge=lambda: None),
         _give_grace=lambda _request, _process, seconds: given.append(seconds),
     )
-    Router.cancel(cast(Router, router), cast(Any, request))
+    Supervisor.cancel(cast(Supervisor, supervisor), cast(Any, request))
     assert given == [grace_s] and request.cancelled

@@ -20,7 +20,7 @@ class FakeProcess:
         self.role = role
         self.arguments = arguments
         self.pid = id(self)
-        self.condemned = False
+        self.killed_by_us = False
         self.sent: list[Any] = []
         self.writer = SimpleNamespace(waiting_bytes=0)
 
@@ -140,7 +140,7 @@ def test_an_engine_that_was_ended_for_an_abort_is_no_crash(pool: Pool) -> None:
     model = ready(pool)
     for _ in range(MAX_CRASHES + 1):
         engine = pool.engine(model)
-        engine.condemned = True
+        engine.killed_by_us = True
         pool.died(engine)
     pool.engine(model)
 

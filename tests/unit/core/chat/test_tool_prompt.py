@@ -6,23 +6,23 @@ import json
 
 from template_cases import CALL, TIME, WEATHER, parts, says
 
-from sidecar.core.chat.tool_prompt import described
+from sidecar.core.chat.tool_prompt import add_tool_prompt
 from sidecar.core.output.tool_formats import HERMES, CallForm
 
 
 def test_a_template_that_knows_no_tools_is_told_of_them_in_a_system_message() -> None:
     user = says("user", "Weather?")
-    (system, same) = described([user], [WEATHER, TIME])
+    (system, same) = add_tool_prompt([user], [WEATHER, TIME])
     assert same == user
     for told in (WEATHER, TIME):
         assert json.dumps(told["function"], ensure_ascii=False) in system["content"]
-    (system, _) = described([says("developer", parts("Be", "brief.")), user], [TIME])
+    (system, _) = add_tool_prompt([says("developer", parts("Be", "brief.")), user], [TIME])
     assert system["content"].startswith("Be\nbrief.\n\n# Tools")
 
 
 def test_calls_and_answers_are_written_out_for_it() -> None:
     turns = [says("assistant", "I look.", toolCalls=[CALL]), says("tool", "4 °C", toolCallId="call00001")]
-    _, call, answer = described(turns, [WEATHER])
+    _, call, answer = add_tool_prompt(turns, [WEATHER])
     assert call == says(
         "assistant",
         'I look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Zürich", "days": 2}}\n</tool_call>',
@@ -30,10 +30,10 @@ def test_calls_and_answers_are_written_out_for_it() -> None:
     assert answer == says("user", "<tool_response>\n4 °C\n</tool_response>")
     function = {**CALL["function"], "arguments": {"city": "Zürich", "days": 2}}  # type: ignore[dict-item]
     as_object = says("assistant", "I look.", toolCalls=[{**CALL, "function": function}])
-    assert described([as_object], [WEATHER])[1] == call
+    assert add_tool_prompt([as_object], [WEATHER])[1] == call
 
 
 def test_the_generic_form_is_the_one_the_prompt_shows() -> None:
-    (system, _) = described([says("user", "Hi")], [TIME])
+    (system, _) = add_tool_prompt([says("user", "Hi")], [TIME])
     assert CallForm("<tool_call>", "</tool_call>") == HERMES
     assert '<tool_call>\n{"name": "…", "arguments": {…}}\n</tool_call>' in system["content"]

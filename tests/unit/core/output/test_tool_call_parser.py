@@ -1,4 +1,4 @@
-"""What models say, taken apart: calls of tools, in the forms of all families."""
+"""Tool calls are parsed, in the forms of all families."""
 
 from __future__ import annotations
 
@@ -139,17 +139,17 @@ CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
 
 
 @pytest.mark.parametrize(("form", "stream", "calls", "text"), CALLS)
-def test_calls_are_told_apart_wherever_tokens_cut(
+def test_calls_are_parsed_wherever_tokens_cut(
     form: CallForm, stream: str, calls: list[tuple[str, str]], text: str
 ) -> None:
     for parts in pieces(stream):
         assert read(parts, None, form) == ((text, "", calls), "toolCalls" if calls else "stop"), parts
 
 
-def test_arguments_are_told_while_they_come() -> None:
+def test_arguments_are_streamed_while_they_come() -> None:
     reply = Reply(None, HERMES, Tools(TOOLS, "auto"))
     reply.feed('<tool_call>{"name": "get_weather", "arguments": {"city": "Os')
-    (delta,) = reply.untold()
+    (delta,) = reply.take_deltas()
     assert delta.segment == "toolCall"
     assert delta.text == '{"city": "Os'
     assert delta.call is not None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from sidecar.core.context.context import Context, Sequence
-from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Queue
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence
+from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Slots
 
 
 class Rows(Context):
@@ -31,7 +32,7 @@ def placed(rows: Rows, *prompts: list[int]) -> list[tuple[int, int]]:
 
     def asker(number: int, tokens: list[int]) -> Any:
         def admit(sequence: Sequence, kept: int) -> None:
-            sequence.generation = asking
+            asking.sequence = sequence
             found.append((sequence.index, kept))
 
         asking = SimpleNamespace(
@@ -39,10 +40,10 @@ def placed(rows: Rows, *prompts: list[int]) -> list[tuple[int, int]]:
         )
         return asking
 
-    queue = Queue(rows)
+    slots = Slots(rows)
     for number, tokens in enumerate(prompts):
-        queue.add(asker(number, tokens))
-    queue.admit()
+        slots.add(asker(number, tokens))
+    slots.admit()
     return found
 
 
