@@ -34,12 +34,9 @@ GENERATED = "GENERATED from "
 """How the first line of a generated module begins; what its maker writes is its maker's affair."""
 
 NOT_YET: tuple[str, ...] = (
-    r"^sidecar/.*: import circle",
-    r"^sidecar/.*: sidecar\S+ is below",
+    r"^sidecar/models/methods\.py:1: import circle",
+    r"^sidecar/models/(http|hub|methods).*is below",
     r"^sidecar.*Any",
-    r"^sidecar/core/scheduling/generation\.py:1: the module",
-    r"^sidecar/core/sampling/sampler\.py:1: the module",
-    r"^sidecar/worker/router\.py:1: the module",
     r"^sidecar/arguments\.py:\d+: _add_commands has",
 )
 """Violations that are known and wait to be mended: the list only shrinks."""

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import random
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gguf_files
 import pytest
 from driver import Refused, Sidecar
+from real.conftest import Vectors, all_plain_vectors, plain_vectors
 
 pytestmark = pytest.mark.real
 
-POOLINGS = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
-POOLED = [pooling for pooling in POOLINGS if pooling != "rank"]
+POOLED = ["none", "mean", "cls", "last"]
 TEXTS = [
     "Hello",
     "A cat sat on the mat.",
@@ -33,29 +29,6 @@ TEXTS = [
 
 CLOSE = 1e-4
 Make = Callable[..., str]
-
-
-Vectors = list[list[list[float]]]
-"""Of each text its vectors."""
-
-
-def plain_vectors(model_path: str, pooling: str, texts: list[list[int]], exact: bool = False) -> Vectors:
-    """What plain_vectors.py makes of the texts."""
-    return all_plain_vectors(model_path, [pooling], texts, exact)[pooling]
-
-
-def all_plain_vectors(
-    model_path: str, poolings: list[str], texts: list[list[int]], exact: bool = False
-) -> dict[str, Vectors]:
-    """The same for several poolings: the model is loaded once."""
-    numbers = [POOLINGS[pooling] for pooling in poolings]
-    order = {"model": model_path, "poolings": numbers, "texts": texts, "exact": exact}
-    script = Path(__file__).parents[1] / "support" / "plain_vectors.py"
-    done = subprocess.run(
-        [sys.executable, str(script)], input=json.dumps(order).encode(), capture_output=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return dict(zip(poolings, json.loads(done.stdout), strict=True))
 
 
 def tokens_of(sidecar: Sidecar, texts: list[str], model_id: str = "model-1") -> list[list[int]]:
