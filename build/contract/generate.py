@@ -8,7 +8,7 @@ OpenRPC document that it publishes (`openrpc.json`), the schemas that it validat
 (`schemas.json`), the TypeScript types, and the tables in schema/README.md.
 
 Standard library only. The TypeScript types alone need node; where it is missing, their fingerprint
-still tells whether they are out of date.
+still shows whether they are out of date.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ README = SCHEMA / "README.md"
 
 NOTICE = "GENERATED from schema/ by build/contract/generate.py; do not edit"
 REMEDY = "run: python build/dev.py gen"
-DIFF_LINES = 40  # a file; the rest of a diff says nothing that the first lines do not
+DIFF_LINES = 40  # per file; the first lines of a diff say enough
 
 
 # --- The tables that the program reads ---------------------------------------------------------
 
 
 def wire_module(contract: Contract) -> str:
-    """Literals only, one entry a line, as the formatter would lay them out: imports in no time."""
+    """Literals only, one entry per line, as the formatter lays them out: the import is fast."""
     types = {name: row["params"] for name, row in contract.accepted.items()}
     flat = {method: contract.flat_type(name) for method, name in types.items()}
     required = [method for method, type_ in flat.items() if type_.get("required") or "oneOf" in type_]
@@ -97,7 +97,7 @@ def _literal(value: object) -> str:
 
 
 def typescript_modules(node: str | None) -> dict[Path, str] | None:
-    """File → text, as package.json-shim/scripts/generate.mjs makes them; None where it cannot run.
+    """File → text, as package.json-shim/scripts/generate.mjs makes them; None if it cannot run.
 
     The fingerprint in each first line stands for the sources, so that drift is seen without node too.
     """
@@ -125,7 +125,7 @@ def find_node() -> str | None:
 
 
 def readme(contract: Contract) -> str:
-    """The README with the tables between its markers made anew."""
+    """The README with new tables between its markers."""
     requests = [
         [
             f"`{name}`",
@@ -177,12 +177,12 @@ def _code_list(names: list[str]) -> str:
 
 
 def _read_text(path: Path) -> str:
-    """A file's text; line ends are made equal, whatever the checkout did to them."""
+    """A file's text with Unix line ends, whatever the checkout has."""
     return path.read_text(encoding="utf-8")
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file if that changes it, and say so."""
+    """Write a file if its text changes, and print its name."""
     if not path.is_file() or _read_text(path) != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -191,7 +191,7 @@ def write(path: Path, text: str) -> None:
 
 
 def compare(path: Path, text: str) -> bool:
-    """Whether a file is as it should be; prints how it differs if not."""
+    """Whether a file is up to date; prints the difference if not."""
     committed = _read_text(path) if path.is_file() else ""
     if committed == text:
         return True
@@ -209,7 +209,7 @@ def _relative(path: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or compare every generated file; 0 if all is well."""
+    """Write or compare every generated file; returns the exit status."""
     parser = argparse.ArgumentParser(description="Generate what is derived from schema/.")
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
     parser.add_argument("--without-node", action="store_true", help="leave the TypeScript types")

@@ -9,11 +9,11 @@ from typing import Any, Final
 from contract.read import SCHEMA, Contract, read_json
 
 PROSE: Final = ("title", "description", "default", "examples")
-"""Keywords that refuse nothing."""
+"""Keywords that restrict nothing."""
 
 
 def document(contract: Contract, notice: str) -> str:
-    """One method, error and type a line, for readable diffs; ASCII, for any console."""
+    """One method, error or type per line, for readable diffs; ASCII, for any console."""
     components = {
         "errors": {error["kind"]: _error(error) for error in contract.errors},
         "schemas": {name: _rewrite_refs(contract.flat_type(name)) for name in contract.types},
@@ -40,7 +40,7 @@ def document(contract: Contract, notice: str) -> str:
         "x-notifications": sent,
         "components": components,
     }
-    return _one_entry_a_line(whole) + "\n"
+    return _one_entry_per_line(whole) + "\n"
 
 
 def schemas(contract: Contract) -> str:
@@ -57,7 +57,7 @@ def schemas(contract: Contract) -> str:
 
 
 def _without_prose(schema: Any) -> Any:
-    """Not of a property that is called like a keyword: `properties` holds names, not keywords."""
+    """Keeps a property that is named like a keyword: `properties` holds names, not keywords."""
     if isinstance(schema, list):
         return [_without_prose(each) for each in schema]
     if not isinstance(schema, dict):
@@ -123,7 +123,7 @@ def _rewrite_refs(node: Any) -> Any:
     return node
 
 
-def _one_entry_a_line(document: dict[str, Any]) -> str:
+def _one_entry_per_line(document: dict[str, Any]) -> str:
     """JSON in which only the document, `methods` and the parts of `components` span lines."""
 
     def spread(node: Any, depth: int, indent: str = "") -> str:
