@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> bool:
     if "--quick" in arguments:
         return in_turn({"pytest, quick": lambda: pytest(*QUICK, *options)})
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
-    if runtime and all(option.startswith("--") for option in options):
+    if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         return in_turn(_halves(runtime.partition("=")[2], *which, *options))
     if options:
