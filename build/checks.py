@@ -34,9 +34,7 @@ GENERATED = "GENERATED from "
 """How the first line of a generated module begins; what its maker writes is its maker's affair."""
 
 NOT_YET: tuple[str, ...] = (
-    r"^sidecar/models/methods\.py:1: import circle",
-    r"^sidecar/models/(http|hub|methods).*is below",
-    r"^sidecar.*Any",
+    r"^sidecar/core/(jobs\.py|context/memory_check\.py|methods/|model/).*: an Any without its reason",
     r"^sidecar/arguments\.py:\d+: _add_commands has",
 )
 """Violations that are known and wait to be mended: the list only shrinks."""

@@ -19,8 +19,8 @@ LAYERS: Layers = (
     frozenset({"sidecar.hardware", "sidecar.options"}),
     # The transfer process. What reads model files serves the engine and the router, too.
     frozenset(f"sidecar.models.{name}" for name in ("gguf", "http", "job", "store")),
-    frozenset({"sidecar.models.memory", "sidecar.models.hub"}),
-    frozenset({"sidecar.models.download"}),
+    frozenset({"sidecar.models.memory", "sidecar.models.download"}),
+    frozenset({"sidecar.models.hub"}),
     frozenset({"sidecar.models.inventory"}),
     frozenset({"sidecar.models.methods"}),
     frozenset({"sidecar.models"}),

@@ -13,7 +13,7 @@ import { alive, ask, command, INIT, modelPath, pids, script, startContext, TIMEO
 const windows = process.platform === "win32";
 const run = promisify(execFile);
 
-test("disposing of it answers open calls, and resolves when all its processes are gone", TIMEOUT, async (t) => {
+test("dispose rejects open calls, and resolves when all processes have ended", TIMEOUT, async (t) => {
   const { llama, context } = await startContext(t);
   const processes = await pids(llama);
   const open = context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
@@ -23,7 +23,7 @@ test("disposing of it answers open calls, and resolves when all its processes ar
   assert.ok(!processes.some(alive), "files of a program that runs cannot be replaced on Windows");
 });
 
-/** A program that notes in a file when it is told what: "eof", "term". */
+/** A fake program that records in a file when its stdin ends ("eof") and when it gets SIGTERM ("term"). */
 function noting(t, body) {
   const notes = join(folder(t), "notes");
   const program = script(
@@ -37,13 +37,13 @@ function noting(t, body) {
   return { program, read };
 }
 
-test("one that ends when its stdin does is not terminated", TIMEOUT, async (t) => {
+test("a program that ends with its stdin is not terminated", TIMEOUT, async (t) => {
   const { program, read } = noting(t, `lines.on("close", () => setTimeout(() => { note("clean"); process.exit(0); }, 300));`);
   await (await getLlama({ program })).dispose();
   assert.deepEqual(read().map(([word]) => word), ["clean"]);
 });
 
-test("one that does not is terminated, and killed at last", { skip: windows && "has no SIGTERM", ...TIMEOUT }, async (t) => {
+test("a program that does not end with its stdin is terminated, then killed", { skip: windows && "has no SIGTERM", ...TIMEOUT }, async (t) => {
   const { program, read } = noting(t, `lines.on("close", () => note("eof")); setInterval(() => {}, 1000);`);
   const llama = await getLlama({ program });
   const { pid } = llama.info;
@@ -55,7 +55,7 @@ test("one that does not is terminated, and killed at last", { skip: windows && "
   assert.ok(terminated - closed >= 2900 && dead - terminated >= 1900, `${closed} ${terminated} ${dead}`);
 });
 
-test("a router that hangs is killed, and its engines end", { skip: windows && "has no SIGSTOP", ...TIMEOUT }, async (t) => {
+test("a router that hangs is killed, and its engines end too", { skip: windows && "has no SIGSTOP", ...TIMEOUT }, async (t) => {
   const { llama, context } = await startContext(t);
   const processes = await pids(llama);
   const open = context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
@@ -68,7 +68,7 @@ test("a router that hangs is killed, and its engines end", { skip: windows && "h
   await until(() => !processes.some(alive));
 });
 
-test("an idle program keeps no process alive, an open call does; neither outlives it", TIMEOUT, async () => {
+test("an open call keeps the process alive, an idle program does not; the program ends with the process", TIMEOUT, async () => {
   const code = `
     import { getLlama } from ${JSON.stringify(new URL("../dist/index.mjs", import.meta.url).href)};
     const llama = await getLlama({ program: ${JSON.stringify(command)}, gpu: "cpu", restart: true });
@@ -79,7 +79,7 @@ test("an idle program keeps no process alive, an open call does; neither outlive
   await until(() => !processes.some(alive));
 });
 
-test("a process that is killed takes the program with it", TIMEOUT, async () => {
+test("when the process is killed, the program ends", TIMEOUT, async () => {
   const code = `
     import { getLlama } from ${JSON.stringify(new URL("../dist/index.mjs", import.meta.url).href)};
     const llama = await getLlama({ program: ${JSON.stringify(command)}, gpu: "cpu" });

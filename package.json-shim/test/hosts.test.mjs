@@ -1,6 +1,5 @@
-// Electron and Tauri: our entries on stand-ins of what those packages talk to, and on the real program. The
-// stand-in for Electron has the shape of its ports and of its IPC; Tauri's is its own mock of the IPC, under its
-// own plugin.
+// The entries for Electron and Tauri, with the real program and with stand-ins for the two hosts. The stand-in for
+// Electron has its ports and its IPC. For Tauri it is Tauri's own mock of the IPC, below the real plugin.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -47,7 +46,7 @@ class MessageChannelMain {
   }
 }
 
-/** Loads our files with a stand-in for the package `electron`. */
+/** Makes our files load a stand-in instead of the package `electron`. */
 function withElectron(t, electron) {
   const load = Module._load;
   t.after(() => {
@@ -57,7 +56,7 @@ function withElectron(t, electron) {
   return createRequire(import.meta.url);
 }
 
-/** The page of a window: what it posts to itself comes as a message, as in a browser. */
+/** The page of a window. What it posts to itself arrives as a message, as in a browser. */
 function standInPage(t) {
   const page = new EventEmitter();
   Object.assign(globalThis, {
@@ -99,7 +98,7 @@ test("Electron: a page gets a worker through the preload script, and the worker 
   assert.equal(await textOf(stream), (await stream).message.content);
   const { processes } = await llama.status();
 
-  // A page that is loaded anew asks again; the one before it is served no longer.
+  // A page that is loaded again asks for a port again; the page before it is no longer served.
   const again = await getLlama({ gpu: "cpu" });
   await until(() => !processes.some(({ pid }) => alive(pid)));
   await assert.rejects(llama.ping());
@@ -117,7 +116,7 @@ test("Electron: a page gets a worker through the preload script, and the worker 
   await until(() => !later.some(({ pid }) => alive(pid)));
 });
 
-test("Electron: the main process of the chat example, from its window to its end", TIMEOUT, async (t) => {
+test("Electron: the main process of the chat example serves its window and ends", TIMEOUT, async (t) => {
   process.env[PATH_VARIABLE] = PROGRAM_FILE;
   t.after(() => delete process.env[PATH_VARIABLE]);
   standInPage(t);
@@ -165,7 +164,7 @@ test("Electron: the main process of the chat example, from its window to its end
   assert.ok(!processes.some(({ pid }) => alive(pid)));
 });
 
-test("Electron: a page without a preload script is told what is missing, and can stop waiting", TIMEOUT, async (t) => {
+test("Electron: without a preload script, getLlama says what is missing, and can be aborted", TIMEOUT, async (t) => {
   const page = standInPage(t);
   const { getLlama } = await import("../dist/port.mjs");
   const { setTimeout } = globalThis;
@@ -180,7 +179,7 @@ test("Electron: a page without a preload script is told what is missing, and can
   assert.equal(page.listenerCount("message"), 0);
 });
 
-/** Tauri's side of the plugin, as far as it is used: a child process whose bytes go through a channel. */
+/** Tauri's side of the shell plugin, as far as the client uses it: a child process and a channel for its bytes. */
 function shell(t, [path, ...args]) {
   const calls = [];
   const children = new Map();
@@ -196,12 +195,12 @@ function shell(t, [path, ...args]) {
       program.stdout.on("data", (chunk) => tell("Stdout", [...chunk]));
       program.stderr.on("data", (chunk) => tell("Stderr", [...chunk]));
       program.on("close", (code) => tell("Terminated", { code, signal: null }));
-      program.stdin.on("error", () => undefined); // whoever wrote is told by the rejection
+      program.stdin.on("error", () => undefined); // the writer gets the rejection
       children.set(program.pid, program);
       return program.pid;
     }
     if (name === "plugin:shell|stdin_write") {
-      // Later writes may take less time than earlier ones: the client must wait for each.
+      // A later write may be faster than an earlier one, so the client must wait for each.
       const delay = Math.random() * 3;
       return new Promise((resolve, reject) =>
         setTimeout(() => child.stdin.write(payload.buffer, (error) => (error ? reject(error) : resolve())), delay),
@@ -245,7 +244,7 @@ test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
   assert.ok(!calls.some(([name]) => name === "plugin:shell|kill"), "it ended by itself");
 });
 
-test("Tauri: a program that is not allowed is told with what to allow", TIMEOUT, async (t) => {
+test("Tauri: the error for a program that is not allowed says what to allow", TIMEOUT, async (t) => {
   shell(t, command);
   const { getLlama } = await import("../dist/tauri.mjs");
   await assert.rejects(getLlama({ program: "binaries/other" }), {

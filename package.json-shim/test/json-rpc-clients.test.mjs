@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { JSONRPCClient } from "json-rpc-2.0";
 import { command, modelPath as model, TIMEOUT } from "./support/program.mjs";
 
-// Its files are CommonJS.
+// It has CommonJS files only.
 const rpc = createRequire(import.meta.url)("vscode-jsonrpc/node");
 
 class LineReader extends rpc.AbstractMessageReader {
@@ -41,7 +41,7 @@ class LineWriter extends rpc.AbstractMessageWriter {
   }
 }
 
-/** Start the program; it is ended after the test, whatever becomes of that. */
+/** Starts the program and ends it after the test. */
 const start = (t) => {
   const program = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((resolve) => program.once("exit", resolve));
@@ -60,7 +60,7 @@ const connect = (t) => {
   return { connection, ended };
 };
 
-test("vscode-jsonrpc does the main job", TIMEOUT, async (t) => {
+test("vscode-jsonrpc loads a model and chats", TIMEOUT, async (t) => {
   assert.ok(existsSync(model), `${model} is missing; run: python build/dev.py setup`);
   const { connection, ended } = connect(t);
   const progress = [];

@@ -1,4 +1,4 @@
-// The program dies: its calls fail, it is started again, and what was loaded is loaded again.
+// The program dies: its calls fail, the client starts it again, and loads its models and contexts again.
 
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, rmSync } from "node:fs";
@@ -17,7 +17,7 @@ async function kill(llama) {
   return [router, ...others];
 }
 
-test("killed when idle, in a load, in a generation: all open calls fail, and nothing is left", TIMEOUT, async (t) => {
+test("killed when idle, in a load or in a generation: all open calls fail, and no process is left", TIMEOUT, async (t) => {
   const idle = await start(t);
   const processes = await kill(idle);
   await assert.rejects(until(() => idle.ping().then(() => false)), (error) => {
@@ -47,7 +47,7 @@ test("killed when idle, in a load, in a generation: all open calls fail, and not
   await until(() => ![...processes, router, ...engines, ...generating].some(alive));
 });
 
-/** Each way to be in the middle of something: `now` is called when it is. */
+/** Work that the program can be killed in. `now` is called in the middle of it. */
 const STATES = {
   "in a download": ({ llama, download }, now) => llama.downloadModel({ ...download, onProgress: now }),
   "making a context": ({ model }, now) => {
@@ -60,7 +60,7 @@ const STATES = {
     vectors.embed({ input: Array(200).fill("A text of a few words, as they are."), onProgress: now }),
 };
 
-test("killed in every other state, it serves on under the same objects", { timeout: 2 * TIMEOUT.timeout }, async (t) => {
+test("killed during other work, it is started again and the same objects work", { timeout: 2 * TIMEOUT.timeout }, async (t) => {
   let restarts = 0;
   const restart = { attempts: 10, delayMs: 10, maxDelayMs: 10 };
   const { llama, model, context } = await startContext(t, { restart, onRestart: () => void restarts++ });
@@ -71,7 +71,7 @@ test("killed in every other state, it serves on under the same objects", { timeo
     const processes = await pids(llama);
     seen.push(...processes);
     const now = () => alive(processes[0]) && process.kill(processes[0], "SIGKILL");
-    const waiting = llama.status(); // answered before, or not at all
+    const waiting = llama.status(); // may be answered before the kill
     await assert.rejects(begin({ llama, model, context, vectors, download }, now), { kind: "exited" }, state);
     await waiting.catch((error) => assert.equal(error.kind, "exited", state));
     assert.equal((await context.complete({ prompt: "a", maxTokens: 1 })).usage.completionTokens, 1, state);
@@ -81,18 +81,18 @@ test("killed in every other state, it serves on under the same objects", { timeo
   await until(() => !seen.some(alive));
 });
 
-test("killed while it loads again what was loaded, it is started once more", { skip: windows && "needs a shell", ...TIMEOUT }, async (t) => {
+test("killed while its models are loaded again, it is started once more", { skip: windows && "needs a shell", ...TIMEOUT }, async (t) => {
   const started = join(folder(t), "pids");
   const program = ["/bin/sh", "-c", 'echo $$ >> "$0"; exec "$@"', started, ...command];
   const restarts = [];
-  const told = [];
+  const infos = [];
   const newest = () => Number(readFileSync(started, "utf8").trim().split("\n").at(-1));
   const llama = await start(t, {
     program,
     restart: { delayMs: 10 },
     onRestart: ({ attempt }) => restarts.push(attempt),
     onInfo: ({ message }) => {
-      told.push(message);
+      infos.push(message);
       if (restarts.length === 1) setTimeout(() => restarts.length === 1 && process.kill(newest(), "SIGKILL"), 20);
     },
   });
@@ -101,11 +101,11 @@ test("killed while it loads again what was loaded, it is started once more", { s
   await kill(llama);
   await until(() => restarts.length > 0);
   assert.ok((await context.chat(ask("Say hello."))).message.content);
-  assert.deepEqual(restarts, [1, 2], told.join("\n"));
+  assert.deepEqual(restarts, [1, 2], infos.join("\n"));
   await until(() => readFileSync(started, "utf8").trim().split("\n").filter((pid) => alive(Number(pid))).length === 1);
 });
 
-test("killed while it is being disposed of, it is gone all the same", TIMEOUT, async (t) => {
+test("killed during dispose, it ends and the calls are rejected", TIMEOUT, async (t) => {
   const { llama, context } = await startContext(t);
   const processes = await pids(llama);
   const open = assert.rejects(
@@ -120,7 +120,7 @@ test("killed while it is being disposed of, it is gone all the same", TIMEOUT, a
   await until(() => !processes.some(alive));
 });
 
-test("an engine that dies costs its calls, the program goes on", TIMEOUT, async (t) => {
+test("when an engine dies its calls fail, and the program goes on", TIMEOUT, async (t) => {
   const { llama, context } = await startContext(t);
   const engine = (await llama.status()).processes.find(({ modelId }) => modelId === "model-1");
   const stream = context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
@@ -130,7 +130,7 @@ test("an engine that dies costs its calls, the program goes on", TIMEOUT, async 
   assert.ok((await context.chat(ask("Say hello."))).message.content);
 });
 
-test("started again, with its models and contexts, under the same objects", TIMEOUT, async (t) => {
+test("after a restart the same objects have their models and contexts again", TIMEOUT, async (t) => {
   const restarts = [];
   const { llama, model, context } = await startContext(t, {
     restart: { delayMs: 50 },
@@ -147,7 +147,7 @@ test("started again, with its models and contexts, under the same objects", TIME
   const stopped = assert.rejects(open, { kind: "exited" });
   await kill(llama);
   await stopped;
-  // Made while there is no program: they wait for the next one.
+  // Calls made while no program runs wait for the next one.
   const controller = new AbortController();
   const unwanted = context.chat(ask("Never.", { signal: controller.signal }));
   const stream = context.chat(ask("Say hello."));
@@ -166,7 +166,7 @@ test("started again, with its models and contexts, under the same objects", TIME
   assert.equal(typeof (await small.complete({ prompt: "a", maxTokens: 1 })).text, "string");
 });
 
-test("what cannot be loaded again fails its own calls only", TIMEOUT, async (t) => {
+test("a model that cannot be loaded again fails only its own calls", TIMEOUT, async (t) => {
   const path = join(folder(t), "copy.gguf");
   copyFileSync(modelPath, path);
   let restarts = 0;
@@ -181,7 +181,7 @@ test("what cannot be loaded again fails its own calls only", TIMEOUT, async (t) 
   await assert.rejects(lostContext.chat(ask("x")), { kind: "fileNotFound" });
 });
 
-test("a program that dies again and again is given up, with growing pauses", TIMEOUT, async (t) => {
+test("the client gives up a program that dies again and again, after growing pauses", TIMEOUT, async (t) => {
   const counter = join(folder(t), "starts");
   const mortal = script(
     t,

@@ -1,4 +1,4 @@
-"""Run by startup.py: what an engine loads, in its order, in milliseconds each, as one line of JSON."""
+"""Run by startup.py: prints the libraries that an engine loads, in order, with milliseconds, as one line of JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import json
 import time
 from pathlib import Path
 
-from sidecar.message_handler import log  # noqa: F401  the rest needs it, and it is no library
+from sidecar.message_handler import log  # noqa: F401  imported first, so that its time is not counted as a library's
 
 
 def libllama() -> str:
-    """The path of the library that brings ggml's along."""
+    """The path of libllama, which loads ggml's libraries, too."""
     spec = importlib.util.find_spec("llama_cpp")
     assert spec is not None and spec.submodule_search_locations is not None
     folder = Path(spec.submodule_search_locations[0]) / "lib"
@@ -21,7 +21,7 @@ def libllama() -> str:
 
 
 def main() -> None:
-    """Load all, and print how long each took."""
+    """Load all and print how long each took."""
     path = libllama()
     times = [time.perf_counter()]
     ctypes.CDLL(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from table import Row, as_json, show  # noqa: E402
 from ship import freeze  # noqa: E402
 
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-SECONDS = 60.0
+SECONDS = 90.0
 """At most, per comparison; a group may have shorter ones."""
 
 QUICK_SECONDS, QUICK_PAIRS = 4.0, 5
@@ -93,8 +94,9 @@ def _setting(options: argparse.Namespace) -> Setting:
     if options.runtime != "source":
         program = Program([str(freeze.PROGRAMS[options.runtime])])
     pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
-    # Who asks for a number of pairs gets it.
-    seconds = float("inf") if options.pairs else QUICK_SECONDS if options.quick else SECONDS
+    seconds = QUICK_SECONDS if options.quick else SECONDS
+    if options.pairs or (options.against and not options.quick):
+        seconds = math.inf  # who asks for a number of pairs, or for a small difference, waits for them
     return Setting(program, str(MODEL), say, Limits(pairs, seconds), options.quick)
 
 

@@ -1,8 +1,8 @@
-"""Where start-up goes: `dev.py bench --startup`, a table of the program's forms, of imports and of libraries.
+"""Where start-up time goes: `dev.py bench --startup` shows each form, the imports and the libraries.
 
-The forms are measured from outside: the one-file program's router is a process of its own, whose age tells how
-long unpacking took, and `ping` tells for how long the router has been there. Imports are measured by Python
-itself, from source, where it takes that option.
+The forms are measured from outside. The router of the one-file program is a process of its own: its start time
+shows how long unpacking took, and `uptimeMs` of `ping` shows how long it has served. Python itself measures the
+imports, from source, with `-X importtime`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _ROW = re.compile(r"import time:\s+(?P<own>\d+) \|\s+\d+ \|\s+(?P<module>\S+)")
 
 
 class Start(NamedTuple):
-    """One start, in milliseconds, each from the one before; medians of RUNS."""
+    """The stages of one start in milliseconds, each counted from the end of the one before."""
 
-    unpack: float  # until the process that serves is made; by the kernel's clock, to 10 ms
-    interpreter: float  # and imports, until the router is made
+    unpack: float  # until the process that serves exists; the kernel's clock is exact to 10 ms
+    interpreter: float  # and imports, until the router object exists
     answer: float  # until `ping` is answered
-    engine: float  # until `init` is answered: a second process, llama.cpp's libraries
+    engine: float  # until `init` is answered: a second process loads llama.cpp's libraries
 
     @property
     def ping(self) -> float:
@@ -54,7 +54,7 @@ def once(command: list[str]) -> Start:
 
 
 def imports(arguments: list[str], stdin: bytes) -> dict[str, float]:
-    """Module → milliseconds that importing it took by itself, in the order of their ends."""
+    """Module → milliseconds of its own import, without those it imports, in the order in which they end."""
     command = [sys.executable, "-X", "importtime", *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60)
     rows = map(_ROW.match, done.stderr.decode().splitlines())
@@ -62,19 +62,19 @@ def imports(arguments: list[str], stdin: bytes) -> dict[str, float]:
 
 
 def router_imports() -> dict[str, float]:
-    """What the router imports until it has answered a ping, beyond what every Python does."""
+    """What the router imports until it has answered a ping, without the modules that every Python start imports."""
     every = imports(["-c", "pass"], b"")
     return {name: ms for name, ms in imports(["-m", "sidecar"], PING).items() if name not in every}
 
 
 def engine_imports() -> dict[str, float]:
-    """What an engine imports until it is ready, the loading of llama.cpp's libraries included."""
+    """What an engine imports until it is ready; this includes loading llama.cpp's libraries."""
     every = imports(["-c", "pass"], b"")
     return {n: ms for n, ms in imports(["-m", "sidecar", "--role", "engine"], b"").items() if n not in every}
 
 
 def libraries() -> dict[str, float]:
-    """What an engine loads → milliseconds, medians of RUNS, each from the one before."""
+    """Library that an engine loads → milliseconds, medians of RUNS."""
     command = [sys.executable, str(Path(__file__).with_name("libraries.py"))]
     runs = [json.loads(subprocess.check_output(command, timeout=60)) for _ in range(RUNS)]
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}

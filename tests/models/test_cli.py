@@ -119,10 +119,13 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(
 ) -> None:
     hub.add(REPO, {FILE: Path(model_path).read_bytes()})
     name = f"{REPO}/{FILE}"
-    assert "No model is here yet" in person.run("list").stdout
+    assert "No models yet" in person.run("list").stdout
 
     inspected = person.run("inspect", name)
-    assert "architecture  llama" in inspected.stdout and "were read; pull fetches it" in inspected.stdout
+    assert (
+        "architecture  llama" in inspected.stdout
+        and "were read; `pull` downloads the model" in inspected.stdout
+    )
     assert hub.sent(TARGET) < 8_000_000
 
     assert person.run("pull", REPO).returncode == 0
@@ -136,7 +139,7 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(
         assert f"file          {entry['path']}" in inspected.stdout, text
     removed = person.run("rm", name)
     assert removed.stdout == "Deleted 1 file, freed 98.4 MB.\n"
-    assert "No model is here yet" in person.run("list").stdout
+    assert "No models yet" in person.run("list").stdout
     gone = person.run("rm", name)
     assert gone.returncode == 1
     assert "there is no file" in gone.stderr
@@ -217,7 +220,7 @@ def test_an_interrupted_pull_keeps_what_came_and_the_same_command_goes_on(
         interrupt(process)
         said = process.stderr.read().decode()
         assert process.wait(BOUND_S) == 130
-    assert re.search(r"^Stopped\. .* are kept; the same command goes on from there\.$", said, re.MULTILINE)
+    assert re.search(r"^Stopped\. .* are kept; the same command continues from there\.$", said, re.MULTILINE)
     assert re.search(rf"{re.escape(FILE)} +[\d.]+ of 30\.0 MB", person.run("list").stdout)
     slow.times = 0
     again = person.run("pull", REPO)
@@ -265,7 +268,7 @@ def test_ctrl_c_at_a_terminal_aborts_and_leaves_nobody_behind(
     terminal.press_ctrl_c()
     assert terminal.end() == 130
     (row,) = terminal.shown()
-    assert re.fullmatch(r"Stopped\. [\d.]+ [kM]B are kept; the same command goes on from there\.", row)
+    assert re.fullmatch(r"Stopped\. [\d.]+ [kM]B are kept; the same command continues from there\.", row)
 
 
 @needs_terminals

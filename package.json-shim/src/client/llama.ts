@@ -147,7 +147,7 @@ export class Llama extends LlamaMethods {
     };
     const info = (await send("init", this.#init)) as InitResult;
     if (info?.protocolVersion !== PROTOCOL_VERSION) {
-      const message = `The program has protocol version ${info?.protocolVersion}, this client has ${PROTOCOL_VERSION}. Ship the client and the program of the same release.`;
+      const message = `The program speaks protocol version ${info?.protocolVersion}, this client ${PROTOCOL_VERSION}. Ship the client and the program of the same release.`;
       throw new SidecarError("unsupportedProtocolVersion", message);
     }
     this.#info = info;

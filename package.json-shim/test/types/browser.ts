@@ -1,5 +1,5 @@
-// Type-checked with the DOM's types, never run: the ports of windows and of Electron are ports for us, and the
-// entries fit the packages that they stand on.
+// Type-checked with the types of the DOM, never run: the client accepts the ports of windows and of Electron, and its
+// entries fit the types of the packages that they use.
 
 import { app, BrowserWindow, MessageChannelMain, type MessagePortMain, type UtilityProcess } from "electron";
 import { createLlamaWorker, disposeBeforeQuit, getLlama, LlamaWorker, serveWindow } from "../../src/electron/main.js";

@@ -1,5 +1,5 @@
-// Type-checked, never run: every method's params and result through RequestMap. The mapped types
-// make a missing method an error, so this file has to grow with the contract.
+// Type-checked, never run: the params and the result of every method, through RequestMap. The mapped types
+// make a missing method an error, so each new method needs its lines here.
 
 import {
   ERRORS,
@@ -81,16 +81,16 @@ export const sent: { [N in keyof NotificationMap]: NotificationMap[N] } = {
 
 export const accepted: ClientNotificationMap = { "$/cancelRequest": { id: 7 }, exit: {} };
 
-/** progressType tells the members of the union apart. */
+/** progressType selects the member of the union. */
 export function delta(progress: Progress): string {
   return progress.progressType === "generate" ? progress.delta : "";
 }
 
-/** A request's own progress is narrower than the union of all. */
+/** The progress type of one request is narrower than the union of all. */
 export const chatDelta = (progress: RequestMap["chat"]["progress"]): GenerateProgress | undefined =>
   progress.progressType === "generate" ? progress : undefined;
 
-/** What a download reports: bytes on the way, then bytes that were checked. */
+/** A download reports received bytes, then verified bytes. */
 export const bytes = (progress: RequestMap["downloadModel"]["progress"]): number =>
   progress.progressType === "download" ? progress.downloadedBytes : progress.verifiedBytes;
 

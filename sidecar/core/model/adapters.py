@@ -113,9 +113,9 @@ def _check(path: str, pointer: str, architecture: str) -> None:
     except SidecarError as error:
         error.point_to(pointer)
         raise
-    if header.known("general.type", str) != "adapter" or header.known("adapter.type", str) != "lora":
+    if header.typed("general.type", str) != "adapter" or header.typed("adapter.type", str) != "lora":
         raise _unsuitable(path, pointer, "its header does not say that it is a LoRA adapter")
-    if header.known("adapter.lora.alpha", float) is None:
+    if header.typed("adapter.lora.alpha", float) is None:
         raise _unsuitable(path, pointer, "its header has no adapter.lora.alpha")
     if header.architecture != architecture:
         cause = f"it is for the architecture {header.architecture!r:.50}, the model's is {architecture!r}"

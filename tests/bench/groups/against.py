@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ours
 from pairs import Limits, paired_figures
-from pipe import Pipe, Program, memory_mb
+from pipe import Pipe, Program
 from table import Row
 
 from groups import speed
@@ -60,10 +60,11 @@ def speeds(setting: Setting, other: Program, name: str) -> list[Row]:
                 (PROMPT, speed.our_prompt_speed),
             )
         ]
-        few = setting._replace(limits=Limits(MEMORY_PAIRS))
-        pids = mine.process.pid, theirs.process.pid
-        memory = few.compare(MEMORY, "MB", name, partial(memory_mb, pids[0]), partial(memory_mb, pids[1]))
-    return [*found, memory]
+    few = setting._replace(limits=Limits(MEMORY_PAIRS))
+    mine_mb, theirs_mb = (
+        partial(speed.our_memory_mb, each, setting.model) for each in (setting.program, other)
+    )
+    return [*found, few.compare(MEMORY, "MB", name, mine_mb, theirs_mb)]
 
 
 def _streams(count: int, pipe: Pipe) -> float:

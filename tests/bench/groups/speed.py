@@ -14,7 +14,7 @@ from peers import llama_tools, node_llama_cpp
 from peers.llama_tools import LlamaTools
 from peers.node_llama_cpp import NodeLlamaCpp
 from peers.script import Script
-from pipe import Pipe, memory_mb
+from pipe import Pipe, Program, memory_mb
 from table import Row
 
 from groups.setting import Setting
@@ -31,9 +31,15 @@ def rows(setting: Setting) -> list[Row]:
     """All figures."""
     with closing(ours.ready(setting.program, setting.model, STREAMS)) as pipe:
         found = _tools(setting, pipe) + _bare_loop(setting, pipe) + _node(setting, pipe)
-        if all(row.peer != node_llama_cpp.NAME for row in found):
-            found.append(Row(MEMORY, "MB", memory_mb(pipe.process.pid)))
+    found.append(_memory(setting))
     return sorted(found, key=lambda row: ORDER.index(row.what))
+
+
+def our_memory_mb(program: Program, model: str) -> float:
+    """One reading of MEMORY, alone on the machine: pages of the model that others map, too, would count in part."""
+    with closing(ours.ready(program, model, STREAMS)) as pipe:
+        ours.stream_speed(pipe, STREAMS)
+        return memory_mb(pipe.process.pid)
 
 
 def our_prompt_speed(pipe: Pipe) -> float:
@@ -95,5 +101,15 @@ def _node(setting: Setting, pipe: Pipe) -> list[Row]:
                 lambda: node.prompt_speed(workload.long_prompt(), workload.STREAM_CONTEXT, STREAMS),
             )
         )
-        memory = memory_mb(pipe.process.pid), node.memory_mb()
-    return [*found, Row(MEMORY, "MB", memory[0], node_llama_cpp.NAME, memory[1])]
+    return found
+
+
+def _memory(setting: Setting) -> Row:
+    setting.say(MEMORY)
+    mine = our_memory_mb(setting.program, setting.model)
+    node = None if setting.quick else NodeLlamaCpp.start(setting.model)
+    if node is None:
+        return Row(MEMORY, "MB", mine)
+    with closing(node):
+        node.stream_speed(STREAMS, STREAMS)
+        return Row(MEMORY, "MB", mine, node_llama_cpp.NAME, node.memory_mb())

@@ -86,7 +86,7 @@ def test_inspect_shows_what_is_known(name: str, capsys: pytest.CaptureFixture[st
     [
         ("repository-only", "105 MB, Q4_K_M, verified."),
         ("quantization", "62.9 MB of it from an earlier attempt."),
-        ("already-here", "it was here already."),
+        ("already-here", "was already here."),
         ("split", "2 files, 4.68 GB, Q4_K_M, verified, 4.26 GB of it"),
         ("every-option", "Projector: models/ggml-org"),
         ("url", "not verified: there was no checksum"),
@@ -207,8 +207,8 @@ def test_a_wrong_value_is_told_by_the_name_of_its_option() -> None:
 
 
 def test_a_stopped_download_says_what_is_kept() -> None:
-    assert "1.26 GB are kept; the same command goes on" in failure.stopped(
+    assert "1.26 GB are kept; the same command continues" in failure.stopped(
         {"partial": {"keptBytes": 1258291200}}
     )
-    assert failure.stopped({"partial": {"keptBytes": 0}}) == "Stopped. Nothing had come yet."
-    assert failure.stopped({}) == "Stopped. Nothing had come yet."
+    assert failure.stopped({"partial": {"keptBytes": 0}}) == "Stopped. Nothing was downloaded yet."
+    assert failure.stopped({}) == "Stopped. Nothing was downloaded yet."

@@ -31,8 +31,8 @@ def test_a_server_that_answers_its_greeting_can_be_used() -> None:
         (answer(major=6), "version 6.0"),
         (answer(major=8), "version 8.0"),
         (answer(minor=1), "version 7.1"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, "no RPC server"),
-        (b"", "no RPC server"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, "not an RPC server"),
+        (b"", "not an RPC server"),
     ],
 )
 def test_one_that_answers_something_else_is_told(said: bytes, words: str) -> None:

@@ -24,7 +24,7 @@ class Line:
         limits = [self.growth.limit]
         for _ in range(round(intervals * GROW_INTERVAL_S / TICK_S)):
             running = self.growth.limit - late
-            self.growth.look(int(self.received), running)
+            self.growth.update(int(self.received), running)
             if self.growth.limit != limits[-1]:
                 limits.append(self.growth.limit)
             self.now += TICK_S

@@ -122,7 +122,7 @@ def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         guessed.append(start)
         return start + 8 * count
 
-    monkeypatch.setattr(sparse_reader._Skimmer, "_end_of_texts", wrong)
+    monkeypatch.setattr(sparse_reader._SparseReader, "_end_of_texts", wrong)
     skimmed(vocabulary(20_000, 20_000))
     assert guessed
 
