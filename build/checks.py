@@ -34,12 +34,7 @@ GENERATED = "GENERATED from "
 """How the first line of a generated module begins; what its maker writes is its maker's affair."""
 
 NOT_YET: tuple[str, ...] = (
-    r"^sidecar/.*: import circle",
-    r"^sidecar/.*: sidecar\S+ is below",
-    r"^sidecar.*Any",
-    r"^sidecar/core/scheduling/generation\.py:1: the module",
-    r"^sidecar/core/sampling/sampler\.py:1: the module",
-    r"^sidecar/arguments\.py:\d+: _add_commands has",
+    r"^sidecar/core/(jobs\.py|context/memory_check\.py|methods/|model/).*: an Any without its reason",
 )
 """Violations that are known and wait to be mended: the list only shrinks."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 Layers = Sequence[frozenset[str]]
@@ -103,15 +103,26 @@ def _imported(node: ast.AST, path: str) -> list[str]:
 
 
 def violations(sources: Sequence[Source], layers: Layers = LAYERS) -> Iterator[str]:
-    """Every rule that these modules break together, as `file:line: rule` or `file: rule`."""
+    """Every rule that these modules break together, as `file:line: rule`."""
+    names = {source.name for source in sources}
+    graph: dict[str, set[str]] = {}  # module → those of the modules that it imports
     for source in sources:
-        for found in imports(source):
-            for rule in _misplaced(source.name, found):
-                yield f"{source.path}:{found.line}: {rule}"
-        if _layer(source.name, layers) is None:
+        graph[source.name] = set()
+        own = _layer(source.name, layers)
+        if own is None:
             yield f"{source.path}:1: {source.name} has no place in the order of packages"
-    yield from _against_the_order(sources, layers)
-    yield from circles(graph(sources))
+        for found in imports(source):
+            place = f"{source.path}:{found.line}"
+            for rule in _misplaced(source.name, found):
+                yield f"{place}: {rule}"
+            module = _module(found.name, names)
+            if module is None or module == source.name:
+                continue
+            graph[source.name].add(module)
+            above = _layer(module, layers)
+            if own is not None and above is not None and above > own:
+                yield f"{place}: {source.name} is below {module}, so it must not import it"
+    yield from circles(graph)
 
 
 def within(name: str, package: str) -> bool:
@@ -143,34 +154,9 @@ def _layer(module: str, layers: Layers) -> int | None:
     return None
 
 
-def _against_the_order(sources: Sequence[Source], layers: Layers) -> Iterator[str]:
-    names = {source.name for source in sources}
-    for source in sources:
-        own = _layer(source.name, layers)
-        for found in imports(source):
-            imported = _module(found.name, names)
-            above = None if imported is None else _layer(imported, layers)
-            if own is not None and above is not None and above > own:
-                yield f"{source.path}:{found.line}: {source.name} is below {imported}, so it must not import it"
-
-
-def graph(sources: Iterable[Source]) -> dict[str, set[str]]:
-    """Module → those of the modules that it imports."""
-    known = {source.name: source for source in sources}
-    return {
-        name: {
-            module
-            for found in imports(source)
-            if (module := _module(found.name, known)) is not None and module != name
-        }
-        for name, source in known.items()
-    }
-
-
-def _module(name: str, known: Iterable[str]) -> str | None:
-    """The module that an imported name is, or is in."""
-    modules = frozenset(known)
-    while name and name not in modules:
+def _module(name: str, known: Set[str]) -> str | None:
+    """The known module that an imported name is, or is in."""
+    while name and name not in known:
         name = name.rpartition(".")[0]
     return name or None
 

@@ -31,13 +31,17 @@ OF_A_FORM: Final = (
     "tests/contract/test_command_line.py",
     "tests/models/test_tls.py",  # downloads, and the certificates of the machine
     "tests/process/test_doctor.py",
-    "tests/process/test_end.py",
+    "tests/process/test_end.py::test_a_signal_ends_it_cleanly",
+    "tests/process/test_end.py::test_at_the_end_of_stdin_it_answers_what_is_open_and_is_gone",
+    "tests/process/test_end.py::test_ctrl_c_in_a_terminal_ends_it_cleanly",
     "tests/process/test_frozen.py",
     "tests/process/test_gpu_pack.py",
     "tests/process/test_old_processors.py",
     "tests/process/test_one_file.py",
     "tests/process/test_orphans.py",
-    "tests/process/test_rpc.py",
+    "tests/process/test_rpc.py::test_a_build_without_the_backend_is_told",
+    "tests/process/test_rpc.py::test_a_model_split_over_two_workers_says_the_same",
+    "tests/process/test_rpc.py::test_the_backend_is_loaded_only_where_servers_are_named",
     "tests/process/test_stdio.py",
     "tests/process/test_surroundings.py",
     "tests/real/test_cpu_variant.py",
@@ -65,7 +69,7 @@ def run(arguments: Sequence[str]) -> bool:
     if "--quick" in arguments:
         return in_turn({"pytest, quick": lambda: pytest(*QUICK, *options)})
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
-    if runtime and all(option.startswith("--") for option in options):
+    if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         return in_turn(_halves(runtime.partition("=")[2], *which, *options))
     if options:

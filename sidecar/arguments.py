@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import sidecar
@@ -100,6 +100,25 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     demo.add_argument("--model", required=True, metavar="FILE", help="a GGUF file")
     demo.add_argument("--prompt", default="Why is the sky blue?", help="the question (%(default)s)")
 
+    _add_commands_for_files(command)
+    _add_commands_that_inspect(command)
+    doctor = command(
+        "doctor", "check whether everything works on this machine, and what to do if not", "doctor"
+    )
+    _add_directory(doctor)
+    doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
+    _add_json(doctor)
+    _add_rpc_worker(
+        command(
+            "rpc-worker",
+            "let engines on other machines use the GPUs of this machine, or its CPU",
+            "rpc-worker --host 192.168.1.20",
+            RPC_WORKER,
+        )
+    )
+
+
+def _add_commands_for_files(command: Callable[..., argparse.ArgumentParser]) -> None:
     pull = command(
         "pull",
         "download and verify a model; continues where an earlier attempt stopped",
@@ -113,9 +132,11 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
         "--projector", action="store_true", help="also download the multimodal projector (mmproj)"
     )
     pull.add_argument("--force", action="store_true", help="download again, even if the model is here")
+    _add_json(pull)
 
     listing = command("list", "show the models on this disk", "list")
     _add_directory(listing)
+    _add_json(listing)
 
     remove = command(
         "rm",
@@ -125,6 +146,8 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("path", metavar="PATH", help="path of the model, or its name as shown by `list`")
     _add_directory(remove)
 
+
+def _add_commands_that_inspect(command: Callable[..., argparse.ArgumentParser]) -> None:
     inspect = command(
         "inspect",
         "show a model's header, also without downloading the model",
@@ -143,21 +166,12 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
         )
         _add_hub(either)
     _add_plan(estimate)
-    doctor = command(
-        "doctor", "check whether everything works on this machine, and what to do if not", "doctor"
-    )
-    _add_directory(doctor)
-    doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
-    _add_rpc_worker(
-        command(
-            "rpc-worker",
-            "let engines on other machines use the GPUs of this machine, or its CPU",
-            "rpc-worker --host 192.168.1.20",
-            RPC_WORKER,
-        )
-    )
-    for scripted in (pull, listing, inspect, estimate, doctor):
-        scripted.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
+    for each in (inspect, estimate):
+        _add_json(each)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
 
 
 def _add_hub(parser: argparse.ArgumentParser) -> None:

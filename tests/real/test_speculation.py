@@ -198,7 +198,7 @@ def test_the_end_of_the_context(drafted: Sidecar, make: Make) -> None:
 
 
 def test_a_shifted_context(drafted: Sidecar, make: Make) -> None:
-    plain, result = both(drafted, make, LONG, 90, 256, contextOverflow="shift")
+    plain, result = both(drafted, make, LONG, 70, 256, contextOverflow="shift")
     assert result["usage"]["truncatedTokens"] == plain["usage"]["truncatedTokens"] > 50
     assert result["text"] == plain["text"]
 

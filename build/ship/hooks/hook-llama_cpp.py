@@ -1,7 +1,7 @@
 """PyInstaller: the low-level bindings of llama_cpp and its shared libraries.
 
-The libraries find each other beside themselves. Nothing names the CPU variants, and a GPU's backend if
-there is one: they are looked up in the folder when the program runs.
+The libraries find each other beside themselves. No code names the CPU variants or a GPU's backend: the
+program looks them up in the folder at run time.
 """
 
 from pathlib import Path
