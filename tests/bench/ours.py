@@ -150,7 +150,7 @@ def turns(pipe: Pipe, context: str) -> dict[str, float]:
 def gap(pipe: Pipe, context: str) -> dict[str, float]:
     """A long prompt arrives while streams run: their worst `gap`, and its time to the `first` token."""
     arrivals: dict[int, list[float]] = {}
-    for prompt in workload.stories(workload.GAP_STREAMS):
+    for prompt in workload.requests(workload.GAP_STREAMS):
         arrivals[pipe.send("complete", completion(prompt, workload.GAP_TOKENS, context))] = []
 
     def note(message: Message, at: float) -> None:

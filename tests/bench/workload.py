@@ -68,6 +68,12 @@ def stories(count: int) -> list[str]:
     return [f"Story {number} number {i}: once upon a time in a land" for i in range(count)]
 
 
+def requests(count: int) -> list[str]:
+    """Prompts to which the test model gives long answers, also where its end token cannot be ignored."""
+    number = next(_numbers)
+    return [f"Tell me story {number} {i}" for i in range(count)]
+
+
 def long_prompt() -> str:
     """LONG_PROMPT with a beginning that no reading had before."""
     return f"{next(_numbers)}: {LONG_PROMPT}"

@@ -51,15 +51,14 @@ def _tools(setting: Setting, pipe: Pipe) -> list[Row]:
     tools = LlamaTools.find(setting.model)
     if tools is None:
         return []
-    one, many = llama_tools.BENCH, llama_tools.BATCHED
+    bench, batched = llama_tools.BENCH, llama_tools.BATCHED
+    one, eight = (partial(ours.stream_speed, pipe, count) for count in (1, STREAMS))
     prompt = partial(tools.prompt_speed, workload.LONG_PROMPT_TOKENS)
-    found = [
-        setting.compare(
-            what, SPEED, name, partial(ours.stream_speed, pipe, count), partial(tools.stream_speed, count)
-        )
-        for what, name, count in ((ONE, one, 1), (EIGHT, many, STREAMS))
+    return [
+        setting.compare(ONE, SPEED, bench, one, tools.one_stream_speed),
+        setting.compare(EIGHT, SPEED, batched, eight, partial(tools.stream_speed, STREAMS)),
+        setting.compare(PROMPT, SPEED, bench, partial(our_prompt_speed, pipe), prompt),
     ]
-    return [*found, setting.compare(PROMPT, SPEED, one, partial(our_prompt_speed, pipe), prompt)]
 
 
 def _bare_loop(setting: Setting, pipe: Pipe) -> list[Row]:

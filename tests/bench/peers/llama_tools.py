@@ -34,10 +34,12 @@ class LlamaTools:
         """Of a prompt, in tokens per second."""
         return self._one("-p", str(tokens), "-n", "0", *(["--no-warmup"] if tokens >= WARM_PROMPT else []))
 
+    def one_stream_speed(self) -> float:
+        """Of one stream, by llama-bench, in tokens per second."""
+        return self._one("-p", "0", "-n", str(STREAM_TOKENS))
+
     def stream_speed(self, streams: int) -> float:
-        """Of all streams together, in tokens per second, counted as in ours.stream_speed."""
-        if streams == 1:
-            return self._one("-p", "0", "-n", str(STREAM_TOKENS))
+        """Of all streams together, by llama-batched-bench, counted as in ours.stream_speed."""
         options = [
             "-c",
             str(streams * STREAM_CONTEXT),
@@ -46,11 +48,9 @@ class LlamaTools:
             "-ntg",
             str(STREAM_TOKENS),
         ]
-        lines = self._run(
-            self._batched, *options, "-npl", str(streams), "--output-format", "jsonl"
-        ).splitlines()
-        (row,) = [json.loads(line) for line in lines if line.startswith("{")]
-        return float(streams * row["tg"] / row["t"])
+        output = self._run(self._batched, *options, "-npl", str(streams), "--output-format", "jsonl")
+        (row,) = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        return float(row["speed_tg"] if streams == 1 else streams * row["tg"] / row["t"])
 
     def _one(self, *options: str) -> float:
         (row,) = json.loads(self._run(self._bench, "-o", "json", "-r", "1", *options))

@@ -27,7 +27,7 @@ async function sequences(kind, contextSize, count, options = {}) {
     return contexts.get(key);
 }
 
-async function complete(sequence, prompt, maxTokens, options = {}) {
+async function complete(sequence, prompt, maxTokens, {onPiece, ...options} = {}) {
     const completion = new LlamaCompletion({contextSequence: sequence});
     const begin = performance.now(), arrivals = [];
     let count = 0;
@@ -36,6 +36,7 @@ async function complete(sequence, prompt, maxTokens, options = {}) {
         onToken(ids) {
             arrivals.push(performance.now());
             count += ids.length;
+            onPiece?.(arrivals.at(-1));
         }
     });
     completion.dispose({disposeSequence: false});
@@ -85,14 +86,17 @@ const tasks = {
         const stop = new AbortController();
         let begun;
         const going = new Promise((resolve) => { begun = resolve; });
+        const look = () => {
+            if (arrivals.every((times, i) => times.length >= pieces || ended.has(i)))
+                begun();
+        };
         const running = streams.map((story, i) => complete(all[i], story, tokens, {
             signal: stop.signal, stopOnAbortSignal: true,
-            onToken() {
-                arrivals[i].push(performance.now());
-                if (arrivals.every((times) => times.length >= pieces))
-                    begun();
+            onPiece(at) {
+                arrivals[i].push(at);
+                look();
             }
-        }).then(() => ended.add(i)));
+        }).then(() => { ended.add(i); look(); }));
         await going;
         const begin = performance.now();
         const long = await complete(all[streams.length], prompt, 1);

@@ -59,7 +59,7 @@ class NodeLlamaCpp:
         """See ours.gap."""
         task: dict[str, Any] = {
             "prompt": workload.new_words(workload.GAP_PROMPT),
-            "streams": workload.stories(workload.GAP_STREAMS),
+            "streams": workload.requests(workload.GAP_STREAMS),
             "tokens": workload.GAP_TOKENS,
             "pieces": workload.GAP_PIECES,
             "contextSize": workload.CHAT_CONTEXT,

@@ -77,7 +77,7 @@ def turns(server: LlamaServer) -> dict[str, float]:
 
 def gap(server: LlamaServer) -> dict[str, float]:
     """See ours.gap."""
-    prompts = workload.stories(workload.GAP_STREAMS)
+    prompts = workload.requests(workload.GAP_STREAMS)
     streams = [server.begin("/completion", completion(prompt, workload.GAP_TOKENS)) for prompt in prompts]
     server.follow(*streams, pieces=workload.GAP_PIECES)
     long = server.begin("/completion", completion(workload.new_words(workload.GAP_PROMPT), 1))
