@@ -8,13 +8,13 @@ from typing import Any
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import RequestId, error_response, send
-from sidecar.message_handler.writer import Message, Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
 
 
 class TransferJob:
     """The request of the router, which is answered once: with its result or error, or as aborted."""
 
-    def __init__(self, writer: Writer, message: Message) -> None:
+    def __init__(self, writer: Writer, message: RpcMessage) -> None:
         self.writer = writer
         self.id: RequestId = message["id"]
         self.method: str = message["method"]
@@ -33,7 +33,7 @@ class TransferJob:
             error = SidecarError("aborted", f"{self.method} was aborted", partial=self._partial())
             send(self.writer, error_response(self.id, error.to_wire()))
 
-    def answer(self, message: Message) -> None:
+    def answer(self, message: RpcMessage) -> None:
         """Answer with a response. After an abort it waits, since the abort ends the process."""
         self._answered.acquire()
         send(self.writer, message)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import encode
 from sidecar.message_handler.notifier import RequestId, error_response, response
-from sidecar.message_handler.writer import Message, Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
 
 if TYPE_CHECKING:
     from sidecar.worker.pool import ModelEntry, Settings
@@ -108,11 +108,11 @@ class Ledger:
         """Close a request with a result."""
         self.forward(request, response(request.id, result))
 
-    def fail(self, request: Request, error: Message) -> None:
+    def fail(self, request: Request, error: RpcMessage) -> None:
         """Close a request with an error object."""
         self.forward(request, error_response(request.id, error))
 
-    def forward(self, request: Request, message: Message, line: bytes | None = None) -> None:
+    def forward(self, request: Request, message: RpcMessage, line: bytes | None = None) -> None:
         """Close a request with a whole response. `line`: the response as bytes, if it is encoded already."""
         line = line or encode(message)  # first: if this fails, the request must stay open
         with self._lock:

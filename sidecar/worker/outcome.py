@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.notifier import send_info
-from sidecar.message_handler.writer import Message
+from sidecar.message_handler.writer import RpcMessage
 from sidecar.worker import idle
 from sidecar.worker.ledger import Request
 from sidecar.worker.pool import ModelEntry, end_in_background
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidecar.worker.supervisor import Supervisor
 
 
-def settle(supervisor: Supervisor, request: Request, message: Message, line: bytes) -> None:
+def settle(supervisor: Supervisor, request: Request, message: RpcMessage, line: bytes) -> None:
     """Close a request with the response of its process, and update the pool. The supervisor's lock is held."""
     failed = "error" in message
     pool, model = supervisor.pool, request.model
@@ -143,7 +143,7 @@ def _fail_followers(supervisor: Supervisor, model: ModelEntry) -> None:
             supervisor.ledger.fail(other, error)
 
 
-def _died_of_a_file(paths: dict[str, str], cause: str) -> Message:
+def _died_of_a_file(paths: dict[str, str], cause: str) -> RpcMessage:
     """The error if llama.cpp ended its process over a model file: what is wrong with the first bad one of `paths`."""
     from sidecar.models.gguf import reader
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sidecar.message_handler import log
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
-from sidecar.message_handler.writer import Message, Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
 from sidecar.options import own_command
 
 EXIT_TIMEOUT_S: Final = 0.4
@@ -19,7 +19,7 @@ EXIT_TIMEOUT_S: Final = 0.4
 
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
-OnMessage = Callable[["WorkerProcess", Message, bytes], None]
+OnMessage = Callable[["WorkerProcess", RpcMessage, bytes], None]
 OnEnd = Callable[["WorkerProcess"], None]
 
 
@@ -54,7 +54,7 @@ class WorkerProcess:
         name = f"sidecar:from-{role}-{self.pid}"
         threading.Thread(target=self._relay, name=name, daemon=True).start()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: RpcMessage) -> None:
         """Queue a message for the child."""
         self.writer.send(encode(message))
 

@@ -16,7 +16,7 @@ from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.framing import LineTooLong, encode
 from sidecar.message_handler.notifier import error_response, progress_key
 from sidecar.message_handler.reader import read_lines
-from sidecar.message_handler.writer import Message
+from sidecar.message_handler.writer import RpcMessage
 from sidecar.worker import methods, one_file, outcome
 from sidecar.worker.intake import Call, Item, Refusal, is_request_id, read_line
 from sidecar.worker.ledger import Batch, Request
@@ -158,7 +158,7 @@ class Router:
 
     # ---- from the worker processes ---------------------------------------------------------------
 
-    def _on_worker_message(self, process: WorkerProcess, message: Message, line: bytes) -> None:
+    def _on_worker_message(self, process: WorkerProcess, message: RpcMessage, line: bytes) -> None:
         """Relay one message; on the relay thread of that process."""
         if "id" in message:
             with self._supervisor.lock:
