@@ -10,7 +10,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.job import TransferJob
 from sidecar.models.store.store import Store
 
-if TYPE_CHECKING:  # these import HTTP, which listing and deleting do not need
+if TYPE_CHECKING:  # imported at run time by those methods that need HTTP
     from sidecar.message_handler.notifier import Progress
     from sidecar.models.download.download import Download
     from sidecar.models.download.wanted import Fetched, Wanted

@@ -36,7 +36,7 @@ def described(header: Header) -> dict[str, Any]:
     return {**vars(header), "tensors": rows}
 
 
-def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 8192) -> tuple[int, int]:
+def compared(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 8192) -> tuple[int, int]:
     """Compare both ways of reading; returns the bytes that each took."""
     data = files.header(BEFORE + entries, rows) + bytes(rest)
     walked, here = Counting(data), Counting(data)
@@ -51,7 +51,7 @@ def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 819
 
 @pytest.mark.parametrize(("tokens", "merges"), [(50_000, 49_000), OF_LLAMA_3])
 def test_a_vocabulary_is_jumped_over(tokens: int, merges: int) -> None:
-    here, walked = skimmed(vocabulary(tokens, merges))
+    here, walked = compared(vocabulary(tokens, merges))
     assert here < 1_800_000 and here < walked
 
 
@@ -72,7 +72,7 @@ AFTER: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("longest", [0, 40, -1])
 def test_whatever_follows(after: str, longest: int) -> None:
     tokens = words(30_000, longest) if longest >= 0 else (files.STRING, words(30_000, 30)[1][::-1])
-    here, walked = skimmed([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]])
+    here, walked = compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]])
     assert here < (2 * walked if after.endswith("texts") else walked)
 
 
@@ -90,7 +90,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("texts", TEXTS)
 def test_strange_texts(texts: str) -> None:
     tokens = (files.STRING, [TEXTS[texts](n) for n in range(40_000)])
-    skimmed([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]])
+    compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_strange_texts(texts: str) -> None:
     ids=["none", "in disorder", "of a new type"],
 )
 def test_tensors_that_prove_nothing(rows: list[bytes]) -> None:
-    here, walked = skimmed(vocabulary(20_000, 20_000), rows)
+    here, walked = compared(vocabulary(20_000, 20_000), rows)
     assert here > walked, "what is not proven must be read"
 
 
@@ -123,7 +123,7 @@ def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return start + 8 * count
 
     monkeypatch.setattr(sparse_reader._SparseReader, "_end_of_texts", wrong)
-    skimmed(vocabulary(20_000, 20_000))
+    compared(vocabulary(20_000, 20_000))
     assert guessed
 
 
