@@ -48,7 +48,7 @@ FAULT_FLUSH_S: Final = 0.2
 
 
 class EngineProcess:
-    """See the module."""
+    """The threads of an engine process, and the queue between them."""
 
     def __init__(self, protocol_in: int, protocol_out: int, *, log_level: str) -> None:
         log.configure(log_level, "engine")
