@@ -1,7 +1,7 @@
-"""The per-user cache: slow things, kept by content key outside the checkout for every clone.
+"""The per-user cache: slow things, kept by content key, outside the checkout and for all checkouts.
 
 An entry is a folder with one file and its sha256. It is made beside its place and renamed into it,
-so it is whole or absent; it is verified whenever it is read, and made anew if it is damaged.
+so it is complete or absent. Each read verifies it; a damaged one is made again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def sha256(path: Path) -> str:
 
 
 def entry(kind: str, key: str, make: Callable[[Path], Path]) -> Path:
-    """The verified file of entry `key`; `make(folder)` writes it into a folder if need be.
+    """The verified file of entry `key`. If there is none, `make(folder)` writes it and returns its path.
 
     One maker at a time: a second run waits for the first and then finds the entry.
     """
@@ -51,7 +51,7 @@ def entry(kind: str, key: str, make: Callable[[Path], Path]) -> Path:
         if (file := _verified(place)) is not None:
             return file
         if place.exists():
-            print(f"The cached {kind} entry {key} is damaged; making it anew.")
+            print(f"The cached {kind} entry {key} is damaged; making it again.")
             shutil.rmtree(place)
         for left_behind in place.parent.glob(f".{key}.*"):  # by a run that was killed
             shutil.rmtree(left_behind)
@@ -62,6 +62,11 @@ def entry(kind: str, key: str, make: Callable[[Path], Path]) -> Path:
             (whole / RECORD).write_text(sha256(made) + "\n", encoding="ascii")
             whole.rename(place)
         return place / made.name
+
+
+def has(kind: str, key: str) -> bool:
+    """Whether there is such an entry; it is verified only when it is read."""
+    return (folder() / kind / key).is_dir()
 
 
 def _verified(place: Path) -> Path | None:
@@ -76,7 +81,7 @@ def _verified(place: Path) -> Path | None:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Holds a lock between processes while the block runs; the OS frees that of a dead one."""
+    """Holds a lock between processes while the block runs. The OS frees the lock of a process that ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         _lock(file.fileno(), path)
@@ -84,7 +89,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Waits for the lock, and says so once if it is taken. Closing the descriptor frees it."""
+    """Waits for the lock, with a message if another run holds it. Closing the descriptor frees it."""
     if sys.platform == "win32":
         import msvcrt
         import time

@@ -45,7 +45,7 @@ def call(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cw
 
 
 def quietly(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command, keeping what it prints. Raises Failed, with the end of that, if it fails."""
+    """Runs a command and returns its output. Raises Failed, with the end of the output, if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,

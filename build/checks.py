@@ -1,4 +1,4 @@
-"""The rules of the tree that no linter knows: who may import what, and how long code may grow.
+"""The rules of the tree that no linter knows: who may import what, how long code may grow, how loose types may be.
 
 Prints each violation as `file:line: rule` and exits 1 if there is one.
 """
@@ -6,112 +6,110 @@ Prints each violation as `file:line: rule` and exits 1 if there is one.
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import python_imports
+import typescript_imports
+from python_imports import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("sidecar", "build", "tests", "schema")
+PROGRAM = "sidecar"
 
-MODULE_LINES = 330
-FUNCTION_LINES = 70
-GENERATED = frozenset({"_wire.py"})  # their length is their maker's affair
+MODULE_LINES = 300
+FUNCTION_LINES = 60
+FOLDER_MODULES = 12
+"""In a folder of the program, `__init__.py` not counted."""
+ANYS = 100
+"""Uses of `Any` in the program. Each has its reason in a comment on its line."""
 
-# A library → the one folder that may import it.
-ONLY = {"llama_cpp": "sidecar/core", "huggingface_hub": "sidecar/models", "httpx2": "sidecar/models"}
+LONGER = {"tests": (330, 70)}
+"""Folder → its own limits of lines per module and per function."""
 
-# A file or folder → what it must not import: llama.cpp may take down an engine, never the router.
-NEVER = {"sidecar/message_handler": "sidecar.core", "sidecar/worker": "sidecar.core"}
-
-# The same, but only for what is imported as the program starts, before the role is known.
-NEVER_AT_START = {"sidecar/__main__.py": "sidecar.core"}
-
-
-class Import(NamedTuple):
-    """A module that a file imports, by its full name."""
-
-    module: str
-    line: int
-    at_start: bool  # by the module itself, not when a function of it is called
-
-    def within(self, package: str) -> bool:
-        """Whether this is the package or something in it."""
-        return f"{self.module}.".startswith(f"{package}.")
+GENERATED = "GENERATED from "
+"""How the first line of a generated module begins; what its maker writes is its maker's affair."""
 
 
-def imports(tree: ast.Module, path: str) -> Iterator[Import]:
-    """Every import of a file: statements, and calls with a literal name."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTION)]
-    later = {id(inner) for function in functions for inner in ast.walk(function)}
-    for node in ast.walk(tree):
-        for module in _imported(node, path):
-            yield Import(module, getattr(node, "lineno", 1), id(node) not in later)
-
-
-_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-_CALLS = frozenset({"import_module", "__import__", "find_spec"})
-
-
-def _imported(node: ast.AST, path: str) -> list[str]:
-    match node:
-        case ast.Import(names=names):
-            return [alias.name for alias in names]
-        case ast.ImportFrom(module=module, names=names, level=level):
-            folders = path.split("/")[:-level] if level else []
-            base = [*folders, *([module] if module else [])]
-            return [".".join([*base, alias.name]) for alias in names]
-        case ast.Call(
-            func=ast.Name(id=name) | ast.Attribute(attr=name),
-            args=[ast.Constant(value=str(module)), *_],
-        ) if name in _CALLS:
-            return [module]
-    return []
-
-
-def import_violations(tree: ast.Module, path: str) -> Iterator[tuple[int, str]]:
-    """(line, rule) of every import that this file must not make."""
-    if not path.startswith("sidecar/"):
-        return  # tests compare with the library itself, and tools look for it
-    for found in imports(tree, path):
-        for library, folder in ONLY.items():
-            if found.within(library) and not path.startswith(f"{folder}/"):
-                yield found.line, f"only {folder} may import {library}"
-        for place, package in NEVER.items():
-            if found.within(package) and path.startswith(f"{place}/"):
-                yield found.line, f"{place} must not import {package}"
-        for place, package in NEVER_AT_START.items():
-            if found.within(package) and path == place and found.at_start:
-                yield found.line, f"{place} must not import {package} before the role is known"
-
-
-def length_violations(tree: ast.Module, text: str) -> Iterator[tuple[int, str]]:
-    """(line, rule) of a module or function that has grown too long."""
+def length_violations(source: Source, text: str) -> Iterator[str]:
+    """Modules and functions that have grown too long."""
+    module, function = LONGER.get(source.path.partition("/")[0], (MODULE_LINES, FUNCTION_LINES))
     lines = len(text.splitlines())
-    if lines > MODULE_LINES:
-        yield 1, f"the module has {lines} lines, more than {MODULE_LINES}"
-    for node in ast.walk(tree):
-        if isinstance(node, _FUNCTION) and node.end_lineno is not None:
+    if lines > module:
+        yield f"{source.path}:1: the module has {lines} lines, more than {module}"
+    for node in ast.walk(source.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno is not None:
             length = node.end_lineno - node.lineno + 1
-            if length > FUNCTION_LINES:
-                yield node.lineno, f"{node.name} has {length} lines, more than {FUNCTION_LINES}"
+            if length > function:
+                yield f"{source.path}:{node.lineno}: {node.name} has {length} lines, more than {function}"
 
 
-def violations(file: Path) -> list[str]:
-    """Every rule that this file breaks, as `file:line: rule`."""
-    text = file.read_text(encoding="utf-8")
-    path = file.relative_to(ROOT).as_posix()
-    tree = ast.parse(text, path)
-    found = list(import_violations(tree, path))
-    if file.name not in GENERATED:
-        found += length_violations(tree, text)
-    return [f"{path}:{line}: {rule}" for line, rule in sorted(found)]
+def folder_violations(paths: Iterable[str]) -> Iterator[str]:
+    """Folders of the program with too many modules."""
+    modules = (path for path in paths if path.startswith(f"{PROGRAM}/") and not path.endswith("__init__.py"))
+    for folder, count in Counter(path.rpartition("/")[0] for path in modules).items():
+        if count > FOLDER_MODULES:
+            yield f"{folder}: the folder has {count} modules, more than {FOLDER_MODULES}"
+
+
+def any_violations(sources: Sequence[tuple[Source, str]]) -> Iterator[str]:
+    """Uses of `Any` without a reason beside them, and more of them than the limit."""
+    count = 0
+    for source, text in sources:
+        lines = text.splitlines()
+        for line in _anys(source.tree):
+            count += 1
+            if "#" not in lines[line - 1]:
+                yield f"{source.path}:{line}: an Any without its reason in a comment on the line"
+    if count > ANYS:
+        yield f"{PROGRAM}: {count} uses of Any, more than {ANYS}"
+
+
+def _anys(tree: ast.Module) -> Iterator[int]:
+    """The line of each use of the name: in an annotation, an alias or a string that is an annotation."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id="Any") | ast.Attribute(attr="Any"):
+                yield node.lineno
+            case ast.Constant(value=str(text)) if _in_type(text):
+                yield node.lineno
+
+
+def _in_type(text: str) -> bool:
+    """Whether a string looks like a type with Any in it: cast("dict[str, Any]", …)."""
+    return (
+        "Any" in text
+        and re.fullmatch(r"[\w\[\], .|]*\bAny\b[\w\[\], .|]*", text) is not None
+        and (text == "Any" or "[" in text or "|" in text)
+    )
+
+
+def tree_violations(root: Path) -> list[str]:
+    """Every rule that the tree at this root breaks."""
+    texts = {
+        file.relative_to(root).as_posix(): file.read_text(encoding="utf-8")
+        for folder in FOLDERS
+        for file in sorted((root / folder).rglob("*.py"))
+    }
+    read = [(Source(path, ast.parse(text, path)), text) for path, text in texts.items()]
+    by_hand = [(source, text) for source, text in read if GENERATED not in text.partition("\n")[0]]
+    found = [violation for source, text in by_hand for violation in length_violations(source, text)]
+    found += folder_violations(texts)
+    found += any_violations([each for each in by_hand if each[0].path.startswith(f"{PROGRAM}/")])
+    # Tests compare with the library itself, and tools look for it: the rules of imports are the program's.
+    found += python_imports.violations(
+        [source for source, _ in read if source.path.startswith(f"{PROGRAM}/")]
+    )
+    found += typescript_imports.violations(root)
+    return list(dict.fromkeys(found))  # an import statement may break one rule with each of its names
 
 
 def main() -> int:
-    """Checks every Python file; returns the exit status."""
-    files = [file for folder in FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
-    found = [violation for file in files for violation in violations(file)]
+    """Checks every Python file and the npm client's imports; returns the exit status."""
+    found = tree_violations(ROOT)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

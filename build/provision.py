@@ -8,21 +8,20 @@ from collections.abc import Sequence
 
 import models
 import pins
-import templates
-import wheel
 from checkout import ROOT, VENV, VENV_PYTHON, quietly
+from llama import templates, wheel
 from steps import Step, digest, ensure
 
 STAMPS = VENV / "stamps"
 
 
 def everything(pinned: Sequence[models.Model] = models.PINNED) -> None:
-    """Makes the checkout ready to run; silent, and done within milliseconds, if it is."""
+    """Makes the checkout ready to run. Takes milliseconds if it already is."""
     ensure(
         [
             Step(STAMPS / "environment", _environment_key, _make_environment),
             Step(STAMPS / "packages", lambda: digest(pins.everyday()), _install_packages),
-            Step(STAMPS / "llama-cpp-python", wheel.key, wheel.install),
+            _wheel_step(wheel.variant_to_build()),
             Step(STAMPS / "project", lambda: digest([ROOT / "pyproject.toml"]), _install_project),
             *(_model_step(model) for model in pinned),
             *(
@@ -34,8 +33,18 @@ def everything(pinned: Sequence[models.Model] = models.PINNED) -> None:
     )
 
 
+def every_processor() -> None:
+    """Installs llama.cpp with all CPU variants, and builds those that are missing."""
+    ensure([_wheel_step("")])
+
+
+def _wheel_step(variant: str) -> Step:
+    stamp = STAMPS / "llama-cpp-python"
+    return Step(stamp, lambda: wheel.key(variant), lambda: wheel.install(variant))
+
+
 def _environment_key() -> str:
-    # A moved checkout, or a Python that was removed under us, needs a new environment.
+    # A moved checkout, or a removed Python, needs a new environment.
     return str(ROOT) if VENV_PYTHON.exists() else ""
 
 

@@ -1,4 +1,4 @@
-"""Set-up in steps, each done only when what it depends on has changed."""
+"""Set-up in steps; each runs only if its inputs have changed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from checkout import OUT
 class Step(NamedTuple):
     """Work whose result stays good while `key()` stays the same."""
 
-    stamp: Path  # remembers the key; lies within the result, so that both vanish together
+    stamp: Path  # holds the key; lies in the result's folder, so that both are deleted together
     key: Callable[[], str]
     do: Callable[[], None]
 
     def done(self) -> bool:
-        """Whether the result is there and its key is the present one."""
+        """Whether the result is there and made with the present key."""
         try:
             return self.stamp.read_text(encoding="utf-8") == self.key()
         except FileNotFoundError:
             return False
 
     def run(self) -> None:
-        """Does the work, then remembers the key."""
+        """Does the work, then stores the key."""
         self.stamp.unlink(missing_ok=True)
         self.do()
         self.stamp.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 def ensure(steps: Sequence[Step]) -> None:
-    """Does what is not done yet; runs at the same time in one checkout take turns."""
+    """Runs the steps that are not done. Two runs in one checkout take turns."""
     if all(step.done() for step in steps):
         return
     with cache.exclusive(OUT / "setup.lock"):

@@ -1,44 +1,28 @@
-"""The tasks of dev.py. Each makes sure of what it needs, then does one thing."""
+"""The tasks of dev.py. Each installs what it needs, then does one thing."""
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import freeze
 import models
 import node
-import packs
 import provision
+import suites
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
+from llama import packs
+from ship import freeze
 
-WAITING: Final = ("-m", "not real", "--numprocesses=6", "--dist=worksteal")
-"""Arguments of pytest for the tests that mostly wait for other processes."""
-
-TWO_HALVES: Final = ("--numprocesses=2", "--dist=worksteal") if sys.platform == "linux" else ()
-DECODING: Final = ("-m", "real", *TWO_HALVES)
-"""The same for those that decode. On Linux half of the processors decode for one and half for the other: two
-threads for one small model are not twice as fast as one. Elsewhere a process cannot be kept to its half."""
-
-HALVES: Final = {"pytest": WAITING, "pytest, real models": DECODING}
-
-OF_A_PROGRAM: Final = (
-    "tests/test_transcripts.py",
-    "tests/contract/test_command_line.py",
-    "tests/models/test_resume.py",
-    "tests/models/test_tls.py",
-    "tests/process",
-    "tests/real",
-)
-"""What a frozen program must pass as its source does: the contract, downloads, processes, models, each library."""
+TOOLS: Final = {"PYTHONPATH": str(BUILD)}
+"""For `python -m` with a module of this folder."""
 
 
 class Task(NamedTuple):
-    """What `dev.py NAME ARGUMENTS` does; returns whether that went well."""
+    """What `dev.py NAME ARGUMENTS` does; returns whether it succeeded."""
 
     run: Callable[[Sequence[str]], bool]
     arguments: str
@@ -46,7 +30,7 @@ class Task(NamedTuple):
 
 
 def setup(_arguments: Sequence[str]) -> bool:
-    """Makes `.venv` and `.models`; every other task that needs them begins with this."""
+    """Makes `.venv` and `.models`; every other task that needs them does this first."""
     provision.everything()
     return True
 
@@ -59,23 +43,9 @@ def demo(arguments: Sequence[str]) -> bool:
 
 
 def test(arguments: Sequence[str]) -> bool:
-    """Runs all tests, of pytest and of the npm package; with `--runtime=…` and no path those of that program."""
+    """Runs all tests, of pytest and of the npm package, or those that the arguments pick."""
     provision.everything()
-    pytest: list[str | Path] = [VENV_PYTHON, "-m", "pytest"]
-    of_a_program = any(argument.startswith("--runtime=") for argument in arguments)
-    if of_a_program and all(argument.startswith("--") for argument in arguments):
-        ran = {
-            name: call([*pytest, *OF_A_PROGRAM, *arguments, *which]) == 0 for name, which in HALVES.items()
-        }
-        return _all_well(ran)
-    if arguments:
-        return _all_well({"pytest": call([*pytest, *arguments]) == 0})
-    return _all_well(
-        {
-            **{name: call([*pytest, *which]) == 0 for name, which in HALVES.items()},
-            "npm test": node.test("test", None),
-        }
-    )
+    return suites.run(arguments)
 
 
 def desktop(_arguments: Sequence[str]) -> bool:
@@ -86,7 +56,7 @@ def desktop(_arguments: Sequence[str]) -> bool:
 
 
 def check(arguments: Sequence[str]) -> bool:
-    """Runs every check, also after one has failed; with --fix, mends what ruff can mend first."""
+    """Runs every check, also after one has failed; with --fix, first corrects what ruff can correct."""
     if set(arguments) - {"--fix"}:
         raise Failed("the only argument is --fix.")
     provision.everything()
@@ -99,26 +69,26 @@ def check(arguments: Sequence[str]) -> bool:
         "packages": ["-m", "pip", "check", "--quiet", "--disable-pip-version-check"],
         "format": ["-m", "ruff", "format", "--check", *concise],
         "lint": ["-m", "ruff", "check", *concise],
-        # For both families of platforms, so that every machine finds the same.
+        # For both families of platforms, so that every machine reports the same.
         "types": [*mypy, "--platform", "linux"],
         "types on Windows": [*mypy, "--platform", "win32", "--cache-dir", "out/cache/mypy-win32"],
-        "generated": [str(BUILD / "generate.py"), "--check"],
-        "rules": [str(BUILD / "checks.py")],
+        "generated": ["-m", "contract.generate", "--check"],
+        "rules": ["-m", "checks"],
     }
-    env = node.with_packages().env
-    results = {}
-    for name, command in commands.items():
-        started = time.monotonic()
-        results[name] = call([VENV_PYTHON, *command], env) == 0
-        seconds = time.monotonic() - started
-        print(f"{'ok    ' if results[name] else 'FAILED'} {name} ({seconds:.1f} s)", flush=True)
-    return _all_well(results)
+    env = {**node.with_packages().env, **TOOLS}
+    return suites.in_turn(
+        {name: functools.partial(_passes, [VENV_PYTHON, *command], env) for name, command in commands.items()}
+    )
+
+
+def _passes(command: Sequence[str | Path], env: dict[str, str]) -> bool:
+    return call(command, env) == 0
 
 
 def gen(_arguments: Sequence[str]) -> bool:
     """Writes what is generated from schema/."""
     provision.everything()
-    return call([VENV_PYTHON, BUILD / "generate.py"], node.with_packages().env) == 0
+    return call([VENV_PYTHON, "-m", "contract.generate"], {**node.with_packages().env, **TOOLS}) == 0
 
 
 def bench(arguments: Sequence[str]) -> bool:
@@ -128,7 +98,7 @@ def bench(arguments: Sequence[str]) -> bool:
 
 
 def frozen(arguments: Sequence[str]) -> bool:
-    """Makes the program that needs no Python; with --again twice, to see that the bytes are the same."""
+    """Makes the program that needs no Python; with --again twice, and compares the bytes."""
     if set(arguments) - {"--again"}:
         raise Failed("the only argument is --again.")
     provision.everything()
@@ -148,17 +118,21 @@ def pack(arguments: Sequence[str]) -> bool:
 
 
 def packages(arguments: Sequence[str]) -> bool:
-    """Makes the npm packages, with the frozen program for this platform, and tests such, installed."""
+    """Makes the npm packages, with the frozen program for this platform, and tests them as installed."""
     provision.everything()
     freeze.program()
-    made = call([VENV_PYTHON, BUILD / "npm.py", *arguments]) == 0
+    made = call([VENV_PYTHON, "-m", "ship.npm", *arguments], TOOLS) == 0
     return made and node.test("test:pack", freeze.PROGRAM)
 
 
 TASKS = {
-    "setup": Task(setup, "", "make .venv and .models; every other task begins with this"),
+    "setup": Task(setup, "", "make .venv and .models; every other task does this first"),
     "demo": Task(demo, "[ARGUMENTS]", "chat with a real model through the real pipe"),
-    "test": Task(test, "[PYTEST ARGUMENTS]", "run all tests, or those that the arguments pick"),
+    "test": Task(
+        test,
+        "[--quick | ARGUMENTS]",
+        "run all tests, or those that the arguments pick",
+    ),
     "desktop": Task(desktop, "", "build the desktop examples and drive Tauri's window (Linux)"),
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
@@ -169,12 +143,12 @@ TASKS = {
         "[--again]",
         "make the program that needs no Python, as a folder and as one file, in out/dist/",
     ),
-    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/, and test such, installed"),
+    "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/, and test them as installed"),
 }
 
 
 def usage() -> str:
-    """The list of tasks, a line each."""
+    """The list of tasks, one per line."""
     heads = {name: f"{name} {task.arguments}".strip() for name, task in TASKS.items()}
     width = max(map(len, heads.values()))
     lines = [f"  {heads[name]:<{width}}  {task.summary}" for name, task in TASKS.items()]
@@ -191,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name not in TASKS:
-        print(f"dev.py knows no task {name!r}.\n\n{usage()}", file=sys.stderr)
+        print(f"there is no task {name!r}.\n\n{usage()}", file=sys.stderr)
         return 2
     task = TASKS[name]
     if rest and not task.arguments:
@@ -204,10 +178,3 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _all_well(results: dict[str, bool]) -> bool:
-    failed = [name for name, well in results.items() if not well]
-    if failed:
-        print(f"Failed: {', '.join(failed)}.", file=sys.stderr, flush=True)
-    return not failed

@@ -1,13 +1,17 @@
-"""The entry: claims stdio before anything is imported that could write, reads the arguments, picks the role."""
+"""The entry point: claims stdio before any import that could write to it, reads the arguments, picks the role."""
 
 from __future__ import annotations
 
 import gc
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sidecar.message_handler import stdio
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import SimpleNamespace
 
 
 def main() -> int:
@@ -19,16 +23,17 @@ def main() -> int:
 
     from sidecar.options import read
 
-    if (options := read(sys.argv[1:])) is None:
+    options: Namespace | SimpleNamespace | None = read(sys.argv[1:])
+    if options is None:
         from sidecar.arguments import parse
 
         options = parse(sys.argv[1:])
-    if options.command is not None:
-        stdio.release(protocol_in, protocol_out)
-        from sidecar.cli import run
+        if options.command is not None:
+            stdio.release(protocol_in, protocol_out)
+            from sidecar.cli import run
 
-        return run(options)
-    gc.disable()  # on the way to serving nothing becomes garbage, and looking for it takes an engine 5 of 80 ms
+            return run(options)
+    gc.disable()  # start-up makes no garbage, and collecting would take 5 of an engine's 80 ms
     serve = _role(options, protocol_in, protocol_out)
     gc.freeze()
     gc.enable()
@@ -36,12 +41,12 @@ def main() -> int:
     return 0
 
 
-def _role(options: Any, protocol_in: int, protocol_out: int) -> Callable[[], None]:
-    """Make ready for a role; returns what serves."""
+def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: int) -> Callable[[], None]:
+    """Prepare a role; returns the function that serves."""
     if options.role == "engine":
-        from sidecar.core.engine import Engine
+        from sidecar.core.process import EngineProcess
 
-        return Engine(protocol_in, protocol_out, log_level=options.log_level).run
+        return EngineProcess(protocol_in, protocol_out, log_level=options.log_level).run
     if options.role == "transfer":
         from sidecar.models.transfer import Transfer
 

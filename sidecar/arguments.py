@@ -1,17 +1,17 @@
-"""The command line that options.py does not read: commands, help, and what to say to mistakes."""
+"""Parses with argparse what options.py does not read: commands, requests for help, and mistakes."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
 
 import sidecar
 from sidecar.options import OPTIONS
 
 DESCRIPTION: Final = """\
-A local language model as a child process: reads JSON-RPC 2.0 requests on stdin, one a line, and
-writes responses and the notifications `progress` and `info` on stdout. Logs go to stderr."""
+A local language model as a child process. It reads JSON-RPC 2.0 requests on stdin, one per line,
+and writes responses and the notifications `progress` and `info` to stdout. Logs go to stderr."""
 
 EXAMPLE: Final = """\
 from a shell:
@@ -21,41 +21,41 @@ from a shell:
   {"jsonrpc": "2.0", "id": 3, "method": "chat", "params": {"contextId": "context-1",
    "messages": [{"role": "user", "content": "Hello!"}]}}
   END
-(each request on one line). `llama-sidecar --print-schema` describes every method.
+(each request must be on one line)
+`llama-sidecar --print-schema` describes every method.
 `llama-sidecar demo --model FILE` shows a conversation with all its messages.
-`llama-sidecar COMMAND --help` tells what a command takes."""
+`llama-sidecar COMMAND --help` shows the options of a command."""
 
 MODEL: Final = """\
-MODEL is owner/repo on the hub (the quantisation that fits best), owner/repo:Q4_K_M,
-owner/repo/path/file.gguf, or an https address. For gated and private repositories set HF_TOKEN, or
-log in with the hub's own tool: a token on the command line could be read by everybody here.
+MODEL is owner/repo on the hub (the best quantisation that fits), owner/repo:Q4_K_M,
+owner/repo/path/file.gguf, or an https URL. For gated and private repositories, set HF_TOKEN or
+log in with the hub's own tool. There is no option for a token: other users could read it.
 """
-MODEL_OR_PATH: Final = f"{MODEL}A GGUF file that is here is taken as a path.\n"
-
+MODEL_OR_PATH: Final = f"{MODEL}PATH is a GGUF file on this disk.\n"
 
 RPC_WORKER: Final = """\
-The other machine's app names it in `init`: {"rpcServers": ["192.168.1.20:50052"]}. Both sides should be of
-the same release. One engine at a time uses it. Ctrl-C ends it, and so does the end of a piped stdin.
+The app on the other machine names this one in `init`: {"rpcServers": ["192.168.1.20:50052"]}. Both machines
+should run the same release. One engine at a time can use it. It ends on Ctrl-C or at the end of a piped stdin.
 
-The protocol has neither authentication nor encryption. Bind it to an address that only machines which
-you trust can reach; without --host it is this machine alone."""
+The protocol has no authentication and no encryption. Listen only on an address that
+only trusted machines can reach. The default address can be reached from this machine only."""
 
 
 class _HelpAsked(Exception):
-    """Carries the text. It is printed after stdout is given back, which parsing comes before."""
+    """Carries the help text, which is printed later: stdout is given back only after parsing."""
 
 
 class _Help(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
         super().__init__(option_strings, dest, nargs=0, help=help)
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         raise _HelpAsked(parser.format_help())
 
 
 def _with_help(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("-h", "--help", action=_Help, help="show this and exit")
+    parser.add_argument("-h", "--help", action=_Help, help="show this help and exit")
     return parser
 
 
@@ -94,62 +94,84 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
             commands.add_parser(name, help=does, description=text, epilog=epilog, add_help=False)
         )
 
-    demo = command("demo", "load a model and chat with it, showing every message", "demo --model model.gguf")
+    demo = command(
+        "demo", "load a model, ask it one question and show every message", "demo --model model.gguf"
+    )
     demo.add_argument("--model", required=True, metavar="FILE", help="a GGUF file")
-    demo.add_argument("--prompt", default="Why is the sky blue?", help="what to ask (%(default)s)")
+    demo.add_argument("--prompt", default="Why is the sky blue?", help="the question (%(default)s)")
 
+    _add_commands_for_files(command)
+    _add_commands_that_inspect(command)
+    doctor = command(
+        "doctor", "check whether everything works on this machine, and what to do if not", "doctor"
+    )
+    _add_directory(doctor)
+    doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
+    _add_json(doctor)
+    _add_rpc_worker(
+        command(
+            "rpc-worker",
+            "let engines on other machines use the GPUs of this machine, or its CPU",
+            "rpc-worker --host 192.168.1.20",
+            RPC_WORKER,
+        )
+    )
+
+
+def _add_commands_for_files(command: Callable[..., argparse.ArgumentParser]) -> None:
     pull = command(
         "pull",
-        "fetch a model, whole and verified; goes on where it stopped",
+        "download and verify a model; continues where an earlier attempt stopped",
         "pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M",
-        f"{MODEL}Its path is printed on stdout, everything else on stderr.",
+        f"{MODEL}The path of the model is printed to stdout, everything else to stderr.",
     )
-    pull.add_argument("model", metavar="MODEL", help="what to fetch")
+    pull.add_argument("model", metavar="MODEL", help="model to download")
     _add_hub(pull)
     _add_directory(pull)
-    pull.add_argument("--projector", action="store_true", help="fetch the multimodal projector (mmproj), too")
-    pull.add_argument("--force", action="store_true", help="fetch it anew although it is here")
+    pull.add_argument(
+        "--projector", action="store_true", help="also download the multimodal projector (mmproj)"
+    )
+    pull.add_argument("--force", action="store_true", help="download again, even if the model is here")
+    _add_json(pull)
 
-    listing = command("list", "show the models that are on this disk", "list")
+    listing = command("list", "show the models on this disk", "list")
     _add_directory(listing)
+    _add_json(listing)
 
     remove = command(
         "rm",
-        "delete a model, or what came of an unfinished download; does not ask",
+        "delete a model or an unfinished download, without asking",
         "rm bartowski/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct-Q4_K_M.gguf",
     )
-    remove.add_argument("path", metavar="PATH", help="its path, or its name as `list` shows it")
+    remove.add_argument("path", metavar="PATH", help="path of the model, or its name as shown by `list`")
     _add_directory(remove)
 
+
+def _add_commands_that_inspect(command: Callable[..., argparse.ArgumentParser]) -> None:
     inspect = command(
         "inspect",
-        "show what a model's header says, also before it is fetched",
+        "show a model's header, also without downloading the model",
         "inspect bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M",
         MODEL_OR_PATH,
     )
     estimate = command(
         "estimate",
-        "show what memory a model will take and whether it runs here, also before it is fetched",
+        "show how much memory a model needs and whether it runs on this machine, also without downloading it",
         "estimate Qwen/Qwen2.5-7B-Instruct-GGUF:Q4_K_M --context-size 16384 --kv-cache-type q8_0",
         MODEL_OR_PATH,
     )
     for either in (inspect, estimate):
-        either.add_argument("model", metavar="PATH-or-MODEL", help="what to look at")
+        either.add_argument(
+            "model", metavar="PATH-or-MODEL", help="a file on this disk, or a model on the hub"
+        )
         _add_hub(either)
     _add_plan(estimate)
-    doctor = command("doctor", "find out whether everything works here, and what to do if not", "doctor")
-    _add_directory(doctor)
-    doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
-    _add_rpc_worker(
-        command(
-            "rpc-worker",
-            "lend this machine's GPUs, or its CPU, to engines on other machines",
-            "rpc-worker --host 192.168.1.20",
-            RPC_WORKER,
-        )
-    )
-    for scripted in (pull, listing, inspect, estimate, doctor):
-        scripted.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
+    for each in (inspect, estimate):
+        _add_json(each)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
 
 
 def _add_hub(parser: argparse.ArgumentParser) -> None:
@@ -159,38 +181,40 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--models-directory", metavar="FOLDER", help="where the models are (the user's own place for data)"
+        "--models-directory",
+        metavar="FOLDER",
+        help="folder of the models (default: in the user's data folder)",
     )
 
 
 def _add_plan(estimate: argparse.ArgumentParser) -> None:
     add = estimate.add_argument
-    add("--context-size", type=_count, metavar="N", help="tokens a sequence (the model's own, at most 4096)")
-    add("--sequences", type=_count, metavar="N", help="requests that can run at once (1)")
+    add("--context-size", type=_count, metavar="N", help="tokens per sequence (trained length, at most 4096)")
+    add("--sequences", type=_count, metavar="N", help="requests that can run at the same time (1)")
     add(
         "--kv-cache-type",
         metavar="TYPE",
         help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
     )
-    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: all that fit)")
+    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: as many as fit)")
 
 
 def _add_rpc_worker(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", metavar="ADDRESS", default="127.0.0.1", help="IPv4 address to listen on (%(default)s)")
     add("--port", type=_port, metavar="N", default=50052, help="port to listen on (%(default)s)")
-    add("--threads", type=_count, metavar="N", help="compute threads (one a processor, at most 16)")
+    add("--threads", type=_count, metavar="N", help="compute threads (one per processor, at most 16)")
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port: a number from 1 to 65535")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
     return int(text)
 
 
@@ -201,7 +225,7 @@ def _layers(text: str) -> int | str:
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parse the command line; `options.command` is the command's name or None. Exits on a wrong one."""
+    """Parse the command line; `options.command` is the command's name or None. Exits with status 2 if it is wrong."""
     try:
         options = _parser().parse_args(arguments)
     except _HelpAsked as asked:

@@ -1,10 +1,11 @@
-"""The options of a program that serves, and how they are read at every start without argparse.
+"""The options of the program when it serves a client, read without argparse; and its own command line.
 
-argparse and what it imports to write a help text take 20 ms, a quarter of the time to the first answer.
+argparse and its imports take 20 ms, a quarter of the time to the first answer.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Final
@@ -12,35 +13,37 @@ from typing import Any, Final
 from sidecar.message_handler.framing import MAX_LINE_BYTES
 from sidecar.message_handler.log import LEVELS
 
-OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "--parent-pid": {"type": int, "metavar": "PID", "help": "end when this process ends"},
+Argument = dict[str, Any]  # keyword arguments of argparse's add_argument: a type for each name
+
+OPTIONS: Final[dict[str, Argument]] = {
+    "--parent-pid": {"type": int, "metavar": "PID", "help": "exit when this process ends"},
     "--finish": {
         "action": "store_true",
         "default": False,
-        "help": "at the end of stdin finish the open requests, then exit (default: abort them and exit)",
+        "help": "at the end of stdin, finish the open requests and exit (default: abort them and exit)",
     },
     "--log-level": {
         "choices": tuple(LEVELS),
         "default": "warning",
-        "help": "lowest level on stderr (%(default)s)",
+        "help": "lowest log level on stderr (%(default)s)",
     },
     "--max-line-bytes": {
         "type": int,
         "metavar": "N",
         "default": MAX_LINE_BYTES,
-        "help": "longest request line that is accepted (%(default)s)",
+        "help": "longest accepted request line (%(default)s)",
     },
     "--role": {"choices": ("router", "engine", "transfer", "trial"), "default": "router"},
 }
-"""Option → what argparse is told of it. One without a help text is the program's own affair."""
+"""Option → its argparse arguments. An option without a help text is internal."""
 
 
-def read(arguments: Sequence[str]) -> Any:
-    """A namespace as argparse makes it, of options written out in full, as programs write them.
+def read(arguments: Sequence[str]) -> SimpleNamespace | None:
+    """The same namespace that argparse returns, if all options are written in full, as programs write them.
 
-    None for every other command line: a command, a cry for help, a mistake. arguments.py reads those.
+    None for any other command line: a command, a request for help, a mistake. arguments.py reads those.
     """
-    found = {_destination(name): about.get("default") for name, about in OPTIONS.items()}
+    found: dict[str, object] = {_destination(name): about.get("default") for name, about in OPTIONS.items()}
     words = iter(arguments)
     for name in words:
         about = OPTIONS.get(name)
@@ -53,14 +56,21 @@ def read(arguments: Sequence[str]) -> Any:
     return SimpleNamespace(command=None, **found)
 
 
-def _value(about: dict[str, Any], text: str | None) -> Any:
-    """None if it is not one that the option takes."""
+def own_command(*arguments: str) -> list[str]:
+    """The command line that starts this program again, frozen or not."""
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
+    return [*program, *arguments]
+
+
+def _value(about: Argument, text: str | None) -> object:
+    """The value of an option, or None if the text is not valid for it."""
     if text is None or text not in about.get("choices", (text,)):
         return None
     try:
-        return about.get("type", str)(text)
+        value: object = about.get("type", str)(text)
     except ValueError:
         return None
+    return value
 
 
 def _destination(name: str) -> str:

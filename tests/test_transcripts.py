@@ -21,8 +21,6 @@ from jsonschema import Draft7Validator
 
 from sidecar.message_handler.document import openrpc_document
 
-pytestmark = [pytest.mark.process, pytest.mark.real]
-
 FOLDER = Path(__file__).parent / "transcripts"
 SCHEMA = Path(__file__).parents[1] / "schema"
 METHODS = json.loads((SCHEMA / "methods.json").read_text(encoding="utf-8"))
@@ -70,7 +68,7 @@ class Replay:
         self._paths = {"<model>": model_path, "<folder>": str(folder)}
         self._methods: dict[tuple[type, Any], str] = {}
         self._open: list[Any] = []
-        """What has been received and no step has expected yet."""
+        """Received messages that no step has expected yet."""
 
     def run(self, steps: list[dict[str, Any]]) -> None:
         for step in steps:
@@ -172,24 +170,32 @@ def messages_in(message: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_text(response: dict[str, Any], streamed: str | None) -> None:
-    """Joined deltas are the text of the result, or of what an aborted request had done."""
+    """Joined deltas are the text of the result, or of the partial result of an aborted request."""
     if not streamed:
         return
     result = response.get("result") or response["error"]["data"].get("partial", {"text": streamed})
     assert result.get("text", result.get("message", {}).get("content")) == streamed
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def needs_a_model(path: Path) -> bool:
+    return "<model>" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.real] * needs_a_model(path)) for path in FILES],
+)
 def test_the_program_answers_as_the_transcript_says(
-    path: Path, sidecar: Sidecar, model_path: str, tmp_path: Path
+    path: Path, sidecar: Sidecar, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     _, steps = read(path)
+    model_path = request.getfixturevalue("model_path") if needs_a_model(path) else ""
     folder = tmp_path / "empty"
     folder.mkdir()
     Replay(sidecar, model_path, folder).run(steps)
 
 
-def test_every_transcript_says_once_what_it_shows_and_who_demands_it() -> None:
+def test_every_transcript_says_once_what_it_shows_and_why() -> None:
     heads = {path.name: read(path)[0] for path in FILES}
     assert heads, "no transcripts"
     for name, head in heads.items():
@@ -224,5 +230,5 @@ def test_every_transcript_expects_something() -> None:
         (0, 0.0, False),
     ],
 )
-def test_placeholders_stand_for_what_they_say(pattern: Any, value: Any, same: bool) -> None:
+def test_placeholders_match_what_they_name(pattern: Any, value: Any, same: bool) -> None:
     assert fits(pattern, value) is same

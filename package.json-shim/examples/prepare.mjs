@@ -1,5 +1,5 @@
-// Puts the chat window's files together for a shell: node prepare.mjs FOLDER copies web/ there, and the client to
-// FOLDER/client. It stands in for the bundler that an app would have.
+// Collects the files of the chat window: node prepare.mjs FOLDER copies web/ to FOLDER, and the client to
+// FOLDER/client. An app would use its bundler instead.
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,7 +12,7 @@ rmSync(ui, { recursive: true, force: true });
 cpSync(here("web"), ui, { recursive: true });
 cpSync(here("../dist/web"), join(ui, "client"), { recursive: true });
 
-// A page knows no packages: what the Tauri client imports becomes files beside it.
+// A page cannot import packages by name, so what the Tauri client imports is copied next to it.
 const packages = here("../node_modules/@tauri-apps");
 copy("plugin-shell/dist-js/index.js", "plugin-shell.js", ["@tauri-apps/api/core", "./api/core.js"]);
 copy("api/core.js", "api/core.js");

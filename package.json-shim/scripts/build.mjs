@@ -1,5 +1,5 @@
-// Makes dist/, or the folder that is named: CommonJS for Node (with a module in front of it, so that both kinds of importer share one copy
-// of every class), ES modules for web views, types for both.
+// Builds dist/, or the folder given as argument: CommonJS for Node, ES modules for web views, types for both. For Node,
+// a small ES module exports what the CommonJS module exports, so that `import` and `require` share every class.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// Prints the TypeScript module of the contract in ../../schema; build/generate.py writes it to
-// src/generated.ts.
+// Makes the TypeScript modules of src/generated/ from ../../schema. Prints them as one JSON object, from file name
+// to text; build/contract/generate.py writes the files.
 
 import { readFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
@@ -13,7 +13,9 @@ const { definitions } = read("types.json");
 
 const refs = (names) => names.map((name) => ({ $ref: `#/definitions/${name}` }));
 
-/** A type as json-schema-to-typescript wants it. */
+// --- contract.ts: the types and the tables. It imports nothing. ----------------------------------
+
+/** Changes a type of the contract to the form that json-schema-to-typescript accepts. */
 function prepare({ "x-extends": bases, ...type }) {
   for (const property of Object.values(type.properties ?? {})) {
     const { description, default: value } = property;
@@ -21,13 +23,13 @@ function prepare({ "x-extends": bases, ...type }) {
       property.description = `${description ?? ""}\n@default ${JSON.stringify(value)}`.trim();
     }
     const typed = ["type", "$ref", "const", "anyOf", "allOf", "oneOf"].some((word) => word in property);
-    if (!typed) property.tsType = "unknown"; // it would take it for an object
+    if (!typed) property.tsType = "unknown"; // without it the property would become an object
   }
   if (type.properties && type.oneOf) type.oneOf = alternatives(type);
   return bases ? { ...type, extends: refs(bases) } : type;
 }
 
-/** "One of these is required", with the properties that it would otherwise make up from the names. */
+/** "One of these is required", with the full type of each property: the oneOf has their names only. */
 function alternatives({ properties, oneOf }) {
   const names = oneOf.flatMap(({ required }) => required);
   return oneOf.map(({ required }) => {
@@ -37,7 +39,7 @@ function alternatives({ properties, oneOf }) {
   });
 }
 
-/** The types themselves: one root that names them all, so that all of them are written. */
+/** All types. One root type refers to each of them, so that each is written. */
 function types() {
   const names = Object.keys(definitions);
   const root = {
@@ -51,27 +53,74 @@ function types() {
   return compile(root, "TypeMap", { bannerComment: "", ignoreMinAndMaxItems: true });
 }
 
-/** A property name, quoted where it must be. */
+/** A property name, in quotes if it needs them. */
 const key = (name) => (/^[\w$]+$/.test(name) ? name : JSON.stringify(name));
 
-/** The lines of one entry a row, each under its doc comment. */
+/** The lines of a table: one entry per row, each below its doc comment. */
 const entries = (rows, doc, entry) =>
   Object.entries(rows)
     .map(([name, row]) => `  /** ${doc(row)} */\n  ${key(name)}: ${entry(row)}`)
     .join("\n");
 
-/** `load` → LoadProgress; what a request reports, or never. */
-const progress = ({ progress: kinds }) =>
-  kinds.map((kind) => `${kind[0].toUpperCase()}${kind.slice(1)}Progress`).join(" | ") || "never";
+/** The types of a request's progress messages: `load` → LoadProgress. */
+const progressTypes = ({ progress }) => progress.map((kind) => `${kind[0].toUpperCase()}${kind.slice(1)}Progress`);
+
+const progress = (row) => progressTypes(row).join(" | ") || "never";
 
 const summary = (row) => row.summary;
 
-// --- The methods of the client's classes: one for each request, on what its params need an id of ---
+const streams = (row) => row.progress.includes("generate");
 
-/** Whose ids there are: class → the property of params that the object itself fills in. */
+const list = (names) => names.map((name) => `  ${JSON.stringify(name)},`).join("\n");
+
+const contract = async () => `\
+export const PROTOCOL_VERSION = ${protocolVersion};
+
+${await types()}
+/** Request → its params, its result and the progress that it reports. */
+export interface RequestMap {
+${entries(requests, summary, (row) => `{ params: ${row.params}; result: ${row.result}; progress: ${progress(row)} };`)}
+}
+
+export type Method = keyof RequestMap;
+
+export const METHODS = [
+${list(Object.keys(requests))}
+] as const satisfies readonly Method[];
+
+/** The requests that send their text while it is generated. */
+export const STREAMED: ReadonlySet<Method> = new Set<Method>([
+${list(Object.keys(requests).filter((name) => streams(requests[name])))}
+]);
+
+/** Notification that the program sends → its params. */
+export interface NotificationMap {
+${entries(sent, summary, (row) => `${row.params};`)}
+}
+
+/** Notification that the program accepts → its params. */
+export interface ClientNotificationMap {
+${entries(notifications, summary, (row) => `${row.params};`)}
+}
+
+/** Kind → its code, and whether the same request can succeed when it is sent again. */
+export const ERRORS = {
+${entries(
+  Object.fromEntries(errors.map((error) => [error.kind, error])),
+  (error) => error.meaning,
+  ({ code, retryable }) => `{ code: ${code}, retryable: ${retryable} },`,
+)}
+} as const;
+
+export type ErrorKind = keyof typeof ERRORS;
+`;
+
+// --- methods.ts: the methods of the client's classes. A request belongs to the class whose id it needs. ---
+
+/** Class → the property of params that its objects fill in. */
 const OWNERS = { Llama: undefined, Model: "modelId", Context: "contextId" };
 
-/** What params must hold, those of the types that it extends included. */
+/** The required properties of a type and of the types that it extends. */
 const required = (name) => {
   const { required: own = [], "x-extends": bases = [] } = definitions[name];
   return [...own, ...bases.flatMap(required)];
@@ -79,8 +128,6 @@ const required = (name) => {
 
 const ownerOf = ({ params }) =>
   Object.keys(OWNERS).findLast((owner) => required(params).includes(OWNERS[owner])) ?? "Llama";
-
-const streams = (row) => row.progress.includes("generate");
 
 /** `rpc.discover` → discover */
 const memberName = (name) => name.split(".").at(-1);
@@ -100,9 +147,9 @@ function member([name, row]) {
 }
 
 const methodsClass = (owner) => `\
-/** The requests that ${OWNERS[owner] ? `are about one ${OWNERS[owner]}, which is filled in` : "need no modelId or contextId"}. */
+/** ${OWNERS[owner] ? `The requests about one object, whose ${OWNERS[owner]} is filled in` : "The requests that need no modelId or contextId"}. */
 export abstract class ${owner}Methods {
-  /** Send a request of ours. */
+  /** Sends a request and fills in the id. */
   protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
 
 ${Object.entries(requests)
@@ -111,53 +158,24 @@ ${Object.entries(requests)
   .join("\n")}}
 `;
 
-process.stdout.write(`\
-import type { CallOptions } from "./calls.js";
-import type { Stream } from "./stream.js";
+/** The types of contract.ts that methods.ts uses. */
+const imported = () => {
+  const ofRequests = Object.values(requests).flatMap((row) => [row.params, row.result, ...progressTypes(row)]);
+  return [...new Set(["Method", "RequestMap", "GenerateProgress", ...ofRequests])].sort();
+};
 
-export const PROTOCOL_VERSION = ${protocolVersion};
+const methods = () => `\
+import type { CallOptions } from "../client/calls.js";
+import type { Stream } from "../client/stream.js";
+import type {
+${imported().map((name) => `  ${name},`).join("\n")}
+} from "./contract.js";
 
-${await types()}
-/** Request → its params, its result and the progress that it reports. */
-export interface RequestMap {
-${entries(requests, summary, (row) => `{ params: ${row.params}; result: ${row.result}; progress: ${progress(row)} };`)}
-}
-
-export type Method = keyof RequestMap;
-
-export const METHODS = [
-${Object.keys(requests).map((name) => `  ${JSON.stringify(name)},`).join("\n")}
-] as const satisfies readonly Method[];
-
-/** The requests that send their text as it comes. */
-export const STREAMED: ReadonlySet<Method> = new Set<Method>([
-${Object.keys(requests).filter((name) => streams(requests[name])).map((name) => `  ${JSON.stringify(name)},`).join("\n")}
-]);
-
-/** What sending a request gives: a promise of the result, which is an iterator too if there is text. */
+/** What sending a request returns: a promise of the result. If there is text, it is an iterator over the text too. */
 export type Sent<M extends Method> = [GenerateProgress] extends [RequestMap[M]["progress"]]
   ? Stream<GenerateProgress, RequestMap[M]["result"]>
   : Promise<RequestMap[M]["result"]>;
 
-/** Notification that the program sends → its params. */
-export interface NotificationMap {
-${entries(sent, summary, (row) => `${row.params};`)}
-}
+${Object.keys(OWNERS).map(methodsClass).join("\n")}`;
 
-/** Notification that the program accepts → its params. */
-export interface ClientNotificationMap {
-${entries(notifications, summary, (row) => `${row.params};`)}
-}
-
-/** Kind → its code, and whether the very same request can succeed when it is sent again. */
-export const ERRORS = {
-${entries(
-  Object.fromEntries(errors.map((error) => [error.kind, error])),
-  (error) => error.meaning,
-  ({ code, retryable }) => `{ code: ${code}, retryable: ${retryable} },`,
-)}
-} as const;
-
-export type ErrorKind = keyof typeof ERRORS;
-
-${Object.keys(OWNERS).map(methodsClass).join("\n")}`);
+process.stdout.write(JSON.stringify({ "contract.ts": await contract(), "methods.ts": methods() }));

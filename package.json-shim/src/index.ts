@@ -1,9 +1,12 @@
-// What every entry has: the objects, their errors, and the types of the contract.
+// What every entry exports: the objects, their errors, and the types of the contract.
 
-export type { CallOptions, Transport } from "./calls.js";
-export { AbortError, CLIENT_ERRORS, type ClientErrorKind, SidecarError } from "./errors.js";
-export * from "./generated.js";
-export { LineReader, LineWriter, type LineEvents } from "./lines.js";
-export { type Context, Llama, type Model, type StartOptions } from "./llama.js";
-export { Stream } from "./stream.js";
-export type { Launch, Peer, RestartOptions, Watchers } from "./supervisor.js";
+export type { CallOptions, Transport } from "./client/calls.js";
+export { AbortError, CLIENT_ERRORS, type ClientErrorKind, SidecarError } from "./client/errors.js";
+export { LineReader, LineWriter, type LineEvents } from "./client/lines.js";
+export { Llama, type StartOptions } from "./client/llama.js";
+export type { Context, Model } from "./client/model.js";
+export type { Launch, Peer } from "./client/peer.js";
+export { Stream } from "./client/stream.js";
+export type { RestartOptions, Watchers } from "./client/supervisor.js";
+export * from "./generated/contract.js";
+export * from "./generated/methods.js";

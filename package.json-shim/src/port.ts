@@ -1,10 +1,10 @@
-// The client at the far end of a LlamaWorker's port: in a window, or in a worker thread. It has every method,
-// every error and every object that the near end has; the program and its process stay with the worker.
+// The entry for windows and worker threads: a full client at the other end of a LlamaWorker's port. The program and
+// its process stay with the worker.
 
-import { AbortError, SidecarError } from "./errors.js";
-import type { ErrorData } from "./generated.js";
-import { Llama, type StartOptions } from "./llama.js";
-import type { Peer } from "./supervisor.js";
+import { AbortError, SidecarError } from "./client/errors.js";
+import { Llama, type StartOptions } from "./client/llama.js";
+import type { Peer } from "./client/peer.js";
+import type { ErrorData } from "./generated/contract.js";
 
 export * from "./index.js";
 
@@ -17,14 +17,14 @@ export interface MessagePortLike {
   close(): void;
 }
 
-/** A request, as the ledger sends it. */
+/** A request or notification, as Connection sends it. */
 interface Sent {
   id?: number;
   method: string;
   params: { id?: number };
 }
 
-/** A message of the worker, of whatever type. */
+/** A message of the worker. */
 interface Received {
   type?: string;
   id?: number | null;
@@ -36,13 +36,13 @@ interface Received {
   data?: ErrorData;
 }
 
-/** Talk to a LlamaWorker through its port. `restart` asks the worker for a new program when one has died. */
+/** Use a LlamaWorker through its port. With `restart`, the worker starts a new program when one has died. */
 export function llamaOverPort(port: MessagePortLike, options: StartOptions = {}): Promise<Llama> {
   port.start?.();
   return Llama.start((receive) => connect(port, receive), options);
 }
 
-/** One program's life, seen through the port. */
+/** One program, from its start to its end, as the port reports it. */
 function connect(port: MessagePortLike, receive: (message: unknown) => void): Peer {
   let end: (error: SidecarError) => void;
   const ended = new Promise<SidecarError>((resolve) => {
@@ -70,13 +70,13 @@ function connect(port: MessagePortLike, receive: (message: unknown) => void): Pe
     else port.postMessage({ type: method, id, options: params });
   };
   const stop = async () => {
-    port.close(); // the worker ends its program then
+    port.close(); // then the worker ends its program
     leave(new SidecarError("closed", "The port was closed."));
   };
   return { transport: { send }, ended, stop };
 }
 
-/** Asks a window's preload script for a port, and names it when it comes; see electron/preload. */
+/** The message that asks a window's preload script for a port, and the message that brings it: see electron/preload. */
 export const CONNECT = "llama-sidecar:connect";
 export const PORT = "llama-sidecar:port";
 
@@ -92,12 +92,12 @@ interface WindowEvent {
   ports: readonly MessagePortLike[];
 }
 
-/** From the request for a port until it is given up; a main process that serves the window answers at once. */
+/** How long a window waits for its port. A main process that serves the window answers at once. */
 const PORT_MS = 10_000;
 
 /**
- * In an Electron window: a client of the worker that `serveWindow` (llama-sidecar/electron) keeps for it in the
- * main process. Rejects with `startFailed` if no port comes within 10 s.
+ * For a page in an Electron window: a client of the worker that `serveWindow` (llama-sidecar/electron) has for this
+ * window in the main process. Rejects with `startFailed` if no port comes within 10 s.
  */
 export async function getLlama(options: StartOptions = {}): Promise<Llama> {
   return llamaOverPort(await portOfWindow(options.signal), options);

@@ -1,28 +1,25 @@
-// The entry for Tauri's web view: the program is started through @tauri-apps/plugin-shell.
+// The entry for Tauri's web view. It starts the program through @tauri-apps/plugin-shell.
 
 import { type Child, Command } from "@tauri-apps/plugin-shell";
-import { tell } from "./calls.js";
-import { SidecarError } from "./errors.js";
-import { LineReader, LineWriter } from "./lines.js";
-import { Llama, type StartOptions } from "./llama.js";
-import type { Peer } from "./supervisor.js";
+import { notify } from "./client/calls.js";
+import { SidecarError } from "./client/errors.js";
+import { LineReader, LineWriter } from "./client/lines.js";
+import { Llama, type StartOptions } from "./client/llama.js";
+import { endsWithin, LogTail, type Peer } from "./client/peer.js";
 
 export * from "./index.js";
 
-/** From the request to shut down until it is killed. */
+/** From the request to shut down until the program is killed. */
 const SHUTDOWN_MS = 3000;
-
-/** How much of what it said on stderr goes into the error that tells of its death. */
-const TAIL_CHARACTERS = 4000;
 
 export interface LlamaOptions extends Omit<StartOptions, "processId"> {
   /** The program's entry in `bundle.externalBin`. Default: "binaries/llama-sidecar". */
   program?: string | undefined;
-  /** Is given what the program logs, in pieces as they come. */
+  /** Called with each piece of the program's log. A piece may end anywhere in a line. */
   onLog?: ((text: string) => void) | undefined;
 }
 
-/** Start the program. It ends with the app, when it is disposed of, or by `shutdown`. */
+/** Start the program. It ends with the app, or earlier by `dispose` or `shutdown`. */
 export function getLlama(options: LlamaOptions = {}): Promise<Llama> {
   const { program = "binaries/llama-sidecar", onLog, ...start } = options;
   return Llama.start((receive) => launch(program, receive, onLog), start);
@@ -33,20 +30,19 @@ async function launch(
   receive: (message: unknown) => void,
   onLog: LlamaOptions["onLog"],
 ): Promise<Peer> {
-  // As bytes: as text the plugin would split at \r too, and drop what is not whole.
+  // As bytes: the plugin also splits text at \r, and drops incomplete characters.
   const command = Command.sidecar(program, [], { encoding: "raw" });
-  let tail = "";
-  const said = (text: string) => {
-    tail = (tail + text).slice(-TAIL_CHARACTERS);
-    tell(onLog, text);
+  const tail = new LogTail();
+  const log = (text: string) => {
+    tail.add(text);
+    notify(onLog, text);
   };
-  const reader = new LineReader({ message: receive, stray: (line) => said(`${line}\n`) });
+  const reader = new LineReader({ message: receive, stray: (line) => log(`${line}\n`) });
   command.stdout.on("data", (chunk) => reader.receive(bytes(chunk)));
   const decoder = new TextDecoder();
-  command.stderr.on("data", (chunk) => said(decoder.decode(bytes(chunk), { stream: true })));
+  command.stderr.on("data", (chunk) => log(decoder.decode(bytes(chunk), { stream: true })));
   const ended = new Promise<SidecarError>((resolve) => {
-    const end = (message: string) =>
-      resolve(new SidecarError("exited", tail ? `${message} The last it said:\n${tail.trim()}` : message));
+    const end = (how: string) => resolve(tail.exited(how));
     command.once("close", ({ code, signal }) =>
       end(signal === null ? `The program ended with status ${code}.` : `The program was ended by signal ${signal}.`),
     );
@@ -56,25 +52,25 @@ async function launch(
   try {
     child = await command.spawn();
   } catch (error) {
-    const message = `${program} could not be started: ${error}. Is it in bundle.externalBin, and allowed by the window's capabilities (shell:allow-spawn, shell:allow-stdin-write, shell:allow-kill)?`;
+    const message = `${program} could not be started: ${error}. Is it in bundle.externalBin, and do the window's capabilities allow it (shell:allow-spawn, shell:allow-stdin-write, shell:allow-kill)?`;
     throw new SidecarError("startFailed", message, { cause: error });
   }
   const writer = new LineWriter(inOrder(child));
   const transport = { send: (message: object) => writer.send(message) };
   const stop = async () => {
-    // The plugin cannot close the program's stdin, so it is asked; killing it drops its pipes.
+    // The plugin cannot close the program's stdin, so a request asks the program to end. Killing it drops its pipes.
     transport.send({ jsonrpc: "2.0", id: "stop", method: "shutdown" });
-    if (!(await within(SHUTDOWN_MS, ended))) await child.kill();
+    if (!(await endsWithin(SHUTDOWN_MS, ended))) await child.kill();
   };
   return { transport, ended, stop };
 }
 
-/** The plugin tells bytes as an array of numbers, whatever its types say. */
+/** The plugin gives bytes as an array of numbers, although its types say Uint8Array. */
 function bytes(chunk: Uint8Array | number[]): Uint8Array {
   return chunk instanceof Uint8Array ? chunk : Uint8Array.from(chunk);
 }
 
-/** Writes one text after the other: two calls of the plugin may overtake each other. */
+/** Writes one text after the other, because two calls of the plugin may overtake each other. */
 function inOrder(child: Child): (text: string) => void {
   let waiting = "";
   let writing = false;
@@ -85,18 +81,8 @@ function inOrder(child: Child): (text: string) => void {
     while (waiting !== "") {
       const next = waiting;
       waiting = "";
-      await child.write(next).catch(() => {}); // it is ending; `ended` tells why
+      await child.write(next).catch(() => {}); // the program is ending; `ended` has the reason
     }
     writing = false;
   };
-}
-
-function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, false);
-    promise.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
 }

@@ -1,11 +1,11 @@
-// The ledger and the streams, on a transport that only notes what is sent.
+// Calls, connections and streams, with a transport that only records what is sent.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { AbortError, SidecarError, Stream } from "../dist/index.mjs";
-import { Call, Connection } from "../dist/node/calls.js";
+import { Call, Connection } from "../dist/node/client/calls.js";
 
 function connect() {
   const sent = [];
@@ -37,7 +37,7 @@ function stream(connection, limit) {
   return parts;
 }
 
-test("an answer settles its own call, whatever the order; strangers are dropped", async () => {
+test("an answer settles its own call in any order; messages of no call are dropped", async () => {
   const { connection, sent, busy } = connect();
   const [a, b] = [new Call("ping", () => ({})), new Call("status", () => ({ x: 1 }))];
   connection.send(a);
@@ -53,7 +53,7 @@ test("an answer settles its own call, whatever the order; strangers are dropped"
   assert.deepEqual(busy, [true, false]);
 });
 
-test("params that are no JSON, or whose ids are gone, fail their call alone", async () => {
+test("params that throw fail only their own call", async () => {
   const { connection, sent } = connect();
   const broken = new Call("ping", () => {
     throw new SidecarError("closed", "gone");
@@ -66,7 +66,7 @@ test("params that are no JSON, or whose ids are gone, fail their call alone", as
   assert.equal(await call.promise, "well");
 });
 
-test("an abort is sent once, and settles when the program says what became of the call", async () => {
+test("an abort is sent once, and the call settles with the program's answer", async () => {
   const { connection, sent } = connect();
   const controller = new AbortController();
   const call = new Call("chat", () => ({}), controller.signal);
@@ -87,7 +87,7 @@ test("an abort is sent once, and settles when the program says what became of th
   assert.equal(sent.length, 2);
 });
 
-test("an abort that comes too late, or before, sends nothing; no listener is left behind", async () => {
+test("an abort after the answer or before the start sends nothing; no listener is left", async () => {
   const { connection, sent } = connect();
   const controller = new AbortController();
   const call = new Call("chat", () => ({}), controller.signal);
@@ -102,7 +102,7 @@ test("an abort that comes too late, or before, sends nothing; no listener is lef
   assert.equal(sent.length, 1);
 });
 
-test("what onProgress throws fails its call, which is stopped first", async () => {
+test("when onProgress throws, its call is aborted and fails with that error", async () => {
   const { connection, sent } = connect();
   const call = new Call("loadModel", () => ({}), undefined, () => {
     throw new RangeError("a bug of the app");
@@ -115,8 +115,8 @@ test("what onProgress throws fails its call, which is stopped first", async () =
   await assert.rejects(call.promise, RangeError);
 });
 
-test("what a listener of the app throws is seen there, and costs no message", () => {
-  const calls = new URL("../dist/node/calls.js", import.meta.url).href;
+test("when a listener of the app throws, the app gets the error and no message is lost", () => {
+  const calls = new URL("../dist/node/client/calls.js", import.meta.url).href;
   const code = `
     import { Call, Connection } from ${JSON.stringify(calls)};
     process.on("uncaughtException", ({ message }) => console.log(message));
@@ -125,11 +125,11 @@ test("what a listener of the app throws is seen there, and costs no message", ()
     connection.send(call);
     for (const message of [{ method: "info", params: {} }, { id: 1, result: "well" }]) connection.accept(message);
     console.log(await call.promise);`;
-  const told = execFileSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" });
-  assert.deepEqual(told.trim().split("\n").sort(), ["a bug of the app", "well"]);
+  const output = execFileSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" });
+  assert.deepEqual(output.trim().split("\n").sort(), ["a bug of the app", "well"]);
 });
 
-test("the end of the program fails every call, open and later", async () => {
+test("the end of the program fails every open call and every later call", async () => {
   const { connection, busy } = connect();
   const call = new Call("ping", () => ({}));
   connection.send(call);
@@ -140,7 +140,7 @@ test("the end of the program fails every call, open and later", async () => {
   assert.deepEqual(busy, [true, false]);
 });
 
-test("a stream gives its pieces, then its result; pieces that wait are joined", async () => {
+test("a stream gives its pieces, then its result; waiting pieces are joined", async () => {
   const { connection } = connect();
   const parts = stream(connection);
   connection.accept(progress(1, "a", { completionTokens: 1, logprobs: [1] }));
@@ -189,13 +189,13 @@ test("leaving the loop aborts the call and waits until it has stopped", async ()
   await assert.rejects(parts, { name: "AbortError" });
 });
 
-test("a consumer that stops makes the program wait, but no other call", async () => {
+test("a consumer that stops reading makes the program wait, but no other call", async () => {
   const { connection, flow } = connect();
   const parts = stream(connection, 4);
   const iterator = parts[Symbol.asyncIterator]();
   connection.accept(progress(1, "12345"));
   assert.deepEqual(flow, [false]);
-  // Another call needs the pipe: it is read again, until that one is answered.
+  // Another call needs the pipe, so it is read until that call is answered.
   const call = new Call("ping", () => ({}));
   connection.send(call);
   assert.deepEqual(flow, [false, true]);
@@ -217,7 +217,7 @@ test("a stream that is only awaited never makes the program wait", async () => {
   assert.deepEqual(flow, []);
 });
 
-test("an abort of a stream that is held back is heard", async () => {
+test("a stream whose consumer has stopped reading can be aborted", async () => {
   const { connection, flow } = connect();
   const controller = new AbortController();
   const call = new Call("chat", () => ({}), controller.signal, (part) => parts.push(part));

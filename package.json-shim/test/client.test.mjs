@@ -1,4 +1,4 @@
-// The client on the real program and the real model.
+// The client with the real program and the real model.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
 import {
   ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
-} from "./program.mjs";
+} from "./support/program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
 
@@ -54,7 +54,7 @@ test("the main job, with promises and with loops", TIMEOUT, async (t) => {
   await assert.rejects(llama.ping(), { kind: "closed" });
 });
 
-test("an aborted load and an aborted generation tell how far they came", TIMEOUT, async (t) => {
+test("an aborted generation returns the text so far; an aborted load leaves nothing running", TIMEOUT, async (t) => {
   const { llama, model, context } = await startContext(t);
   const stopping = new AbortController();
   const load = llama.loadModel({ path: modelPath, useMmap: false, signal: stopping.signal, onProgress: () => stopping.abort() });
@@ -81,7 +81,7 @@ test("an aborted load and an aborted generation tell how far they came", TIMEOUT
   assert.ok((await model.tokenize({ text: "still there" })).tokens.length > 0);
 });
 
-test("eight streams at once, each its own text", TIMEOUT, async (t) => {
+test("eight streams at once each get their own text", TIMEOUT, async (t) => {
   const { context } = await startContext(t, { context: { contextSize: 256, sequences: 8 } });
   const prompts = Array.from({ length: 8 }, (_, i) => `Story number ${i}: once upon a time`);
   const streams = prompts.map((prompt) => context.complete({ prompt, temperature: 0, maxTokens: 12 }));
@@ -90,13 +90,13 @@ test("eight streams at once, each its own text", TIMEOUT, async (t) => {
   assert.deepEqual(texts, results.map(({ text }) => text));
 });
 
-test("characters that break readers of lines come through in both directions", TIMEOUT, async (t) => {
+test("characters that some line readers split at pass in both directions", TIMEOUT, async (t) => {
   const { model, context } = await startContext(t);
   const text = "Grüße 👋🏽 \u2028\u2029\u0085\r\n日本語 \u0000 end";
   const { tokens } = await model.tokenize({ text });
   assert.equal((await model.detokenize({ tokens })).text, text);
   assert.equal(await textOf(context.complete(sayOddText)), ODD_TEXT);
-  // Tokens of the text itself, so that the model goes on in kind: its pieces end within characters.
+  // The prompt makes the model continue with emoji, whose tokens end in the middle of characters.
   const stream = context.complete({ prompt: "👋🏽 🎉 🚀 👋🏽 🎉 🚀 👋🏽 🎉 🚀", temperature: 0, maxTokens: 16, ignoreEos: true });
   const pieces = [];
   for await (const { delta } of stream) pieces.push(delta);
@@ -114,7 +114,7 @@ test("a message of 8 MB passes in both directions", TIMEOUT, async (t) => {
   assert.ok((await llama.ping()).uptimeMs > 0);
 });
 
-test("a consumer that stops reading holds up nothing, and gets all of it later", TIMEOUT, async (t) => {
+test("a consumer that stops reading delays no other call, and gets the whole text later", TIMEOUT, async (t) => {
   const { llama, context } = await startContext(t, { context: { sequences: 2 } });
   const long = { prompt: "Once upon a time", temperature: 0, maxTokens: 60, ignoreEos: true };
   const lazy = context.complete(long);
@@ -129,7 +129,7 @@ test("a consumer that stops reading holds up nothing, and gets all of it later",
   assert.equal(text, (await lazy).text);
 });
 
-test("10,000 small calls leave no memory behind", TIMEOUT, async (t) => {
+test("10,000 small calls leak no memory", TIMEOUT, async (t) => {
   const llama = await start(t);
   const calls = async (count) => {
     for (let i = 0; i < count; i += 500) await Promise.all(Array.from({ length: 500 }, () => llama.ping()));
@@ -143,7 +143,7 @@ test("10,000 small calls leave no memory behind", TIMEOUT, async (t) => {
   assert.ok(after - before < 1_000_000, `${after - before} bytes more`);
 });
 
-test("an error of the program is a SidecarError with all that is known", TIMEOUT, async (t) => {
+test("an error of the program is a SidecarError with all its details", TIMEOUT, async (t) => {
   const llama = await start(t);
   const error = await llama.loadModel({ path: "nowhere.gguf" }).catch((reason) => reason);
   assert.ok(error instanceof SidecarError);
@@ -155,7 +155,7 @@ test("an error of the program is a SidecarError with all that is known", TIMEOUT
   await assert.rejects(llama.request("loadModel", {}), { kind: "invalidParams" });
 });
 
-test("the chat of the examples", TIMEOUT, async () => {
+test("the terminal chat of the examples answers", TIMEOUT, async () => {
   const chat = fileURLToPath(new URL("../examples/node-chat/chat.mjs", import.meta.url));
   const env = { ...process.env, [PATH_VARIABLE]: PROGRAM_FILE };
   const app = spawn(process.execPath, [chat, modelPath], { env, stdio: ["pipe", "pipe", "pipe"] });
@@ -169,7 +169,7 @@ test("the chat of the examples", TIMEOUT, async () => {
   assert.match(notes, /loading 100 %.*tokens of context.*tokens\/s/s);
 });
 
-test("the program is shut down in order", TIMEOUT, async () => {
+test("after shutdown every call is rejected as closed", TIMEOUT, async () => {
   const llama = await getLlama({ program: command, restart: true });
   assert.equal(await llama.shutdown(), null);
   await assert.rejects(llama.ping(), { kind: "closed" });

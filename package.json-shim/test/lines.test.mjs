@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineReader, LineWriter } from "../dist/node/lines.js";
+import { LineReader, LineWriter } from "../dist/node/client/lines.js";
 
 const messages = [
   { id: 1, result: "plain" },
@@ -11,21 +11,21 @@ const messages = [
   { id: 4, result: "" },
 ];
 
-/** Everything that a reader tells of these chunks. */
+/** Everything that a reader reports for these chunks. */
 function read(chunks) {
-  const told = { messages: [], strays: [] };
+  const reported = { messages: [], strays: [] };
   const reader = new LineReader({
-    message: (message) => told.messages.push(message),
-    stray: (line) => told.strays.push(line),
+    message: (message) => reported.messages.push(message),
+    stray: (line) => reported.strays.push(line),
   });
   for (const chunk of chunks) reader.receive(chunk);
-  return told;
+  return reported;
 }
 
-/** The lines as UTF-8, not escaped as our program would: that is harder. */
+/** The lines as UTF-8. The program escapes such characters; unescaped ones are harder to read. */
 const bytes = (end = "\n") => Buffer.from(messages.map((message) => JSON.stringify(message) + end).join(""));
 
-test("a stream cut in two at every byte, and into single bytes, is the same messages", () => {
+test("bytes that are split at any place give the same messages", () => {
   const all = bytes();
   for (let cut = 0; cut <= all.length; cut++) {
     assert.deepEqual(read([all.subarray(0, cut), all.subarray(cut)]), { messages, strays: [] });
@@ -33,27 +33,27 @@ test("a stream cut in two at every byte, and into single bytes, is the same mess
   assert.deepEqual(read([...all].map((byte) => Uint8Array.of(byte))).messages, messages);
 });
 
-test("\\r\\n ends a line as well, and empty lines are nothing", () => {
+test("\\r\\n also ends a line, and empty lines are ignored", () => {
   assert.deepEqual(read([bytes("\r\n"), bytes("\n\n \r\n")]), { messages: [...messages, ...messages], strays: [] });
 });
 
-test("what is not JSON is told apart and harms nothing", () => {
-  const told = read([Buffer.from('hello\n{"id":1\n'), Buffer.from([0xff, 0xfe, 0x0a]), bytes()]);
-  assert.deepEqual(told.messages, messages);
-  assert.deepEqual(told.strays, ["hello", '{"id":1', "\ufffd\ufffd"]);
+test("lines that are not JSON are reported apart, and the messages still arrive", () => {
+  const reported = read([Buffer.from('hello\n{"id":1\n'), Buffer.from([0xff, 0xfe, 0x0a]), bytes()]);
+  assert.deepEqual(reported.messages, messages);
+  assert.deepEqual(reported.strays, ["hello", '{"id":1', "\ufffd\ufffd"]);
 });
 
-test("a chunk that its owner uses again is not held on to", () => {
+test("a chunk may be reused by its owner", () => {
   const chunk = Buffer.from('{"id":');
-  const told = { messages: [] };
-  const reader = new LineReader({ message: (message) => told.messages.push(message), stray: assert.fail });
+  const reported = { messages: [] };
+  const reader = new LineReader({ message: (message) => reported.messages.push(message), stray: assert.fail });
   reader.receive(chunk);
   chunk.fill(0x20);
   reader.receive(Buffer.from("7}\n"));
-  assert.deepEqual(told.messages, [{ id: 7 }]);
+  assert.deepEqual(reported.messages, [{ id: 7 }]);
 });
 
-test("messages of one turn are written together, a line each", async () => {
+test("messages of one turn are written together, one per line", async () => {
   const written = [];
   const writer = new LineWriter((text) => written.push(text));
   for (const message of messages) writer.send(message);

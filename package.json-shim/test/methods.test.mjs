@@ -1,4 +1,4 @@
-// Every method of the contract through the client, on the real program and real models: its result, and its abort.
+// Every method of the contract through the client, with the real program and real models: its result and its abort.
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import { METHODS } from "../dist/index.mjs";
-import { ask, FILLER, folder, madeModel, modelPath, schema, serve, startContext, TIMEOUT } from "./program.mjs";
+import { folder, serve } from "./support/files.mjs";
+import { ask, FILLER, madeModel, modelPath, schema, startContext, TIMEOUT } from "./support/program.mjs";
 
 const { requests } = schema("methods.json");
 const { components } = schema("../sidecar/message_handler/openrpc.json");
@@ -15,11 +16,11 @@ ajv.addSchema({ $id: "openrpc", components });
 
 const LONG = { timeout: 2 * TIMEOUT.timeout };
 
-/** These end what the others need, so they come last, in this order. */
+/** These end what the other methods need, so they come last, in this order. */
 const ENDS = ["disposeContext", "unloadModel", "shutdown"];
 const IN_ORDER = [...METHODS.filter((name) => !ENDS.includes(name)), ...ENDS];
 
-/** All that the methods need: models and contexts for each kind of work, a folder, the address of a model. */
+/** Everything that the methods need: models and contexts for each kind of work, a folder, the address of a model. */
 async function everything(t) {
   const path = folder(t);
   const objects = await startContext(t, { context: { contextSize: 512 } });
@@ -41,14 +42,14 @@ async function everything(t) {
   };
 }
 
-/** The object that has a method, by what the method's params are about; and the method's name there. */
+/** The object that has a method, and the name of the method there. */
 function holder(method, { llama, model, context, contexts }) {
   const member = method.split(".").at(-1);
   const owner = [llama, model, contexts[method] ?? context].find((object) => typeof object[member] === "function");
   return [owner, member];
 }
 
-/** A request's params from the contract's first example of them, made fit for this machine. */
+/** The params of a method: the first example in the contract, changed so that it works on this machine. */
 function exampleOf(method, { folder, url, unwanted, model, context, contexts }) {
   const name = `../schema/examples/${requests[method].params}`;
   const [file] = readdirSync(new URL(`../../schema/examples/${requests[method].params}`, import.meta.url)).sort();
@@ -73,7 +74,7 @@ function exampleOf(method, { folder, url, unwanted, model, context, contexts }) 
   return params;
 }
 
-/** What more than its form must hold of a result. */
+/** What must be true of a result, beyond its schema. */
 const CHECKS = {
   downloadModel: ({ path }) => assert.ok(existsSync(path)),
   deleteModel: ({ freedBytes }) => assert.ok(freedBytes > 0),
@@ -85,20 +86,20 @@ const CHECKS = {
   chat: ({ message }) => assert.notEqual(message.content, ""),
   infill: ({ usage }) => assert.equal(usage.completionTokens, 8),
   embed: ({ embeddings, dimensions }) => {
-    // The example asks for base64: the vector's numbers as they are in memory, four bytes each.
+    // The example asks for base64: the numbers of the vector as in memory, four bytes each.
     assert.equal(Buffer.from(embeddings[0], "base64").length, 4 * dimensions);
   },
   rerank: ({ results }) => assert.deepEqual(results.map(({ index }) => index), [0]),
 };
 
-test("every method of the contract is there, succeeds, and answers as the contract says", LONG, async (t) => {
+test("every method of the contract exists, succeeds, and returns what the contract says", LONG, async (t) => {
   const objects = await everything(t);
   await objects.context.chat(ask("Say hello.", { maxTokens: 4 })); // something to save
   for (const method of IN_ORDER) {
     await t.test(method, async () => {
       const [owner, member] = holder(method, objects);
       const answer = await owner[member](exampleOf(method, objects));
-      // A model or a context has no members of its own but the result's.
+      // A model or a context has no members of its own except those of the result.
       const { result } = JSON.parse(JSON.stringify({ result: answer }));
       const validate = ajv.getSchema(`openrpc#/components/schemas/${requests[method].result}`);
       assert.ok(validate(result), ajv.errorsText(validate.errors));
@@ -107,7 +108,7 @@ test("every method of the contract is there, succeeds, and answers as the contra
   }
 });
 
-test("vectors as numbers, and a conversation that goes on from a file", LONG, async (t) => {
+test("vectors come as numbers, and a conversation continues from a file", LONG, async (t) => {
   const { model, context, folder: path } = await everything(t);
   const vectors = await model.createContext({ embeddings: true, pooling: "mean", contextSize: 256 });
   const { embeddings, dimensions } = await vectors.embed({ input: ["A cat.", "A dog."] });
@@ -122,7 +123,7 @@ test("vectors as numbers, and a conversation that goes on from a file", LONG, as
   assert.ok((await other.chat(next)).usage.cachedTokens > question.messages[0].content.length / 4);
 });
 
-test("every method can be aborted, before it is sent and right after", LONG, async (t) => {
+test("every method can be aborted before it is sent and right after", LONG, async (t) => {
   const objects = await everything(t);
   for (const method of IN_ORDER) {
     const params = exampleOf(method, objects);
@@ -132,7 +133,7 @@ test("every method can be aborted, before it is sent and right after", LONG, asy
     const controller = new AbortController();
     const call = owner[member]({ ...params, signal: controller.signal });
     controller.abort();
-    // It may have ended first; what it must not do is to hang, or to fail in another way.
+    // It may end first. It must not hang or fail in another way.
     await call.then(() => {}, (error) => {
       const allowed = ["aborted", ...requests[method].errors];
       assert.ok(allowed.includes(error.kind), `${method}: ${error.stack}`);
@@ -142,7 +143,7 @@ test("every method can be aborted, before it is sent and right after", LONG, asy
   assert.equal((await objects.llama.status()).requests.length, 0);
 });
 
-test("whatever takes long is aborted in its middle", LONG, async (t) => {
+test("every method that reports progress can be aborted in the middle", LONG, async (t) => {
   const { llama, context, contexts, folder: path } = await everything(t);
   const pace = { pauseMs: 20 };
   const slow = { model: `${await serve(t, modelPath, pace)}/smol.gguf`, modelsDirectory: path };
@@ -161,7 +162,7 @@ test("whatever takes long is aborted in its middle", LONG, async (t) => {
   assert.deepEqual(Object.keys(work).sort(), [...reporting].sort());
   for (const [method, [owner, params]] of Object.entries(work)) {
     const controller = new AbortController();
-    // A first report may be that nothing is done yet.
+    // The first report may say that nothing is done yet.
     const onProgress = ({ progress, delta }) => (progress > 0 || delta) && controller.abort(method);
     await assert.rejects(owner[method]({ ...params, onProgress, signal: controller.signal }), (error) => {
       assert.deepEqual([error.name, error.kind, error.cause], ["AbortError", "aborted", method], error.stack);

@@ -1,4 +1,4 @@
-// The packages as they are published: packed, installed into an empty folder, found there, run.
+// The packages as they are published: packed, installed into an empty folder, found and run there.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,14 +10,14 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { command, PROGRAM_FILE } from "./program.mjs";
+import { command, PROGRAM_FILE } from "./support/program.mjs";
 
 const run = promisify(execFile);
 const shim = fileURLToPath(new URL("..", import.meta.url));
 const MAX_PACKED_BYTES = 100_000;
 const OTHER = "@llama-sidecar/plan9-mips";
 
-/** npm as it runs these tests, else the one on the PATH. */
+/** The npm that runs these tests, else the one on the PATH. */
 const npm = (args, cwd) =>
   process.env.npm_execpath
     ? run(process.execPath, [process.env.npm_execpath, ...args], { cwd })
@@ -29,13 +29,13 @@ let packed;
 
 before(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), "llama-sidecar-")));
-  // Another machine's package, which is put there first.
+  // The package of another platform is there first.
   const { version } = JSON.parse(readFileSync(join(shim, "package.json"), "utf8"));
   mkdirSync(join(root, OTHER), { recursive: true });
   writeFileSync(join(root, OTHER, "package.json"), JSON.stringify({ name: OTHER, version, os: ["plan9"], cpu: ["mips"] }));
   writeFileSync(join(root, OTHER, "llama-sidecar"), "a program");
   const python = existsSync(command[0]) ? command[0] : "python";
-  await run(python, [join(shim, "../build/npm.py"), "--program", PROGRAM_FILE, "--out", root]);
+  await run(python, ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", root], { cwd: join(shim, "../build") });
   const platform = join(root, "@llama-sidecar", `${process.platform}-${process.arch}`);
   const { stdout } = await npm(["pack", "--json", "--pack-destination", root, join(root, "llama-sidecar"), platform], root);
   packed = JSON.parse(stdout);
@@ -48,7 +48,7 @@ before(async () => {
 
 after(() => rmSync(root, { recursive: true, force: true }));
 
-test("the main package is small, and holds no sources, tests or scripts", () => {
+test("the main package is small, and has no sources, tests or scripts", () => {
   const [main] = packed;
   assert.ok(main.size <= MAX_PACKED_BYTES, `${main.size} bytes`);
   for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|package\.json|README\.md|LICENSE)$/);
@@ -103,7 +103,7 @@ test("every entry can be imported and required", async () => {
   await run(process.execPath, ["--input-type=module", "-e", code], { cwd: app });
 });
 
-test("its types serve both kinds of importer", { timeout: 60_000 }, async () => {
+test("its types work with import and with require", { timeout: 60_000 }, async () => {
   const code = `
     import { getLlama, type Context, type SidecarError } from "llama-sidecar";
     import { llamaOverPort } from "llama-sidecar/port";
@@ -124,7 +124,7 @@ test("its types serve both kinds of importer", { timeout: 60_000 }, async () => 
   await run(process.execPath, [tsc, "-p", app]).catch(({ stdout }) => assert.fail(stdout));
 });
 
-test("the platform's package brings the program, executable", () => {
+test("the package of the platform has the program, and it is executable", () => {
   const folder = join(app, "node_modules/@llama-sidecar", `${process.platform}-${process.arch}`);
   const name = process.platform === "win32" ? "llama-sidecar.exe" : "llama-sidecar";
   const program = [join(folder, name), join(folder, "llama-sidecar", name)].find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());

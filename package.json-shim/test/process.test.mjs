@@ -1,4 +1,4 @@
-// The child process: where it is found, how it starts, and its pipes.
+// The child process: where it is found, how it starts, and how its pipes work.
 
 import assert from "node:assert/strict";
 import childProcess, { execFile } from "node:child_process";
@@ -9,7 +9,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
-import { command, folder, INIT, script, start, TIMEOUT, until } from "./program.mjs";
+import { folder } from "./support/files.mjs";
+import { command, INIT, script, start, TIMEOUT, until } from "./support/program.mjs";
 
 const windows = process.platform === "win32";
 const run = promisify(execFile);
@@ -17,7 +18,7 @@ const dist = fileURLToPath(new URL("../dist", import.meta.url));
 
 // --- Finding it --------------------------------------------------------------------------------
 
-test("a program that is not there is told with every place that was looked at", async (t) => {
+test("the error for a program that is not found names every place that was searched", async (t) => {
   await assert.rejects(getLlama({ program: "/nowhere/llama-sidecar" }), (error) => {
     assert.ok(error instanceof SidecarError);
     assert.equal(error.kind, "programNotFound");
@@ -44,7 +45,7 @@ test("a program that is not there is told with every place that was looked at", 
   });
 });
 
-test("the environment variable and Electron's resources lead to it", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
+test("it is found by the environment variable and in Electron's resources", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
   const resources = folder(t);
   mkdirSync(join(resources, "llama-sidecar"));
   const program = join(resources, "llama-sidecar", "llama-sidecar");
@@ -61,7 +62,7 @@ test("the environment variable and Electron's resources lead to it", { skip: win
   assert.ok(await (await start(t, { program: undefined })).ping());
 });
 
-test("a program beside the app's own is found", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
+test("it is found next to the app's own program", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
   const place = folder(t);
   const node = join(place, "app");
   try {
@@ -77,7 +78,7 @@ test("a program beside the app's own is found", { skip: windows && "needs a scri
   assert.equal((await run(node, ["-e", code], { env })).stdout, "well\n");
 });
 
-test("the platform's package leads to it, checked, also from an asar archive", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
+test("it is found in the platform's package and checked, also next to an asar archive", { skip: windows && "needs a script as a program", ...TIMEOUT }, async (t) => {
   const marker = join(folder(t), "started");
   const text = `#!/bin/sh\ntouch "${marker}"\nexec ${command.map((part) => `"${part}"`).join(" ")} "$@"\n`;
   const sha256 = createHash("sha256").update(text).digest("hex");
@@ -124,7 +125,7 @@ test("a program of another protocol version is refused", TIMEOUT, async (t) => {
   await assert.rejects(getLlama({ program: refusing }), { kind: "unsupportedProtocolVersion" });
 });
 
-test("a program that ends at once tells why", TIMEOUT, async (t) => {
+test("the error for a program that ends at once has its status and its log", TIMEOUT, async (t) => {
   const failing = script(t, `console.error("no such library: libthing.so"); process.exit(3);`);
   await assert.rejects(getLlama({ program: failing }), (error) => {
     assert.equal(error.kind, "startFailed");
@@ -136,7 +137,7 @@ test("a program that ends at once tells why", TIMEOUT, async (t) => {
 });
 
 test("a program that could not unpack itself is explained", TIMEOUT, async (t) => {
-  // What the boot loader says; tests/process/test_one_file.py holds the first two against the real one.
+  // The words of the boot loader; tests/process/test_one_file.py compares the first two with the real program.
   const said = {
     noexec: "[PYI-9:ERROR] Failed to load Python shared library 'x': failed to map segment from shared object",
     full: "[PYI-9:ERROR] Failed to extract libllama.so: failed to write data chunk!",
@@ -163,7 +164,7 @@ test("the start can be aborted", TIMEOUT, async (t) => {
   await assert.rejects(getLlama({ program: mute, signal: controller.signal }), { name: "AbortError" });
 });
 
-test("lines that are no JSON, answers to nobody and unknown notifications are passed over", TIMEOUT, async (t) => {
+test("lines that are not JSON, answers to no call and unknown notifications are ignored", TIMEOUT, async (t) => {
   const chatty = script(
     t,
     `console.log("loading…"); say([]); say({ jsonrpc: "2.0", method: "later", params: {} });
@@ -175,7 +176,7 @@ test("lines that are no JSON, answers to nobody and unknown notifications are pa
   assert.deepEqual(lines, ["loading…", "{"]);
 });
 
-test("no console appears, and neither a shell nor a session of its own comes between", TIMEOUT, async (t) => {
+test("it is started without a console, a shell or a session of its own", TIMEOUT, async (t) => {
   const { mock } = t.mock.method(childProcess, "spawn");
   await start(t, { program: script(t, `onRequest((r) => answer(r, ${INIT}));`) });
   const [, , { windowsHide, detached = false, shell = false }] = mock.calls[0].arguments;
@@ -184,7 +185,7 @@ test("no console appears, and neither a shell nor a session of its own comes bet
 
 // --- Its pipes ---------------------------------------------------------------------------------
 
-test("a flood on stderr stops nothing", TIMEOUT, async (t) => {
+test("a flood on stderr blocks nothing", TIMEOUT, async (t) => {
   const flooding = script(
     t,
     `const block = ("x".repeat(1023) + "\\n").repeat(1024); // 1 MB
@@ -196,7 +197,7 @@ test("a flood on stderr stops nothing", TIMEOUT, async (t) => {
   await until(() => bytes === 2 * 20 * 2 ** 20);
 });
 
-test("answers come through a pipe that cuts them anywhere", TIMEOUT, async (t) => {
+test("answers arrive although the pipe splits them anywhere", TIMEOUT, async (t) => {
   const dripping = script(
     t,
     `onRequest(async (r) => {
@@ -208,7 +209,7 @@ test("answers come through a pipe that cuts them anywhere", TIMEOUT, async (t) =
   assert.equal(llama.info.text, "\u2028 👋🏽");
 });
 
-test("a consumer that stops reading makes the program wait, with little in memory", TIMEOUT, async (t) => {
+test("a consumer that stops reading makes the program wait, and little text is kept in memory", TIMEOUT, async (t) => {
   const PIECES = 1000;
   const pouring = script(
     t,
@@ -236,7 +237,7 @@ test("a consumer that stops reading makes the program wait, with little in memor
   assert.equal(length, PIECES * 10_000);
 });
 
-test("a program that does not read holds up nobody for ever: its death answers", TIMEOUT, async (t) => {
+test("when a program that does not read dies, its calls are rejected", TIMEOUT, async (t) => {
   const deaf = script(
     t,
     `onRequest((r) => { answer(r, ${INIT}); lines.pause(); process.stdin.pause(); setTimeout(() => process.exit(9), 300); });`,

@@ -1,4 +1,4 @@
-// What README.md shows is true: its code runs or fits the types, its configuration is that of the examples.
+// README.md is true: its code runs or fits the types, its configuration is that of the examples.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -9,7 +9,8 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { PATH_VARIABLE } from "../dist/index.mjs";
-import { folder, modelPath, PROGRAM_FILE, serve, TIMEOUT } from "./program.mjs";
+import { folder, serve } from "./support/files.mjs";
+import { modelPath, PROGRAM_FILE, TIMEOUT } from "./support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const read = (path) => readFileSync(here(path), "utf8");
@@ -19,7 +20,7 @@ const README = read("../README.md");
 const CODE = blocks(README, "js");
 const [FROM_AN_APP] = blocks(read("../../README.md"), "js");
 
-/** A project of someone who has installed this package and those that it is used with. */
+/** A project that has installed this package and the packages that are used with it. */
 function project(t) {
   const path = folder(t);
   mkdirSync(join(path, "node_modules"));
@@ -47,7 +48,7 @@ async function runUntil(t, code, expected) {
   assert.match(output, expected);
 }
 
-test("the first code runs as written: download, load, text", TIMEOUT, async (t) => {
+test("the first example runs as written: download, load, text", TIMEOUT, async (t) => {
   const [first] = CODE;
   const address = /"hf:[^"]+"/;
   assert.match(first, address);
@@ -55,16 +56,16 @@ test("the first code runs as written: download, load, text", TIMEOUT, async (t) 
   await runUntil(t, first.replace(address, JSON.stringify(model)), /^download [^]*^download 1\n[^]*^load 1\n\s*\S/m);
 });
 
-test("so does that of the project's README", TIMEOUT, async (t) => {
+test("the example of the project's README runs as written", TIMEOUT, async (t) => {
   await runUntil(t, FROM_AN_APP, /^1\n\s*\S/m);
 });
 
-test("so does the one with messages", TIMEOUT, async (t) => {
+test("the example with messages runs as written", TIMEOUT, async (t) => {
   const [code] = CODE.filter((block) => block.includes("new LlamaWorker()"));
   await runUntil(t, code, /ready/);
 });
 
-test("all of it fits the types", TIMEOUT, async (t) => {
+test("all JavaScript in it fits the types", TIMEOUT, async (t) => {
   const path = project(t);
   const files = [...CODE, FROM_AN_APP].map((code, i) => {
     const name = `block${i}.${code.includes("require(") ? "cjs" : "mjs"}`;
@@ -81,7 +82,7 @@ test("all of it fits the types", TIMEOUT, async (t) => {
   await promisify(execFile)(process.execPath, [tsc, "-p", path]).catch(({ stdout }) => assert.fail(stdout));
 });
 
-test("its configuration is that of the examples, which are run", () => {
+test("its configuration is that of the examples, which other tests run", () => {
   const tauri = (name) => JSON.parse(read(`../examples/tauri-chat/src-tauri/${name}`));
   const [bundle, capability] = blocks(README, "json").map((block) => JSON.parse(block));
   assert.deepEqual(bundle.bundle.externalBin, tauri("tauri.conf.json").bundle.externalBin);

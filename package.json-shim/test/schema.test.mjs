@@ -1,4 +1,4 @@
-// Every example must validate as the type that its folder names, and every counterexample must not:
+// Every example must validate as the type that its folder names, and no counterexample may:
 // the same files that tests/contract/test_schema.py runs through Python's jsonschema.
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ const root = new URL("../../", import.meta.url);
 const readJson = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
 
 const { components } = readJson("sidecar/message_handler/openrpc.json");
-// Not strictRequired: "one of these is required" names properties that stand beside the oneOf, not in it.
+// Not strictRequired: a oneOf of "required" names properties that are defined next to it, not in it.
 const ajv = new Ajv({ strict: true, strictRequired: false, allowUnionTypes: true });
 ajv.addVocabulary(["components"]);
 ajv.addSchema({ $id: "openrpc", components });

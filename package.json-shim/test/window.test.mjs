@@ -1,5 +1,5 @@
-// The chat window of the examples in headless Chromium, over a real program: the test stands in for Electron's main
-// process and preload script, and for the person.
+// The chat window of the examples in headless Chromium, with the real program. The test plays Electron's main
+// process, the preload script and the person at the screen.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -10,7 +10,8 @@ import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LlamaWorker } from "../dist/index.mjs";
-import { command, modelPath, sendFile, TIMEOUT, until } from "./program.mjs";
+import { sendFile } from "./support/files.mjs";
+import { command, modelPath, TIMEOUT, until } from "./support/program.mjs";
 
 const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
   (path) => path && existsSync(path),
@@ -19,7 +20,7 @@ const skip = CHROMIUM ? false : "needs Chromium: install it, or name it in CHROM
 const GREETING = "Say hello.";
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript" };
 
-/** What the preload script does in Electron, with two functions in place of its port to the main process. */
+/** Does what the preload script does in Electron, with two functions instead of a port to the main process. */
 const PRELOAD = `addEventListener("message", ({ source, data }) => {
   if (source !== window || data !== "llama-sidecar:connect") return;
   const { port1, port2 } = new MessageChannel();
@@ -29,7 +30,7 @@ const PRELOAD = `addEventListener("message", ({ source, data }) => {
   window.postMessage("llama-sidecar:port", "*", [port1]);
 });`;
 
-/** A page of Chromium, by the DevTools protocol over a pipe: messages that end with a zero byte. */
+/** A page of Chromium, used with the DevTools protocol over a pipe: messages end with a zero byte. */
 class Page {
   #lastId = 0;
   #open = new Map();
@@ -69,7 +70,7 @@ class Page {
     return this.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((e) => e.textContent).join("\\n")`);
   }
 
-  /** Types into a field as a keyboard does, and presses Enter. */
+  /** Types a text into a field and presses Enter. */
   async type(selector, text) {
     await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).focus(); document.execCommand("selectAll")`);
     await this.send("Input.insertText", { text });
@@ -106,7 +107,7 @@ let server;
 let origin;
 let worker;
 let page;
-const pace = { pauseMs: 20 }; // of the download: slow enough to be stopped
+const pace = { pauseMs: 20 }; // makes the download slow enough to be stopped
 
 before(async () => {
   if (skip) return;
@@ -125,7 +126,7 @@ before(async () => {
   page = await Page.open(folder);
   page.onCall = (message) => {
     if (message.type === "connect") return connect();
-    // So that a busy machine is soon through, and no answer ends before it is stopped.
+    // Short answers for a busy machine; the answers that the test stops must not end before.
     if (message.type === "init") message.options.maxThreads = 1;
     if (message.type === "chat") {
       const { options } = message;
@@ -136,7 +137,7 @@ before(async () => {
   await page.send("Page.navigate", { url: `${origin}/` });
 });
 
-/** A worker for the page that was loaded, as serveWindow does. */
+/** Starts a worker for the loaded page, as serveWindow does. */
 function connect() {
   void worker?.terminate();
   worker = new LlamaWorker({ program: command });
@@ -153,7 +154,7 @@ after(async () => {
 
 const LONG = { timeout: 2 * TIMEOUT.timeout, skip };
 
-/** Has the page keep what the bar shows under each of its words. */
+/** Makes the page record the positions of the bar for each kind of work. */
 const watchBar = () =>
   page.evaluate(`window.seen = {};
     new MutationObserver(() => {
@@ -164,7 +165,7 @@ const watchBar = () =>
 const opened = () =>
   until(() => page.evaluate(`!document.getElementById("prompt").disabled || !document.getElementById("error").hidden`));
 
-test("a download is stopped, goes on where it was, and is loaded, with bars in front of the person", LONG, async () => {
+test("a download is stopped, continues where it was, and is loaded, with a progress bar", LONG, async () => {
   await until(() => page.evaluate(`"ready" in (document.body?.dataset ?? {})`));
   assert.equal(await page.text("#error"), "");
   await page.type("#model", `${origin}/smol.gguf`);
@@ -187,7 +188,7 @@ test("a download is stopped, goes on where it was, and is loaded, with bars in f
   assert.match(await page.text("#speed"), /tokens of context/);
 });
 
-test("a model that is on this computer is offered, and opened", LONG, async () => {
+test("a model that is on this computer is suggested and opened", LONG, async () => {
   await page.evaluate("localStorage.clear()");
   await page.send("Page.reload");
   await until(() => page.evaluate(`"ready" in (document.body?.dataset ?? {}) && "seen" in window === false`));
@@ -200,7 +201,7 @@ test("a model that is on this computer is offered, and opened", LONG, async () =
   assert.equal(await page.text("#error"), "");
 });
 
-test("an answer is streamed, with its speed", LONG, async () => {
+test("an answer is streamed, and its speed is shown", LONG, async () => {
   await page.type("#prompt", GREETING);
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 2 && !document.querySelector(".running")`));
   assert.equal(await page.text(".turn.user"), GREETING);
@@ -208,7 +209,7 @@ test("an answer is streamed, with its speed", LONG, async () => {
   assert.match(await page.text("#speed"), /^\d+ tokens · [\d.–]+ tokens\/s$/);
 });
 
-test("an answer can be stopped, and what came of it stays", LONG, async () => {
+test("an answer can be stopped, and its text stays", LONG, async () => {
   await page.type("#prompt", "Write a very long story about a lighthouse keeper, with many chapters.");
   await until(() => page.evaluate(`document.querySelector(".running")?.textContent.length > 10`));
   await page.evaluate(`document.getElementById("stop").click()`);
@@ -218,7 +219,7 @@ test("an answer can be stopped, and what came of it stays", LONG, async () => {
   if (process.env.SCREENSHOT) await page.screenshot(process.env.SCREENSHOT);
 });
 
-test("a crash of the engine, and of the whole program, is survived in front of the person", LONG, async () => {
+test("after a crash of the engine or of the whole program, the person can go on", LONG, async () => {
   const kill = async (role) => {
     const { result } = await new Promise((resolve) => {
       const listener = ({ data }) => data.id === role && data.type === "response" && resolve(data);
@@ -241,7 +242,7 @@ test("a crash of the engine, and of the whole program, is survived in front of t
   }
 });
 
-test("a mistake is told as a sentence", LONG, async () => {
+test("an error is shown as a sentence", LONG, async () => {
   await page.type("#model", "/nowhere/model.gguf");
   await until(() => page.evaluate(`!document.getElementById("error").hidden`));
   assert.match(await page.text("#error"), /no file|There is no/i);

@@ -1,4 +1,4 @@
-// LlamaWorker: the engine behind a MessagePort, and the client at the port's far end.
+// LlamaWorker: a program behind a MessagePort, and the client at the other end of the port.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -7,30 +7,31 @@ import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { LlamaWorker, PATH_VARIABLE } from "../dist/index.mjs";
 import { AbortError, llamaOverPort } from "../dist/port.mjs";
+import { folder, serve } from "./support/files.mjs";
 import {
-  alive, ask, BIG, command, folder, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, serve, TIMEOUT, textOf, until,
-} from "./program.mjs";
+  alive, ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, TIMEOUT, textOf, until,
+} from "./support/program.mjs";
 
-/** A worker that ends with the test, and everything that its port tells. */
+/** Starts a worker that ends with the test. `received` gets every message of its port. */
 function start(t, options = {}) {
   const worker = new LlamaWorker({ program: command, ...options });
   t.after(() => worker.terminate());
-  const told = [];
-  worker.port.on("message", (event) => told.push(event.data));
+  const received = [];
+  worker.port.on("message", (event) => received.push(event.data));
   let lastId = 0;
-  /** Sends a message; resolves with the response or error that belongs to it. */
+  /** Sends a message. Resolves with its response or error. */
   const send = async (type, options, id = ++lastId) => {
     worker.port.postMessage({ type, id, options });
     let answer;
-    await until(() => (answer = told.find((message) => message.id === id && message.type !== "progress")));
+    await until(() => (answer = received.find((message) => message.id === id && message.type !== "progress")));
     return answer;
   };
-  return { worker, told, send };
+  return { worker, received, send };
 }
 
 const INIT = { debug: false, gpu: "cpu", maxThreads: 1 };
 
-test("the seed's own usage", TIMEOUT, async (t) => {
+test("init and loadModel without ids: info, progress and a response come back", TIMEOUT, async (t) => {
   process.env[PATH_VARIABLE] = PROGRAM_FILE;
   t.after(() => delete process.env[PATH_VARIABLE]);
   const infos = [];
@@ -52,13 +53,13 @@ test("the seed's own usage", TIMEOUT, async (t) => {
   assert.deepEqual(progress.at(-1), ["load", 1]);
 });
 
-test("the main job by messages, with ids of the app's own", TIMEOUT, async (t) => {
-  const { told, send } = start(t);
+test("a model is loaded and chats by messages, with the app's own ids", TIMEOUT, async (t) => {
+  const { received, send } = start(t);
   assert.equal((await send("init", INIT, "first")).result.protocolVersion, 1);
   const { modelId } = (await send("loadModel", { path: modelPath })).result;
   const { contextId } = (await send("createContext", { modelId, contextSize: 1024 })).result;
   const { result } = await send("chat", { contextId, ...ask("Say hello.") }, "chat");
-  const deltas = told.filter(({ type, id, progressType }) => type === "progress" && id === "chat" && progressType === "generate");
+  const deltas = received.filter(({ type, id, progressType }) => type === "progress" && id === "chat" && progressType === "generate");
   assert.equal(deltas.map(({ delta }) => delta).join(""), result.message.content);
   assert.ok(!("requestId" in deltas[0]));
   const failed = await send("tokenize", { modelId: "model-9", text: "x" });
@@ -67,14 +68,14 @@ test("the main job by messages, with ids of the app's own", TIMEOUT, async (t) =
   assert.equal((await send(undefined)).kind, "methodNotFound");
 });
 
-test("abort stops one request, or all", TIMEOUT, async (t) => {
-  const { told, send, worker } = start(t);
+test("abort stops one request or all", TIMEOUT, async (t) => {
+  const { received, send, worker } = start(t);
   const { modelId } = (await send("loadModel", { path: modelPath })).result;
   const { contextId } = (await send("createContext", { modelId, contextSize: 1024 })).result;
   const story = { contextId, ...ask("Tell a story.", { maxTokens: 900, ignoreEos: true }) };
   const first = send("chat", story, "a");
   const second = send("chat", story, "b");
-  await until(() => told.some(({ id, progressType }) => id === "a" && progressType === "generate"));
+  await until(() => received.some(({ id, progressType }) => id === "a" && progressType === "generate"));
   const { result } = await send("abort", { requestId: "a" });
   assert.equal(result.outcome, "aborted");
   assert.equal((await first).kind, "aborted");
@@ -85,13 +86,13 @@ test("abort stops one request, or all", TIMEOUT, async (t) => {
 
   const model = `${await serve(t, modelPath, { pauseMs: 20 })}/smol.gguf`;
   const download = send("downloadModel", { model, modelsDirectory: folder(t) }, "download");
-  await until(() => told.some(({ id, downloadedBytes }) => id === "download" && downloadedBytes > 0));
+  await until(() => received.some(({ id, downloadedBytes }) => id === "download" && downloadedBytes > 0));
   assert.equal((await send("abort", { requestId: "download" })).result.outcome, "aborted");
   assert.ok((await download).data.partial.keptBytes > 0);
   assert.ok((await send("ping")).result.uptimeMs > 0);
 });
 
-test("listeners of the other kind get the same events", TIMEOUT, async (t) => {
+test("both forms of listener get the same events", TIMEOUT, async (t) => {
   const worker = new LlamaWorker({ program: command });
   t.after(() => worker.terminate());
   const answer = new Promise((resolve) => {
@@ -103,16 +104,16 @@ test("listeners of the other kind get the same events", TIMEOUT, async (t) => {
   assert.deepEqual([id, method], [0, "ping"]);
 });
 
-test("the death of the program is told, and the next message starts another", TIMEOUT, async (t) => {
-  const { told, send } = start(t);
+test("the death of the program is reported, and the next message starts a new one", TIMEOUT, async (t) => {
+  const { received, send } = start(t);
   const { processes } = (await send("status")).result;
   process.kill(processes[0].pid, "SIGKILL");
-  await until(() => told.some(({ type, method }) => type === "error" && method === null));
-  assert.equal(told.at(-1).kind, "exited");
+  await until(() => received.some(({ type, method }) => type === "error" && method === null));
+  assert.equal(received.at(-1).kind, "exited");
   assert.ok((await send("ping")).result.uptimeMs > 0);
 });
 
-test("closing the port, or terminating, ends the program", TIMEOUT, async (t) => {
+test("closing the port or terminating the worker ends the program", TIMEOUT, async (t) => {
   for (const end of [({ worker }) => worker.terminate(), ({ worker }) => worker.port.close()]) {
     const started = start(t);
     const { processes } = (await started.send("status")).result;
@@ -126,7 +127,7 @@ test("a program that cannot be found is an error at the port", TIMEOUT, async (t
   for (let i = 0; i < 2; i++) assert.equal((await send("init", INIT)).kind, "programNotFound");
 });
 
-test("a message cannot name the program that is started, or how", TIMEOUT, async (t) => {
+test("a message cannot choose the program or how it is started", TIMEOUT, async (t) => {
   process.env[PATH_VARIABLE] = PROGRAM_FILE;
   t.after(() => delete process.env[PATH_VARIABLE]);
   const marker = join(folder(t), "marker");
@@ -138,7 +139,7 @@ test("a message cannot name the program that is started, or how", TIMEOUT, async
   assert.ok(!existsSync(marker));
 });
 
-test("the port handed to a thread serves the whole client there", TIMEOUT, async (t) => {
+test("the full client works in a thread that got the port", TIMEOUT, async (t) => {
   const { port1, port2 } = new MessageChannel();
   const worker = new LlamaWorker({ program: command, channel: { port1, port2 } });
   t.after(() => worker.terminate());
@@ -163,7 +164,7 @@ test("the port handed to a thread serves the whole client there", TIMEOUT, async
   await thread.terminate();
 });
 
-test("the client over a port: abort, errors, and objects that survive the program", TIMEOUT, async (t) => {
+test("the client over a port aborts, gets errors, and its objects survive the program", TIMEOUT, async (t) => {
   const worker = new LlamaWorker({ program: command });
   t.after(() => worker.terminate());
   let restarts = 0;

@@ -1,7 +1,7 @@
-"""The commands for people. Each is a thin client: it says nothing that an app could not say.
+"""The commands for people. Each is a thin client of the protocol and can do nothing that an app cannot do.
 
-models (pull, list, …), demo, doctor (with tiny_model), rpc_worker; client speaks the protocol; naming and
-failure choose words; bar, table, figures and terminal show.
+Commands: models (pull, list, rm, inspect, estimate), demo, doctor (with tiny_model), rpc_worker. client speaks the
+protocol; naming finds what MODEL and PATH mean; failure words the errors; bar, table, figures and terminal print.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command that was asked for; returns the exit status."""
+    """Run the command in `options`; returns the exit status."""
     if options.command in ("help", "version"):
         print(options.text, end="")
     elif options.command == "schema":

@@ -1,41 +1,41 @@
-"""A small client of the protocol for the commands: spawns the program, sends requests, hands out progress."""
+"""A small client of the protocol for the commands: starts the program, sends requests, passes on progress."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import read_lines
+from sidecar.options import own_command
 
-OnNotification = Callable[[str, dict[str, Any]], None]
+ErrorDetails = dict[str, Any]  # an ErrorData; empty if the program ended
+OnNotification = Callable[[str, Any], None]  # method and params: Progress or Info
 OnLine = Callable[[str, bytes], None]
 
 
 class SidecarFailed(Exception):
-    """An error response, or the program's unexpected end; `data` is the error's own."""
+    """An error response, or the unexpected end of the program; `data` is that of the error."""
 
-    def __init__(self, message: str, data: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, data: ErrorDetails | None = None) -> None:
         super().__init__(message)
         self.data = data or {}
         self.kind: str = self.data.get("kind", "")
 
 
 class Client:
-    """One running program. Requests are sent one after the other; use it as a context manager."""
+    """One running program, as a context manager. It sends one request at a time."""
 
     def __init__(self, on_line: OnLine | None = None, log_level: str = "warning") -> None:
-        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
         self._process = subprocess.Popen(
-            [*program, "--log-level", log_level],
+            own_command("--log-level", log_level),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            # A terminal's Ctrl-C is for us, who abort; it must not end the program in the middle.
+            # A terminal's Ctrl-C is for this process, which aborts the request; it must not end the program.
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -58,9 +58,9 @@ class Client:
     def call(
         self,
         method: str,
-        params: dict[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         on_notification: OnNotification | None = None,
-    ) -> Any:
+    ) -> Any:  # the result type of the method
         """Send a request and wait for its result. Raises SidecarFailed."""
         with self._sending:
             self._running = request_id = self._send(method, params or {})
@@ -79,14 +79,14 @@ class Client:
         raise SidecarFailed("the program ended unexpectedly; its log is above")
 
     def abort(self) -> None:
-        """Abort the request that `call` waits for, and any to come. From any thread."""
+        """Abort the request that `call` waits for, and every later one. May be called from any thread."""
         with self._sending:
             if self._running is not None and not self._aborted:
-                with contextlib.suppress(SidecarFailed):  # its end is told to `call`
+                with contextlib.suppress(SidecarFailed):  # `call` raises it
                     self._send("abort", {"requestId": self._running})
             self._aborted = True
 
-    def _send(self, method: str, params: dict[str, Any]) -> int:
+    def _send(self, method: str, params: Mapping[str, object]) -> int:
         self._next_id += 1
         line = encode({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
         self._on_line(">", line)

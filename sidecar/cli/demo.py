@@ -1,36 +1,46 @@
-"""`llama-sidecar demo`: the main job with its messages shown, as an app would have it."""
+"""`llama-sidecar demo`: loads a model, asks it one question and shows every message, as an app would send it."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sidecar.cli.client import Client, SidecarFailed
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import (
+        ChatParams,
+        ChatResult,
+        CreateContextResult,
+        LoadModelResult,
+        Progress,
+    )
 
 MAX_SHOWN_CHARS = 160
 
 
 def demo(model_path: str, prompt: str) -> int:
-    """Load a model, ask it, stream the answer. Returns the exit status."""
+    """Load a model, ask it and print the answer as it is generated. Returns the exit status."""
     say = _Transcript()
     try:
         with Client(say.line) as client:
             client.call("init", {"gpu": "auto"})
-            model = client.call("loadModel", {"path": model_path}, say.progress)
-            context = client.call("createContext", {"modelId": model["modelId"], "contextSize": 1024})
-            messages = [{"role": "user", "content": prompt}]
-            params = {
+            model: LoadModelResult = client.call("loadModel", {"path": model_path}, say.progress)
+            context: CreateContextResult = client.call(
+                "createContext", {"modelId": model["modelId"], "contextSize": 1024}
+            )
+            params: ChatParams = {
                 "contextId": context["contextId"],
-                "messages": messages,
+                "messages": [{"role": "user", "content": prompt}],
                 "maxTokens": 200,
                 "temperature": 0,
             }
-            answer = client.call("chat", params, say.progress)
+            answer: ChatResult = client.call("chat", params, say.progress)
             say.end()
             usage, timings = answer["usage"], answer["timings"]
             print(
-                f"\n{usage['completionTokens']} tokens, {timings['tokensPerSecond']} a second, "
-                f"the first after {timings['timeToFirstTokenMs']:.0f} ms."
+                f"\n{usage['completionTokens']} tokens, {timings['tokensPerSecond']} per second, "
+                f"the first after {timings['timeToFirstTokenMs'] or 0:.0f} ms."
             )
             client.call("shutdown")
     except SidecarFailed as error:
@@ -41,7 +51,7 @@ def demo(model_path: str, prompt: str) -> int:
 
 
 class _Transcript:
-    """Shows the lines as they pass, and the answer as text."""
+    """Prints every message, and the answer as text."""
 
     def __init__(self) -> None:
         self._answering = False
@@ -53,8 +63,8 @@ class _Transcript:
         self.end()
         print(f"{direction} {text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + ' …'}")
 
-    def progress(self, _method: str, params: dict[str, Any]) -> None:
-        if params.get("progressType") == "generate":
+    def progress(self, method: str, params: Progress) -> None:
+        if method == "progress" and params["progressType"] == "generate":
             if not self._answering:
                 print()
             self._answering = True

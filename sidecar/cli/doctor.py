@@ -1,6 +1,6 @@
-"""`llama-sidecar doctor`: what this machine and this installation are, what is wrong with them, and what to do.
+"""`llama-sidecar doctor`: describes this machine and this installation, what is wrong with them, and what to do.
 
-Everything that an app could find out over the protocol is asked over the protocol.
+Whatever an app can find out through the protocol, it finds out through the protocol.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sidecar
 from sidecar.cli import failure, tiny_model
@@ -21,17 +21,29 @@ from sidecar.cli.client import Client, SidecarFailed
 from sidecar.cli.figures import size
 from sidecar.cli.terminal import printable
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import (
+        CompleteParams,
+        CompleteResult,
+        CreateContextResult,
+        InitResult,
+        ListModelsResult,
+        LoadModelResult,
+    )
+
 MANIFEST: Final = "MANIFEST.json"
 LOW_MEMORY_BYTES: Final = 2_000_000_000
 LOW_SPACE_BYTES: Final = 5_000_000_000
 SELF_TEST_TOKENS: Final = 8
 SHOWN_FILES: Final = 5
-REINSTALL: Final = "Install the program again; a virus scanner may have taken files out of it."
+REINSTALL: Final = "Install the program again; a virus scanner may have removed some of its files."
+
+Manifest = dict[str, Any]  # as the build writes it: target, glibc, files with checksums
 
 
 @dataclass(slots=True)
 class Finding:
-    """One line of the report. `status` is "ok", "warning" (something will not work) or "problem" (nothing will)."""
+    """One line of the report. `status`: "ok", "warning" (something does not work) or "problem" (nothing works)."""
 
     check: str
     status: str
@@ -40,7 +52,7 @@ class Finding:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Examine, print, and return the exit status: 1 if there is a problem."""
+    """Check everything and print the findings. Returns the exit status: 1 if there is a problem."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     findings = []
@@ -58,11 +70,11 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def examine(models_directory: str | None, endpoint: str | None) -> Iterator[Finding]:
-    """All findings, as they are made."""
+    """Yields each finding as soon as it is made."""
     yield _program()
     yield _files()
     with Client(log_level="error") as client:
-        # `gpu` is not told: what "auto" comes to is what an app gets.
+        # Without `gpu`: an app gets the same default.
         yield from _engine(client)
         yield _memory()
         yield _guarded("self-test", lambda: _self_test(client))
@@ -70,12 +82,15 @@ def examine(models_directory: str | None, endpoint: str | None) -> Iterator[Find
         yield _guarded("hub", lambda: _hub(client, endpoint))
 
 
-def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
+def _guarded(check: str, make: Callable[[], Finding]) -> Finding:
     try:
-        return look()
+        return make()
     except SidecarFailed as failed:
         return Finding(
-            check, "problem", failure.sentence(failed), "Read the log above, and report it with this page."
+            check,
+            "problem",
+            failure.sentence(failed),
+            "Read the log above, and report it together with this output.",
         )
     except OSError as error:
         return Finding(check, "problem", str(error), "Check the folder's permissions and the disk.")
@@ -99,10 +114,10 @@ def _is_one_file() -> bool:
     return os.path.dirname(_inside()) != os.path.dirname(sys.executable)
 
 
-def _manifest() -> dict[str, Any] | None:
+def _manifest() -> Manifest | None:
     try:
         with open(os.path.join(_inside(), MANIFEST), encoding="utf-8") as file:
-            found: dict[str, Any] = json.load(file)
+            found: Manifest = json.load(file)
             return found
     except (OSError, ValueError):
         return None
@@ -119,7 +134,7 @@ def _files() -> Finding:
     for name, facts in manifest["files"].items():
         top, _, rest = name.partition("/")
         if _is_one_file() and top != contents:
-            continue  # the folder's own starter, in whose place is the one file
+            continue  # the starter of the folder form; here it is the one file itself
         path = (
             os.path.join(_inside(), rest)
             if top == contents
@@ -132,7 +147,7 @@ def _files() -> Finding:
         more = f" and {len(wrong) - SHOWN_FILES} more" if len(wrong) > SHOWN_FILES else ""
         message = f"Missing or changed: {', '.join(wrong[:SHOWN_FILES])}{more}."
         return Finding("files", "problem", message, REINSTALL)
-    return Finding("files", "ok", f"{seen} files are as the manifest tells.")
+    return Finding("files", "ok", f"{seen} files match the manifest.")
 
 
 def _sha256(path: str) -> str | None:
@@ -148,7 +163,7 @@ def _sha256(path: str) -> str | None:
 
 def _engine(client: Client) -> Iterator[Finding]:
     try:
-        result = client.call("init", {})
+        result: InitResult = client.call("init", {})
     except SidecarFailed as failed:
         yield Finding("engine", "problem", failure.sentence(failed), REINSTALL)
         return
@@ -178,25 +193,33 @@ def _self_test(client: Client) -> Finding:
         path = os.path.join(folder, "self-test.gguf")
         with open(path, "wb") as file:
             file.write(tiny_model.content())
-        model = client.call("loadModel", {"path": path})
-        context = client.call("createContext", {"modelId": model["modelId"], "contextSize": 128})
-        params = {"contextId": context["contextId"], "prompt": "Hello", "maxTokens": SELF_TEST_TOKENS}
-        result = client.call("complete", {**params, "temperature": 0, "ignoreEos": True})
+        model: LoadModelResult = client.call("loadModel", {"path": path})
+        context: CreateContextResult = client.call(
+            "createContext", {"modelId": model["modelId"], "contextSize": 128}
+        )
+        params: CompleteParams = {
+            "contextId": context["contextId"],
+            "prompt": "Hello",
+            "maxTokens": SELF_TEST_TOKENS,
+            "temperature": 0,
+            "ignoreEos": True,
+        }
+        result: CompleteResult = client.call("complete", params)
         client.call("unloadModel", {"modelId": model["modelId"]})
     tokens = result["usage"]["completionTokens"]
     if tokens != SELF_TEST_TOKENS:
         problem = f"A tiny model generated {tokens} tokens instead of {SELF_TEST_TOKENS}."
-        return Finding("self-test", "problem", problem, "Report it with this page.")
+        return Finding("self-test", "problem", problem, "Report it together with this output.")
     return Finding("self-test", "ok", f"A tiny model was loaded and generated {tokens} tokens.")
 
 
 def _models(client: Client, directory: str | None) -> Finding:
     params = {"modelsDirectory": os.path.abspath(directory)} if directory else {}
-    listing = client.call("listModels", params)
+    listing: ListModelsResult = client.call("listModels", params)
     place, there = listing["modelsDirectory"], len(listing["models"])
     existing = place
     while not os.path.lexists(existing) and os.path.dirname(existing) != existing:
-        existing = os.path.dirname(existing)  # the rest is made by the first download
+        existing = os.path.dirname(existing)  # the first download makes the missing folders
     why_not = _why_not_writable(existing)
     if why_not is not None:
         advice = "Choose another modelsDirectory, or give this user the right to write there."
@@ -214,7 +237,7 @@ def _models(client: Client, directory: str | None) -> Finding:
 
 def _why_not_writable(folder: str) -> str | None:
     if not os.path.isdir(folder):
-        return f"{folder} is no folder."
+        return f"{folder} is not a folder."
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
@@ -223,7 +246,7 @@ def _why_not_writable(folder: str) -> str | None:
 
 
 def _hub(client: Client, endpoint: str | None) -> Finding:
-    """Asks for a repository that is not there: to be told so, one must have reached the hub."""
+    """Asks for a repository that does not exist: the answer shows that the hub can be reached."""
     where = {"endpoint": endpoint} if endpoint else {}
     try:
         client.call("inspectModel", {"model": "hf:llama-sidecar/doctor", **where})

@@ -1,46 +1,49 @@
-"""Errors for people: what happened in one sentence, and what to do about it on a command line."""
+"""Errors for people: one sentence on what happened, and what to do on a command line."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from sidecar.cli.client import SidecarFailed
+from sidecar.cli.client import ErrorDetails, SidecarFailed
 from sidecar.cli.figures import size
 from sidecar.cli.terminal import printable
 
-AGAIN: Final = "Run the same command again: it goes on where this one stopped."
+AGAIN: Final = "Run the same command again: it continues where this one stopped."
 REMEDIES: Final = {
-    "invalidParams": "`--help` after the command shows what it takes.",
-    "fileNotFound": "Check the path; `llama-sidecar list` shows the models that are here.",
-    "repositoryNotFound": "Check owner and name; for a private repository set HF_TOKEN to a token that may read it.",
-    "remoteFileNotFound": "The repository's page on the hub shows what it has.",
+    "invalidParams": "`--help` after the command shows its options.",
+    "fileNotFound": "Check the path; `llama-sidecar list` shows the models on this disk.",
+    "repositoryNotFound": "Check owner and name; for a private repository, set HF_TOKEN to a token that may read it.",
+    "remoteFileNotFound": "The repository's page on the hub lists its files.",
     "gatedRepository": (
         "Open the repository's page on the hub, accept the terms, and set HF_TOKEN to a token of that account."
     ),
-    "unauthorized": "Make a token with read access in the hub's settings and set HF_TOKEN to it.",
-    "offline": "Check the network, the proxy and --endpoint; HF_HUB_OFFLINE must not be set. What came is kept.",
-    "rateLimited": "Wait, or set HF_TOKEN: known users have higher limits. What came is kept.",
+    "unauthorized": "Create a token with read access in the hub's settings and set HF_TOKEN to it.",
+    "offline": (
+        "Check the network, the proxy and --endpoint; HF_HUB_OFFLINE must not be set. "
+        "Downloaded bytes are kept."
+    ),
+    "rateLimited": "Wait, or set HF_TOKEN: known users have higher limits. Downloaded bytes are kept.",
     "downloadFailed": AGAIN,
     "transferCrashed": AGAIN,
     "checksumMismatch": (
-        "Something between here and the hub changes the bytes, or the file there is broken: "
+        "Something between this machine and the hub changes the bytes, or the file on the hub is broken: "
         "try another network or --endpoint."
     ),
     "diskFull": (
         "Free space, delete models with `llama-sidecar rm`, or choose another --models-directory. "
-        "What came is kept."
+        "Downloaded bytes are kept."
     ),
     "directoryNotWritable": "Choose a --models-directory that this user may write to.",
     "modelInUse": "End the program that uses it first.",
     "notInStore": "Use a path that `llama-sidecar list` shows.",
     "overloaded": "Wait a little and run it again.",
 }
-"""What an app is told names members of requests; here it has to name options. Kind → remedy."""
+"""Kind → remedy. The remedies for apps name members of requests; these name options."""
 
 
 def sentence(failed: SidecarFailed) -> str:
-    """What to print of an error response, without a newline."""
+    """The text to print for an error response, without a newline."""
     data = failed.data
     remedy = REMEDIES.get(failed.kind, data.get("remedy", ""))
     pointer = data.get("pointer", "")
@@ -56,12 +59,12 @@ def sentence(failed: SidecarFailed) -> str:
     return printable(f"{problem} {remedy}".strip())
 
 
-def stopped(data: dict[str, Any]) -> str:
-    """What to print of a download that was aborted."""
+def stopped(data: ErrorDetails) -> str:
+    """The text to print for an aborted download."""
     kept = data.get("partial", {}).get("keptBytes")
     if not kept:
-        return "Stopped. Nothing had come yet."
-    return f"Stopped. {size(kept)} are kept; the same command goes on from there."
+        return "Stopped. Nothing was downloaded yet."
+    return f"Stopped. {size(kept)} are kept; the same command continues from there."
 
 
 def _as_option(problem: str, pointer: str) -> str:

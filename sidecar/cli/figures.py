@@ -1,4 +1,4 @@
-"""Sizes, speeds and times as people write them: decimal units, three digits."""
+"""Sizes, speeds and times as people write them: three digits, decimal units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY_S: Final = 24 * HOUR_S
 
 
 def _unit(count: float) -> tuple[float, int, str]:
-    """(divisor, decimals, unit) in which `count` bytes have three digits."""
+    """(divisor, decimals, unit) that write `count` bytes with three digits."""
     divisor, names = 1.0, list(UNITS)
     while len(names) > 1 and count >= 999.5 * divisor:  # 999.5 would be written as 1000
         divisor *= 1000
@@ -24,13 +24,13 @@ def _unit(count: float) -> tuple[float, int, str]:
 
 
 def size(count: float) -> str:
-    """Bytes: 105 MB, 1.26 GB."""
+    """A number of bytes: 105 MB, 1.26 GB."""
     divisor, decimals, unit = _unit(count)
     return f"{count / divisor:.{decimals}f} {unit}"
 
 
 def share(done: float, total: float | None) -> str:
-    """Bytes of bytes, in one unit and of constant width: 0.35 of 1.26 GB."""
+    """Bytes of a total, in one unit and with constant width: 0.35 of 1.26 GB."""
     if total is None:
         return size(done)
     divisor, decimals, unit = _unit(total)
@@ -39,7 +39,7 @@ def share(done: float, total: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time to wait, rounded up: 52 s, 2 min 05 s, 1 h 12 min, 4 days."""
+    """A waiting time, rounded up: 52 s, 2 min 05 s, 1 h 12 min, 4 days."""
     whole = -int(-seconds // 1)
     if whole < MINUTE_S:
         return f"{whole} s"
@@ -51,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(milliseconds: float | None, now_s: float | None = None) -> str:
-    """How long a moment, in milliseconds since 1970, is past; long ago as a date; None: never."""
+    """The time since a moment in milliseconds since 1970; a date if it is long ago; None: never."""
     if milliseconds is None:
         return "never"
     then = milliseconds / 1000
@@ -73,7 +73,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def weights(count: int) -> str:
-    """A number of weights as model names have it: 135 M, 7.62 B."""
+    """A number of weights as in model names: 135 M, 7.62 B."""
     divisor, decimals, unit = _unit(count)
     letter = {"B": "", "kB": " K", "MB": " M", "GB": " B", "TB": " T", "PB": " P"}[unit]
     return f"{count / divisor:.{decimals}f}{letter}"

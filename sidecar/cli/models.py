@@ -1,4 +1,4 @@
-"""`llama-sidecar pull | list | rm | inspect | estimate`: the methods on models, for people."""
+"""`llama-sidecar pull | list | rm | inspect | estimate`: the methods for models, for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.cli import failure
 from sidecar.cli.bar import ProgressBar
@@ -18,12 +18,24 @@ from sidecar.cli.table import Column, table
 from sidecar.cli.terminal import marks, printable, width
 from sidecar.worker.lifecycle import on_end_signals
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import (
+        DeleteModelResult,
+        DeviceEstimate,
+        DownloadModelResult,
+        EstimateModelResult,
+        InspectModelResult,
+        ListedModel,
+        ListModelsResult,
+        PartialDownload,
+    )
+
 INTERRUPTED: Final = 130
-"""The exit status that shells expect of what Ctrl-C ended."""
+"""The exit status that shells expect after Ctrl-C."""
 
 
 def run_model_command(options: argparse.Namespace) -> int:
-    """Run one of COMMANDS with a program of its own. Returns the exit status."""
+    """Run one of COMMANDS with its own program. Returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
@@ -37,16 +49,16 @@ def run_model_command(options: argparse.Namespace) -> int:
             return INTERRUPTED
         print(f"llama-sidecar: {failure.sentence(failed)}", file=sys.stderr)
         return 2 if failed.kind == "invalidParams" else 1
-    except KeyboardInterrupt:  # before there was anything to abort
+    except KeyboardInterrupt:  # before there was a request to abort
         return INTERRUPTED
-    except BrokenPipeError:  # whoever reads our stdout has seen enough
+    except BrokenPipeError:  # the reader of stdout has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 class _Interruption:
-    """Ctrl-C: the first aborts the request, the second ends this process; what came is kept in either case."""
+    """Ctrl-C: the first aborts the request, the second ends this process. Downloaded bytes are kept in both cases."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -60,25 +72,25 @@ class _Interruption:
 
 
 def pull(client: Client, options: argparse.Namespace) -> None:
-    """Fetch a model. Its path goes to stdout, for scripts; all else to stderr."""
-    params = {"model": remote(options.model)}
-    params |= given(options, "revision", "endpoint", "models_directory", "projector", "force")
+    """Download a model. Its path goes to stdout, for scripts; everything else to stderr."""
+    model = remote(options.model)
+    others = given(options, "revision", "endpoint", "models_directory", "projector", "force")
     bar = ProgressBar(sys.stderr)
-    bar.wait(f"Looking for {printable(params['model'])}")
+    bar.wait(f"Looking for {printable(model)}")
     try:
-        result = client.call("downloadModel", params, bar.notified)
+        result: DownloadModelResult = client.call("downloadModel", {"model": model, **others}, bar.notified)
     finally:
         bar.clear()
     if options.json:
         _print_json(result)
         return
-    print(_fetched(result), file=sys.stderr)
+    print(_summary(result), file=sys.stderr)
     if result["projectorPath"] is not None:
         print(f"Projector: {printable(result['projectorPath'])}", file=sys.stderr)
     print(result["path"])
 
 
-def _fetched(result: dict[str, Any]) -> str:
+def _summary(result: DownloadModelResult) -> str:
     files = result["files"]
     said = [size(result["sizeBytes"])]
     if len(files) > 1:
@@ -88,21 +100,21 @@ def _fetched(result: dict[str, Any]) -> str:
     whole = all(file["verified"] for file in files)
     said.append("verified" if whole else "not verified: there was no checksum to compare with")
     if result["fromCache"]:
-        said.append("it was here already")
+        said.append("was already here")
     elif result["resumedBytes"]:
         said.append(f"{size(result['resumedBytes'])} of it from an earlier attempt")
     return printable(f"{os.path.basename(result['path'])}: {', '.join(said)}.")
 
 
 def list_models(client: Client, options: argparse.Namespace) -> None:
-    """Show what is on this disk."""
-    listing = client.call("listModels", given(options, "models_directory"))
+    """Show the models on this disk."""
+    listing: ListModelsResult = client.call("listModels", given(options, "models_directory"))
     if options.json:
         _print_json(listing)
         return
     print("\n\n".join(_listing(listing, width(sys.stdout), marks(sys.stdout).ellipsis)))
     if listing["truncated"]:
-        print("There were more files than are looked at.", file=sys.stderr)
+        print("There are more files than the search looks at.", file=sys.stderr)
 
 
 LISTED: Final = [
@@ -114,11 +126,11 @@ LISTED: Final = [
     Column("verified", 5),
     Column("last used", 6),
 ]
-UNFINISHED: Final = [Column("unfinished (pull goes on)"), Column("here", 1, right=True)]
+UNFINISHED: Final = [Column("unfinished (pull continues)"), Column("here", 1, right=True)]
 
 
-def _listing(listing: dict[str, Any], limit: int | None, ellipsis: str) -> list[str]:
-    """The parts of what `list` prints: models, what is wrong with them, unfinished downloads, the sum."""
+def _listing(listing: ListModelsResult, limit: int | None, ellipsis: str) -> list[str]:
+    """The parts that `list` prints: models, problems, unfinished downloads, total."""
     directory, models = listing["modelsDirectory"], listing["models"]
     parts = []
     if models:
@@ -137,12 +149,12 @@ def _listing(listing: dict[str, Any], limit: int | None, ellipsis: str) -> list[
         ]
         parts.append(table(UNFINISHED, rows, limit, ellipsis))
     total = size(sum(model["sizeBytes"] for model in models))
-    said = f"{counted(len(models), 'model')}, {total}" if models else "No model is here yet"
+    said = f"{counted(len(models), 'model')}, {total}" if models else "No models yet"
     parts.append([f"{said}; models directory: {printable(directory)}"])
     return ["\n".join(lines) for lines in parts if lines]
 
 
-def _row(model: dict[str, Any], directory: str) -> list[str]:
+def _row(model: ListedModel, directory: str) -> list[str]:
     context = model["contextLengthTrained"]
     return [
         shown_path(model["path"], directory),
@@ -156,30 +168,29 @@ def _row(model: dict[str, Any], directory: str) -> list[str]:
 
 
 def remove(client: Client, options: argparse.Namespace) -> None:
-    """Delete a model, and say what that freed."""
+    """Delete a model and print how much space that freed."""
     places = given(options, "models_directory")
-    path: str = options.path  # a relative one is taken from the models directory
+    path: str = options.path  # a relative path starts at the models directory
     if os.path.exists(path):
         path = os.path.abspath(path)
     else:
-        listing = client.call("listModels", {**places, "hubCache": False})
-        entries = listing["models"] + listing["partials"]
+        listing: ListModelsResult = client.call("listModels", {**places, "hubCache": False})
+        entries: list[ListedModel | PartialDownload] = [*listing["models"], *listing["partials"]]
         path = listed_path(entries, listing["modelsDirectory"], path) or path
-    result = client.call("deleteModel", {"path": path, **places})
+    result: DeleteModelResult = client.call("deleteModel", {"path": path, **places})
     what = counted(len(result["files"]), "file") if result["files"] else "an unfinished download"
     print(f"Deleted {what}, freed {size(result['freedBytes'])}.")
 
 
 def inspect(client: Client, options: argparse.Namespace) -> None:
-    """Show what a model's header says."""
-    result = client.call("inspectModel", path_or_model(client, options))
+    """Show a model's header."""
+    result: InspectModelResult = client.call("inspectModel", path_or_model(client, options))
     if options.json:
         _print_json(result)
         return
-    source = result["source"] or {}
     facts = {
         "name": result["name"],
-        "file": result["path"] or source.get("url"),
+        "file": result["path"] or (result["source"] and result["source"]["url"]),
         "size": size(result["sizeBytes"]),
         "architecture": result["architecture"],
         "parameters": weights(result["parameters"]),
@@ -194,27 +205,27 @@ def inspect(client: Client, options: argparse.Namespace) -> None:
         if fact is not None:
             print(f"{title:14}{printable(str(fact))}")
     if result["path"] is None:
-        print(f"\n{size(result['readBytes'])} of it were read; pull fetches it.")
+        print(f"\n{size(result['readBytes'])} were read; `pull` downloads the model.")
 
 
 def estimate(client: Client, options: argparse.Namespace) -> None:
-    """Show what memory a model will take, and whether it runs here."""
+    """Show how much memory a model needs, and whether it runs on this machine."""
     params = path_or_model(client, options)
     params |= given(options, "context_size", "sequences", "kv_cache_type", "gpu_layers")
-    result = client.call("estimateModel", params)
+    result: EstimateModelResult = client.call("estimateModel", params)
     if options.json:
         _print_json(result)
         return
     columns = [Column("device"), Column("weights", 2, True), Column("KV cache", 3, True)]
     columns += [Column("compute", 4, True), Column("total", right=True), Column("free", 1, True)]
     rows = [
-        [printable(device["name"]), *(size(device[f"{part}Bytes"]) for part in PARTS)]
+        [printable(device["name"]), *_sizes(device), size(device["freeBytes"])]
         for device in result["devices"]
     ]
     if len(rows) > 1:
-        rows.append(["all", *(size(result[f"{part}Bytes"]) for part in PARTS[:-1]), ""])
+        rows.append(["all", *_sizes(result), ""])
     print("\n".join(table(columns, rows, width(sys.stdout), marks(sys.stdout).ellipsis)))
-    file = os.path.basename(result["path"] or result["source"]["url"])
+    file = os.path.basename(result["path"] or (result["source"] and result["source"]["url"]) or "")
     layers = f", {counted(result['gpuLayers'], 'layer')} on the GPU" if result["gpuLayers"] else ""
     print(
         f"\n{printable(file)}: {counted(result['sequences'], 'sequence')} of {result['contextSize']} tokens, "
@@ -225,10 +236,12 @@ def estimate(client: Client, options: argparse.Namespace) -> None:
     print(f"Largest context that fits: {largest} tokens." if largest else "No context fits.")
 
 
-PARTS: Final = ("weights", "kvCache", "compute", "total", "free")
+def _sizes(estimated: DeviceEstimate | EstimateModelResult) -> list[str]:
+    parts = (estimated["weightsBytes"], estimated["kvCacheBytes"], estimated["computeBytes"])
+    return [size(part) for part in (*parts, estimated["totalBytes"])]
 
 
-def _print_json(result: Any) -> None:
+def _print_json(result: object) -> None:
     print(json.dumps(result, indent=2))
 
 

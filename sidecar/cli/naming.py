@@ -1,46 +1,50 @@
-"""What is meant by MODEL and PATH on the command line, and how paths are shown there."""
+"""What MODEL and PATH mean on the command line, and how paths are shown."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.client import Client
 from sidecar.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ListedModel, ListModelsResult, PartialDownload
 
 REMOTE: Final = ("hf:", "https://", "http://")
 
 
 def remote(text: str) -> str:
-    """MODEL as the protocol wants it: people leave out the `hf:`."""
+    """MODEL as in the protocol: people leave out the `hf:`."""
     return text if text.startswith(REMOTE) else f"hf:{text}"
 
 
-def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, Any]:
-    """The params `path` or `model` with their companions.
+def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, object]:
+    """The param `path`, or `model` with `revision` and `endpoint`.
 
-    A path is a file that exists, one that `list` shows, a .gguf that would lie in a folder which exists, and
-    what is written as no name of a repository can be.
+    A text is a path if it is an existing file, absolute, begins with a dot, is shown by `list`, or ends with .gguf
+    and its folder exists. Otherwise it names a model on the hub.
     """
     text: str = options.model
-    here = {"path": os.path.abspath(text)}
-    there = {"model": remote(text), **given(options, "revision", "endpoint")}
+    here: dict[str, object] = {"path": os.path.abspath(text)}
+    there: dict[str, object] = {"model": remote(text), **given(options, "revision", "endpoint")}
     if text.startswith(REMOTE):
         return there
     if os.path.isfile(text) or os.path.isabs(text) or text.startswith("."):
         return here
     if not text.endswith(".gguf"):
         return there
-    listing = client.call("listModels", {"hubCache": False})
+    listing: ListModelsResult = client.call("listModels", {"hubCache": False})
     listed = listed_path(listing["models"], listing["modelsDirectory"], text)
     if listed is not None:
         return {"path": listed}
     return here if os.path.isdir(os.path.dirname(text) or ".") else there
 
 
-def listed_path(entries: list[dict[str, Any]], directory: str, text: str) -> str | None:
-    """The path of the model, or unfinished download, that `list` shows so, or whose file is named so."""
+def listed_path(entries: Iterable[ListedModel | PartialDownload], directory: str, text: str) -> str | None:
+    """The path of the model or unfinished download that `list` shows as `text`, or whose file has this name."""
     paths = [entry["path"] for entry in entries]
     wanted = os.path.normpath(os.path.join(directory, text))
     named = [path for path in paths if os.path.basename(path) == text]
@@ -49,21 +53,21 @@ def listed_path(entries: list[dict[str, Any]], directory: str, text: str) -> str
     return named[0] if len(named) == 1 else None
 
 
-def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Those options that were given, as members of params."""
-    params = {}
+def given(options: argparse.Namespace, *names: str) -> dict[str, object]:
+    """The options that were given, as members of params."""
+    params: dict[str, object] = {}
     for name in names:
         value = getattr(options, name)
         if value is not None and value is not False:
             head, *rest = name.split("_")
             params[head + "".join(word.capitalize() for word in rest)] = value
     if "modelsDirectory" in params:
-        params["modelsDirectory"] = os.path.abspath(params["modelsDirectory"])
+        params["modelsDirectory"] = os.path.abspath(options.models_directory)
     return params
 
 
 def shown_path(path: str, directory: str) -> str:
-    """A path as people read it: from the models directory, or from the home directory."""
+    """A path for people: relative to the models directory, or to the home directory."""
     home = os.path.expanduser("~")
     for start, prefix in ((directory, ""), (home, "~" + os.sep)):
         inside = start.rstrip(os.sep) + os.sep

@@ -1,4 +1,4 @@
-"""`llama-sidecar rpc-worker`: lends this machine's devices to engines on others, until it is told to end."""
+"""`llama-sidecar rpc-worker`: lets engines on other machines use this machine's devices, until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.worker import lifecycle, one_file
 
 FLUSH_S: Final = 0.2
-"""How long the last lines of the log may take to leave."""
+"""Most time to write the last lines of the log."""
 
 OPEN: Final = (
-    "The RPC protocol has neither authentication nor encryption: whoever reaches {0} computes on this machine, "
-    "and may crash or take over this program"
+    "The RPC protocol has neither authentication nor encryption: everyone who can reach {0} can compute on this "
+    "machine, and can crash or take over this program"
 )
 EXPOSED: Final = (
-    "{0} is not a loopback address: other machines can reach this worker. Only on a network whose every member "
-    "you trust, never on the internet; else bind it to 127.0.0.1 and reach it through a tunnel"
+    "{0} is not a loopback address: other machines can reach this worker. Use it only on a network in which you "
+    "trust every machine, never on the internet. Otherwise listen on 127.0.0.1 and use a tunnel"
 )
 
 
 def rpc_worker(options: argparse.Namespace) -> int:
-    """Lend until a signal or the end of a piped stdin. Returns the exit status; ends the process when it has lent."""
+    """Serve until a signal or the end of a piped stdin, then end the process. Returns 1 if it cannot start."""
     try:
         address = _address(options.host)
         _check_free(address, options.port)
@@ -48,45 +48,45 @@ def rpc_worker(options: argparse.Namespace) -> int:
     ended.wait()
     log.flush(FLUSH_S)
     one_file.leave()
-    os._exit(1 if failed.is_set() else 0)  # llama.cpp's server knows no end
+    os._exit(1 if failed.is_set() else 0)  # llama.cpp's server cannot be stopped
 
 
 def _address(host: str) -> str:
-    """The IPv4 address of this machine that is meant: llama.cpp takes no names and no IPv6. Raises OSError."""
+    """The IPv4 address of a host: llama.cpp accepts neither names nor IPv6. Raises OSError."""
     try:
         found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise OSError(0, f"--host: {host!r} is no IPv4 address and no name that has one.") from None
+        raise OSError(0, f"--host: {host!r} is no IPv4 address and no host name that has one.") from None
     return str(found[0][4][0])
 
 
 def _check_free(address: str, port: int) -> None:
-    """Raise OSError with a sentence if the port cannot be had: llama.cpp does not say why."""
+    """Raise OSError with the reason if the port cannot be used: llama.cpp gives no reason."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
-        if sys.platform != "win32":  # where it would allow to take a port from another program
+        if sys.platform != "win32":  # there it would take the port from another program
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind((address, port))
             tried.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                why = "the port is in use already. Choose another --port, or end the program that has it."
+                why = "the port is in use already. Choose another --port, or end the program that uses it."
             elif error.errno == errno.EADDRNOTAVAIL:
-                why = "this machine has no such address. Choose one of its own as --host, or 0.0.0.0 for all."
+                why = "this machine has no such address. Set --host to one of its addresses, or to 0.0.0.0 for all."
             else:
                 why = f"{error.strerror}."
             raise OSError(error.errno, f"cannot listen on {address}:{port}: {why}") from None
 
 
 def _watch(ended: threading.Event, parent_pid: int | None) -> None:
-    """Set `ended` on a signal, at the end of the parent, and where stdin is a pipe, at its end."""
+    """Set `ended` on a signal, when the parent ends, and when a piped stdin ends."""
     lifecycle.on_end_signals(ended.set)
     one_file.attend(ended.set)
     if parent_pid is not None:
         lifecycle.watch_process(parent_pid, ended.set)
     mode = os.fstat(0).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        return  # a terminal, or nothing at all, as a service has it
+        return  # a terminal, or a service without stdin
 
     def read() -> None:
         while os.read(0, 4096):
@@ -97,7 +97,7 @@ def _watch(ended: threading.Event, parent_pid: int | None) -> None:
 
 
 def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: threading.Event) -> None:
-    from sidecar.core.llama import backends, bindings, devices, rpc
+    from sidecar.core.llama import backends, devices, rpc
 
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
@@ -111,14 +111,14 @@ def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: th
         log.flush(FLUSH_S)
 
     try:
-        bindings.start(on_log, on_abort)
+        backends.start(on_log, on_abort)
         for level, message in backends.load():
             log.log(level, message)
         _log_output()
         lent = ", ".join(f"{device['name']} ({device['description']})" for device in rpc.lendable())
         log.log("info", f"Lending {lent} on {endpoint}, to one engine at a time")
         rpc.lend(endpoint, devices.threads(threads))
-        log.log("error", "llama.cpp's server has ended by itself")
+        log.log("error", "llama.cpp's server ended unexpectedly")
     except SidecarError as error:
         log.log("error", error.problem)
     except Exception as error:
@@ -128,7 +128,7 @@ def _lend(endpoint: str, threads: int | None, ended: threading.Event, failed: th
 
 
 def _log_output() -> None:
-    """What llama.cpp's server prints on stdout becomes lines of the log."""
+    """Log what llama.cpp's server prints to stdout."""
     reading, writing = os.pipe()
     os.dup2(writing, 1)
     os.close(writing)

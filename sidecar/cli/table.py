@@ -1,4 +1,4 @@
-"""A table that fits the terminal: less telling columns are left out, then the first is shortened."""
+"""A table that fits the terminal: less important columns are left out, then the first is shortened."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sidecar.cli.terminal import cells, pad, shorten
 
 GAP: Final = "  "
 MIN_FIRST: Final = 32
-"""Columns that the first keeps before another one is left out."""
+"""Width that the first column keeps; other columns are left out first."""
 
 
 class Column(NamedTuple):
-    """A column's title; `rank` says what stays longest: 0 always does, the highest goes first."""
+    """A column. `rank` 0 is always shown; of the others, the highest rank is left out first."""
 
     title: str
     rank: int = 0
@@ -20,7 +20,7 @@ class Column(NamedTuple):
 
 
 def table(columns: list[Column], rows: list[list[str]], limit: int | None, ellipsis: str) -> list[str]:
-    """The lines of a table, in at most `limit` columns of a terminal; None: as wide as it comes."""
+    """The lines of a table, at most `limit` characters wide; None: any width."""
     texts = [[column.title for column in columns], *rows]
     widths = [max(cells(row[index]) for row in texts) for index in range(len(columns))]
     shown = list(range(len(columns)))

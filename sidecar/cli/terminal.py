@@ -1,4 +1,4 @@
-"""What a console can show: its width, its characters, and text that is safe to write to it."""
+"""What a console can show: its width, its characters, and text that is safe to print."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_COLUMNS: Final = 10
 
 @dataclass(frozen=True)
 class Marks:
-    """The signs that are not ASCII, or what stands for them."""
+    """Characters that are not ASCII, or their replacements."""
 
     full: str
     empty: str
@@ -25,7 +25,7 @@ PLAIN: Final = Marks("#", "-", "...")
 
 
 def marks(stream: TextIO) -> Marks:
-    """The fine ones where the stream's encoding has them: a cp1252 console does not."""
+    """FINE if the stream's encoding has these characters, else PLAIN, as on a cp1252 console."""
     try:
         "".join((FINE.full, FINE.empty, FINE.ellipsis)).encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -34,12 +34,12 @@ def marks(stream: TextIO) -> Marks:
 
 
 def width(stream: TextIO) -> int | None:
-    """Columns of the terminal, less one, in which many wrap; None where it is no terminal."""
+    """Columns of the terminal minus one, since many terminals wrap at the last; None if it is not a terminal."""
     if not stream.isatty():
         return None
-    told = os.environ.get("COLUMNS", "")
-    if told.isdigit() and int(told) > 0:
-        columns = int(told)
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        columns = int(wanted)
     else:
         try:
             columns = os.get_terminal_size(stream.fileno()).columns
@@ -49,12 +49,12 @@ def width(stream: TextIO) -> int | None:
 
 
 def printable(text: str) -> str:
-    """`text` without what would move the cursor, change colours or turn the line round: names come from files."""
+    """`text` without characters that move the cursor or change colours or direction: names come from files."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def cells(text: str) -> int:
-    """How many columns a text takes."""
+    """The columns that a text takes."""
     return sum(map(_cells, text))
 
 
@@ -65,7 +65,7 @@ def _cells(character: str) -> int:
 
 
 def shorten(text: str, limit: int, ellipsis: str) -> str:
-    """`text` in at most `limit` columns; what is too long loses its middle, as the end tells files apart."""
+    """`text` in at most `limit` columns. A longer text loses its middle: file names differ at their ends."""
     if cells(text) <= limit:
         return text
     room = limit - cells(ellipsis)
@@ -86,6 +86,6 @@ def _head(text: str, limit: int) -> str:
 
 
 def pad(text: str, columns: int, right: bool = False) -> str:
-    """`text` with spaces to this many columns."""
+    """`text` filled with spaces to this many columns."""
     spaces = " " * (columns - cells(text))
     return spaces + text if right else text + spaces

@@ -1,6 +1,6 @@
-"""A model of 100 kB that says nothing sensible, for the self-test: every step of a real one, within milliseconds.
+"""A model of 100 kB for the self-test: it runs every step of a real one within milliseconds, but writes nonsense.
 
-A llama of one layer with random weights and a byte vocabulary. The format is described in ggml's docs/gguf.md.
+A llama with one layer, random weights and a byte vocabulary. ggml's docs/gguf.md describes the format.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import random
 import struct
 import sys
-from typing import Any, Final
+from typing import Final
 
 ALIGNMENT: Final = 32
 WIDTH: Final = 32
@@ -20,7 +20,10 @@ UINT32, INT32, FLOAT32, STRING, ARRAY = 4, 5, 6, 8, 9
 SCALARS: Final = {UINT32: "<I", INT32: "<i", FLOAT32: "<f"}
 TOKENS: Final = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
 
-METADATA: Final[dict[str, tuple[int, Any]]] = {
+Value = str | int | float | tuple[int, list[str] | list[int] | list[float]]
+"""An array is (type of its elements, elements)."""
+
+METADATA: Final[dict[str, tuple[int, Value]]] = {
     "general.architecture": (STRING, "llama"),
     "general.name": (STRING, "Self-test"),
     "llama.context_length": (UINT32, 512),
@@ -71,10 +74,10 @@ def _text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
-def _value(kind: int, value: Any) -> bytes:
-    if kind == STRING:
+def _value(kind: int, value: Value) -> bytes:
+    if isinstance(value, str):
         return _text(value)
-    if kind == ARRAY:
+    if isinstance(value, tuple):
         element, elements = value
         return struct.pack("<IQ", element, len(elements)) + b"".join(
             _value(element, each) for each in elements

@@ -1,5 +1,5 @@
-"""The engine process: it holds one model and is the only part that touches llama.cpp.
+"""The engine process: it holds one model, and is the only part of the program that calls llama.cpp.
 
-engine.py reads requests, methods/ answers them, scheduling/ computes; jobs.py gives each request its one
-response.
+process reads requests, methods/ answers them, scheduling/ computes. engine is what requests share; jobs gives
+each request its one response.
 """

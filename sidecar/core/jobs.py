@@ -1,23 +1,32 @@
-"""The engine's side of a request: who works on it, how it is stopped, and its single answer."""
+"""The requests that an engine has not answered yet: who works on each, how it is stopped, its one answer."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.framing import encode
-from sidecar.message_handler.notifier import RequestId, error_response, response
-from sidecar.message_handler.writer import Writer
+from sidecar.message_handler.notifier import error_response, response
+
+if TYPE_CHECKING:
+    from sidecar.message_handler.notifier import RequestId
+    from sidecar.message_handler.writer import Writer
 
 
 class Job:
-    """One request in this engine. `stop` is what interrupts the work of the moment, if anything can."""
+    """One request. It gets one answer; later ones are dropped."""
 
-    def __init__(self, jobs: Jobs, request_id: RequestId, method: str, params: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        request_id: RequestId,
+        method: str,
+        params: Any,  # the `…Params` of the method, which the router has validated
+    ) -> None:
         self._jobs = jobs
         self.id = request_id
         self.method = method
@@ -28,41 +37,42 @@ class Job:
         self.cancelled = False
         self.started = False
         self.stop: Callable[[], None] | None = None
+        """Interrupts the current work, if anything can."""
 
-    def answer(self, result: Any, *, wake: bool = True) -> None:
-        """Answer with a result, unless it was answered already."""
+    def answer(self, result: object, *, wake: bool = True) -> None:
+        """Answer with a result. `wake`: send it at once, not with the next line."""
         self._jobs.close(self, response(self.id, result), wake)
 
     def fail(self, error: BaseException) -> None:
-        """Answer with an error, unless it was answered already."""
+        """Answer with an error."""
         if not isinstance(error, SidecarError):
             log.log_exception(f"{self.method} failed", error)
         self._jobs.close(self, error_response(self.id, error_object(error)), True)
 
-    def abort(self, partial: dict[str, Any] | None = None) -> None:
-        """Answer with the error `aborted`."""
+    def abort(self, partial: Mapping[str, object] | None = None) -> None:
+        """Answer with the error `aborted`. `partial`: what there is of the result."""
         self.fail(self._aborted(partial))
 
     @property
     def late(self) -> bool:
-        """Whether it has taken longer than its `timeoutMs`, if it has one."""
+        """Whether the request has taken longer than its `timeoutMs`."""
         return self._deadline is not None and time.monotonic() > self._deadline
 
-    def expire(self, partial: dict[str, Any]) -> None:
-        """Answer with the error `timedOut`."""
+    def expire(self, partial: Mapping[str, object]) -> None:
+        """Answer with the error `timedOut`. `partial`: what there is of the result."""
         problem = f"{self.method} took longer than its {self.params['timeoutMs']} ms"
         self.fail(SidecarError("timedOut", problem, partial=partial))
 
     def interruptible(self, stop: Callable[[], None] | None) -> None:
-        """Say how to interrupt what the job does now; called at once if it was cancelled meanwhile."""
-        self._jobs.interruptible(self, stop)
+        """Set what interrupts the current work. It is called at once if the job is cancelled already."""
+        self._jobs.set_stop(self, stop)
 
     def check(self) -> None:
-        """Raise SidecarError `aborted` if the job was cancelled."""
+        """Raise SidecarError `aborted` if the job is cancelled."""
         if self.cancelled:
             raise self._aborted(None)
 
-    def _aborted(self, partial: dict[str, Any] | None) -> SidecarError:
+    def _aborted(self, partial: Mapping[str, object] | None) -> SidecarError:
         if partial is None and self.method in ("complete", "chat", "infill"):
             partial = {"text": ""}  # it had not begun
         details = {} if partial is None else {"partial": partial}
@@ -70,21 +80,23 @@ class Job:
 
 
 class Jobs:
-    """The open jobs by request id. Thread-safe."""
+    """The jobs without an answer, by the id of their request. Thread-safe."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._lock = threading.Lock()
         self._open: dict[tuple[type, RequestId], Job] = {}
+        """By type, too: 1 and "1" are two ids."""
 
-    def open(self, request_id: RequestId, method: str, params: dict[str, Any]) -> Job:
+    def open(self, request_id: RequestId, method: str, params: Mapping[str, object]) -> Job:
+        """Add a request that has arrived."""
         job = Job(self, request_id, method, params)
         with self._lock:
             self._open[(type(request_id), request_id)] = job
         return job
 
     def cancel(self, request_id: RequestId) -> None:
-        """Stop a job: at once if nobody has begun it, else by its own `stop`."""
+        """Stop a job: answer at once if it has not started, else call its `stop`."""
         with self._lock:
             job = self._open.get((type(request_id), request_id))
             if job is None:
@@ -97,12 +109,12 @@ class Jobs:
             stop()
 
     def begin(self, job: Job) -> bool:
-        """Mark a job as being worked on. False if it was cancelled before."""
+        """Mark a job as started. False if it is cancelled already."""
         with self._lock:
             job.started = True
             return not job.cancelled
 
-    def interruptible(self, job: Job, stop: Callable[[], None] | None) -> None:
+    def set_stop(self, job: Job, stop: Callable[[], None] | None) -> None:
         """See Job.interruptible."""
         with self._lock:
             job.stop = stop
@@ -110,8 +122,9 @@ class Jobs:
         if cancelled and stop is not None:
             stop()
 
-    def close(self, job: Job, message: dict[str, Any], wake: bool) -> None:
-        line = encode(message)  # vectors take their time; a cancel must not wait for it
+    def close(self, job: Job, message: Mapping[str, object], wake: bool) -> None:
+        """Send a job's answer, unless it has one."""
+        line = encode(message)  # outside the lock: vectors take long, and a cancel must not wait for them
         with self._lock:
             if self._open.pop((type(job.id), job.id), None) is job:
                 self._writer.send(line, wake=wake)

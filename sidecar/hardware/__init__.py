@@ -1,1 +1,1 @@
-"""This machine: machine (memory and processors), rpc_servers (devices that other machines lend)."""
+"""The hardware: machine (memory, GPUs and CPU of this machine), rpc_servers (GPUs of other machines)."""

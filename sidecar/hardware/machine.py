@@ -1,30 +1,32 @@
-"""What this machine has for models: free memory, GPUs, and what its CPU can; and what a process takes of it.
+"""This machine: its free memory, GPUs and CPU features, and the memory of single processes.
 
-psutil tells the memory. On Linux its two files are read here: importing it takes 50 ms, which the first load waits
-for, and 3 MB in every engine.
+psutil reports the memory. On Linux this module reads two files of /proc instead: importing psutil takes 50 ms of the
+first load, and 3 MB in every engine.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+Device = Mapping[str, Any]  # the schema's Device, or one of core/llama with further members
 
 USUAL_FEATURES: Final = {
     "x86_64": "REPACK AVX2", "amd64": "REPACK AVX2", "arm64": "REPACK DOTPROD", "aarch64": "REPACK DOTPROD",
 }  # fmt: skip
-"""Of a CPU, as long as llama.cpp has not been asked (`systemInfo` of InitResult)."""
+"""Assumed CPU features by architecture, until llama.cpp reports the real ones (`systemInfo` of InitResult)."""
 
 
 class Machine:
-    """What there is: free memory of the system in bytes, the GPUs used (`Device`s), features of the CPU."""
+    """Free memory of the system in bytes, the GPUs that models may use, and the features of the CPU."""
 
     def __init__(
         self,
         free_bytes: int,
-        gpus: Sequence[dict[str, Any]] = (),
+        gpus: Sequence[Device] = (),
         features: frozenset[str] = frozenset(),
     ) -> None:
         self.free_bytes = free_bytes
@@ -32,8 +34,8 @@ class Machine:
         self.features = features
 
     @classmethod
-    def here(cls, gpu: str = "cpu", devices: Sequence[dict[str, Any]] = (), system_info: str = "") -> Machine:
-        """This machine. The arguments are members of InitResult; without them, a usual CPU and no GPU."""
+    def here(cls, gpu: str = "cpu", devices: Sequence[Device] = (), system_info: str = "") -> Machine:
+        """This machine. The arguments are members of InitResult; the defaults mean a typical CPU and no GPU."""
         import platform
 
         words = (system_info or USUAL_FEATURES.get(platform.machine().lower(), "")).split()
@@ -42,12 +44,12 @@ class Machine:
             for each in devices
             if each["backend"] in (gpu, "rpc") and each["type"] in ("gpu", "integratedGpu")
         ]
-        gpus.sort(key=lambda each: each["backend"] != "rpc")  # as core/llama/devices.py orders them
+        gpus.sort(key=lambda each: each["backend"] != "rpc")  # the order of core/llama/devices.py
         return cls(available_bytes(), gpus, frozenset(words))
 
 
 def available_bytes() -> int:
-    """What the system could give this process now, at most what its container (cgroup) may still take."""
+    """Bytes that this process can still use: free memory of the system, limited by its container (cgroup)."""
     return min([_system_bytes(), *_cgroup_rooms(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))])
 
 
@@ -64,9 +66,9 @@ def _system_bytes() -> int:
 
 
 class ProcessMemory:
-    """Memory of a process in bytes: its addresses, what of them is in memory, and what of that is a file's.
+    """Memory of a process in bytes: address space, resident memory, and the part of that which is shared or mapped.
 
-    The last is 0 where the system does not tell it.
+    `shared` is 0 where the system does not report it.
     """
 
     def __init__(self, virtual: int, resident: int, shared: int) -> None:
@@ -76,7 +78,7 @@ class ProcessMemory:
 
 
 def process_memory(pid: int | None = None) -> ProcessMemory:
-    """Of a process of this user, None: this one. All is 0 if it is gone."""
+    """The memory of a process of this user; None: this process. All zeros if it has ended."""
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid or 'self'}/statm", encoding="ascii") as file:
@@ -94,12 +96,12 @@ def process_memory(pid: int | None = None) -> ProcessMemory:
 
 
 def _cgroup_rooms(membership: Path, mount: Path) -> list[int]:
-    """Bytes that this process's control groups and those around them may still take, of version 1 and 2."""
+    """Bytes left in the control groups (version 1 and 2) of this process and in their parents."""
     names = ("memory.max", "memory.current", "inactive_file")
     rooms = []
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return []
     for line in lines:
         _, controllers, path = line.split(":", 2)
@@ -122,5 +124,5 @@ def _room(folder: Path, limit: str, usage: str, reclaimable: str) -> list[int]:
         lines = (folder / "memory.stat").read_text().splitlines()
     except (OSError, ValueError):  # ValueError: "max"
         return []
-    given_back = sum(int(line.split()[1]) for line in lines if line.split()[0] == reclaimable)
-    return [max(0, allowed - used + given_back)]
+    reclaimable_bytes = sum(int(line.split()[1]) for line in lines if line.split()[0] == reclaimable)
+    return [max(0, allowed - used + reclaimable_bytes)]

@@ -1,55 +1,55 @@
-"""Sees at once that params fit their schema. Those that do not are validation.py's, which asks jsonschema why.
+"""A fast check whether params are valid. If they are not, validation.py asks jsonschema for the reason.
 
-Nearly all params fit, and for them jsonschema is dear: over 100 ms and 7 MB to import, which the first loadModel would
-wait for, and some 100 µs a message of a chat. Here a schema becomes a predicate once, of plain tests.
+Nearly all params are valid, and jsonschema is too slow for them: over 100 ms and 7 MB to import, which would delay the
+first loadModel, and about 100 µs per message of a chat. This module compiles each schema once to a predicate.
 
-Values are what json.loads makes, so their types are exact: True is no int. A keyword that is not here is a KeyError,
-which a test finds that makes every schema; that both judge alike is tested, too.
+Values come from json.loads, so `type(value)` is exact: True is a bool, never an int. An unknown keyword raises
+KeyError. Tests compile every schema, and compare the verdicts with those of jsonschema.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, Final
 
-Fits = Callable[[Any], bool]
-Schema = dict[str, Any]
+Fits = Callable[[Any], bool]  # of any JSON value: `type(value) is int` is faster than isinstance
+Schema = dict[str, Any]  # of JSON Schema: each keyword has a value of its own type
 
 TYPES: Final[dict[str, tuple[type, ...]]] = {
     "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "null": (type(None),),
     "integer": (int,), "number": (int, float),
 }  # fmt: skip
-"""JSON Schema would also call 1.0 an integer; C functions that want an int do not."""
+"""JSON Schema also accepts 1.0 as an integer; C functions that take an int do not."""
 MANY: Final = 2**62
 _NUMBERS: Final = frozenset((int, float))
 
 
 class Acceptance:
-    """The predicates of some schemas, each made when it is first asked for."""
+    """The predicates of named schemas, each compiled at its first use."""
 
     def __init__(self, schemas: dict[str, Schema]) -> None:
-        """`schemas`: by the name that `#/components/schemas/…` ends with."""
+        """`schemas`: by name, the last part of `#/components/schemas/…`."""
         self._schemas = schemas
-        self._made: dict[str, Fits] = {}
+        self._compiled: dict[str, Fits] = {}
 
     def named(self, name: str) -> Fits:
-        """The predicate of a schema with a name."""
-        if name not in self._made:
-            self._made[name] = self.made(self._schemas[name])
-        return self._made[name]
+        """The predicate of a named schema."""
+        if name not in self._compiled:
+            self._compiled[name] = self.make(self._schemas[name])
+        return self._compiled[name]
 
-    def made(self, schema: Schema) -> Fits:
-        """The predicate of any schema in which the named ones may be referred to."""
-        if "$ref" in schema:  # what stands beside it does not count, in Draft 7
+    def make(self, schema: Schema) -> Fits:
+        """The predicate of any schema; it may refer to the named ones."""
+        if "$ref" in schema:  # draft-07 ignores the keywords next to it
             name = schema["$ref"].rsplit("/", 1)[1]
             return lambda value: self.named(name)(value)
         if schema.get("type") == "integer" and schema.keys() == {"type", "minimum", "maximum"}:
-            return _whole(schema["minimum"], schema["maximum"])  # of tokens there are many
-        return _every([_KEYWORDS[keyword](value, schema, self.made) for keyword, value in schema.items()])
+            return _integer(schema["minimum"], schema["maximum"])  # fast: there are many tokens
+        return _every([_KEYWORDS[keyword](value, schema, self.make) for keyword, value in schema.items()])
 
 
-def _whole(low: int, high: int) -> Fits:
+def _integer(low: int, high: int) -> Fits:
     return lambda value: type(value) is int and low <= value <= high
 
 
@@ -67,12 +67,12 @@ def _type(names: str | list[str], _: Schema, __: Make) -> Fits:
     return lambda value: type(value) in kinds
 
 
-def _enum(choices: list[Any], _: Schema, __: Make) -> Fits:
+def _enum(choices: list[object], _: Schema, __: Make) -> Fits:
     known = {(isinstance(choice, bool), choice) for choice in choices}
     return lambda value: type(value) not in (dict, list) and (isinstance(value, bool), value) in known
 
 
-def _const(choice: Any, schema: Schema, make: Make) -> Fits:
+def _const(choice: object, schema: Schema, make: Make) -> Fits:
     return _enum([choice], schema, make)
 
 
@@ -88,7 +88,7 @@ def _maximum(high: float, _: Schema, __: Make) -> Fits:
     return lambda value: type(value) not in _NUMBERS or value <= high
 
 
-def _sized(kind: type[str | list[Any] | dict[str, Any]], low: int, high: int) -> Fits:
+def _sized(kind: type[Sized], low: int, high: int) -> Fits:
     return lambda value: type(value) is not kind or low <= len(value) <= high
 
 
@@ -108,28 +108,28 @@ def _items(schema: Schema | list[Schema], _: Schema, make: Make) -> Fits:
 
 
 def _unique(wanted: bool, _: Schema, __: Make) -> Fits:
-    def fits(value: Any) -> bool:
+    def fits(value: object) -> bool:
         try:
             return type(value) is not list or len({(isinstance(v, bool), v) for v in value}) == len(value)
-        except TypeError:  # not only scalars: jsonschema shall look
+        except TypeError:  # an array or object in it: leave it to jsonschema
             return False
 
     return fits if wanted else lambda _: True
 
 
 def _members(properties: dict[str, Schema], schema: Schema, make: Make) -> Fits:
-    """`properties` and `additionalProperties`, which go together."""
+    """`properties` and `additionalProperties`, which belong together."""
     known = {name: make(each) for name, each in properties.items()}
     more = schema.get("additionalProperties", True)
     other: Fits = (lambda _: more) if isinstance(more, bool) else make(more)
 
-    def fits(value: Any) -> bool:
+    def fits(value: object) -> bool:
         return type(value) is not dict or all(known.get(name, other)(each) for name, each in value.items())
 
     return fits
 
 
-def _additional(_: Any, schema: Schema, make: Make) -> Fits:
+def _additional(_: object, schema: Schema, make: Make) -> Fits:
     return (lambda _: True) if "properties" in schema else _members({}, schema, make)
 
 
@@ -162,7 +162,7 @@ def _not(schema: Schema, _: Schema, make: Make) -> Fits:
     return lambda value: not fits(value)
 
 
-_KEYWORDS: Final[dict[str, Callable[[Any, Schema, Make], Fits]]] = {
+_KEYWORDS: Final[dict[str, Callable[[Any, Schema, Make], Fits]]] = {  # Any: the value of the keyword
     "type": _type,
     "enum": _enum,
     "const": _const,

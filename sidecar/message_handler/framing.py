@@ -1,4 +1,4 @@
-"""One message a line: bytes to objects and back. Pure; does no I/O and knows no method."""
+"""One message per line: bytes to objects and back. No I/O, and no knowledge of methods."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 from typing import Any, Final
 
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""Default limit of one input line, without its newline."""
+"""Default limit of an input line, without its newline."""
 
 MAX_NESTING: Final = 256
-"""How deep arrays and objects may lie in each other: well below what the interpreter can follow, so that
-whatever could be read can also be looked at, told and sent on."""
+"""Most levels of nested arrays and objects: well below the interpreter's recursion limit, so that every message that
+was read can also be validated, logged and sent on."""
 
 BOM: Final = b"\xef\xbb\xbf"
 
 
 class LineTooLong:
-    """Stands in the stream of lines for one that went past the limit and was thrown away."""
+    """Takes the place of a line that was longer than the limit and was dropped."""
 
 
 TOO_LONG: Final = LineTooLong()
@@ -33,7 +33,7 @@ class LineSplitter:
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[bytes | LineTooLong]:
-        """Take the next bytes; return the lines they complete, without line ends, blank ones left out."""
+        """Add bytes; returns the lines that they complete, without line ends and without blank lines."""
         lines: list[bytes | LineTooLong] = []
         *whole, rest = chunk.split(b"\n")
         for piece in whole:
@@ -45,7 +45,7 @@ class LineSplitter:
         return lines
 
     def end(self) -> bytes | LineTooLong | None:
-        """The last line, if the stream ended without a newline behind it."""
+        """The last line, if the stream ended without a newline."""
         return self._finish() or None
 
     def _add(self, piece: bytes) -> None:
@@ -78,11 +78,11 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite
 _encoder = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def decode(line: bytes) -> Any:
+def decode(line: bytes) -> Any:  # any JSON value
     """Parse one line.
 
-    Raises ValueError (also for what is not UTF-8, NaN, Infinity, an integer of thousands of digits,
-    or nesting deeper than MAX_NESTING), with a text that can be shown.
+    Raises ValueError, with a text that can be shown, for invalid JSON or UTF-8, NaN, Infinity, an integer of
+    thousands of digits, and nesting deeper than MAX_NESTING.
     """
     try:
         value = _decoder.decode(line.decode("utf-8"))
@@ -93,7 +93,7 @@ def decode(line: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError as error:
-        # Python's own words on integers of thousands of digits advise to call a function of Python's.
+        # For an integer of thousands of digits, Python's message advises a Python function.
         problem = str(error)
         raise ValueError("an integer has too many digits" if "sys." in problem else problem) from None
     if line.count(b"[") + line.count(b"{") > MAX_NESTING and _is_too_deep(value):
@@ -101,7 +101,7 @@ def decode(line: bytes) -> Any:
     return value
 
 
-def _is_too_deep(value: Any) -> bool:
+def _is_too_deep(value: object) -> bool:
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_NESTING):
         inner = [each.values() if isinstance(each, dict) else each for each in level]
@@ -111,6 +111,6 @@ def _is_too_deep(value: Any) -> bool:
     return True
 
 
-def encode(message: Any) -> bytes:
-    """One ASCII line with its newline. ASCII, so that no reader can split it at U+2028 or cut a character."""
+def encode(message: object) -> bytes:
+    """One line with its newline. ASCII, so that no reader splits it at U+2028 or within a character."""
     return _encoder.encode(message).encode("ascii") + b"\n"

@@ -1,7 +1,7 @@
-"""The log: one JSON object a line on stderr, never protocol.
+"""The log: one JSON object per line on stderr, never part of the protocol.
 
-Written by a thread of its own from a bounded queue, so that a host which does not read stderr costs
-log lines (counted, and told when it reads again) and never stops the work.
+A thread writes it from a bounded queue. If the host does not read stderr, lines are dropped and counted, and the work
+goes on. The next line that fits reports how many were dropped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 MAX_WAITING_LINES: Final = 2000
@@ -37,8 +37,8 @@ def enabled(level: str) -> bool:
     return LEVELS[level] >= _threshold
 
 
-def log(level: str, message: str, **fields: Any) -> None:
-    """Write one line. Fields must be JSON; texts are shortened to MAX_FIELD_CHARS."""
+def log(level: str, message: str, **fields: object) -> None:
+    """Write one line. Fields must be JSON values; texts are shortened to MAX_FIELD_CHARS."""
     global _dropped
     if not enabled(level):
         return
@@ -59,16 +59,16 @@ def log(level: str, message: str, **fields: Any) -> None:
     _start()
 
 
-def log_exception(message: str, error: BaseException, **fields: Any) -> None:
-    """Write an unexpected exception with its traceback: the only place where one is told."""
-    import traceback  # with linecache and tokenize, which no start should pay for
+def log_exception(message: str, error: BaseException, **fields: object) -> None:
+    """Write an unexpected exception with its traceback, which is written nowhere else."""
+    import traceback  # not at start: it imports linecache and tokenize
 
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     log("error", message, traceback=text[-MAX_FIELD_CHARS:], **fields)
 
 
 def flush(timeout_s: float) -> None:
-    """Give the waiting lines a moment to leave, before the process ends."""
+    """Wait until the queued lines are written, at most `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while _lines.unfinished_tasks and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -88,6 +88,6 @@ def _run() -> None:
         try:
             os.write(2, line)
         except OSError:
-            return  # stderr is gone: nobody is left to tell
+            return  # stderr is closed
         finally:
             _lines.task_done()

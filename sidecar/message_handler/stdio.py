@@ -1,8 +1,8 @@
-"""Takes stdin and stdout away from everybody else, before anybody else is imported.
+"""Reserves stdin and stdout for the protocol, before any other module is imported.
 
-llama.cpp, libraries and stray `print`s write to descriptor 1 as they please. So the protocol moves to
-private descriptors, 1 becomes stderr and 0 becomes an empty file: whatever is printed by whomever lands
-beside the log, and nobody can eat a request. This file imports only what Python has loaded already.
+llama.cpp, libraries and stray `print`s write to descriptor 1. So the protocol moves to private descriptors, 1 becomes
+stderr and 0 becomes an empty file: printed text ends up next to the log, and no library can read a request. This
+module imports only what Python has already loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def claim() -> tuple[int, int]:
     """
     try:
         os.fstat(2)
-    except OSError:  # no stderr at all: the next descriptor would become 2, and the log be written there
+    except OSError:  # no stderr: the next opened file would get descriptor 2 and receive the log
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 2)
         if null != 2:
@@ -35,14 +35,14 @@ def claim() -> tuple[int, int]:
 
         msvcrt.setmode(protocol_in, os.O_BINARY)
         msvcrt.setmode(protocol_out, os.O_BINARY)
-    else:  # a terminal may come non-blocking from the program that shares it
+    else:  # a terminal may be non-blocking because of another program that uses it
         os.set_blocking(protocol_in, True)
         os.set_blocking(protocol_out, True)
     return protocol_in, protocol_out
 
 
 def release(protocol_in: int, protocol_out: int) -> None:
-    """Undo `claim`, for the commands that talk to a person instead of a program."""
+    """Undo `claim`, for the commands that talk to a person."""
     os.dup2(protocol_in, 0)
     os.dup2(protocol_out, 1)
     os.close(protocol_in)

@@ -1,7 +1,7 @@
-"""Checks params against schema/, and turns what breaks it into one `invalidParams` error.
+"""Validates params against schema/ and reports the first mistake as an `invalidParams` error.
 
-acceptance.py lets pass what fits. jsonschema, which knows what is wrong and where, is imported with the first params
-that do not.
+acceptance.py accepts valid params quickly. jsonschema finds what is wrong and where; it is imported only for the first
+invalid params.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-    from sidecar.message_handler.acceptance import Acceptance
+    from sidecar.message_handler.acceptance import Acceptance, Schema
 
 SCHEMAS_FILE: Final = os.path.join(os.path.dirname(__file__), "schemas.json")
 MAX_SHOWN_CHARS: Final = 200
-"""How much of a wrong value an error repeats."""
+"""Longest part of a wrong value that an error repeats."""
 
 
 @lru_cache(maxsize=1)
-def _schemas() -> dict[str, Any]:
-    """Those made from schema/ for params, by name, without prose."""
+def _schemas() -> dict[str, Schema]:
+    """The schemas of params by name, generated from schema/ without descriptions."""
     with open(SCHEMAS_FILE, encoding="utf-8") as file:
-        found: dict[str, Any] = json.load(file)
+        found: dict[str, Schema] = json.load(file)
     return found
 
 
 @lru_cache(maxsize=1)
 def _acceptance() -> Acceptance:
-    from sidecar.message_handler.acceptance import Acceptance  # not before the first answer
+    from sidecar.message_handler.acceptance import Acceptance  # not at start
 
     return Acceptance(_schemas())
 
 
-def validate_params(method: str, params: Any) -> None:
-    """Raise SidecarError `invalidParams` if `params` break the schema of `method`."""
+def validate_params(method: str, params: object) -> None:
+    """Raise SidecarError `invalidParams` if `params` do not match the schema of `method`."""
     if (params == {} and method not in REQUIRED) or _acceptance().named(PARAMS[method])(params):
         return
     error = _first_error(_validator(PARAMS[method]), params)
@@ -55,38 +55,43 @@ def _validator(type_name: str) -> Validator:
     from jsonschema import Draft7Validator
     from jsonschema.validators import extend
 
-    # JSON Schema calls 1.0 an integer; C functions that want an int do not.
+    # JSON Schema also accepts 1.0 as an integer; C functions that take an int do not.
     checker = Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    strict: Any = extend(Draft7Validator, {"items": _items}, type_checker=checker)  # type: ignore[no-untyped-call]
+    strict = extend(Draft7Validator, {"items": _items}, type_checker=checker)  # type: ignore[no-untyped-call]
     root = {"$ref": f"#/components/schemas/{type_name}", "components": {"schemas": _schemas()}}
     validator: Validator = strict(root)
     return validator
 
 
-def _items(validator: Any, items: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The keyword `items`, for the first item that does not fit: the router must not stop over a list of a million."""
+def _items(
+    validator: Any,  # the class that `extend` makes; Validator lacks `descend`
+    items: Schema | list[Schema],
+    instance: object,
+    schema: Schema,
+) -> Iterator[ValidationError]:
+    """The keyword `items`, only for the first invalid item: a list of a million must not block the router."""
     from jsonschema import Draft7Validator
 
     if not isinstance(instance, list) or isinstance(items, list):
         yield from Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
         return
-    fits = _acceptance().made(items)
+    fits = _acceptance().make(items)
     for index, item in enumerate(instance):
         if not fits(item) and (errors := list(validator.descend(item, items, path=index))):
             yield from errors
             return
 
 
-def _first_error(validator: Validator, params: Any) -> ValidationError | None:
-    """The error nearest to the top of the params, which is the one a person would mend first; of a list, its first."""
+def _first_error(validator: Validator, params: Any) -> ValidationError | None:  # any JSON value
+    """The error nearest to the top of the params, which a person would correct first; in a list, the first one."""
     first = min(validator.iter_errors(params), key=lambda error: len(error.absolute_path), default=None)
     while first is not None and first.validator == "anyOf" and first.context:
-        branches: dict[Any, list[ValidationError]] = {}
+        branches: dict[str | int, list[ValidationError]] = {}
         for error in first.context:
             branches.setdefault(error.schema_path[0], []).append(error)
-        # Of the choices, those whose kind of value it is: if it is one, it tells what is wrong within.
+        # The choices whose type matches: if there is only one, its own error says more.
         meant = [errors for errors in branches.values() if all(len(error.path) for error in errors)]
         if len(meant) != 1:
             break
@@ -96,9 +101,9 @@ def _first_error(validator: Validator, params: Any) -> ValidationError | None:
 
 def _invalid(error: ValidationError) -> SidecarError:
     path = [str(part) for part in error.absolute_path]
-    schema: Any = error.schema
-    value: Any = error.instance
-    required: Any = error.validator_value
+    schema: Any = error.schema  # a Schema, typed more widely by jsonschema
+    value: Any = error.instance  # any JSON value
+    required: Any = error.validator_value  # depends on the keyword
     allowed = _allowed(schema)
     problem = "does not fit"
     if error.validator == "required":
@@ -114,30 +119,29 @@ def _invalid(error: ValidationError) -> SidecarError:
         allowed = sorted(name for choice in required for name in choice["required"])
         given = [name for name in allowed if name in value]
         if given:
-            path, value, problem = [*path, given[1]], value[given[1]], f"cannot stand beside /{given[0]}"
+            path, value, problem = [*path, given[1]], value[given[1]], f"cannot be combined with /{given[0]}"
         else:
             problem = f"is missing one of {' and '.join(allowed)}"
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
-    details: dict[str, Any] = {"pointer": pointer, "allowed": allowed}
+    details = {"pointer": pointer, "allowed": allowed}
     shown = ""
     if not problem.startswith("is missing"):
-        secret = pointer.lower().endswith("token")  # however it is misspelt
+        secret = pointer.lower().endswith("token")  # also if it is misspelt
         details["value"] = "…" if secret else _shortened(value)
         shown = f" ({json.dumps(details['value'])})"
     where = pointer or "params"
-    return SidecarError("invalidParams", f"{where} {problem}{shown}; allowed: {_told(allowed)}", **details)
+    return SidecarError("invalidParams", f"{where} {problem}{shown}; allowed: {_listed(allowed)}", **details)
 
 
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def _resolved(schema: Schema) -> Schema:
     reference = schema.get("$ref")
     if reference is None:
         return schema
-    target: dict[str, Any] = _schemas()[reference.rsplit("/", 1)[1]]
-    return _resolved(target)
+    return _resolved(_schemas()[reference.rsplit("/", 1)[1]])
 
 
-def _allowed(schema: Any) -> Any:
-    """What a schema allows, as a short JSON value: its keywords without the prose, choices as a list."""
+def _allowed(schema: object) -> object:
+    """What a schema allows, as a short JSON value: its main keywords, choices as a list."""
     if not isinstance(schema, dict):
         return schema
     schema = _resolved(schema)
@@ -148,8 +152,8 @@ def _allowed(schema: Any) -> Any:
         return schema["enum"]
     if "const" in schema:
         return [schema["const"]]
-    told = ("type", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems", "maxItems")
-    short = {keyword: schema[keyword] for keyword in told if keyword in schema}
+    main = ("type", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems", "maxItems")
+    short = {keyword: schema[keyword] for keyword in main if keyword in schema}
     if schema.get("type") == "object":
         short["properties"] = sorted(schema.get("properties", {}))
     elif "items" in schema:
@@ -157,12 +161,12 @@ def _allowed(schema: Any) -> Any:
     return short
 
 
-def _told(allowed: Any) -> str:
+def _listed(allowed: object) -> str:
     text = json.dumps(allowed, ensure_ascii=False)
     return text if len(text) <= 2 * MAX_SHOWN_CHARS else text[: 2 * MAX_SHOWN_CHARS] + "…"
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: object) -> object:
     text = value if isinstance(value, str) else json.dumps(value)
     if len(text) <= MAX_SHOWN_CHARS:
         return value

@@ -1,11 +1,10 @@
-"""Writes messages to a descriptor: one bounded queue, progress that merges while it waits.
+"""Writes messages to a descriptor through one queue, in which progress merges while it waits.
 
-What the system takes without waiting is written at once by whoever sends it; all else by a thread: to wake
-one for every token would take more time from the compute threads than the write itself.
+If a write cannot block, the sending thread does it itself; otherwise the writer's thread does. Waking a thread for
+every token would take more time from the compute threads than the write.
 
-Every sender puts messages here and never writes itself. When the other side does not read, progress of
-the same request and type melts into one message (its deltas joined, so nothing is lost), `has_room`
-turns false, and it is up to the producers to wait; responses are always taken.
+If the other side does not read, progress of the same request and type merges into one message: its deltas are joined,
+so nothing is lost. Then `has_room` is false, and producers of progress should wait. Responses are always accepted.
 """
 
 from __future__ import annotations
@@ -23,34 +22,36 @@ from typing import Any, Final
 from sidecar.message_handler.framing import encode
 
 ROOM_BYTES: Final = 256 * 1024
-"""Waiting bytes above which producers of progress are asked to pause."""
+"""Waiting bytes from which producers of progress should pause."""
 
 MAX_PENDING_INFO: Final = 64
-"""`info` messages kept for a reader that does not read; further ones are dropped."""
+"""Most `info` messages that wait in the queue; more are dropped."""
 
 DIRECT_BYTES: Final = getattr(select, "PIPE_BUF", 0)
-"""What a pipe that calls itself writable takes whole, so that a write of it does not wait. 0: cannot be asked."""
+"""A writable pipe accepts this many bytes without blocking. 0: the platform cannot tell."""
 
 ADD_UP: Final = ("delta", "logprobs")
-"""Members of progress of which each message has a piece: those of merged messages are joined."""
+"""Members of progress that are joined when messages merge; of all others the newest counts."""
 
 WRITE_BYTES: Final = 64 * 1024
-"""Bytes given to the system in one write."""
+"""Bytes per write."""
+
+RpcMessage = dict[str, Any]  # of JSON-RPC: the members depend on its kind
 
 
 class _Pending:
-    """A message that waits: its line, or (once merged) its params, encoded when it leaves."""
+    """A waiting message: its line, or once merged the message, which is encoded when it is written."""
 
     __slots__ = ("key", "line", "message", "size")
 
-    def __init__(self, line: bytes, key: Hashable, message: dict[str, Any] | None) -> None:
+    def __init__(self, line: bytes, key: Hashable, message: RpcMessage | None) -> None:
         self.line: bytes | None = line
         self.key = key
         self.message = message
         self.size = len(line)
 
-    def merge(self, message: dict[str, Any], size: int) -> None:
-        """Take over what is newer; join what adds up."""
+    def merge(self, message: RpcMessage, size: int) -> None:
+        """Replace the members by newer ones; join those in ADD_UP."""
         assert self.message is not None
         earlier, later = self.message["params"], message["params"]
         later = {**later, **{name: earlier[name] + later[name] for name in ADD_UP if name in later}}
@@ -62,8 +63,8 @@ class _Pending:
         return self.line if self.line is not None else encode(self.message)
 
 
-def _writability(descriptor: int) -> Callable[[], bool]:
-    """Returns a function that tells whether a write of DIRECT_BYTES would not wait."""
+def _writable_check(descriptor: int) -> Callable[[], bool]:
+    """Returns a function that says whether a write of DIRECT_BYTES would not block."""
     if sys.platform == "win32":
         return lambda: False
     poll = select.poll()
@@ -72,7 +73,7 @@ def _writability(descriptor: int) -> Callable[[], bool]:
 
 
 class Writer:
-    """Owns an output descriptor. Thread-safe; `on_broken` is called once if the other side is gone."""
+    """Owns an output descriptor. Thread-safe. Calls `on_broken` once if the other side is gone."""
 
     def __init__(self, descriptor: int, on_broken: Callable[[], None], name: str = "writer") -> None:
         self._descriptor = descriptor
@@ -84,13 +85,13 @@ class Writer:
         self._waiting_bytes = 0
         self._writing = False
         self._broken = False
-        self._is_writable = _writability(descriptor)
+        self._is_writable = _writable_check(descriptor)
         threading.Thread(target=self._run, name=f"sidecar:{name}", daemon=True).start()
 
     def send(self, line: bytes, *, wake: bool = True) -> None:
-        """Queue a line that must arrive: a response, a request, a command.
+        """Queue a line that must not be lost: a response, a request, a command.
 
-        What comes after it does not merge with what waits before it: its id may be another request's.
+        Later progress does not merge with progress before this line: the same id may be a new request by then.
         """
         with self._changed:
             self._mergeable.clear()
@@ -99,15 +100,15 @@ class Writer:
     def progress(
         self,
         key: Hashable,
-        message: dict[str, Any],
+        message: RpcMessage,
         line: bytes | None = None,
         *,
         wake: bool = True,
     ) -> None:
         """Queue a progress notification that may merge with a waiting one of the same key.
 
-        `line` is `message` already encoded, if the caller has it. With wake=False it is written with
-        the next message that does wake the writer, or at `wake()`: one write for all streams of a step.
+        `line` is the encoded `message`, if the caller has it. With wake=False it is written with the next
+        message that wakes the writer, or at `wake()`: one write for all streams of a step.
         """
         with self._changed:
             waiting = self._mergeable.get(key)
@@ -120,8 +121,8 @@ class Writer:
                 self._mergeable[key] = pending
                 self._append(pending, wake)
 
-    def info(self, message: dict[str, Any]) -> None:
-        """Queue an `info` notification, or drop it if too many of them wait."""
+    def info(self, message: RpcMessage) -> None:
+        """Queue an `info` notification, or drop it if MAX_PENDING_INFO of them wait."""
         with self._changed:
             if self._infos < MAX_PENDING_INFO:
                 self._infos += 1
@@ -130,11 +131,11 @@ class Writer:
     def wake(self) -> None:
         """Write what was queued with wake=False."""
         with self._changed:
-            self._leave()
+            self._write_or_wake()
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes taken but not yet given to the system."""
+        """Bytes that are queued and not yet written."""
         return self._waiting_bytes
 
     def has_room(self) -> bool:
@@ -142,17 +143,17 @@ class Writer:
         return self._waiting_bytes < ROOM_BYTES
 
     def wait_for_room(self, give_up: Callable[[], bool]) -> None:
-        """Block until there is room, the other side is gone, or `give_up()` says so (see `nudge`)."""
+        """Block until there is room, the other side is gone, or `give_up()` is true (see `nudge`)."""
         with self._changed:
             self._changed.wait_for(lambda: self.has_room() or self._broken or give_up())
 
     def nudge(self) -> None:
-        """Make those who wait for room look at their `give_up` again."""
+        """Make all threads in `wait_for_room` call their `give_up` again."""
         with self._changed:
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything is written. False if that took longer, or the other side is gone."""
+        """Wait until everything is written. False if that takes longer than `timeout_s`, or the other side is gone."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._changed.notify_all()
@@ -163,7 +164,7 @@ class Writer:
             return not self._broken
 
     def stop(self) -> None:
-        """Write nothing more: the other side is known to be gone. Ends the thread."""
+        """Drop everything and end the thread: the other side is gone."""
         with self._changed:
             self._broken = True
             self._queue.clear()
@@ -175,26 +176,26 @@ class Writer:
         self._queue.append(pending)
         self._waiting_bytes += pending.size
         if wake:
-            self._leave()
+            self._write_or_wake()
 
-    def _leave(self) -> None:
-        """Write what waits if that cannot block, else wake the thread for it. The lock is held."""
+    def _write_or_wake(self) -> None:
+        """Write the queue if that cannot block, otherwise wake the thread. The caller holds the lock."""
         if not self._queue or self._writing or self._broken:
             return
         if self._waiting_bytes > DIRECT_BYTES or not self._is_writable():
             self._changed.notify_all()
             return
-        data, written = self._take(), 0
+        data, written = self._next_bytes(), 0
         if len(data) <= DIRECT_BYTES:
-            with suppress(OSError):  # the thread meets the same error, and tells
+            with suppress(OSError):  # the thread gets the same error and reports it
                 written = os.write(self._descriptor, data)
         if written < len(data):
             self._queue.appendleft(_Pending(data[written:], None, None))
             self._waiting_bytes += len(data) - written
             self._changed.notify_all()
 
-    def _take(self) -> bytes:
-        """Remove and encode what waits, about WRITE_BYTES of it."""
+    def _next_bytes(self) -> bytes:
+        """Remove messages from the queue and encode them, about WRITE_BYTES."""
         lines, size = [], 0
         while self._queue and size < WRITE_BYTES:
             pending = self._queue.popleft()
@@ -214,7 +215,7 @@ class Writer:
                     self._changed.wait_for(lambda: self._queue or self._broken)
                 if self._broken:
                     return
-                data = memoryview(self._take())
+                data = memoryview(self._next_bytes())
                 self._writing = True
             try:
                 while data:

@@ -1,5 +1,5 @@
-"""The transfer process: it fetches models from the hub and looks at those on the disk.
+"""The transfer process: it downloads models, and lists, inspects and deletes them.
 
-transfer reads requests, methods answers them, inventory lists and deletes what is on the disk. The
-packages beside them: hub, download, http, store, gguf, memory.
+transfer (the process) → methods (one function per request) → inventory (what is on the disk); job (the request).
+Sub-packages, each importing only those before it: gguf, http, store; memory, download; hub.
 """

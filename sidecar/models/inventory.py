@@ -1,42 +1,43 @@
-"""`listModels` and `deleteModel`: what lies on this disk."""
+"""`listModels` and `deleteModel`: the models on this disk."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
 from contextlib import nullcontext
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download import journal
-from sidecar.models.download.download import SUMMARY
 from sidecar.models.gguf import reader
-from sidecar.models.gguf.splits import part_paths
-from sidecar.models.hub.reference import is_model
+from sidecar.models.gguf.splits import is_model, part_paths
 from sidecar.models.store import durable_files
 from sidecar.models.store.store import STATE_FOLDER, Place, Store
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
+
 MAX_LISTED: Final = 2000
-"""GGUF files that are looked at in one call."""
+"""GGUF files that one call lists."""
 
 MAX_VISITED: Final = 200_000
-"""Files of named folders that are passed on the way."""
+"""Files, of any kind, that one call visits in a folder."""
 
 
 class Inventory:
-    """One look. `loaded` are the real paths of the models that are loaded now."""
+    """One listing. `loaded`: the real paths of the files that are loaded now."""
 
     def __init__(self, store: Store, loaded: Collection[str]) -> None:
         self._store = store
         self._loaded = set(loaded)
         self._seen: set[str] = set()
-        self._models: list[dict[str, Any]] = []
+        self._models: list[dict[str, object]] = []
         self._truncated = False
 
-    def look(self, cached: dict[str, dict[str, Any]], folders: Collection[str]) -> dict[str, Any]:
-        """A ListModelsResult. `cached`: path → source of what the hub's own cache holds."""
+    def result(self, cached: dict[str, ModelSource], folders: Collection[str]) -> dict[str, object]:
+        """A ListModelsResult. `cached`: path → source of the files in the hub's own cache."""
         self._add_folder(self._store.directory, "store")
         for path, source in cached.items():
             self._add(path, "hubCache", source)
@@ -64,13 +65,13 @@ class Inventory:
                 return
             yield from (os.path.join(parent, name) for name in sorted(names))
 
-    def _add(self, path: str, origin: str, source: dict[str, Any] | None) -> None:
+    def _add(self, path: str, origin: str, source: ModelSource | None) -> None:
         parts = part_paths(path)
         real = os.path.realpath(path)
         if not is_model(path.replace(os.sep, "/")) or real in self._seen:
             return
         if parts[0] != path and os.path.isfile(parts[0]):
-            return  # told with its first part
+            return  # listed with its first part
         if len(self._models) >= MAX_LISTED:
             self._truncated = True
             return
@@ -78,8 +79,8 @@ class Inventory:
         self._models.append(self._describe(path, parts, origin, source))
 
     def _describe(
-        self, path: str, parts: list[str], origin: str, source: dict[str, Any] | None
-    ) -> dict[str, Any]:
+        self, path: str, parts: list[str], origin: str, source: ModelSource | None
+    ) -> dict[str, object]:
         here = [part for part in parts if os.path.isfile(part)]
         places = [self._store.place_of(part) for part in here] if origin == "store" else []
         records = [place.record() if place else None for place in places]
@@ -95,29 +96,28 @@ class Inventory:
             "verified": bool(records) and len(here) == len(parts) and all(r and r.verified for r in records),
             "sha256": first.sha256 if first else None,
             "source": first.source if first else source,
-            **{name: header.get(name) for name in SUMMARY},
+            **{name: header.get(name) for name in reader.RECORDED},
             "lastUsedAt": first.last_used_at if first else None,
             "loaded": any(os.path.realpath(part) in self._loaded for part in here),
             "problem": problem,
         }
 
-    def _partial(self, place: Place, journal_path: str) -> dict[str, Any] | None:
-        known = journal.read(journal_path)
-        if known is None or not os.path.exists(place.part):
+    def _partial(self, place: Place, journal_path: str) -> dict[str, object] | None:
+        content = journal.read(journal_path)
+        if content is None or not os.path.exists(place.part):
             return None
-        header, ranges = known
         return {
             "path": place.path,
-            "source": header["source"],
-            "downloadedBytes": sum(end - start for start, end in ranges),
-            "totalBytes": header["size"],
+            "source": content.header["source"],
+            "downloadedBytes": content.downloaded,
+            "totalBytes": content.header["size"],
         }
 
 
-def _header(path: str, remembered: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """(what is told of a model, what is wrong with it)."""
-    if remembered:
-        return remembered, remembered.get("problem")
+def _header(path: str, recorded: dict[str, Any]) -> tuple[dict[str, Any], str | None]:  # JSON of a record
+    """A summary of the file, and what is wrong with it. `recorded`: the summary of an earlier look, if any."""
+    if recorded:
+        return recorded, recorded.get("problem")
     try:
         return reader.describe(path), None
     except SidecarError as error:
@@ -131,14 +131,14 @@ def _size(path: str) -> int:
         return 0
 
 
-def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
+def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, object]:
     """A DeleteModelResult. Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`."""
     absolute = os.path.abspath(os.path.join(store.directory, path))
     parts = part_paths(absolute)
     places = [place for place in map(store.place_of, parts) if place is not None]
     at = {"pointer": "/path", "value": path[:500]}
     if len(places) < len(parts) or (not absolute.lower().endswith(".gguf") and not places[0].record()):
-        raise SidecarError("notInStore", f"/path: {path!r} is no model of {store.directory!r}", **at)
+        raise SidecarError("notInStore", f"/path: {path!r} is not a model of {store.directory!r}", **at)
     if any(os.path.realpath(place.path) in loaded for place in places):
         raise SidecarError("modelInUse", f"/path: {path!r} is loaded", **at)
     if not any(os.path.lexists(name) for place in places for name in (place.path, place.part)):
@@ -157,7 +157,7 @@ def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
                     map(durable_files.remove, (place.path, place.part, place.journal, place.record_path))
                 )
         except Timeout:
-            raise SidecarError("modelInUse", f"/path: {path!r} is being fetched", **at) from None
+            raise SidecarError("modelInUse", f"/path: {path!r} is being downloaded", **at) from None
         except OSError as error:
             raise durable_files.disk_error(error, store.directory) from error
     _remove_empty(os.path.dirname(absolute), store.directory)
@@ -165,7 +165,7 @@ def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, Any]:
 
 
 def _remove_empty(folder: str, root: str) -> None:
-    """Remove folders that have become empty, up to the models directory."""
+    """Remove empty folders, from `folder` up to `root`."""
     while folder != root and len(folder) > len(root):
         try:
             os.rmdir(folder)

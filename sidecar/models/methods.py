@@ -1,22 +1,28 @@
-"""The methods of the transfer role, one function each: (job) → result."""
+"""The methods of the transfer process, one function per method: (job) → result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.job import TransferJob
 from sidecar.models.store.store import Store
 
-if TYPE_CHECKING:
-    from sidecar.models.transfer import Job
+if TYPE_CHECKING:  # imported at run time by those methods that need HTTP
+    from sidecar.message_handler.notifier import Progress
+    from sidecar.models.download.download import Download
+    from sidecar.models.download.wanted import Fetched, Wanted
+    from sidecar.models.gguf.header import Header
+    from sidecar.models.hub.client import Hub
+    from sidecar.models.hub.plan import Plan
 
 MAX_CHANGES: Final = 3
-"""How often a file may be found changed on its server while it is fetched."""
+"""How often a file may change on its server during its download."""
 
 
-def download_model(job: Job) -> dict[str, Any]:
+def download_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.download.progress import progress_of
     from sidecar.models.http.address import Changed
     from sidecar.models.hub import plan as plans
@@ -38,10 +44,12 @@ def download_model(job: Job) -> dict[str, Any]:
             return _fetch(job, hub, store, plan, progress)
         except Changed:
             continue
-    raise SidecarError("downloadFailed", "The file changes on its server again and again", cause="changed")
+    raise SidecarError("downloadFailed", "The file on the server changes repeatedly", cause="changed")
 
 
-def _fetch(job: Job, hub: Any, store: Store, plan: Any, progress: dict[str, Any]) -> dict[str, Any]:
+def _fetch(
+    job: TransferJob, hub: Hub, store: Store, plan: Plan, progress: dict[str, Progress]
+) -> dict[str, object]:
     from sidecar.models.download.download import Download, check_space
     from sidecar.models.download.progress import Report
     from sidecar.models.hub import plan as plans
@@ -50,26 +58,26 @@ def _fetch(job: Job, hub: Any, store: Store, plan: Any, progress: dict[str, Any]
     check_space(store, plan.wanted, force)
     sizes = [(wanted.relative.rsplit("/", 1)[-1], wanted.size) for wanted in plan.wanted]
     report = Report(job.writer, progress, sizes)
-    fetched: list[Any] = []
+    fetched: list[Fetched] = []
     for index, wanted in enumerate(plan.wanted):
-        report.begin(index, sum(record.size for _, record, _, _ in fetched))
-        download = Download(hub, store, wanted, report)
-        done = sum(record.size for _, record, _, _ in fetched)
+        done = sum(file.record.size for file in fetched)
+        report.begin(index, done)
+        download = Download(hub.client, store, wanted, report)
         job.on_abort(partial(_abandoned, job, download, done))
         fetched.append(download.run(force))
     return plans.result(fetched, plan.quantization, plan.has_projector)
 
 
-def _abandoned(job: Job, download: Any, done: int) -> dict[str, Any]:
-    """The partial result of an aborted download."""
+def _abandoned(job: TransferJob, download: Download, done: int) -> dict[str, int]:
+    """The partial result of an aborted download. `done`: bytes of the files that are complete."""
     if not job.params.get("keepPartial", True):
         download.discard()
         return {"keptBytes": done}
-    return {"keptBytes": done + download.kept()}
+    return {"keptBytes": done + download.kept_bytes()}
 
 
-def _memory(job: Job) -> int:
-    """Bytes that a model may take here: of the system, or of the GPUs where those have more."""
+def _memory(job: TransferJob) -> int:
+    """Bytes that a model may use here: the free memory of the system or of all GPUs, whichever is larger."""
     from sidecar.hardware.machine import Machine
 
     machine = Machine.here(**job.params["hardware"])
@@ -77,7 +85,7 @@ def _memory(job: Job) -> int:
     return max(machine.free_bytes, of_gpus)
 
 
-def list_models(job: Job) -> dict[str, Any]:
+def list_models(job: TransferJob) -> dict[str, object]:
     from sidecar.models.inventory import Inventory
 
     cached = {}
@@ -86,16 +94,16 @@ def list_models(job: Job) -> dict[str, Any]:
 
         cached = cached_models()
     inventory = Inventory(Store(job.params["modelsDirectory"]), job.params["loaded"])
-    return inventory.look(cached, job.params.get("folders", []))
+    return inventory.result(cached, job.params.get("folders", []))
 
 
-def delete_model(job: Job) -> dict[str, Any]:
+def delete_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.inventory import delete
 
     return delete(Store(job.params["modelsDirectory"]), job.params["path"], job.params["loaded"])
 
 
-def inspect_model(job: Job) -> dict[str, Any]:
+def inspect_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.gguf import reader
 
     ((header, wanted, read),) = _remote_headers(job, all_parts=False)
@@ -110,7 +118,7 @@ def inspect_model(job: Job) -> dict[str, Any]:
     }
 
 
-def estimate_model(job: Job) -> dict[str, Any]:
+def estimate_model(job: TransferJob) -> dict[str, object]:
     from sidecar.hardware.machine import Machine
     from sidecar.models.gguf.header import join
     from sidecar.models.memory.estimate import estimate
@@ -122,8 +130,8 @@ def estimate_model(job: Job) -> dict[str, Any]:
     return {"path": None, "source": found[0][1].source, **figures}
 
 
-def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
-    """(header, file, bytes read) of what `model` names; of a split one the first part, or all of them."""
+def _remote_headers(job: TransferJob, *, all_parts: bool) -> list[tuple[Header, Wanted, int]]:
+    """Header, file and bytes read of each file of `model`; of a split model the first part only, or all parts."""
     from sidecar.models.gguf import sparse_reader
     from sidecar.models.http.range_file import RangeFile
     from sidecar.models.hub import plan as plans
@@ -135,7 +143,7 @@ def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
     found = []
     for each in wanted if all_parts else wanted[:1]:
         if each.size is None:
-            raise SidecarError("downloadFailed", "The server does not tell the file's size", cause="no size")
+            raise SidecarError("downloadFailed", "The server does not send the file's size", cause="no size")
         file = RangeFile(hub.client, each.address, each.size)
         try:
             header = sparse_reader.read_header(cast(BinaryIO, file), each.size, params["model"])
@@ -148,11 +156,11 @@ def _remote_headers(job: Job, *, all_parts: bool) -> list[tuple[Any, Any, int]]:
     return found
 
 
-HANDLERS: Final[dict[str, Callable[[Any], dict[str, Any]]]] = {
+HANDLERS: Final[dict[str, Callable[[TransferJob], dict[str, object]]]] = {
     "downloadModel": download_model,
     "listModels": list_models,
     "deleteModel": delete_model,
     "inspectModel": inspect_model,
     "estimateModel": estimate_model,
 }
-"""inspectModel and estimateModel come here when their `model` is not on this disk."""
+"""inspectModel and estimateModel are here for a `model` that is not on this disk."""

@@ -1,6 +1,7 @@
-"""The router process, which the app spawns. It checks, keeps the ledger, routes and supervises.
+"""The router process, which the app spawns. It validates and routes requests and supervises the other processes.
 
-intake (lines to requests) → ledger (open requests) → router → methods (its own), or pool → process (an engine
-or a transfer). outcome (what a worker's end means), idle (engines that nobody uses), lifecycle (the end),
-one_file (the unpacked folder of a one-file program). No llama.cpp and no HTTP in it.
+router (reads and routes) → intake (parses a line), methods (those that the router serves), outcome (answers and
+deaths of processes) → supervisor (shared state, abort, end) → ledger (open requests), pool (models and their
+engines) → process (one child). idle (`keepAliveMs`), lifecycle (parent process, signals), one_file (the folder of
+the one-file program). No llama.cpp and no HTTP here.
 """

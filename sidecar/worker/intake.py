@@ -1,11 +1,11 @@
-"""From one line to the calls in it, by JSON-RPC 2.0: what a message must look like before it is looked up.
+"""Parses one line into its JSON-RPC 2.0 calls, and checks everything about them but method and params.
 
-Pure; a broken message comes out as the error that must be answered.
+Pure: an invalid message becomes the error that answers it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode
@@ -13,15 +13,15 @@ from sidecar.message_handler.notifier import RequestId
 
 
 class Call:
-    """A request, or a notification (`is_request` false: it must never be answered)."""
+    """A request, or a notification (`is_request` false), which must never be answered."""
 
     def __init__(
         self,
         method: str,
-        params: Any,
+        params: object,
         request_id: RequestId | None,
         is_request: bool,
-        message: dict[str, Any],
+        message: dict[str, object],
     ) -> None:
         self.method = method
         self.params = params
@@ -31,7 +31,7 @@ class Call:
 
 
 class Refusal:
-    """A message that is no request: the error, and the id to answer it under (null if there is none)."""
+    """An invalid message: the error that answers it, and the id of the answer (None is JSON's null)."""
 
     def __init__(self, error: SidecarError, request_id: RequestId | None) -> None:
         self.error = error
@@ -41,11 +41,11 @@ class Refusal:
 Item = Call | Refusal
 
 MAX_BATCH: Final = 1024
-"""Messages in one batch. Each may be answered with some hundred bytes, in one array."""
+"""Messages in one batch. The answers leave as one array, of some hundred bytes per message."""
 
 
 def read_line(line: bytes) -> Item | list[Item]:
-    """One line: a single item, or the list of a batch. An empty batch is one refusal, by the standard."""
+    """One line: a single item, or the list of a batch. An empty batch is one refusal, as the standard says."""
     try:
         message = decode(line)
     except ValueError as error:
@@ -60,12 +60,12 @@ def read_line(line: bytes) -> Item | list[Item]:
     return read_message(message)
 
 
-def is_request_id(value: Any) -> bool:
-    """Whether a value can be an id: a string or an integer. JSON's true is no integer."""
+def is_request_id(value: object) -> TypeGuard[RequestId]:
+    """Whether a value can be an id: a string or an integer. JSON's true is not an integer."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
 
-def read_message(message: Any) -> Item:
+def read_message(message: object) -> Item:
     """Check the envelope of one message."""
     if not isinstance(message, dict):
         return Refusal(_refuse("The message is not an object", "", message), None)
@@ -89,19 +89,19 @@ def read_message(message: Any) -> Item:
     return Call(method, _by_name(params), request_id, is_request, message)
 
 
-def _by_name(params: Any) -> Any:
+def _by_name(params: object) -> object:
     """Params as an object. Clients such as vscode-jsonrpc wrap one value in an array: `[{…}]`, `[null]`.
 
-    Any other array stays one, for the method's schema to refuse: an unknown method must be told first.
+    Any other array stays as it is. The method's schema refuses it, after an unknown method was refused.
     """
     if isinstance(params, list) and len(params) <= 1:
         params = params[0] if params else None
     return {} if params is None else params
 
 
-def _refuse(problem: str, pointer: str, value: Any, allowed: Any = None) -> SidecarError:
+def _refuse(problem: str, pointer: str, value: object, allowed: list[str] | None = None) -> SidecarError:
     try:
         shown = value if isinstance(value, int | float | bool | type(None)) else str(value)[:200]
-    except RecursionError:  # it could just be parsed
+    except RecursionError:  # nested almost too deeply to be parsed
         shown = "…"
     return SidecarError("invalidRequest", problem, pointer=pointer, value=shown, allowed=allowed)

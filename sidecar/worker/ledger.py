@@ -1,7 +1,7 @@
-"""The ledger of open requests: the one place from which a response can leave, so each gets exactly one.
+"""The ledger of open requests. Every response leaves from here, so that each request gets exactly one.
 
-Whoever finishes a request calls `answer`, `fail` or `forward`; the first of them wins, later ones find
-the request closed and do nothing.
+Whoever finishes a request calls `answer`, `fail` or `forward`. The first call closes the request; later calls
+do nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import encode
 from sidecar.message_handler.notifier import RequestId, error_response, response
-from sidecar.message_handler.writer import Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
 
 if TYPE_CHECKING:
-    from sidecar.worker.pool import Model, Settings
-    from sidecar.worker.process import WorkerProcess
+    from sidecar.worker.pool import ModelEntry, Settings
+    from sidecar.worker.process import Params, WorkerProcess
 
 MAX_OPEN_REQUESTS: Final = 1024
-"""Open requests beyond which new ones are refused as `overloaded`."""
+"""With this many open requests, new ones are refused as `overloaded`."""
 
 ABORTED_CODE: Final = -32800
 
 
 class Batch:
-    """A JSON-RPC batch: its answers are collected and leave as one array when the last is there."""
+    """A JSON-RPC batch: its answers are collected and leave as one array with the last of them."""
 
     def __init__(self, size: int) -> None:
         self.missing = size
@@ -34,28 +34,35 @@ class Batch:
 
 
 class Request:
-    """An open request."""
+    """An open request. `params` are valid when a handler gets them; `line` is the request as bytes."""
 
-    def __init__(self, id: RequestId, method: str, params: Any, line: bytes, batch: Batch | None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: RequestId,  # noqa: A002
+        method: str,
+        params: Any,  # JSON; `Params` once it is validated
+        line: bytes,
+        batch: Batch | None,
+    ) -> None:
         self.id = id
         self.method = method
-        self.params = params
+        self.params: Params = params
         self.line = line
         self.batch = batch
         self.received = time.monotonic()
-        self.model: Model | None = None
+        self.model: ModelEntry | None = None
         self.process: WorkerProcess | None = None
         self.cancelled = False
         self.aborts: list[tuple[Request, float]] = []
-        """The `abort` requests that wait for this one to end, and when each came (monotonic seconds)."""
+        """`abort` requests that wait for the end of this one, each with its arrival in monotonic seconds."""
         self.kept_bytes = 0
-        """Of a download: what it told last, in case its process cannot say it any more."""
+        """Bytes that a download has reported last, for the case that its process dies."""
         self.earlier_settings: Settings | None = None
-        """What an `init` replaced, to be put back if it fails."""
+        """The settings before this `init`, restored if it fails."""
 
 
 class Ledger:
-    """Thread-safe. `lock` is the router's: whoever holds it sees requests and models in step."""
+    """Thread-safe. `lock` is the supervisor's: who holds it sees consistent requests and models."""
 
     def __init__(self, writer: Writer, lock: threading.RLock) -> None:
         self._writer = writer
@@ -65,7 +72,7 @@ class Ledger:
         """Notified whenever a request is closed."""
 
     def open(self, request: Request) -> None:
-        """Enter a request. Raises SidecarError if its id is in use, or too many are open."""
+        """Enter a request. Raises SidecarError: `invalidRequest` if its id is in use, `overloaded`."""
         with self._lock:
             key = (type(request.id), request.id)
             if key in self._open:
@@ -80,11 +87,11 @@ class Ledger:
         return self._open.get((type(request_id), request_id))
 
     def is_open(self, request: Request) -> bool:
-        """Whether this very request is still to be answered."""
+        """Whether this request still waits for its answer."""
         return self.find(request.id) is request
 
     def wait_closed(self, requests: list[Request] | None, timeout_s: float | None) -> bool:
-        """Wait until none of these requests (None: none at all) is open. False if that took too long."""
+        """Wait until these requests (None: all) are closed. False after `timeout_s`."""
 
         def done() -> bool:
             return not any(map(self.is_open, requests)) if requests is not None else not self._open
@@ -97,17 +104,17 @@ class Ledger:
         with self._lock:
             return list(self._open.values())
 
-    def answer(self, request: Request, result: Any) -> None:
+    def answer(self, request: Request, result: object) -> None:
         """Close a request with a result."""
         self.forward(request, response(request.id, result))
 
-    def fail(self, request: Request, error: dict[str, Any]) -> None:
+    def fail(self, request: Request, error: RpcMessage) -> None:
         """Close a request with an error object."""
         self.forward(request, error_response(request.id, error))
 
-    def forward(self, request: Request, message: dict[str, Any], line: bytes | None = None) -> None:
-        """Close a request with a whole response, `line` being its bytes if they are there already."""
-        line = line or encode(message)  # what cannot be encoded must not close the request
+    def forward(self, request: Request, message: RpcMessage, line: bytes | None = None) -> None:
+        """Close a request with a whole response. `line`: the response as bytes, if it is encoded already."""
+        line = line or encode(message)  # first: if this fails, the request must stay open
         with self._lock:
             if not self.is_open(request):
                 return
@@ -120,7 +127,7 @@ class Ledger:
             self.closed.notify_all()
 
     def send(self, line: bytes, batch: Batch | None) -> None:
-        """Let a response leave, with its batch if it has one. Also for messages that are no requests."""
+        """Send a response, or add it to its batch. Also for errors that answer no request."""
         if batch is None:
             self._writer.send(line)
             return

@@ -1,4 +1,4 @@
-"""When to end: the parent process is gone, or a signal says so. Without polling where that can be."""
+"""Watches for the end of the parent process, and for signals that end the program. Without polling where possible."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sidecar.message_handler import log
 def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
     """Call `on_gone` from a thread when the process ends.
 
-    A process that is not there to begin with is not watched: in a container the parent may be invisible,
-    and ending a healthy program for that would be worse. The log says so.
+    A process that is not visible at first is not watched, and the log says so: in a container the parent may be
+    invisible, and then the program must not end.
     """
     wait = waiter(pid)
     if wait is None:
         log.log(
             "warning",
-            "the process to watch is not visible here; its end will not be noticed",
+            "the process to watch is not visible here, so its end will not be noticed",
             watched=pid,
         )
         return
 
     def run() -> None:
         wait()
-        log.log("info", "the watched process is gone", watched=pid)
+        log.log("info", "the watched process has ended", watched=pid)
         on_gone()
 
     threading.Thread(target=run, name="sidecar:parent-watch", daemon=True).start()
@@ -47,10 +47,10 @@ def waiter(pid: int) -> Callable[[], object] | None:
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
             queue.control([event], 0)
             return lambda: queue.control(None, 1)
-    except (ProcessLookupError, OverflowError):  # or a number that no process has
+    except (ProcessLookupError, OverflowError):  # OverflowError: no process has such a number
         return None
-    except OSError as error:  # an old kernel without pidfd_open: psutil polls
-        log.log("debug", "falling back to polling for the parent", cause=str(error))
+    except OSError as error:  # an old kernel has no pidfd_open
+        log.log("debug", "polling for the end of the process", cause=str(error))
     import psutil
 
     try:
@@ -60,14 +60,14 @@ def waiter(pid: int) -> Callable[[], object] | None:
 
 
 def on_end_signals(handler: Callable[[], None]) -> None:
-    """Call `handler` from a thread when the program is told to end.
+    """Call `handler` from a thread when a signal asks the program to end.
 
-    Python's own handlers run between two bytecodes of the main thread, which sits in a read: a signal
-    just before that read would be seen with the next line. So C's handler writes to a pipe.
+    Python runs its signal handlers between two bytecodes of the main thread, which waits in a read. After a signal
+    just before that read, they would run with the next line only. So the C handler writes to a pipe.
     """
     receiving, sending = os.pipe()
     if sys.platform != "win32":
-        os.set_blocking(sending, False)  # asked for; Windows has no such pipes and does not ask
+        os.set_blocking(sending, False)  # set_wakeup_fd requires it, but not on Windows
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: None)

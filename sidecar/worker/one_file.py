@@ -1,6 +1,6 @@
-"""The one-file program: a launcher unpacks it into a temporary folder, starts it there, waits, and removes the folder.
+"""Cleans up after the one-file program, whose launcher unpacks it into a temporary folder and starts it there.
 
-The launcher is what the app spawned and what it kills. Killed, it can neither forward that nor remove anything.
+The app spawns and kills the launcher. A launcher that ends normally removes the folder; one that is killed cannot.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sidecar.message_handler import log
 from sidecar.worker import lifecycle
 
 MARK: Final = "MANIFEST.json"
-"""Tells a folder of ours from one of another program."""
+"""A file that only folders of this program have."""
 
 LAST_PART: Final = "base_library.zip"
-"""Unpacked after every library and after the mark: without it a folder has never been run from."""
+"""Unpacked last, after the libraries and the mark. The program never ran from a folder without it."""
 
-MAKING_S: Final = 60.0
-"""Longest time that unpacking is expected to take."""
+UNPACKING_S: Final = 60.0
+"""Longest time that unpacking may take."""
 
 _launcher_gone: Final = threading.Event()
-_held: Final[list[Any]] = []
-"""The lock on our folder, until this process ends."""
+_held: Final[list[object]] = []
+"""Keeps the lock on our folder until this process ends."""
 
 _FOLDER: Final = re.compile(r"_MEI(?P<launcher>[0-9a-f]{8}).*", re.IGNORECASE)
 
 
 def folder() -> str | None:
-    """Where the one-file program was unpacked; None if this is another form of it."""
+    """The folder that this program was unpacked into; None if it is not the one-file program."""
     place = str(getattr(sys, "_MEIPASS", ""))
     return place if _FOLDER.fullmatch(os.path.basename(place)) else None
 
 
 def attend(on_launcher_gone: Callable[[], None]) -> None:
-    """Watch the launcher, and remove what killed ones have left behind. Does nothing in another form."""
+    """Watch the launcher, and remove the folders that killed launchers have left. Only in the one-file program."""
     place = folder()
     if place is None:
         return
@@ -53,7 +53,7 @@ def attend(on_launcher_gone: Callable[[], None]) -> None:
         if wait is not None:
             wait()
         _launcher_gone.set()
-        log.log("info", "the launcher is gone", launcher=launcher)
+        log.log("info", "the launcher has ended", launcher=launcher)
         on_launcher_gone()
 
     threading.Thread(target=watch, name="sidecar:launcher-watch", daemon=True).start()
@@ -61,68 +61,68 @@ def attend(on_launcher_gone: Callable[[], None]) -> None:
 
 
 def leave() -> None:
-    """The last act of this process, when all others have ended: remove the folder if nobody else will."""
+    """Remove the folder if the launcher was killed. Called last, when all other processes have ended."""
     place = folder()
     if place is not None and _launcher_gone.is_set():
         _remove(place)
 
 
 def sweep(place: str) -> None:
-    """Remove the folders beside this one whose launcher and program are no more.
+    """Remove the folders beside this one whose launcher and program have ended.
 
-    What is half there may still be unpacked, by a launcher in another container: it is looked at again when it is old.
+    A launcher in another container may still be unpacking an incomplete folder. So it is checked again later.
     """
-    later = _sweep(place)
-    if later > 0:
-        time.sleep(later)
+    wait_s = _sweep(place)
+    if wait_s > 0:
+        time.sleep(wait_s)
         _sweep(place)
 
 
 def _sweep(place: str) -> float:
-    """Returns in how many seconds to look again; 0: there is nothing to wait for."""
-    later = 0.0
+    """Returns after how many seconds to check again; 0: no need."""
+    wait_s = 0.0
     with contextlib.suppress(OSError), os.scandir(os.path.dirname(place)) as entries:
         found = [entry.path for entry in entries if entry.path != place and _FOLDER.fullmatch(entry.name)]
         for other in found:
             with contextlib.suppress(OSError):
                 if not (_is_ours(other, set(os.listdir(place))) and _is_abandoned(other)):
                     continue
-                making = _making_s(other)
-                later = max(later, making)
-                if making == 0:
-                    log.log("info", "removing what a killed program left behind", folder=other)
+                unpacking_s = _unpacking_s(other)
+                wait_s = max(wait_s, unpacking_s)
+                if unpacking_s == 0:
+                    log.log("info", "removing the folder of a killed program", folder=other)
                     _remove(other)
-    return later
+    return wait_s
 
 
 def _is_ours(place: str, names: set[str]) -> bool:
-    """Whether this program, whatever its version, was or was to be unpacked there for this user."""
+    """Whether the folder is this user's, and of this program, in any version, even if it is incomplete."""
     about = os.lstat(place)
     if not stat.S_ISDIR(about.st_mode) or (hasattr(os, "getuid") and about.st_uid != os.getuid()):
         return False
     inside = set(os.listdir(place))
-    if MARK not in inside:  # killed while it unpacked?
+    if MARK not in inside:  # killed while unpacking?
         return LAST_PART not in inside and inside <= names
     with open(os.path.join(place, MARK), encoding="utf-8", errors="replace") as file:
         return '"name": "llama-sidecar"' in file.read(100)
 
 
-def _making_s(place: str) -> float:
-    """For how many seconds from now it may still be unpacked; 0 if it is, or should long have been."""
+def _unpacking_s(place: str) -> float:
+    """How many more seconds the unpacking may take; 0 if it is complete, or was given up."""
     if os.path.exists(os.path.join(place, MARK)):
         return 0.0
-    return max(0.0, os.lstat(place).st_mtime + MAKING_S - time.time())
+    return max(0.0, os.lstat(place).st_mtime + UNPACKING_S - time.time())
 
 
 def _is_abandoned(place: str) -> bool:
     if _runs(_launcher(place)):
         return False
-    # A launcher in another container cannot be seen from here, but its program's lock can.
+    # A launcher in another container is not visible here, but the lock of its program is.
     return not os.path.exists(os.path.join(place, MARK)) or _lock(place, alone=True) is not None
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process does anything: one that was killed and whose end its app never asked for does not."""
+    """Whether a process runs. A zombie, which was killed and never waited for, does not."""
     import psutil
 
     try:
@@ -139,10 +139,13 @@ def _launcher(place: str) -> int:
     return int(match["launcher"], 16)
 
 
-def _lock(place: str, alone: bool = False) -> Any:
-    """A file that holds a lock for as long as it is referred to; None if another process holds it."""
+def _lock(place: str, alone: bool = False) -> object:
+    """An object that holds a shared lock while it is referred to; None if another process prevents it.
+
+    `alone`: an exclusive lock.
+    """
     if sys.platform == "win32":
-        return place  # there a file in use cannot be removed: that is lock enough
+        return place  # Windows does not remove files in use, so no lock is needed
     import fcntl
 
     try:
@@ -154,7 +157,7 @@ def _lock(place: str, alone: bool = False) -> Any:
 
 
 def _remove(place: str) -> None:
-    """Remove a folder, the mark last: what is left of it is found again."""
+    """Remove a folder, its mark last, so that the next sweep finds what is left."""
     import shutil
 
     for name in sorted(os.listdir(place), key=lambda name: name == MARK):

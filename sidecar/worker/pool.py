@@ -1,12 +1,13 @@
-"""The engines: which process holds which model, a spare one to start with, and what a death means.
+"""The worker processes: which engine holds which model, a spare engine, and the transfers.
 
-A model outlives its engine. When an engine dies, its requests fail with `engineCrashed`; the next
-request for that model starts a new engine, which loads the model and its contexts anew under the
-same ids (with empty KV caches) before it serves the request.
+A model outlives its engine. When an engine dies, its requests fail with `engineCrashed`. The next request for
+that model starts a new engine, which first loads the model and its contexts again, under the same ids and with
+empty KV caches.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -15,21 +16,21 @@ from typing import Any, Final
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import notification
-from sidecar.worker.process import OnEnd, OnMessage, WorkerProcess
+from sidecar.worker.process import OnEnd, OnMessage, Params, WorkerProcess
 
 MAX_CRASHES: Final = 5
 CRASH_WINDOW_S: Final = 180.0
-"""A model whose engine died MAX_CRASHES times within the window is not started again by itself."""
+"""After MAX_CRASHES deaths of a model's engine within this time, its requests do not start another engine."""
 
 MAX_TRANSFERS: Final = 16
-"""Downloads and look-ups that may run at once; each has a process."""
+"""Downloads and look-ups that may run at once. Each has a process of its own."""
 
 MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
-"""Bytes that may wait for one engine to read them."""
+"""Bytes of requests that may wait for one engine to read them."""
 
 
 class Settings:
-    """What `init` set; models loaded afterwards go by it."""
+    """What `init` has set. It applies to models that are loaded afterwards."""
 
     def __init__(
         self,
@@ -45,53 +46,66 @@ class Settings:
         self.models_directory = models_directory
         self.log_level = log_level
 
+    def absolute(self, path: str) -> str:
+        """An absolute path. A relative one starts at modelsDirectory, or at the working directory."""
+        return os.path.abspath(os.path.join(self.models_directory or "", path))
 
-class Model:
-    """A model that was asked for. `load` and `contexts` are the params that make it again."""
+    def with_absolute_paths(self, params: Params) -> Params:
+        """A copy of loadModel's params with absolute paths."""
+        resolved = {**params, "path": self.absolute(params["path"])}
+        if "draftPath" in params:
+            resolved["draftPath"] = self.absolute(params["draftPath"])
+        if "adapters" in params:
+            resolved["adapters"] = [{**a, "path": self.absolute(a["path"])} for a in params["adapters"]]
+        return resolved
 
-    def __init__(self, model_id: str, load: dict[str, Any], process: WorkerProcess | None) -> None:
+
+class ModelEntry:
+    """A model that the client has loaded. `load` and `contexts` are the params that restore it."""
+
+    def __init__(self, model_id: str, load: Params, process: WorkerProcess | None) -> None:
         self.model_id = model_id
         self.load = load
         self.process = process
         self.state = "loading"
-        self.contexts: dict[str, dict[str, Any]] = {}
+        self.contexts: dict[str, Params] = {}
         self.crashes: deque[float] = deque(maxlen=MAX_CRASHES)
         self.idle_since = time.monotonic()
-        """When the last of its requests ended; see idle.py."""
+        """When its last request ended, in monotonic seconds; see idle.py."""
         self.watched = False
-        """Whether a timer runs that will look at how long that is ago."""
+        """Whether a timer of idle.py runs."""
 
     @property
     def rpc_servers(self) -> list[str]:
-        """Servers that its layers may be on."""
+        """RPC servers that may hold some of its layers, as "host:port"."""
         return self.load.get("rpcServers", []) if self.load.get("gpuLayers") != 0 else []
 
     @property
     def paths(self) -> dict[str, str]:
-        """Field of loadModel → the model's file, or the draft model's."""
+        """Member of loadModel's params → path: of the model, and of its draft model."""
         return {field: self.load[field] for field in ("path", "draftPath") if field in self.load}
 
     @property
     def files(self) -> list[str]:
-        """Paths of all that is loaded: the model, its draft model, its adapters."""
+        """Paths of the model, its draft model and its adapters."""
         return [*self.paths.values(), *(adapter["path"] for adapter in self.load.get("adapters", ()))]
 
     @property
     def keep_alive_s(self) -> float | None:
-        """How long its engine lives without a request; None: for ever."""
+        """How long its engine runs without a request; None: without limit."""
         milliseconds = self.load.get("keepAliveMs")
         return None if milliseconds is None else milliseconds / 1000
 
 
 class Pool:
-    """All engines and models. Not thread-safe by itself: call it with the router's lock held."""
+    """All worker processes and models. Not thread-safe: call it with the supervisor's lock held."""
 
     def __init__(self, settings: Settings, on_message: OnMessage, on_end: OnEnd) -> None:
         self.settings = settings
         self.processes: list[WorkerProcess] = []
-        self.models: dict[str, Model] = {}
-        self.hardware: dict[str, Any] = {}
-        """What the last `init` told of it: arguments of models.machine.Machine.here. Empty: not asked yet."""
+        self.models: dict[str, ModelEntry] = {}
+        self.hardware: dict[str, Any] = {}  # members of InitResult, passed on as JSON
+        """Arguments of hardware.machine.Machine.here, from the last `init`. Empty before the first one."""
         self._spare: WorkerProcess | None = None
         self._on_message = on_message
         self._on_end = on_end
@@ -99,16 +113,16 @@ class Pool:
         self._context_count = 0
 
     def spare(self) -> WorkerProcess:
-        """The idle engine; started if there is none."""
+        """The engine without a model; started if there is none."""
         if self._spare is None:
             self._spare = self._start("engine")
         return self._spare
 
-    def add_model(self, params: dict[str, Any]) -> Model:
-        """Give a new model its id and the spare engine. `params` are loadModel's, its path resolved."""
+    def add_model(self, params: Params) -> ModelEntry:
+        """Give a new model its id and the spare engine. `params`: loadModel's, with absolute paths."""
         self._model_count += 1
         model_id = f"model-{self._model_count}"
-        inner: dict[str, Any] = {
+        inner: Params = {
             "modelId": model_id,
             "gpu": self.settings.gpu,
             "maxThreads": self.settings.max_threads,
@@ -116,18 +130,18 @@ class Pool:
         if self.settings.rpc_servers:
             inner["rpcServers"] = list(self.settings.rpc_servers)
         process, self._spare = self.spare(), None
-        model = Model(model_id, {**params, **inner}, process)
+        model = ModelEntry(model_id, {**params, **inner}, process)
         self.models[model_id] = model
         return model
 
-    def add_context(self, model: Model, params: dict[str, Any]) -> dict[str, Any]:
-        """Give a new context its id; returns the params that make it."""
+    def add_context(self, model: ModelEntry, params: Params) -> Params:
+        """Give a new context its id; returns the params that create it in an engine."""
         self._context_count += 1
         context_id = f"context-{self._context_count}"
         model.contexts[context_id] = {**params, "contextId": context_id}
         return model.contexts[context_id]
 
-    def model(self, model_id: str) -> Model:
+    def model(self, model_id: str) -> ModelEntry:
         """Find a model. Raises SidecarError `modelNotFound`."""
         model = self.models.get(model_id)
         if model is None:
@@ -138,7 +152,7 @@ class Pool:
             )
         return model
 
-    def model_of_context(self, context_id: str) -> Model:
+    def model_of_context(self, context_id: str) -> ModelEntry:
         """Find the model that a context belongs to. Raises SidecarError `contextNotFound`."""
         for model in self.models.values():
             if context_id in model.contexts:
@@ -149,12 +163,14 @@ class Pool:
             "contextNotFound", problem, pointer="/contextId", value=context_id[:200], allowed=known
         )
 
-    def engine(self, model: Model) -> WorkerProcess:
-        """The model's engine, started anew if it is gone. Raises SidecarError `engineCrashed`, `overloaded`."""
+    def engine(self, model: ModelEntry) -> WorkerProcess:
+        """The model's engine; a new one if it has ended. Raises SidecarError `engineCrashed`, `overloaded`."""
         if model.process is None:
             model.process = self._restore(model)
         if model.process.writer.waiting_bytes > MAX_WAITING_BYTES:
-            raise SidecarError("overloaded", f"The engine of {model.model_id} does not keep up")
+            raise SidecarError(
+                "overloaded", f"The engine of {model.model_id} does not keep up with its requests"
+            )
         return model.process
 
     def transfer(self) -> WorkerProcess:
@@ -165,30 +181,30 @@ class Pool:
         return self._start("transfer")
 
     def give_back(self, process: WorkerProcess) -> bool:
-        """Make an engine that holds nothing the spare one. False if there is one already."""
+        """Make an engine without a model the spare one. False if there is a spare one already."""
         self._spare = self._spare or process
         return self._spare is process
 
     def retire(self, process: WorkerProcess) -> None:
-        """Give no new work to an engine that is about to end."""
+        """Give no more work to an engine that is about to end."""
         if process is self._spare:
             self._spare = None
 
-    def forget(self, model: Model) -> WorkerProcess | None:
-        """Take a model out; the caller ends its engine."""
+    def forget(self, model: ModelEntry) -> WorkerProcess | None:
+        """Remove a model; the caller ends its engine."""
         self.models.pop(model.model_id, None)
         process, model.process = model.process, None
         return process
 
-    def unload(self, model: Model) -> WorkerProcess:
-        """Take the engine of a model that stays known; the caller ends it, the next request starts another."""
+    def unload(self, model: ModelEntry) -> WorkerProcess:
+        """Detach the engine of a model that stays known. The caller ends it; the next request starts another."""
         process, model.process = model.process, None
         assert process is not None
         model.state = "unloaded"
         return process
 
-    def died(self, process: WorkerProcess) -> Model | None:
-        """Note the end of an engine; returns the model that it held."""
+    def died(self, process: WorkerProcess) -> ModelEntry | None:
+        """Remove a process that has ended; returns the model that it held."""
         if process in self.processes:
             self.processes.remove(process)
         self.retire(process)
@@ -196,12 +212,12 @@ class Pool:
             if model.process is process:
                 model.process = None
                 model.state = "crashed" if model.state == "ready" else model.state
-                if not process.condemned:
+                if not process.killed_by_us:
                     model.crashes.append(time.monotonic())
                 return model
         return None
 
-    def _restore(self, model: Model) -> WorkerProcess:
+    def _restore(self, model: ModelEntry) -> WorkerProcess:
         recent = [at for at in model.crashes if at > time.monotonic() - CRASH_WINDOW_S]
         if len(recent) >= MAX_CRASHES:
             problem = f"The engine of {model.model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
@@ -225,5 +241,5 @@ class Pool:
 
 
 def end_in_background(process: WorkerProcess) -> None:
-    """End an engine without waiting for it."""
+    """End a process without waiting for it."""
     threading.Thread(target=process.end, name=f"sidecar:end-{process.pid}", daemon=True).start()

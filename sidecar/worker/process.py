@@ -1,9 +1,8 @@
-"""A child process in a role of ours: how it is started, its pipes, and how it ends."""
+"""A worker process, which is this program in another role: how it starts, its pipes, and how it ends."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,38 +11,35 @@ from typing import Any, Final
 from sidecar.message_handler import log
 from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
-from sidecar.message_handler.writer import Writer
+from sidecar.message_handler.writer import RpcMessage, Writer
+from sidecar.options import own_command
 
 EXIT_TIMEOUT_S: Final = 0.4
 """How long a child may take from the end of its stdin to its own end, before it is killed."""
 
-OnMessage = Callable[["WorkerProcess", dict[str, Any], bytes], None]
+Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
+
+OnMessage = Callable[["WorkerProcess", RpcMessage, bytes], None]
 OnEnd = Callable[["WorkerProcess"], None]
 
 
-def role_command(role: str, *arguments: str) -> list[str]:
-    """The command line that starts this very program in another role, frozen or not."""
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
-    return [*program, "--role", role, *arguments]
-
-
 class WorkerProcess:
-    """One child. Its messages go to `on_message`, then its end to `on_end`, both on its relay thread."""
+    """One child. Its relay thread calls `on_message` for each message, then `on_end` once."""
 
     def __init__(self, role: str, arguments: list[str], on_message: OnMessage, on_end: OnEnd) -> None:
-        import subprocess  # several milliseconds that a ping need not pay
+        import subprocess  # takes several milliseconds, which a ping does not need
 
         self.role = role
         self.ready = False
         self.fault: str | None = None
-        """What the child said of its coming end: a failed start, or llama.cpp's last words."""
-        self.hurry = False
-        """Set while an abort waits for this child: its output is then taken even if nobody reads ours."""
-        self.condemned = False
-        """Set when it is ended for an abort that it did not follow: that is no crash of its own."""
+        """Why the child is about to end, in its own words: a failed start, or llama.cpp's last message."""
+        self.ignore_backpressure = False
+        """Set while an abort waits for this child: its output is then read even if the client does not read ours."""
+        self.killed_by_us = False
+        """Set when the router kills it because it did not follow an abort. That does not count as a crash."""
         self.started = time.monotonic()
         self._popen = subprocess.Popen(
-            role_command(role, *arguments),
+            own_command("--role", role, *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -58,25 +54,25 @@ class WorkerProcess:
         name = f"sidecar:from-{role}-{self.pid}"
         threading.Thread(target=self._relay, name=name, daemon=True).start()
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: RpcMessage) -> None:
         """Queue a message for the child."""
         self.writer.send(encode(message))
 
     def kill(self) -> None:
-        """End it now, whatever it does."""
+        """End it now, whatever it is doing."""
         self._popen.kill()
 
     def close(self) -> None:
-        """Ask it to end by ending its stdin. It does so at once, also in the middle of work."""
+        """Ask it to end by ending its stdin. It ends at once, even in the middle of work."""
         self.writer.flush(0.05)
-        # The writer thread owns the descriptor and may be blocked in it: point it elsewhere, do not close it.
+        # The writer thread owns the descriptor and may be blocked in a write: redirect it instead of closing it.
         assert self._popen.stdin is not None
         empty = os.open(os.devnull, os.O_WRONLY)
         os.dup2(empty, self._popen.stdin.fileno(), inheritable=False)
         os.close(empty)
 
     def end(self, timeout_s: float = EXIT_TIMEOUT_S) -> None:
-        """Close it, wait, kill it if it did not go, and return when it is gone."""
+        """Close it, kill it if it still runs after `timeout_s`, and return when it has ended."""
         self.close()
         if not self.ended.wait(timeout_s):
             self.kill()
@@ -84,7 +80,7 @@ class WorkerProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """As Popen.returncode: negative for a signal; None while it lives."""
+        """As Popen.returncode: negative for a signal, None while it runs."""
         return self._popen.returncode
 
     def _relay(self) -> None:
@@ -100,7 +96,7 @@ class WorkerProcess:
         try:
             self._on_end(self)
         finally:
-            self.ended.set()  # last: who waits for it finds all requests answered
+            self.ended.set()  # last: whoever waits for it finds all requests answered
 
     def _reap(self) -> None:
         import subprocess

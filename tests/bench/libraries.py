@@ -26,10 +26,10 @@ def main() -> None:
     times = [time.perf_counter()]
     ctypes.CDLL(path)
     times.append(time.perf_counter())
-    from sidecar.core.llama import backends, bindings
+    from sidecar.core.llama import backends
 
     times.append(time.perf_counter())
-    bindings.start(lambda *_: None, lambda *_: None)
+    backends.start(lambda *_: None, lambda *_: None)
     times.append(time.perf_counter())
     backends.load()
     times.append(time.perf_counter())

@@ -27,7 +27,7 @@ from peers import install  # noqa: E402
 from pipe import Program  # noqa: E402
 from table import Row, as_json, show  # noqa: E402
 
-import freeze  # noqa: E402
+from ship import freeze  # noqa: E402
 
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 SECONDS = 90.0

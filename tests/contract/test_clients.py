@@ -1,4 +1,4 @@
-"""Clients that are not ours: a shell. vscode-jsonrpc and json-rpc-2.0 are in package.json-shim/test."""
+"""A shell as client. package.json-shim/test has vscode-jsonrpc and json-rpc-2.0."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_shell_example_of_the_help_works(program: list[str], tmp_path: Path)
     assert list(results(messages)) == [1, 2, 3]
 
 
-def test_a_last_line_without_its_end_is_taken(program: list[str]) -> None:
+def test_a_last_line_without_newline_is_accepted(program: list[str]) -> None:
     status, messages = pipe([*program, "--finish"], '{"jsonrpc":"2.0","id":1,"method":"ping"}')
     assert (status, list(results(messages))) == (0, [1])
 
@@ -79,7 +79,7 @@ def test_without_finish_the_end_of_stdin_still_answers_every_request(
 
 
 @pytest.mark.parametrize("options", [[], ["--finish"]])
-def test_shutdown_is_answered_though_stdin_ends_right_behind_it(
+def test_shutdown_is_answered_even_if_stdin_ends_right_after_it(
     program: list[str], options: list[str]
 ) -> None:
     for _ in range(5):
@@ -87,7 +87,7 @@ def test_shutdown_is_answered_though_stdin_ends_right_behind_it(
         assert (status, messages) == (0, [{"jsonrpc": "2.0", "id": 1, "result": None}])
 
 
-def test_requests_behind_a_shutdown_are_answered_once_or_not_read(program: list[str]) -> None:
+def test_requests_after_a_shutdown_are_answered_once_or_not_read(program: list[str]) -> None:
     lines = ['{"jsonrpc":"2.0","id":0,"method":"shutdown"}']
     lines += [f'{{"jsonrpc":"2.0","id":{n},"method":"ping"}}' for n in range(1, 50)]
     status, messages = pipe(program, "\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""What the program says to a person on the command line."""
+"""The command line, for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(program: list[str], *arguments: str) -> subprocess.CompletedProcess[byte
     )
 
 
-def test_help_tells_the_options_and_how_to_begin(program: list[str]) -> None:
+def test_help_shows_the_options_and_how_to_begin(program: list[str]) -> None:
     shown = run(program, "--help")
     assert shown.returncode == 0
     text = shown.stdout.decode()
@@ -35,11 +35,11 @@ def test_help_tells_the_options_and_how_to_begin(program: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["demo", "pull", "list", "rm", "inspect", "estimate", "rpc-worker"])
-def test_every_command_tells_its_options_with_an_example(program: list[str], command: str) -> None:
+def test_every_command_shows_its_options_and_an_example(program: list[str], command: str) -> None:
     assert f"\n    {command} " in run(program, "--help").stdout.decode()
     shown = run(program, command, "--help")
     assert (shown.returncode, shown.stderr) == (0, b"")
-    text = shown.stdout.decode("ascii")  # what every console can show
+    text = shown.stdout.decode("ascii")  # every console can show ASCII
     assert f"usage: llama-sidecar {command}" in text
     assert f"example:\n  llama-sidecar {command}" in text
     assert "--token" not in text, "process lists show arguments"
@@ -59,7 +59,7 @@ def test_every_command_tells_its_options_with_an_example(program: list[str], com
         ["pull", "owner/repo", "--token", "secret"],
     ],
 )
-def test_wrong_usage_is_told_on_stderr_with_status_2(program: list[str], arguments: list[str]) -> None:
+def test_wrong_usage_is_reported_on_stderr_with_status_2(program: list[str], arguments: list[str]) -> None:
     shown = run(program, *arguments)
     assert (shown.returncode, shown.stdout) == (2, b"")
     assert shown.stderr.startswith(b"usage: llama-sidecar")
@@ -74,7 +74,7 @@ def test_print_schema_prints_an_openrpc_document(program: list[str]) -> None:
     assert {method["name"] for method in document["methods"]} >= {"init", "chat", "exit"}
 
 
-def test_a_wrong_option_is_told_on_stderr_with_status_2(program: list[str]) -> None:
+def test_a_wrong_option_is_reported_on_stderr_with_status_2(program: list[str]) -> None:
     shown = run(program, "--no-such-option")
     assert (shown.returncode, shown.stdout) == (2, b"")
     assert b"--no-such-option" in shown.stderr

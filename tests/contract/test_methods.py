@@ -1,4 +1,4 @@
-"""What the code serves, raises and sends is what schema/ says."""
+"""The code serves, raises and sends what schema/ defines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.methods.generate import HANDLERS as INFERENCE_HANDLERS
 from sidecar.core.methods.handlers import HANDLERS as ENGINE_HANDLERS
-from sidecar.core.methods.handlers import INFERENCE
+from sidecar.core.methods.handlers import INFERENCE, inference
 from sidecar.message_handler import _wire
 from sidecar.worker.methods import HANDLERS as ROUTER_HANDLERS
 
@@ -28,7 +27,7 @@ RESERVED: dict[str, str] = {}
 """Kinds of the table that no code raises yet, each with the reason."""
 
 IN_TWO_LANES = {"init"}
-"""The router takes over the settings, an engine answers."""
+"""The router stores the settings, an engine answers."""
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
@@ -50,7 +49,7 @@ def texts(tree: ast.AST) -> set[str]:
 
 
 def raised_kinds() -> dict[str, str]:
-    """Every kind that the source makes a SidecarError of, and a file where it does."""
+    """Every kind of SidecarError in the source, with a file that raises it."""
     kinds = {}
     for path, tree in trees():
         for call in called(tree, "SidecarError"):
@@ -65,7 +64,7 @@ def test_every_request_has_a_handler_in_its_lane() -> None:
     assert ROUTER_HANDLERS.keys() == {name for name, lane in lanes.items() if lane == "router"}
     engine = {name for name, lane in lanes.items() if lane == "engine"}
     assert ENGINE_HANDLERS.keys() == engine | IN_TWO_LANES
-    assert INFERENCE_HANDLERS.keys() == set(INFERENCE)
+    assert inference().keys() == set(INFERENCE)
 
 
 def test_the_generated_table_has_the_methods_of_the_schema() -> None:
@@ -74,9 +73,8 @@ def test_the_generated_table_has_the_methods_of_the_schema() -> None:
     assert set(_wire.SENT) == set(METHODS["sent"])
 
 
-def test_every_accepted_notification_is_taken_by_the_router() -> None:
+def test_every_accepted_notification_is_handled_by_the_router() -> None:
     router = ast.parse((ROOT / "sidecar" / "worker" / "router.py").read_text(encoding="utf-8"))
-    # The one that is named is exit; the branch that is left is $/cancelRequest.
     assert METHODS["notifications"].keys() == {"exit", "$/cancelRequest"}
     assert texts(router) >= {"exit", "$/cancelRequest"}
 
@@ -100,7 +98,7 @@ def test_what_the_schema_says_of_progress_is_what_the_code_sends() -> None:
     sent = set()
     for _, tree in trees():
         for call in called(tree, "Progress", "send_progress"):
-            # (writer, request id, type): the type is handed on by Progress.tell, so not always a literal.
+            # (writer, request id, type): Progress.report passes the type on, so it is not always a literal.
             kind = call.args[2] if len(call.args) > 2 else None
             if isinstance(kind, ast.Constant):
                 sent.add(kind.value)

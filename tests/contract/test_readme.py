@@ -1,4 +1,4 @@
-"""The README is true: its example runs, its messages fit the schema, its tree is the tree."""
+"""The READMEs are true: their examples run, their messages fit the schema, their paths and tree exist."""
 
 from __future__ import annotations
 
@@ -22,17 +22,25 @@ from sidecar.models.download.partial_file import SYNC_BYTES
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    name: (ROOT / name / "README.md").read_text(encoding="utf-8")
+    for name in (".", "sidecar", "sidecar/core", "sidecar/models", "tests", "tests/bench")
+}
+"""Folder → the README in it."""
+
+CORE, MODELS = DOCUMENTS["sidecar/core"], DOCUMENTS["sidecar/models"]
+MAX_README_LINES, MAX_TREE_LINES = 170, 25
 OPENRPC = json.loads((ROOT / "sidecar/message_handler/openrpc.json").read_text(encoding="utf-8"))
 METHODS = json.loads((ROOT / "schema" / "methods.json").read_text(encoding="utf-8"))["requests"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.real
 def test_the_pipe_example_runs_as_written(program: list[str], model_path: str) -> None:
-    (example,) = blocks("sh")
+    (example,) = blocks(README, "sh")
     command, _, rest = example.partition(" <<'END'\n")
     requests, _, _ = rest.partition("\nEND\n")
     assert command.split()[0] == "llama-sidecar"
@@ -53,10 +61,14 @@ def test_the_pipe_example_runs_as_written(program: list[str], model_path: str) -
     assert "".join(deltas) == results[3]["message"]["content"] != ""
 
 
-def test_the_messages_it_shows_fit_the_schema() -> None:
-    shown = [json.loads(line) for block in blocks("json") for line in block.splitlines()]
-    assert len(shown) >= 9
+@pytest.mark.parametrize(
+    ("text", "answered"), [(README, {4}), (CORE, set()), (MODELS, {7})], ids=["project", "core", "models"]
+)
+def test_the_messages_it_shows_fit_the_schema(text: str, answered: set[int]) -> None:
+    shown = [json.loads(line) for block in blocks(text, "json") for line in block.splitlines()]
+    assert len(shown) >= 4
     asked: dict[Any, str] = {}
+    results = set()
     for message in shown:
         if message.get("method") == "progress":
             _check("Progress", message["params"])
@@ -66,8 +78,9 @@ def test_the_messages_it_shows_fit_the_schema() -> None:
             asked[message["id"]] = message["method"]
             _check(PARAMS[message["method"]], message["params"])
         elif message["id"] in asked:  # others are answers to the shell's requests, cut short
+            results.add(message["id"])
             _check(METHODS[asked[message["id"]]]["result"], message["result"])
-    assert asked.keys() >= {4, 7}
+    assert results == answered
 
 
 HOME = "/home/ada"
@@ -88,7 +101,7 @@ def _told(text: str) -> list[str]:
 def test_the_commands_on_models_print_what_it_shows(
     program: list[str], model_path: str, tmp_path: Path
 ) -> None:
-    (block,) = blocks("console")
+    (block,) = blocks(MODELS, "console")
     parts = [part.partition("\n") for part in block.split("$ ")[1:]]
     layout = tmp_path / ".local" / "share" / "llama-sidecar" / "models"
     with Hub() as hub:
@@ -109,14 +122,14 @@ def test_the_commands_on_models_print_what_it_shows(
 
 def _check_layout(models: Path) -> None:
     """The files of the directory are those that the README shows in it."""
-    shown = README.split("```\nmodels/\n")[1].split("```")[0]
+    shown = MODELS.split("```\nmodels/\n")[1].split("```")[0]
     names = {line.split()[0] for line in shown.splitlines()}
     found = {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}
     assert {name for name in found if not name.endswith(".lock")} == names
 
 
 def test_what_it_says_of_the_disk_is_what_the_code_does() -> None:
-    assert f"the last {SYNC_BYTES // 2**20} MiB" in README
+    assert f"the last {SYNC_BYTES // 2**20} MiB" in MODELS
 
 
 def _check(type_name: str, value: Any) -> None:
@@ -149,6 +162,31 @@ def test_its_tree_is_the_tree() -> None:
     for folder in _packages(ROOT / "sidecar"):
         path = f"{folder.relative_to(ROOT).as_posix()}/"
         assert path in shown, f"README's tree does not show {path}"
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= MAX_README_LINES
+    tree = README.split("```\nsidecar/\n")[1].split("```")[0]
+    assert len(tree.splitlines()) + 1 <= MAX_TREE_LINES
+
+
+def _written_paths(text: str) -> Iterator[str]:
+    """What looks like a file or folder of the tree: the targets of links, and words in backticks with a slash."""
+    yield from (target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text))
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for word in re.findall(r"`([\w./-]+)`", outside):
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/([\w-]+\.(py|json|mjs|ts|md))?", word):
+            yield word
+
+
+@pytest.mark.parametrize("folder", DOCUMENTS)
+def test_the_paths_it_names_exist(folder: str) -> None:
+    """Each starts at the document's folder, at its package's, or at the root. Made folders are not in the tree."""
+    made = ("out/", "models/", ".venv/", ".models/", "~/")
+    for path in _written_paths(DOCUMENTS[folder]):
+        if path and not path.startswith(("http", *made)):
+            places = [ROOT / folder / path, ROOT / path, ROOT / "package.json-shim" / path]
+            assert any(place.exists() for place in places), f"{folder}/README.md names {path}"
 
 
 def test_each_package_names_its_modules() -> None:

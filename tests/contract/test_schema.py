@@ -1,7 +1,8 @@
-"""schema/ agrees with itself, with its examples and with everything that is generated from it."""
+"""schema/ is consistent, and its examples and all generated files agree with it."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -62,7 +63,7 @@ def test_example_validates(path: Path) -> None:
 
 @pytest.mark.parametrize("path", cases("counterexamples"))
 def test_counterexample_breaks_one_rule(path: Path) -> None:
-    # More than one, and it would go on being refused when the rule that it is there for is lost.
+    # With more than one error it would still be refused after its own rule is lost.
     errors = list(validator(path.parent.name).iter_errors(read_json(path)))
     assert len(errors) == 1, [error.message for error in errors]
 
@@ -77,13 +78,13 @@ def test_every_message_has_an_example() -> None:
     assert wanted - types_with("examples") == set()
 
 
-def test_everything_that_can_be_wrong_has_a_counterexample() -> None:
+def test_every_message_has_a_counterexample() -> None:
     wanted = PARAMS_TYPES | RESULT_TYPES | SENT_TYPES | PROGRESS_TYPES | {"ErrorData"}
     assert wanted - types_with("counterexamples") == set()
 
 
-def test_params_refuse_what_they_do_not_know() -> None:
-    # A misspelt option that is silently ignored is the worst kind of error.
+def test_params_refuse_unknown_members() -> None:
+    # A misspelt option must not be ignored silently.
     for name in PARAMS_TYPES:
         assert TYPES[name]["type"] == "object"
         assert TYPES[name]["additionalProperties"] is False, name
@@ -176,7 +177,43 @@ def test_npm_lock_file_names_no_registry() -> None:
     assert '"resolved"' not in lock
 
 
+OPEN = {name for name, schema in TYPES.items() if schema.get("additionalProperties")} | {"Text", "Vector"}
+"""Types that mypy cannot check examples of: a TypedDict has no other members, and for a literal that fits one of
+several list types it finds none."""
+
+
+def test_examples_fit_the_types_of_python(tmp_path: Path) -> None:
+    """mypy accepts each example as a value of its generated type."""
+    lines = ["from sidecar.message_handler import _types"]
+    for path in sorted((SCHEMA / "examples").glob("*/*.json")):
+        name = path.parent.name
+        if not OPEN & {name, *re.findall(r"schemas/(\w+)", json.dumps(TYPES[name]))}:
+            lines.append(f"_{len(lines)}: _types.{name} = {read_json(path)!r}")
+    assert len(lines) > 100
+    checked = tmp_path / "examples.py"
+    checked.write_text("\n".join(lines), encoding="utf-8")
+    cache = ROOT / "out" / "cache" / "mypy-examples"
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-version=3.10", f"--cache-dir={cache}"]
+    run = subprocess.run(
+        [*command, str(checked)], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_only_type_checkers_import_the_types_of_python() -> None:
+    # Frozen programs do not have the module.
+    for file in (ROOT / "sidecar").rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        checks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+        for check in (node for node in checks if ast.unparse(node.test) == "TYPE_CHECKING"):
+            check.body = [ast.Pass()]
+        imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert not [ast.unparse(node) for node in imports if re.search(r"\b_types\b", ast.unparse(node))], (
+            file
+        )
+
+
 def test_generated_files_are_up_to_date() -> None:
-    command = [sys.executable, str(ROOT / "build" / "generate.py"), "--check", "--without-node"]
-    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    command = [sys.executable, "-m", "contract.generate", "--check", "--without-node"]
+    run = subprocess.run(command, cwd=ROOT / "build", capture_output=True, encoding="utf-8", check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -84,8 +84,7 @@ def bytes_on_disk(downloads: Downloads, name: str) -> int:
     """Those of a file, by its journal; all, if it has its name already."""
     if any(path.name == name for path in downloads.files()):
         return SIZE
-    known = journal.read(str(downloads.directory / ".llama-sidecar" / REPO / f"{name}.journal"))
-    return sum(end - start for start, end in known[1]) if known else 0
+    return journal.downloaded_bytes(str(downloads.directory / ".llama-sidecar" / REPO / f"{name}.journal"))
 
 
 def works_or_is_done(hub: Hub, target: str, before: int, process: psutil.Process) -> bool:

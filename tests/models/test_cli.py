@@ -27,7 +27,7 @@ Shown = subprocess.CompletedProcess[str]
 
 
 class Person:
-    """Somebody at a shell: runs the program with the hub's address in the environment."""
+    """A person at a shell: runs the program with the hub's address in the environment."""
 
     def __init__(self, program: list[str], hub: Hub, folder: Path) -> None:
         self.program = program
@@ -43,7 +43,7 @@ class Person:
         )
 
     def run(self, *arguments: str, **environment: str) -> Shown:
-        """Run a command to its end, its output going to pipes."""
+        """Run a command to its end, with pipes for its output."""
         return subprocess.run(
             [*self.program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -69,7 +69,7 @@ class Person:
         return Terminal([*self.program, *arguments], columns, {**self.environment, **environment})
 
     def left_behind(self) -> list[psutil.Process]:
-        """Processes of these commands that are still there."""
+        """Processes of these commands that are still running."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -119,10 +119,13 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(
 ) -> None:
     hub.add(REPO, {FILE: Path(model_path).read_bytes()})
     name = f"{REPO}/{FILE}"
-    assert "No model is here yet" in person.run("list").stdout
+    assert "No models yet" in person.run("list").stdout
 
     inspected = person.run("inspect", name)
-    assert "architecture  llama" in inspected.stdout and "were read; pull fetches it" in inspected.stdout
+    assert (
+        "architecture  llama" in inspected.stdout
+        and "were read; `pull` downloads the model" in inspected.stdout
+    )
     assert hub.sent(TARGET) < 8_000_000
 
     assert person.run("pull", REPO).returncode == 0
@@ -136,7 +139,7 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(
         assert f"file          {entry['path']}" in inspected.stdout, text
     removed = person.run("rm", name)
     assert removed.stdout == "Deleted 1 file, freed 98.4 MB.\n"
-    assert "No model is here yet" in person.run("list").stdout
+    assert "No models yet" in person.run("list").stdout
     gone = person.run("rm", name)
     assert gone.returncode == 1
     assert "there is no file" in gone.stderr
@@ -169,7 +172,7 @@ def test_estimate_says_the_same_before_and_after_the_download(
         (["pull", REPO, "--endpoint", "http://127.0.0.1:9"], 1, "Check the network, the proxy and --endpoint"),
         (["inspect", "owner/Model"], 1, "no repository"),
         (["estimate", "owner/Model"], 1, "no repository"),
-        (["inspect", "missing.gguf"], 1, "`llama-sidecar list` shows the models that are here"),
+        (["inspect", "missing.gguf"], 1, "`llama-sidecar list` shows the models on this disk"),
         (["rm", __file__], 1, "Use a path that `llama-sidecar list` shows"),
         (["pull", "nonsense"], 2, "--help"),
         (["estimate", REPO, "--kv-cache-type", "q2"], 2, "--kv-cache-type does not fit"),
@@ -207,7 +210,7 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C goes to the test run, too")
-def test_an_interrupted_pull_keeps_what_came_and_the_same_command_goes_on(
+def test_an_interrupted_pull_keeps_its_bytes_and_the_same_command_continues(
     person: Person, hub: Hub, model: Synthetic
 ) -> None:
     slow = hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
@@ -217,7 +220,7 @@ def test_an_interrupted_pull_keeps_what_came_and_the_same_command_goes_on(
         interrupt(process)
         said = process.stderr.read().decode()
         assert process.wait(BOUND_S) == 130
-    assert re.search(r"^Stopped\. .* are kept; the same command goes on from there\.$", said, re.MULTILINE)
+    assert re.search(r"^Stopped\. .* are kept; the same command continues from there\.$", said, re.MULTILINE)
     assert re.search(rf"{re.escape(FILE)} +[\d.]+ of 30\.0 MB", person.run("list").stdout)
     slow.times = 0
     again = person.run("pull", REPO)
@@ -256,7 +259,7 @@ def test_the_bar_is_one_line_and_leaves_nothing_behind(
 
 
 @needs_terminals
-def test_ctrl_c_at_a_terminal_aborts_and_leaves_nobody_behind(
+def test_ctrl_c_at_a_terminal_aborts_and_leaves_no_process(
     person: Person, hub: Hub, model: Synthetic
 ) -> None:
     hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
@@ -265,7 +268,7 @@ def test_ctrl_c_at_a_terminal_aborts_and_leaves_nobody_behind(
     terminal.press_ctrl_c()
     assert terminal.end() == 130
     (row,) = terminal.shown()
-    assert re.fullmatch(r"Stopped\. [\d.]+ [kM]B are kept; the same command goes on from there\.", row)
+    assert re.fullmatch(r"Stopped\. [\d.]+ [kM]B are kept; the same command continues from there\.", row)
 
 
 @needs_terminals
@@ -274,10 +277,10 @@ def test_a_second_ctrl_c_waits_for_nothing(person: Person, hub: Hub, model: Synt
     terminal = person.at_terminal(80, "pull", REPO)
     terminal.wait_for(r"[1-9] %")
     (router,) = psutil.Process(terminal.process.pid).children()
-    router.suspend()  # so that it answers nothing, not even the abort
+    router.suspend()  # it answers nothing, not even the abort
     try:
         deadline = time.monotonic() + BOUND_S
-        while terminal.process.poll() is None:  # of two at once, the system may deliver one
+        while terminal.process.poll() is None:  # the system may merge two signals into one
             assert time.monotonic() < deadline
             terminal.press_ctrl_c()
             time.sleep(0.2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import freeze
+from ship import freeze
 
 
 @pytest.fixture

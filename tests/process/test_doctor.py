@@ -15,8 +15,8 @@ from conftest import Start
 from download_work import surroundings
 from hub import AUTHORITY, Hub
 
-import freeze
 import sidecar
+from ship import freeze
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 

@@ -18,8 +18,8 @@ from conftest import Start
 from driver import Sidecar
 from process_work import COUNTED, count, in_temp, load, send_endless
 
-import freeze
 import pins
+from ship import freeze
 from sidecar import __version__ as sidecar_version
 
 pytestmark = pytest.mark.process

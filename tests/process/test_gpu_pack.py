@@ -14,8 +14,8 @@ from conftest import Start
 from driver import Refused, Sidecar, environment
 from process_work import COUNT, COUNTED, count, load
 
-import freeze
-import packs
+from llama import packs
+from ship import freeze
 
 pytestmark = [
     pytest.mark.process,

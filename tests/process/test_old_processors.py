@@ -17,7 +17,7 @@ import pytest
 from driver import Sidecar, environment
 from process_work import COUNT, COUNTED, load
 
-import freeze
+from ship import freeze
 
 TOKENS = 4
 EMULATED_S = 300.0
@@ -34,7 +34,7 @@ ROUTER = """
 import json, sys
 from sidecar.worker import process
 engine = json.loads(sys.argv[1])
-process.role_command = lambda role, *arguments: [*engine, "--role", role, *arguments]
+process.own_command = lambda *arguments: [*engine, *arguments]
 from sidecar.__main__ import main
 del sys.argv[1]
 main()

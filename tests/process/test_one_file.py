@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
 FIRST_ANSWER_S = 20.0
 REMOVED_S = 20.0
-UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "unpacking.ts"
+UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "client" / "unpacking.ts"
 
 
 def long_ago() -> float:

@@ -127,7 +127,7 @@ def test_a_server_that_is_not_there_is_told_and_the_next_line_works(start: Start
 def test_a_server_that_serves_something_else_is_told(start: Start) -> None:
     with listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n" * 9)) as endpoint:
         error = refused(start(), "init", {"rpcServers": [endpoint]}, endpoint)
-    assert "no RPC server" in error.data["cause"]
+    assert "not an RPC server" in error.data["cause"]
 
 
 def test_a_server_that_ends_in_the_middle_of_init_costs_that_request(start: Start, model_path: str) -> None:

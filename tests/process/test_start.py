@@ -22,7 +22,10 @@ OURS = {
     ),
     *(f"sidecar.message_handler.{name}" for name in ("reader", "stdio", "validation", "writer")),
     *(f"sidecar.worker{name}" for name in ("", ".idle", ".intake", ".ledger", ".lifecycle", ".methods")),
-    *(f"sidecar.worker.{name}" for name in ("one_file", "outcome", "pool", "process", "router")),
+    *(
+        f"sidecar.worker.{name}"
+        for name in ("one_file", "outcome", "pool", "process", "router", "supervisor")
+    ),
 }
 """To add one, see first that it imports nothing slow: `python build/dev.py bench --startup`."""
 
@@ -32,10 +35,20 @@ ENGINE = {
         f"sidecar.message_handler{name}"
         for name in ("", "._wire", ".errors", ".framing", ".log", ".notifier", ".reader", ".stdio", ".writer")
     ),
-    *(f"sidecar.core{name}" for name in ("", ".engine", ".jobs", ".methods", ".methods.init")),
+    *(f"sidecar.core{name}" for name in ("", ".engine", ".jobs", ".methods", ".methods.init", ".process")),
     *(
         f"sidecar.core.llama{name}"
-        for name in ("", ".backends", ".bindings", ".devices", ".rpc", ".time_slice")
+        for name in (
+            "",
+            ".backends",
+            ".bindings",
+            ".cpu_backend",
+            ".devices",
+            ".ggml",
+            ".log",
+            ".rpc",
+            ".time_slice",
+        )
     ),
 }
 """Until it is ready; the rest follows while the app reads the answer to `init`."""

@@ -1,4 +1,4 @@
-"""One program for each module here, so that every case also shows that those before it did no harm."""
+"""One program per module, so that every case also shows that the cases before it did no harm."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tiny(shared: Sidecar, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 
 @pytest.fixture
 def next_line_works(shared: Sidecar, tiny: tuple[str, str]) -> Iterator[None]:
-    """After the case a ping is answered, and the model that was loaded before still speaks."""
+    """After the case, a ping is answered and the model that was loaded before still generates."""
     yield
     assert shared.call("ping")["uptimeMs"] > 0
     params = {"contextId": tiny[1], "prompt": "Hi", "maxTokens": 1}
@@ -39,7 +39,7 @@ def next_line_works(shared: Sidecar, tiny: tuple[str, str]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _forget(shared: Sidecar) -> Iterator[None]:
-    """Cases use the same ids again and again."""
+    """Cases reuse the same ids."""
     shared.messages.clear()
     yield
     shared.messages.clear()

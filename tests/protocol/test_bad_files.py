@@ -1,4 +1,4 @@
-"""Whatever is wrong with a model's file: a typed error, and the next line works."""
+"""A bad model file gives a typed error, and the next line works."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def method(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_paths_that_lead_to_no_model_are_told(shared: Sidecar, method: str, tmp_path: Path) -> None:
+def test_paths_without_a_model_are_refused(shared: Sidecar, method: str, tmp_path: Path) -> None:
     empty, text, cut = tmp_path / "empty.gguf", tmp_path / "text.gguf", tmp_path / "cut.gguf"
     empty.touch()
     text.write_text("This is not a model.", encoding="utf-8")
@@ -47,7 +47,7 @@ def test_paths_that_lead_to_no_model_are_told(shared: Sidecar, method: str, tmp_
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_in_place_of_a_model_is_told_instead_of_waited_for(
+def test_a_pipe_instead_of_a_model_is_refused_without_waiting(
     shared: Sidecar, method: str, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -55,7 +55,7 @@ def test_a_pipe_in_place_of_a_model_is_told_instead_of_waited_for(
 
 
 @pytest.mark.parametrize("name", ["Modèle 模型 😀.gguf", "with space & 'quotes'.gguf"])
-def test_a_path_that_is_not_plain_works(shared: Sidecar, tmp_path: Path, name: str) -> None:
+def test_an_unusual_path_works(shared: Sidecar, tmp_path: Path, name: str) -> None:
     path = gguf_files.tiny_model(tmp_path / name)
     assert shared.call("inspectModel", {"path": path})["path"] == path
     model = shared.call("loadModel", {"path": path})
@@ -77,16 +77,14 @@ def test_relative_paths_start_at_the_models_directory(shared: Sidecar, tmp_path:
     assert refused(shared, "inspectModel", {"path": "relative.gguf"}).kind == "fileNotFound"
 
 
-def test_metadata_that_json_has_no_word_for_can_be_inspected(shared: Sidecar, tmp_path: Path) -> None:
+def test_metadata_that_json_cannot_express_can_be_inspected(shared: Sidecar, tmp_path: Path) -> None:
     path = tmp_path / "nan.gguf"
     entries = [gguf_files.entry("not.a.number", gguf_files.FLOAT32, float("nan"))]
     path.write_bytes(gguf_files.header(entries, []))
     assert shared.call("inspectModel", {"path": str(path)})["metadata"] == {"not.a.number": "nan"}
 
 
-def test_requests_that_were_sent_in_the_hope_of_a_model_are_told_that_it_did_not_come(
-    start: Start, tmp_path: Path
-) -> None:
+def test_requests_for_a_model_that_did_not_load_get_an_error(start: Start, tmp_path: Path) -> None:
     sidecar = start()
     load = sidecar.send("loadModel", {"path": str(tmp_path / "none.gguf")})
     context = sidecar.send("createContext", {"modelId": "model-1"})
@@ -107,11 +105,11 @@ def damaged_tiny(tmp_path_factory: pytest.TempPathFactory) -> gguf_files.Damaged
 
 
 ABORTING_SEEDS = (73, 115, 129)
-"""With these llama.cpp calls abort(): found by trying the first hundreds."""
+"""Seeds with which llama.cpp calls abort(), found among the first hundreds."""
 
 
 @pytest.mark.parametrize("first", range(0, 40, 10))
-def test_damaged_headers_are_loaded_or_told_and_take_nothing_down(
+def test_damaged_headers_are_loaded_or_refused_and_crash_nothing(
     shared: Sidecar, damaged_tiny: gguf_files.DamagedCopy, first: int
 ) -> None:
     outcomes = []
@@ -134,13 +132,13 @@ def test_a_file_that_makes_llama_cpp_abort_costs_one_engine(
     assert attempt(shared, damaged_tiny.path) == "loaded"
 
 
-def test_the_real_model_with_a_damaged_header_is_loaded_or_told(
+def test_the_real_model_with_a_damaged_header_is_loaded_or_refused(
     shared: Sidecar, model_path: str, tmp_path: Path
 ) -> None:
     header = read_header(model_path)
     copy = gguf_files.DamagedCopy(model_path, tmp_path / "damaged.gguf", header.data_start)
     outcomes = []
-    # Half in the first keys, half in the tensor table: between them lies the vocabulary, nearly all of it.
+    # Half in the first keys, half in the tensor table: nearly everything between them is the vocabulary.
     for seed, within in enumerate([(0, 1500), (header.data_start - 16_000, header.data_start)] * 4):
         copy.flip(seed, bits=2, within=within)
         outcomes.append(attempt(shared, copy.path))

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a line: a typed error, and the next line works."""
+"""A bad line gives a typed error, and the next line works."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def is_error(message: Any) -> bool:
     ],
     ids=lambda line: repr(line[:30]),
 )
-def test_a_line_that_is_no_json_is_a_parse_error(shared: Sidecar, line: bytes) -> None:
+def test_a_line_that_is_not_json_is_a_parse_error(shared: Sidecar, line: bytes) -> None:
     assert answer_to(shared, line)["data"]["kind"] == "parseError"
 
 
-def test_nesting_at_the_edge_of_what_parses_is_answered(shared: Sidecar) -> None:
+def test_nesting_at_the_limit_is_answered(shared: Sidecar) -> None:
     request = b'{"jsonrpc":"2.0","id":"deep","method":"tokenize","params":{"modelId":"m","text":%s}}'
     kinds = set()
     for depth in [*range(240, 270), *range(880, 1010, 2)]:
@@ -55,13 +55,15 @@ def test_nesting_at_the_edge_of_what_parses_is_answered(shared: Sidecar) -> None
     assert kinds == {"parseError", "invalidParams"}
 
 
-def test_blank_lines_and_line_ends_of_windows_are_no_messages(shared: Sidecar) -> None:
+def test_blank_lines_and_windows_line_ends_are_not_messages(shared: Sidecar) -> None:
     shared.write(b'\n\r\n \t\n{"jsonrpc":"2.0","id":"crlf","method":"ping"}\r\n')
     assert shared.result("crlf")["uptimeMs"] > 0
     assert [m for m in shared.messages if "error" in m] == []
 
 
-def test_a_line_that_is_too_long_is_told_and_the_next_one_taken(program: list[str], tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_refused_and_the_next_one_accepted(
+    program: list[str], tmp_path: Path
+) -> None:
     sidecar = Sidecar([*program, "--max-line-bytes", "1000"], stderr=tmp_path / "stderr.txt")
     try:
         for size in (1001, 70_000, 3_000_000):
@@ -79,7 +81,7 @@ def test_a_line_that_is_too_long_is_told_and_the_next_one_taken(program: list[st
 def test_a_line_that_grows_on_its_way_to_the_engine_and_back_arrives(
     shared: Sidecar, tmp_path: Path, tiny: tuple[str, str]
 ) -> None:
-    # Between the processes it is ASCII: 4 bytes of UTF-8 become 12, which is more than a client may send.
+    # Between the processes it is ASCII: 4 bytes of UTF-8 become 12, more than a client may send.
     path = gguf_files.tiny_model(tmp_path / "echo.gguf", "{{ messages[0].content }}")
     model = shared.call("loadModel", {"path": path})["modelId"]
     content = "😀" * (6 * 1024 * 1024)
@@ -91,12 +93,10 @@ def test_a_line_that_grows_on_its_way_to_the_engine_and_back_arrives(
     shared.call("unloadModel", {"modelId": model})
 
 
-def test_who_sends_without_reading_waits_instead_of_filling_the_memory(
-    program: list[str], tmp_path: Path
-) -> None:
+def test_a_client_that_sends_without_reading_has_to_wait(program: list[str], tmp_path: Path) -> None:
     sidecar = Sidecar(program, stderr=tmp_path / "stderr.txt", read=False)
     try:
-        # A kilobyte each, so that they do not fit into the pipe, and fifty megabytes of answers.
+        # One kilobyte each, so that they do not fit into the pipe; the answers are fifty megabytes.
         lines = [b'{"jsonrpc":"2.0","id":%d,"method":"rpc.discover"}' % n + b" " * 1000 for n in range(800)]
         flood = threading.Thread(target=sidecar.write, args=(b"\n".join(lines) + b"\n",), daemon=True)
         flood.start()

@@ -1,4 +1,4 @@
-"""Whatever is wrong with params: the field, the value and what is allowed, and the next line works."""
+"""Bad params give an error with the field, the value and what is allowed, and the next line works."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ COUNTEREXAMPLES = Path(__file__).resolve().parents[2] / "schema" / "counterexamp
 
 
 @pytest.mark.parametrize("method", [m for m in PARAMS if m not in ("exit", "$/cancelRequest")])
-def test_every_breach_of_the_schema_names_field_value_and_what_is_allowed(
-    shared: Sidecar, method: str
-) -> None:
+def test_every_violation_names_field_value_and_what_is_allowed(shared: Sidecar, method: str) -> None:
     paths = sorted((COUNTEREXAMPLES / PARAMS[method]).glob("*.json"))
     assert paths, "no counterexample"
     for path in paths:
@@ -31,7 +29,7 @@ def test_every_breach_of_the_schema_names_field_value_and_what_is_allowed(
         assert "value" in error.data or "is missing" in error.error["message"], path.name
 
 
-def test_unknown_models_and_contexts_are_told(shared: Sidecar, tiny: tuple[str, str]) -> None:
+def test_unknown_models_and_contexts_are_refused(shared: Sidecar, tiny: tuple[str, str]) -> None:
     messages = [{"role": "user", "content": "x"}]
     for method, params in (
         ("createContext", {}),
@@ -54,7 +52,7 @@ def test_unknown_models_and_contexts_are_told(shared: Sidecar, tiny: tuple[str, 
         assert tiny[1] in error.data["allowed"]
 
 
-def test_versions_and_backends_that_are_not_there_are_told(shared: Sidecar) -> None:
+def test_missing_versions_and_backends_are_refused(shared: Sidecar) -> None:
     error = refused(shared, "init", {"protocolVersion": 99})
     assert (error.kind, error.data["allowed"]) == ("unsupportedProtocolVersion", [1])
     error = refused(shared, "init", {"gpu": "no-such-backend"})
@@ -63,12 +61,12 @@ def test_versions_and_backends_that_are_not_there_are_told(shared: Sidecar) -> N
     assert shared.call("init", {"gpu": "cpu"})["gpu"] == "cpu"
 
 
-def test_a_process_id_that_no_process_has_is_not_taken_for_one_that_ended(shared: Sidecar) -> None:
+def test_an_unused_process_id_does_not_end_the_program(shared: Sidecar) -> None:
     for process_id in (2**31, 2**64, 2**22 + 77):
         assert shared.call("init", {"processId": process_id})["protocolVersion"] == 1
 
 
-def test_unusable_prompts_are_told(shared: Sidecar, tiny: tuple[str, str]) -> None:
+def test_unusable_prompts_are_refused(shared: Sidecar, tiny: tuple[str, str]) -> None:
     model, context = tiny
     for params, kind, pointer in (
         ({"prompt": "x", "maxTokens": 0}, "invalidParams", "/maxTokens"),
@@ -87,7 +85,7 @@ def test_unusable_prompts_are_told(shared: Sidecar, tiny: tuple[str, str]) -> No
     assert error.data["allowed"] == {"minimum": 0, "maximum": 258}
 
 
-def test_a_prompt_of_exactly_the_context_is_taken_and_ends_for_want_of_room(
+def test_a_prompt_that_fills_the_context_is_accepted_and_ends_with_context_full(
     shared: Sidecar, tiny: tuple[str, str]
 ) -> None:
     result = shared.call("complete", {"contextId": tiny[1], "prompt": [5] * 256, "ignoreEos": True})

@@ -1,4 +1,4 @@
-"""Whatever is wrong around the program: it says so, or does without."""
+"""Problems around the program: it reports them, or works without."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from driver import Sidecar, environment
 pytestmark = pytest.mark.process
 
 
-def test_an_engine_that_cannot_start_is_told_to_everybody_who_waits(
+def test_every_waiting_request_learns_that_the_engine_cannot_start(
     program: list[str], tmp_path: Path
 ) -> None:
     broken = environment(LLAMA_CPP_LIB_PATH=str(tmp_path))
@@ -29,7 +29,7 @@ def test_an_engine_that_cannot_start_is_told_to_everybody_who_waits(
         sidecar.end()
 
 
-def test_an_engine_that_breaks_after_init_is_no_fault_of_the_model(
+def test_an_engine_that_breaks_after_init_is_not_blamed_on_the_model(
     program: list[str], tmp_path: Path
 ) -> None:
     if program[0] != sys.executable:
@@ -68,9 +68,7 @@ def test_a_stderr_that_cannot_be_written_does_no_harm(
 
 
 @pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="needs non-blocking pipes")
-def test_a_stdin_that_does_not_block_is_not_taken_for_one_that_ended(
-    program: list[str], tmp_path: Path
-) -> None:
+def test_a_non_blocking_stdin_is_not_taken_for_its_end(program: list[str], tmp_path: Path) -> None:
     unblock = "os.set_blocking(0, False); os.set_blocking(1, False)"
     script = f"import os, sys; {unblock}; os.execvp(sys.argv[1], sys.argv[1:])"
     sidecar = Sidecar([sys.executable, "-c", script, *program], stderr=tmp_path / "stderr.txt")

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a model's chat template: a typed error, and the model goes on."""
+"""A wrong chat template gives a typed error, and the model keeps working."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.process, pytest.mark.usefixtures("next_line_works")]
 
 @pytest.fixture
 def with_template(shared: Sidecar, tmp_path: Path) -> Iterator[Any]:
-    """Load a tiny model with a chat template of the test's own; returns (modelId, contextId)."""
+    """Loads a tiny model with a given chat template. Returns (modelId, contextId)."""
     loaded: list[str] = []
 
     def load(template: str | None) -> tuple[str, str]:
@@ -45,7 +45,7 @@ LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% end
         ("{% set _ = messages.append(messages[0]) %}", "unsafe"),
     ],
 )
-def test_a_template_that_fails_is_told_with_its_cause(
+def test_a_template_that_fails_is_reported_with_its_cause(
     shared: Sidecar, with_template: Any, template: str, cause: str
 ) -> None:
     model, context = with_template(template)
@@ -59,7 +59,9 @@ def test_a_template_that_fails_is_told_with_its_cause(
     assert shared.call("complete", {"contextId": context, "prompt": "x", "maxTokens": 1})
 
 
-def test_a_template_that_loops_is_stopped_and_its_model_goes_on(shared: Sidecar, with_template: Any) -> None:
+def test_a_template_that_loops_is_stopped_and_its_model_keeps_working(
+    shared: Sidecar, with_template: Any
+) -> None:
     model, context = with_template(LOOP)
     error = refused(shared, "applyTemplate", {"modelId": model, "messages": MESSAGES})
     assert error.kind == "templateFailed"

@@ -1,4 +1,4 @@
-"""Whatever is wrong with tools or messages: a typed error that names the place, and the engine goes on."""
+"""Wrong tools or messages give a typed error with a pointer, and the engine keeps working."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.process, pytest.mark.usefixtures("next_line_works")]
 
 
 @pytest.fixture(autouse=True)
-def _engine_goes_on(loaded: Sidecar) -> Any:
+def _engine_keeps_working(loaded: Sidecar) -> Any:
     engines = loaded.engines()
     yield
     params = {"contextId": "context-1", "messages": [HI], "maxTokens": 1}
@@ -48,7 +48,9 @@ NO_SCHEMA = {"type": "function", "function": {"name": "f", "parameters": {"type"
         ({"templateVariables": {"tools": []}}, "/templateVariables"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(loaded: Sidecar, params: dict[str, Any], pointer: str) -> None:
+def test_wrong_params_are_refused_with_their_pointer(
+    loaded: Sidecar, params: dict[str, Any], pointer: str
+) -> None:
     error = refused(loaded, "chat", {"contextId": "context-1", "messages": [HI], "maxTokens": 4, **params})
     assert error.kind == "invalidParams"
     assert error.data["pointer"] == pointer
@@ -62,7 +64,7 @@ def test_what_cannot_be_is_refused_by_name(loaded: Sidecar, params: dict[str, An
         ({"type": "integer", "minimum": 2, "maximum": 1}, "", "unsatisfiableSchema"),
     ],
 )
-def test_a_call_that_must_be_and_cannot_be_kept_to_is_refused(
+def test_a_forced_call_that_cannot_be_enforced_is_refused(
     loaded: Sidecar, of_a: Any, keyword: str, kind: str
 ) -> None:
     parameters = {"type": "object", "properties": {"a": of_a}, "required": ["a"]}
@@ -73,7 +75,7 @@ def test_a_call_that_must_be_and_cannot_be_kept_to_is_refused(
         kind,
         f"/tools/1/function/parameters/properties/a{keyword}",
     )
-    assert loaded.call("chat", params)["finishReason"] == "length"  # what need not be may be anything
+    assert loaded.call("chat", params)["finishReason"] == "length"  # an optional call has no grammar
 
 
 def test_an_image_is_refused(loaded: Sidecar) -> None:
@@ -85,6 +87,6 @@ def test_an_image_is_refused(loaded: Sidecar) -> None:
 
 
 @pytest.mark.parametrize("template", ["{% if %}", "{{ 1 / 0 }}", "{{ 'x' * 10**9 }}"])
-def test_a_template_of_the_callers_own_has_the_same_limits(loaded: Sidecar, template: str) -> None:
+def test_the_callers_own_template_has_the_same_limits(loaded: Sidecar, template: str) -> None:
     params = {"modelId": "model-1", "messages": [HI], "chatTemplate": template}
     assert refused(loaded, "applyTemplate", params).kind == "templateFailed"

@@ -55,7 +55,7 @@ def abort(target: Any, request_id: Any) -> dict[str, Any]:
 
 
 def batch_answers(sidecar: Sidecar) -> Any:
-    """The answers to the batch of this case, which may have come already."""
+    """The answers to the batch of this case, which may have arrived already."""
     come = [message for message in sidecar.messages if isinstance(message, list)]
     return come[0] if come else sidecar.wait_for(lambda message: isinstance(message, list))
 
@@ -81,7 +81,7 @@ def test_a_batch_waits_for_its_slowest_request_while_others_are_answered(
     assert error_code(answers["slow"], "slow") == ABORTED
 
 
-def test_an_id_that_is_in_use_is_refused_and_the_first_request_goes_on(shared: Sidecar, writer: str) -> None:
+def test_an_id_in_use_is_refused_and_the_first_request_continues(shared: Sidecar, writer: str) -> None:
     shared.send_line(json.dumps(long_request(writer, 77)))
     shared.wait_progress(77, "generate")
     shared.send("ping", request_id=77)
@@ -89,7 +89,7 @@ def test_an_id_that_is_in_use_is_refused_and_the_first_request_goes_on(shared: S
     assert refused["error"]["code"] == INVALID_REQUEST
     assert refused["error"]["data"]["pointer"] == "/id"
     before = len(shared.messages)
-    assert_pong(exchange_beside(shared, "77"), "77")  # the text is another id than the number
+    assert_pong(exchange_beside(shared, "77"), "77")  # the string is a different id from the number
     shared.notify("$/cancelRequest", {"id": "77"})
     shared.wait_progress(77, "generate")
     shared.notify("$/cancelRequest", {"id": 77})
@@ -99,7 +99,7 @@ def test_an_id_that_is_in_use_is_refused_and_the_first_request_goes_on(shared: S
 
 
 def exchange_beside(shared: Sidecar, request_id: Any) -> Any:
-    """A ping while progress of something else may come."""
+    """A ping while progress of another request may arrive."""
     shared.send("ping", request_id=request_id)
     return shared.wait_for(lambda m: isinstance(m, dict) and same_id(m, request_id))
 
@@ -114,12 +114,12 @@ def test_a_duplicate_within_a_batch_is_refused(shared: Sidecar, writer: str) -> 
     assert len(answers) == 3
 
 
-def test_what_cannot_be_aborted_is_told(shared: Sidecar) -> None:
+def test_an_abort_of_an_unknown_request_says_so(shared: Sidecar) -> None:
     for target in (123_456, "123456", "", 0, -1):
         assert shared.call("abort", {"requestId": target})["outcome"] == "notFound"
 
 
-def test_an_abort_that_aims_at_itself_is_answered(shared: Sidecar) -> None:
+def test_an_abort_of_itself_is_answered(shared: Sidecar) -> None:
     shared.send_line(json.dumps(abort("self", "self")))
     assert shared.result("self")["outcome"] == "notFound"
 

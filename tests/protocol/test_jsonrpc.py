@@ -29,7 +29,7 @@ PING = '{"jsonrpc": "2.0", "method": "ping", "id": %s}'
 
 
 def test_example_call_with_positional_params(shared: Sidecar) -> None:
-    # Params are by name here; an array of two is told to be wrong.
+    # Params are by name here; an array of two is refused.
     answer = exchange(shared, '{"jsonrpc": "2.0", "method": "ping", "params": [42, 23], "id": 1}')
     assert error_code(answer, 1) == INVALID_PARAMS
 
@@ -118,7 +118,7 @@ def test_an_id_comes_back_as_it_was_sent(shared: Sidecar, request_id: str) -> No
 @pytest.mark.parametrize(
     "request_id", ["null", "true", "false", "1.5", "1.0", "1e3", "{}", "[]", '{"a": 1}', "[1]"]
 )
-def test_a_bad_id_is_told_under_the_id_null(shared: Sidecar, request_id: str) -> None:
+def test_a_bad_id_is_answered_under_the_id_null(shared: Sidecar, request_id: str) -> None:
     answer = exchange(shared, PING % request_id)
     assert error_code(answer, None) == INVALID_REQUEST
     assert answer["error"]["data"]["pointer"] == "/id"
@@ -159,7 +159,7 @@ def test_a_notification_is_not_answered(shared: Sidecar, message: dict[str, Any]
 @pytest.mark.parametrize(
     "method", ["rpc.unknown", "", "Ping", "ping ", "exit", "$/cancelRequest", "progress", "\ud800"]
 )
-def test_an_unknown_method_is_told_with_those_that_there_are(shared: Sidecar, method: str) -> None:
+def test_an_unknown_method_gets_the_list_of_methods(shared: Sidecar, method: str) -> None:
     answer = exchange(shared, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}))
     assert error_code(answer, 1) == METHOD_NOT_FOUND
     data = answer["error"]["data"]
@@ -168,7 +168,7 @@ def test_an_unknown_method_is_told_with_those_that_there_are(shared: Sidecar, me
     assert data["allowed"] == sorted(requests)
 
 
-def test_an_unknown_method_is_told_before_its_params(shared: Sidecar) -> None:
+def test_an_unknown_method_is_reported_before_its_params(shared: Sidecar) -> None:
     line = '{"jsonrpc": "2.0", "id": 1, "method": "nothing", "params": [1, 2]}'
     assert error_code(exchange(shared, line), 1) == METHOD_NOT_FOUND
 
@@ -203,7 +203,7 @@ def test_other_arrays_break_the_schema(shared: Sidecar, params: str) -> None:
 
 
 @pytest.mark.parametrize("params", ["1", '"x"', "true", "1.5"])
-def test_params_that_are_no_structure_are_an_invalid_request(shared: Sidecar, params: str) -> None:
+def test_params_that_are_not_a_structure_are_an_invalid_request(shared: Sidecar, params: str) -> None:
     line = f'{{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {params}}}'
     assert error_code(exchange(shared, line), 1) == INVALID_REQUEST
 
@@ -225,14 +225,14 @@ def test_params_that_are_no_structure_are_an_invalid_request(shared: Sidecar, pa
         '{"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "x"}}',
     ],
 )
-def test_a_broken_envelope_is_told_under_its_id(shared: Sidecar, line: str) -> None:
+def test_a_broken_envelope_is_answered_under_its_id(shared: Sidecar, line: str) -> None:
     assert error_code(exchange(shared, line), 7) == INVALID_REQUEST
 
 
 @pytest.mark.parametrize("line", ["1", '"x"', "null", "true", "1.5", "{}", '{"jsonrpc": "2.0"}'])
-def test_a_message_that_is_no_request_is_told_under_null(shared: Sidecar, line: str) -> None:
+def test_a_message_that_is_not_a_request_is_answered_under_null(shared: Sidecar, line: str) -> None:
     assert error_code(exchange(shared, line), None) == INVALID_REQUEST
 
 
-def test_members_that_nobody_knows_are_ignored(shared: Sidecar) -> None:
+def test_unknown_members_are_ignored(shared: Sidecar) -> None:
     assert_pong(exchange(shared, '{"jsonrpc": "2.0", "id": 1, "method": "ping", "extra": [1]}'), 1)

@@ -162,3 +162,27 @@ def run_chains(model_path: str, jobs: list[dict[str, Any]]) -> list[dict[str, An
     )
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+POOLINGS = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
+Vectors = list[list[list[float]]]
+"""Of each text its vectors."""
+
+
+def plain_vectors(model_path: str, pooling: str, texts: list[list[int]], exact: bool = False) -> Vectors:
+    """What plain_vectors.py makes of the texts."""
+    return all_plain_vectors(model_path, [pooling], texts, exact)[pooling]
+
+
+def all_plain_vectors(
+    model_path: str, poolings: list[str], texts: list[list[int]], exact: bool = False
+) -> dict[str, Vectors]:
+    """The same for several poolings: the model is loaded once."""
+    numbers = [POOLINGS[pooling] for pooling in poolings]
+    order = {"model": model_path, "poolings": numbers, "texts": texts, "exact": exact}
+    script = Path(__file__).parents[1] / "support" / "plain_vectors.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], input=json.dumps(order).encode(), capture_output=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return dict(zip(poolings, json.loads(done.stdout), strict=True))

@@ -1,4 +1,4 @@
-"""Chat with a real model: prompts as llama-server's, forced calls of tools, thoughts with a budget."""
+"""Chat with a real model: prompts as llama-server's, forced tool calls, reasoning with a budget."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ THINKING = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}{# </think> #}"
 )
-"""SmolLM2's turns, with a thought that is begun."""
+"""SmolLM2's turns, with reasoning that has begun."""
 
 PERSON = {
     "type": "object",
@@ -111,20 +111,20 @@ def test_a_call_of_a_tool_by_name_and_the_answer_to_it(real: Sidecar) -> None:
     assert '"get_time"' in told["prompt"].partition("<|im_start|>user")[0]
 
 
-def test_a_thought_ends_at_its_budget_and_the_answer_begins(real: Sidecar) -> None:
+def test_reasoning_ends_at_its_budget_and_the_answer_begins(real: Sidecar) -> None:
     result = chat(real, messages=[HI], chatTemplate=THINKING, reasoning={"budgetTokens": 6}, maxTokens=40)
     message = result["message"]
-    thought = message["reasoningContent"]
-    tokens = real.call("tokenize", {"modelId": "model-1", "text": thought})["tokens"]
+    reasoning = message["reasoningContent"]
+    tokens = real.call("tokenize", {"modelId": "model-1", "text": reasoning})["tokens"]
     assert 4 <= len(tokens) <= 6
     assert message["content"]
     free = chat(real, messages=[HI], chatTemplate=THINKING, maxTokens=12)
     assert free["finishReason"] == "length"
     assert free["message"]["content"] == ""
-    assert free["message"]["reasoningContent"].startswith(thought)
+    assert free["message"]["reasoningContent"].startswith(reasoning)
 
 
-def test_no_thought_where_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
+def test_no_reasoning_if_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
     result = chat(real, messages=[HI], chatTemplate=THINKING, reasoning=False, maxTokens=16)
     assert "reasoningContent" not in result["message"]
     assert result["message"]["content"]
@@ -140,21 +140,21 @@ def test_no_thought_where_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
     [{"reasoning": {"budgetTokens": 6}}, {"reasoning": False}, {"logitBias": [[2, 5]]}],
     ids=["budget", "none", "turn ended"],
 )
-def test_a_schema_holds_the_answer_and_leaves_the_thought_alone(real: Sidecar, asked: Any) -> None:
-    # With the bias the model ends its turn within the thought; the mark of the thought's end comes instead.
+def test_a_schema_restricts_the_answer_and_not_the_reasoning(real: Sidecar, asked: Any) -> None:
+    # The bias makes the model end its turn within its reasoning. The end mark of the reasoning comes instead.
     wanted = {"jsonSchema": PERSON, "chatTemplate": THINKING, "logprobs": True}
     result = chat(real, messages=[HI], maxTokens=300, **wanted, **asked)
     assert result["finishReason"] == "stop"
     Draft7Validator(PERSON).validate(json.loads(result["message"]["content"]))
-    thought = result["message"].get("reasoningContent", "")
-    assert not thought.startswith("{")
-    assert bool(thought) is (asked.get("reasoning") is not False)
+    reasoning = result["message"].get("reasoningContent", "")
+    assert not reasoning.startswith("{")
+    assert bool(reasoning) is (asked.get("reasoning") is not False)
     said = "".join(bytes(entry["bytes"]).decode("utf-8", "replace") for entry in result["logprobs"])
-    assert said.split("</think>")[0].strip() == thought
+    assert said.split("</think>")[0].strip() == reasoning
     assert len(result["logprobs"]) == result["usage"]["completionTokens"]
 
 
-def test_an_aborted_chat_tells_thought_and_text(real: Sidecar) -> None:
+def test_an_aborted_chat_has_its_reasoning_and_text(real: Sidecar) -> None:
     params = {"contextId": "context-1", "messages": [HI], "chatTemplate": THINKING, "ignoreEos": True}
     request = real.send("chat", params)
     real.wait_progress(request, "generate")

@@ -1,4 +1,4 @@
-"""Texts held to a grammar."""
+"""A grammar restricts the generated text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GREEDY = {
     "choices": 'root ::= " " ("Rome" | "London" | "Lyon") "."',
     "recursion": 'root ::= " " list\nlist ::= "(" (list | [a-z]+) ("," list)? ")"',
 }
-"""Name → a grammar that llama.cpp's sampler, put before a greedy one, follows too."""
+"""Name → a grammar that llama.cpp's own sampler before a greedy one also follows."""
 
 
 def complete(real: Sidecar, grammar: str, **params: Any) -> Message:
@@ -98,7 +98,7 @@ def test_tokens_in_a_grammar(real: Sidecar) -> None:
     assert silent["text"] == "ab"
 
 
-def test_streams_beside_each_other_keep_to_their_own(real: Sidecar) -> None:
+def test_parallel_streams_follow_their_own_grammars(real: Sidecar) -> None:
     grammars = ['root ::= "a"{5}', "root ::= [0-9]{5}", 'root ::= "x" "y"{4}', None]
     requests = []
     for grammar in grammars:
@@ -118,7 +118,7 @@ def test_stop_strings_and_lengths_still_end_it(real: Sidecar) -> None:
     assert complete(real, "root ::= [0-9]{12}", maxTokens=2)["finishReason"] == "length"
 
 
-def test_a_wrong_grammar_is_told_with_line_and_column(real: Sidecar) -> None:
+def test_a_wrong_grammar_is_reported_with_line_and_column(real: Sidecar) -> None:
     with pytest.raises(Refused) as refused:
         complete(real, 'root ::= "a" |\n  nothing')
     assert refused.value.kind == "invalidGrammar"
@@ -128,7 +128,7 @@ def test_a_wrong_grammar_is_told_with_line_and_column(real: Sidecar) -> None:
     assert complete(real, 'root ::= "a"')["text"] == "a"
 
 
-def test_a_text_that_cannot_go_on_is_told(real: Sidecar) -> None:
+def test_a_text_that_cannot_continue_is_reported(real: Sidecar) -> None:
     with pytest.raises(Refused) as refused:
         complete(real, 'root ::= "q"+', logitBias=[["q", False], ["qq", False]])
     assert refused.value.kind == "noTokenAllowed"

@@ -1,4 +1,4 @@
-"""Texts held to a JSON schema parse and satisfy it."""
+"""Texts that are generated under a JSON Schema parse and satisfy it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sidecar.core.structured_output.json_schema import json_grammar
 pytestmark = pytest.mark.real
 
 PATIENCE_S = 240
-"""How long a busy machine may take for a text. It only bounds what went wrong."""
+"""How long a busy machine may take for a text. It only bounds a failure."""
 
 COUNT = 12
 """Random texts of each schema."""
@@ -33,13 +33,13 @@ FORMATS = FormatChecker()
 
 @FORMATS.checks("time", raises=ValueError)
 def is_time(text: str) -> bool:
-    """RFC 3339's full-time; jsonschema's own check knows none with an offset."""
+    """RFC 3339's full-time; jsonschema's own check refuses offsets."""
     return datetime.fromisoformat(f"2000-01-01T{text.replace('Z', '+00:00')}").tzinfo is not None
 
 
 @FORMATS.checks("date-time", raises=ValueError)
 def is_date_time(text: str) -> bool:
-    """RFC 3339's date-time; jsonschema's own check wants another package."""
+    """RFC 3339's date-time; jsonschema's own check needs another package."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo is not None
 
 
@@ -65,7 +65,7 @@ def walks(request: pytest.FixtureRequest, model_path: str) -> dict[str, list[str
 
 
 @pytest.mark.parametrize("name", SATISFIABLE)
-def test_all_that_the_grammar_allows_satisfies_the_schema(
+def test_all_texts_that_the_grammar_allows_satisfy_the_schema(
     walks: dict[str, list[str | None]], name: str
 ) -> None:
     ended = [text for text in walks[name] if text is not None]
@@ -93,7 +93,7 @@ def test_whatever_the_model_is_inclined_to(real: Sidecar, fresh: Callable[..., s
     assert "stop" in reasons
 
 
-def test_a_response_format_is_kept_to(real: Sidecar) -> None:
+def test_a_response_format_is_enforced(real: Sidecar) -> None:
     asked = {"contextId": "context-1", **CHAT, "temperature": 0, "maxTokens": 100}
     format_ = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": PERSON}}
     by_format = real.call("chat", {**asked, "responseFormat": format_}, PATIENCE_S)
@@ -111,7 +111,9 @@ def test_a_response_format_is_kept_to(real: Sidecar) -> None:
 
 
 @pytest.mark.parametrize(("schema", "kind", "pointer"), REFUSED, ids=lambda value: str(value)[:50])
-def test_what_cannot_be_kept_to_is_refused(real: Sidecar, schema: Any, kind: str, pointer: str) -> None:
+def test_a_schema_that_cannot_be_enforced_is_refused(
+    real: Sidecar, schema: Any, kind: str, pointer: str
+) -> None:
     with pytest.raises(Refused) as refused:
         real.call("complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, "jsonSchema": schema})
     assert refused.value.kind == kind
@@ -132,7 +134,9 @@ def test_what_cannot_be_kept_to_is_refused(real: Sidecar, schema: Any, kind: str
     ],
     ids=str,
 )
-def test_what_excludes_each_other_is_refused(real: Sidecar, params: dict[str, Any], pointer: str) -> None:
+def test_params_that_exclude_each_other_are_refused(
+    real: Sidecar, params: dict[str, Any], pointer: str
+) -> None:
     with pytest.raises(Refused) as refused:
         real.call("complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, **params})
     assert refused.value.kind == "invalidParams"

@@ -198,7 +198,7 @@ def test_the_end_of_the_context(drafted: Sidecar, make: Make) -> None:
 
 
 def test_a_shifted_context(drafted: Sidecar, make: Make) -> None:
-    plain, result = both(drafted, make, LONG, 90, 256, contextOverflow="shift")
+    plain, result = both(drafted, make, LONG, 70, 256, contextOverflow="shift")
     assert result["usage"]["truncatedTokens"] == plain["usage"]["truncatedTokens"] > 50
     assert result["text"] == plain["text"]
 
@@ -286,9 +286,9 @@ def test_drafts_that_do_not_fit(start: Start, model_path: str, tmp_path: Path) -
     for path, draft, why in (
         (model_path, str(GEMMA3.path), "different types"),
         (model_path, tiny, "different types"),
-        (tiny, recurrent, "the draft's state is recurrent"),
+        (tiny, recurrent, "the draft model's state is recurrent"),
         (recurrent, tiny, "the model's state is recurrent"),
-        (tiny, other, "token 258 is another one"),
+        (tiny, other, "token 258 differs"),
     ):
         error = refusal(sidecar, "loadModel", path=path, draftPath=draft)
         assert (error.kind, error.data["pointer"]) == ("unsuitableDraft", "/draftPath")

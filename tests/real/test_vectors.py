@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import random
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gguf_files
 import pytest
 from driver import Refused, Sidecar
+from real.conftest import Vectors, all_plain_vectors, plain_vectors
 
 pytestmark = pytest.mark.real
 
-POOLINGS = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
+POOLED = ["none", "mean", "cls", "last"]
 TEXTS = [
     "Hello",
     "A cat sat on the mat.",
@@ -32,20 +29,6 @@ TEXTS = [
 
 CLOSE = 1e-4
 Make = Callable[..., str]
-
-
-def plain_vectors(
-    model_path: str, pooling: str, texts: list[list[int]], exact: bool = False
-) -> list[list[list[float]]]:
-    """What plain_vectors.py makes of the texts: of each its vectors."""
-    order = {"model": model_path, "pooling": POOLINGS[pooling], "texts": texts, "exact": exact}
-    script = Path(__file__).parents[1] / "support" / "plain_vectors.py"
-    done = subprocess.run(
-        [sys.executable, str(script)], input=json.dumps(order).encode(), capture_output=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    vectors: list[list[list[float]]] = json.loads(done.stdout)
-    return vectors
 
 
 def tokens_of(sidecar: Sidecar, texts: list[str], model_id: str = "model-1") -> list[list[int]]:
@@ -108,9 +91,22 @@ def berts(
 # ---- what comes out ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pooling", ["none", "mean", "cls", "last"])
+@pytest.fixture(scope="session")
+def plain_of_real(model_path: str, tokens: list[list[int]]) -> dict[str, Vectors]:
+    """Pooling → what a plain loop makes of TEXTS with the real model."""
+    return all_plain_vectors(model_path, POOLED, tokens)
+
+
+@pytest.fixture(scope="session")
+def plain_of_tiny(tiny: tuple[Sidecar, str]) -> dict[str, Vectors]:
+    """The same with the tiny one, without rounding that depends on the batch."""
+    sidecar, path = tiny
+    return all_plain_vectors(path, POOLED, tokens_of(sidecar, TEXTS), exact=True)
+
+
+@pytest.mark.parametrize("pooling", POOLED)
 def test_vectors_of_a_real_model_equal_a_plain_loop(
-    real: Sidecar, model_path: str, fresh: Make, tokens: list[list[int]], pooling: str
+    real: Sidecar, plain_of_real: dict[str, Vectors], fresh: Make, tokens: list[list[int]], pooling: str
 ) -> None:
     """Alone in a batch to the digit; together with others llama.cpp rounds otherwise."""
     context = fresh(embeddings=True, pooling=pooling)
@@ -118,7 +114,7 @@ def test_vectors_of_a_real_model_equal_a_plain_loop(
     together = real.call("embed", {**params, "input": TEXTS})
     assert together["dimensions"] == 576
     assert together["usage"]["promptTokens"] == sum(map(len, tokens))
-    expected = plain_vectors(model_path, pooling, tokens)
+    expected = plain_of_real[pooling]
     for text, shared, vectors in zip(TEXTS, together["embeddings"], expected, strict=True):
         alone = real.call("embed", {**params, "input": text})["embeddings"][0]
         if pooling != "none":
@@ -128,19 +124,19 @@ def test_vectors_of_a_real_model_equal_a_plain_loop(
             assert cosine(another, plain) > 0.99
 
 
-@pytest.mark.parametrize("pooling", ["none", "mean", "cls", "last"])
+@pytest.mark.parametrize("pooling", POOLED)
 @pytest.mark.parametrize("batch", [32, 256])
 def test_texts_in_pieces_and_together_equal_a_plain_loop(
-    tiny: tuple[Sidecar, str], pooling: str, batch: int
+    tiny: tuple[Sidecar, str], plain_of_tiny: dict[str, Vectors], pooling: str, batch: int
 ) -> None:
-    sidecar, path = tiny
+    sidecar, _ = tiny
     exact = {"kvCacheType": "f32", "flashAttention": False}
     params = {"modelId": "model-1", "embeddings": True, "pooling": pooling, "batchSize": batch, **exact}
     context = sidecar.call("createContext", params)["contextId"]
     result = sidecar.call("embed", {"contextId": context, "input": TEXTS, "normalize": False})
     tokens = tokens_of(sidecar, TEXTS)
     assert max(map(len, tokens)) > 256
-    expected = plain_vectors(path, pooling, tokens, exact=True)
+    expected = plain_of_tiny[pooling]
     for found, vectors in zip(result["embeddings"], expected, strict=True):
         for one, plain in zip(found if pooling == "none" else [found], vectors, strict=True):
             assert_close(one, plain)
@@ -207,6 +203,14 @@ def test_a_text_that_is_too_long_is_named(real: Sidecar, fresh: Make) -> None:
         real.call("embed", {"contextId": context, "input": ["short", "long " * 300]})
     assert (refused.value.kind, refused.value.data["pointer"]) == ("promptTooLong", "/input/1")
     assert refused.value.data["value"] > refused.value.data["allowed"]["maximum"] == 256
+
+
+def test_a_text_may_be_as_long_as_the_memory_allows(real: Sidecar) -> None:
+    made = real.call("createContext", {"modelId": "model-1", "embeddings": True, "contextSize": "auto"})
+    assert made["contextSize"] > 2048
+    vectors = real.call("embed", {"contextId": made["contextId"], "input": "short"})
+    real.call("disposeContext", {"contextId": made["contextId"]})
+    assert vectors["dimensions"] == len(vectors["embeddings"][0])
 
 
 @pytest.mark.parametrize(

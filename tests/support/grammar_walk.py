@@ -15,6 +15,7 @@ import random
 import sys
 from typing import Any
 
+import numpy
 from llama_cpp import llama_cpp as lib
 from plain_loop import piece
 
@@ -50,13 +51,14 @@ def walk(grammar: Any, tokens: dict[int, int], end: int, chance: random.Random) 
     sampler = lib.llama_sampler_clone(grammar)
     decoder = codecs.getincrementaldecoder("utf-8")()
     written = ""
+    data = numpy.zeros(len(tokens) + 1, dtype=[("id", "i4"), ("logit", "f4"), ("p", "f4")])
+    data["id"] = [*tokens.values(), end]
+    first = data.ctypes.data_as(ctypes.POINTER(lib.llama_token_data))
     for step in range(MAX_STEPS):
-        ids = [*tokens.values(), end]
-        data = (lib.llama_token_data * len(ids))(*((token, 0.0, 0.0) for token in ids))
-        first = ctypes.cast(data, ctypes.POINTER(lib.llama_token_data))
-        array = lib.llama_token_data_array(first, len(ids), -1, False)
+        data["logit"] = 0
+        array = lib.llama_token_data_array(first, len(data), -1, False)
         lib.llama_sampler_apply(sampler, ctypes.byref(array))
-        allowed = {candidate.id for candidate in data if candidate.logit == 0.0}
+        allowed = set(data["id"][data["logit"] == 0].tolist())
         if end in allowed and (len(allowed) == 1 or chance.random() < 0.5):
             break
         choices = [byte for byte, token in tokens.items() if token in allowed and is_text(decoder, byte)]

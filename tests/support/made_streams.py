@@ -1,4 +1,4 @@
-"""Made-up words of a model, cut into pieces anywhere, and what a Reply makes of them."""
+"""Made-up output of a model, cut into pieces anywhere, and how a Reply splits it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from sidecar.core.chat.tool_prompt import CallForm, Tools
-from sidecar.core.output.reasoning import FAMILIES, Thinking
+from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks
 from sidecar.core.output.reply import Reply
+from sidecar.core.output.tool_formats import CallForm
+from sidecar.core.output.tools import Tools
 
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [
@@ -21,7 +22,7 @@ CUTS = 25
 THINK = next(family for family in FAMILIES if family.start == "<think>")
 
 Said = tuple[str, str, list[tuple[str, str]]]
-"""Text, thoughts, calls."""
+"""Text, reasoning, calls."""
 
 
 def pieces(stream: str) -> Iterator[list[str]]:
@@ -36,26 +37,26 @@ def pieces(stream: str) -> Iterator[list[str]]:
 
 def read(
     parts: list[str],
-    thinking: Thinking | None,
+    reasoning: ReasoningMarks | None,
     form: CallForm | None,
     *,
     opened: bool = False,
     reason: str = "stop",
 ) -> tuple[Said, str]:
     """What a reply makes of a stream, and its finish reason; its deltas must be its final texts."""
-    reply = Reply(thinking, form, Tools(TOOLS, "auto") if form else None)
+    reply = Reply(reasoning, form, Tools(TOOLS, "auto") if form else None)
     if opened:
-        reply.open_thought()
-    told = []
+        reply.begin_reasoning()
+    deltas = []
     for part in parts:
         reply.feed(part)
-        told += reply.untold()
+        deltas += reply.take_deltas()
     reason = reply.end(reason)
-    told += reply.untold()
+    deltas += reply.take_deltas()
     message = reply.result()["message"]
     calls = message.get("toolCalls", [])
     joined: dict[Any, str] = {}
-    for delta in told:
+    for delta in deltas:
         assert delta.text
         key = (delta.segment, delta.call["index"] if delta.call else None)
         joined[key] = joined.get(key, "") + delta.text

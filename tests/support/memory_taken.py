@@ -13,7 +13,8 @@ import sys
 from collections import Counter
 
 from sidecar.core.context.context import Context
-from sidecar.core.llama import bindings
+from sidecar.core.llama import backends
+from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 
 BUFFER = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
@@ -23,7 +24,7 @@ def main() -> None:
     """Read what to make, make it, print what it took."""
     order = json.load(sys.stdin)
     said: list[str] = []
-    bindings.start(lambda _, line: said.append(line.decode()), print)
+    backends.start(lambda _, line: said.append(line.decode()), print)
 
     def taken() -> dict[str, int]:
         sizes: Counter[str] = Counter()
@@ -41,7 +42,7 @@ def main() -> None:
         contexts.append(taken())
         context.free()
         said.clear()
-    system_info = bindings.lib.llama_print_system_info().decode()
+    system_info = lib.llama_print_system_info().decode()
     print(json.dumps({"systemInfo": system_info, "model": weights, "contexts": contexts}))
 
 

@@ -1,7 +1,7 @@
 """Embeddings by a plain loop over llama-cpp-python, without a line of the program, one text at a time.
 
-Run as a script: reads a JSON object from stdin {model, pooling (llama_pooling_type), texts (as token ids),
-exact}; prints a JSON list: of each text the list of its vectors, which is one unless the pooling is 0.
+Run as a script: reads a JSON object from stdin {model, poolings (llama_pooling_type), texts (as token ids),
+exact}; prints a JSON list per pooling: of each text the list of its vectors, which is one unless the pooling is 0.
 `exact` keeps keys and values in f32, without flash attention, so that rounding does not depend on the batch.
 """
 
@@ -25,12 +25,18 @@ def main() -> None:
     lib._lib.ggml_backend_load_all_from_path(str(lib._base_path).encode())  # ggml's own choice of a variant
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(order["model"].encode(), lib.llama_model_default_params())
-    print(json.dumps([embed(model, order, tokens) for tokens in order["texts"]]))
+    print(
+        json.dumps(
+            [
+                [embed(model, order, pooling, tokens) for tokens in order["texts"]]
+                for pooling in order["poolings"]
+            ]
+        )
+    )
 
 
-def embed(model: Any, order: dict[str, Any], tokens: list[int]) -> list[list[float]]:
+def embed(model: Any, order: dict[str, Any], pooling: int, tokens: list[int]) -> list[list[float]]:
     """The vectors of one text, whole in one batch."""
-    pooling = order["pooling"]
     options = lib.llama_context_default_params()
     options.n_ctx = options.n_batch = options.n_ubatch = len(tokens)
     options.embeddings = True

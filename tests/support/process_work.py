@@ -11,7 +11,7 @@ from typing import Any
 from driver import Message, Sidecar, environment
 
 from models import GEMMA3
-from sidecar.core.scheduling.step import PROMPT_CHUNK_BESIDE_STREAMS as PIECE
+from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING as PIECE
 
 ABORTED = -32800
 

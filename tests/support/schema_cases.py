@@ -1,4 +1,4 @@
-"""JSON schemas to hold texts to, and schemas that are refused."""
+"""JSON Schemas that a grammar can enforce, and schemas that are refused."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ SATISFIABLE: dict[str, Any] = {
     },
     "annotations": {"type": "boolean", "title": "x", "description": "y", "default": True, "examples": [1]},
 }
-"""Name → a schema that texts can be held to."""
+"""Name → a schema that a grammar can enforce."""
 
 REFUSED: list[tuple[Any, str, str]] = [
     ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),
@@ -167,6 +167,14 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"minItems": "1"}, "unsupportedSchema", "/minItems"),
     ({"maxLength": -1}, "unsupportedSchema", "/maxLength"),
     ({"enum": []}, "unsupportedSchema", "/enum"),
+    ({"type": "string", "allOf": [2]}, "unsupportedSchema", "/allOf/0"),
+    ({"type": "string", "anyOf": [{}, "a"]}, "unsupportedSchema", "/anyOf/1"),
+    ({"type": [["string"]]}, "unsupportedSchema", "/type"),
+    (
+        {"oneOf": [{"type": ["number", "object"]}, {"type": ["integer", "object"]}]},
+        "unsupportedSchema",
+        "/oneOf",
+    ),
     (False, "unsatisfiableSchema", ""),
     ({"type": "integer", "minimum": 3, "maximum": 2}, "unsatisfiableSchema", ""),
     ({"type": "number", "exclusiveMinimum": 3, "maximum": 3}, "unsatisfiableSchema", ""),
@@ -184,4 +192,4 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"$ref": "#"}, "unsatisfiableSchema", ""),
     ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "unsatisfiableSchema", ""),
 ]
-"""Schema, kind of the error, and where in the schema it points."""
+"""Schema, kind of the error, and the pointer within the schema."""

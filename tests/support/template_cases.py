@@ -1,4 +1,4 @@
-"""Conversations that are rendered by us and by llama-server, to compare the prompts."""
+"""Conversations that both we and llama-server render, to compare the prompts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ REFUSED = "refused"
 
 
 def fingerprint(prompt: str | None) -> str:
-    """What is kept of a prompt, today's date taken out; None: it was refused."""
+    """A hash of a prompt without today's date. REFUSED for None: the template refused the messages."""
     if prompt is None:
         return REFUSED
     for form in ("%d %b %Y", "%b %d %Y", "%Y-%m-%d", "%B %d, %Y"):

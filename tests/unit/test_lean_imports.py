@@ -1,4 +1,4 @@
-"""What is kept out of an engine is kept out of it, and comes in whole when it is wanted."""
+"""Modules that an engine does not import, and that are imported completely when they are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_jinja2_comes_without_openssl_and_hashes_come_with_it() -> None:
+def test_jinja2_is_imported_without_openssl_and_hashes_with_it() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import sys
@@ -26,7 +26,7 @@ assert hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256
 """)
 
 
-def test_who_has_openssl_already_keeps_it() -> None:
+def test_an_imported_openssl_is_kept() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import hashlib, sys
@@ -37,7 +37,7 @@ assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sh
 """)
 
 
-def test_the_bindings_come_without_what_they_do_not_use_which_works_all_the_same() -> None:
+def test_the_bindings_are_imported_without_unused_modules_which_still_work() -> None:
     run("""
 import sys
 from sidecar.core.llama import bindings

@@ -1,11 +1,13 @@
-"""A command line read without argparse is read as argparse reads it, or left to it."""
+"""A command line is read as argparse would read it, or left to argparse."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 
 from sidecar.arguments import parse
-from sidecar.options import OPTIONS, read
+from sidecar.options import OPTIONS, own_command, read
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ from sidecar.options import OPTIONS, read
         "--parent-pid -1",
     ],
 )
-def test_what_programs_write_is_read_as_argparse_reads_it(line: str) -> None:
+def test_options_of_programs_are_read_as_argparse_reads_them(line: str) -> None:
     options = read(line.split())
     assert options is not None
     expected = vars(parse(line.split()))
@@ -46,3 +48,14 @@ def test_what_programs_write_is_read_as_argparse_reads_it(line: str) -> None:
 )
 def test_everything_else_is_left_to_argparse(line: str) -> None:
     assert read(line.split()) is None
+
+
+def test_from_source_the_own_command_is_this_interpreter_and_this_package() -> None:
+    command = own_command("--role", "engine", "--log-level", "debug")
+    assert command == [sys.executable, "-m", "sidecar", "--role", "engine", "--log-level", "debug"]
+
+
+def test_frozen_the_own_command_is_this_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", "/opt/app/llama-sidecar")
+    assert own_command("--role", "engine") == ["/opt/app/llama-sidecar", "--role", "engine"]

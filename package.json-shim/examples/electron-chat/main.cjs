@@ -1,4 +1,4 @@
-// The main process: one window, served by one worker. The page is the chat window that both shells share.
+// The main process: one window, served by one worker. Electron and Tauri share the page of the window.
 
 const { join } = require("node:path");
 const { app, BrowserWindow } = require("electron");
@@ -11,7 +11,7 @@ app.whenReady().then(() => {
     title: "Llama Chat",
     webPreferences: { preload: require.resolve("llama-sidecar/electron/preload") },
   });
-  // Only our own page is served, so the window never shows another.
+  // The page can use the worker, so the window never shows another page.
   window.webContents.on("will-navigate", (event) => event.preventDefault());
   window.webContents.setWindowOpenHandler(() => ({ action: "deny" }));
   disposeBeforeQuit(app, serveWindow(window.webContents));

@@ -1,4 +1,4 @@
-// A chat in the terminal: node chat.mjs MODEL, where MODEL is a GGUF file or hf:owner/repository:quantisation.
+// A chat in the terminal: node chat.mjs MODEL. MODEL is a GGUF file or hf:owner/repository:quantisation.
 // Ctrl+C stops an answer; at the prompt it ends the chat.
 
 import { createInterface } from "node:readline/promises";
@@ -39,7 +39,7 @@ try {
       process.stderr.write(`\n(${timings.tokensPerSecond?.toFixed(1) ?? "–"} tokens/s)\n`);
     } catch (error) {
       if (error.partial) messages.push({ role: "assistant", content: error.partial.text ?? "" });
-      else messages.pop(); // not answered: ask again
+      else messages.pop(); // no answer: the question does not count
       process.stderr.write(error.name === "AbortError" ? "\n(stopped)\n" : `\n${error.message}\n`);
     } finally {
       answering = undefined;

@@ -1,5 +1,5 @@
-// The chat window of both shells. In Tauri the program is started from here, in Electron by the main process; the
-// client is the same.
+// The chat window of both examples, Electron and Tauri. In Tauri this page starts the program, in Electron the main
+// process does. The client is the same.
 
 const inTauri = "__TAURI_INTERNALS__" in window;
 const { getLlama } = await import(inTauri ? "./client/tauri.js" : "./client/port.js");
@@ -14,14 +14,14 @@ let llama;
 let model;
 let context;
 let messages = [];
-let running; // the AbortController of what can be stopped
+let running; // the AbortController of the current work
 
 // --- The program and its models ----------------------------------------------------------------
 
 try {
   llama = await getLlama({
     restart: true,
-    onRestart: () => showError("The engine stopped unexpectedly. It is being started again, and your model loaded."),
+    onRestart: () => showError("The engine stopped unexpectedly. It is started again and loads your model."),
     onExit: (error) => showError(`The engine stopped and could not be started again. ${error.message}`),
   });
   await offerModels();
@@ -32,7 +32,7 @@ try {
 modelField.focus();
 document.body.dataset.ready = "";
 
-/** Those on this computer as suggestions; the one used last is filled in. */
+/** Suggests the models on this computer. Fills in the model that was used last. */
 async function offerModels() {
   const { models } = await llama.listModels();
   for (const { path, problem } of models) {
@@ -50,8 +50,8 @@ modelForm.addEventListener("submit", async (event) => {
     const path = /^(hf|https?):/.test(source) ? await download(source, signal) : source;
     await context?.model.dispose();
     context = undefined;
-    tell("Loading", 0);
-    model = await llama.loadModel({ path, signal, onProgress: ({ progress }) => tell("Loading", progress) });
+    show("Loading", 0);
+    model = await llama.loadModel({ path, signal, onProgress: ({ progress }) => show("Loading", progress) });
     context = await model.createContext({ signal });
     localStorage.setItem("model", source);
     messages = [];
@@ -64,16 +64,16 @@ modelForm.addEventListener("submit", async (event) => {
 });
 
 async function download(source, signal) {
-  tell("Looking it up", null);
+  show("Looking it up", null);
   const onProgress = ({ progressType, progress, bytesPerSecond, etaMs }) => {
     const rest = etaMs ? `, ${Math.ceil(etaMs / 1000)} s left` : "";
     const rate = bytesPerSecond ? ` · ${(bytesPerSecond / 1e6).toFixed(1)} MB/s${rest}` : "";
-    tell(progressType === "verify" ? "Checking" : "Downloading", progress, rate);
+    show(progressType === "verify" ? "Checking" : "Downloading", progress, rate);
   };
   return (await llama.downloadModel({ model: source, signal, onProgress })).path;
 }
 
-function tell(what, progress, more = "") {
+function show(what, progress, more = "") {
   work.hidden = false;
   if (progress === null) bar.removeAttribute("value");
   else bar.value = progress;
@@ -119,7 +119,7 @@ async function answer(content) {
   if (answered || reply.textContent !== "") {
     messages.push({ role: "assistant", content: reply.textContent });
   } else {
-    // Nothing came: the question goes back to where it can be sent again.
+    // No answer: the question goes back into its field and can be sent again.
     messages.pop();
     question.remove();
     reply.remove();
@@ -141,9 +141,9 @@ function showSpeed(tokens, perSecond) {
   speed.textContent = `${tokens} tokens · ${perSecond?.toFixed(1) ?? "–"} tokens/s`;
 }
 
-// --- What both need ----------------------------------------------------------------------------
+// --- Shared by both forms ----------------------------------------------------------------------
 
-/** Does what can be stopped; tells what went wrong. Returns whether it was done. */
+/** Runs a job that the stop button can abort, and shows its error. Returns whether it succeeded. */
 async function busy(job) {
   running = new AbortController();
   openButton.disabled = sendButton.disabled = true;
@@ -163,7 +163,7 @@ async function busy(job) {
   }
 }
 
-/** An error for a person to read. */
+/** The text of an error for the person at the screen. */
 function sentence(error) {
   if (error.kind === "exited" || error.kind === "engineCrashed") {
     return "The engine stopped unexpectedly. It is started again; send your message once more.";

@@ -6,7 +6,7 @@ import { CONNECT, PORT } from "../port.js";
 
 export * from "../node/index.js";
 
-/** A worker whose port can be handed to a window: `webContents.postMessage(channel, null, [worker.port])`. */
+/** A worker whose port can be sent to a window: `webContents.postMessage(channel, null, [worker.port])`. */
 export function createLlamaWorker(
   options: Omit<WorkerOptions<MessagePortMain>, "channel"> = {},
 ): LlamaWorker<MessagePortMain> {
@@ -14,8 +14,8 @@ export function createLlamaWorker(
 }
 
 /**
- * Serve a window whose preload script is `llama-sidecar/electron/preload`: each page that it loads gets a worker
- * of its own, which ends with the page. Call it before the page is loaded.
+ * Serve a window whose preload script is `llama-sidecar/electron/preload`. Each page that it loads gets its own
+ * worker, which ends when another page asks for one or the window is closed. Call this before the page is loaded.
  */
 export function serveWindow(
   webContents: WebContents,
@@ -23,7 +23,7 @@ export function serveWindow(
 ): { dispose(): Promise<void> } {
   let worker: LlamaWorker<MessagePortMain> | undefined;
   webContents.ipc.on(CONNECT, ({ senderFrame }) => {
-    if (senderFrame !== webContents.mainFrame) return; // not for what the page embeds
+    if (senderFrame !== webContents.mainFrame) return; // not for frames inside the page
     void worker?.terminate();
     worker = createLlamaWorker(options);
     webContents.postMessage(PORT, null, [worker.port as unknown as MessagePortMain]);
@@ -34,8 +34,8 @@ export function serveWindow(
 }
 
 /**
- * Let the app quit only when these have ended. Windows cannot replace a running program: an installer that
- * starts as the app quits would find it in use.
+ * Let the app quit only when these have ended. Windows cannot replace a running program, and an installer may start
+ * when the app quits.
  */
 export function disposeBeforeQuit(app: App, ...disposables: { dispose(): Promise<void> }[]): void {
   app.once("before-quit", (event) => {

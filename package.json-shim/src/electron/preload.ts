@@ -1,9 +1,9 @@
-// A window's preload script, whole in itself: a sandboxed one cannot load other modules. It only hands a port
-// from the main process to the page, in the way that context isolation allows.
+// A window's preload script. It only passes a port from the main process to the page, which works with context
+// isolation. It imports no other module, because a preload script in a sandbox cannot load one.
 
 import { ipcRenderer } from "electron";
 
-const CONNECT = "llama-sidecar:connect";
+const CONNECT = "llama-sidecar:connect"; // as in port.ts
 const PORT = "llama-sidecar:port";
 
 const page = globalThis as unknown as {

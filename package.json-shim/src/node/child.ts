@@ -1,30 +1,27 @@
-// The program as a child process: its three pipes, and its end.
+// The program as a child process: its three pipes and its end.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { tell } from "../calls.js";
-import { SidecarError } from "../errors.js";
-import { LineReader, LineWriter } from "../lines.js";
-import type { Peer } from "../supervisor.js";
+import { notify } from "../client/calls.js";
+import { SidecarError } from "../client/errors.js";
+import { LineReader, LineWriter } from "../client/lines.js";
+import { endsWithin, LogTail, type Peer, TAIL_CHARACTERS } from "../client/peer.js";
 
-/** From the end of its stdin; a healthy program has ended everything within a second. */
+/** From closing its stdin to SIGTERM. A healthy program ends within a second. */
 const CLOSE_MS = 3000;
 
-/** From the request to terminate until it is killed. */
+/** From SIGTERM to SIGKILL. */
 const TERMINATE_MS = 2000;
 
-/** After its death: what it wrote last may still be in the pipes, or a grandchild may hold them open. */
+/** How long to read the pipes after its end. Its last words may still be in them; a grandchild may keep them open. */
 const DRAIN_MS = 1000;
-
-/** How much of what it said on stderr goes into the error that tells of its death. */
-const TAIL_CHARACTERS = 4000;
 
 export interface ChildEvents {
   message(message: unknown): void;
-  /** A line of the program's log, which is JSON, or of what a library of it printed. */
+  /** A line of the program's log, which is JSON, or a line that one of its libraries printed. */
   log?: ((line: string) => void) | undefined;
 }
 
-/** What a started process can be told; `child.ref` and those of its pipes. */
+/** A process or pipe that may keep Node's process alive. */
 interface Referable {
   ref?(): unknown;
   unref?(): unknown;
@@ -35,36 +32,36 @@ export class Child implements Peer {
   readonly transport;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #log: ((line: string) => void) | undefined;
-  #tail = "";
+  readonly #tail = new LogTail();
   #gone = false;
 
   constructor([path, ...args]: readonly [string, ...string[]], events: ChildEvents) {
     this.#log = events.log;
-    // Not detached and no shell: both would come between this process and the program's end.
+    // Not detached and without a shell: otherwise the program might not end with this process.
     const process = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"], windowsHide: true });
     this.#process = process;
     this.ended = this.#watch(path);
     this.#readOutput(events);
     this.#readLog();
-    process.stdin.on("error", () => {}); // it is ending; `ended` tells why
+    process.stdin.on("error", () => {}); // the program is ending; `ended` has the reason
     const writer = new LineWriter((text) => process.stdin.write(text));
     this.transport = {
       send: (message: object) => writer.send(message),
       flow: (reading: boolean) => void (reading ? process.stdout.resume() : process.stdout.pause()),
-      busy: (busy: boolean) => this.#refer(busy),
+      busy: (busy: boolean) => this.#keepAlive(busy),
     };
-    this.#refer(false);
+    this.#keepAlive(false);
   }
 
-  /** Close its stdin; then terminate it; then kill it and its children. */
+  /** Close its stdin. If that does not end it, terminate it; then kill it and its children. */
   async stop(): Promise<void> {
     if (this.#gone) return;
     this.#process.ref();
     this.#process.stdout.resume();
     this.#process.stdin.end();
-    if (await this.#endsWithin(CLOSE_MS)) return;
+    if (await endsWithin(CLOSE_MS, this.ended)) return;
     this.#process.kill("SIGTERM");
-    if (await this.#endsWithin(TERMINATE_MS)) return;
+    if (await endsWithin(TERMINATE_MS, this.ended)) return;
     this.#killTree();
     await this.ended;
   }
@@ -73,17 +70,7 @@ export class Child implements Peer {
     if (process.platform === "win32") {
       spawnSync("taskkill", ["/pid", String(this.#process.pid), "/t", "/f"], { windowsHide: true });
     }
-    this.#process.kill("SIGKILL"); // elsewhere its children end when their stdin does
-  }
-
-  async #endsWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, ms, false);
-    });
-    const ended = await Promise.race([this.ended.then(() => true as const), late]);
-    clearTimeout(timer);
-    return ended;
+    this.#process.kill("SIGKILL"); // on other systems its children end when their stdin does
   }
 
   #watch(path: string): Promise<SidecarError> {
@@ -99,55 +86,48 @@ export class Child implements Peer {
       this.#process.once("exit", (status, signal) => {
         this.#process.stdout.resume();
         const how = signal ? `was ended by ${signal}` : `ended with status ${status}`;
-        const tell = () => end(this.#exited(`The program ${how}.`));
-        const timer = setTimeout(tell, DRAIN_MS);
+        const report = () => end(this.#tail.exited(`The program ${how}.`));
+        const timer = setTimeout(report, DRAIN_MS);
         this.#process.once("close", () => {
           clearTimeout(timer);
-          tell();
+          report();
         });
       });
     });
   }
 
-  #exited(message: string): SidecarError {
-    const cause = this.#tail.trim();
-    return new SidecarError("exited", cause ? `${message} The last it said:\n${cause}` : message, {
-      data: { cause, remedy: "Start it again with getLlama, or let it be with the option `restart`." },
-    });
-  }
-
   #readOutput(events: ChildEvents): void {
-    const stray = (line: string) => this.#said(line);
+    const stray = (line: string) => this.#takeLog(line);
     const reader = new LineReader({ message: events.message, stray });
     this.#process.stdout.on("data", (chunk: Uint8Array) => {
       try {
         reader.receive(chunk);
       } catch (error) {
-        this.#said(String(error));
+        this.#takeLog(String(error));
         this.#killTree();
       }
     });
   }
 
-  /** Always read, or the program would wait for room in the pipe for ever. */
+  /** Reads stderr at all times: otherwise the pipe fills up and the program waits for ever. */
   #readLog(): void {
     let rest = "";
     this.#process.stderr.setEncoding("utf8");
     this.#process.stderr.on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = (lines.pop() as string).slice(-TAIL_CHARACTERS);
-      for (const line of lines) this.#said(line);
+      for (const line of lines) this.#takeLog(line);
     });
-    this.#process.stderr.on("end", () => rest && this.#said(rest));
+    this.#process.stderr.on("end", () => rest && this.#takeLog(rest));
   }
 
-  #said(line: string): void {
-    this.#tail = `${this.#tail}${line}\n`.slice(-TAIL_CHARACTERS);
-    tell(this.#log, line);
+  #takeLog(line: string): void {
+    this.#tail.add(`${line}\n`);
+    notify(this.#log, line);
   }
 
-  /** Whether the program keeps this process alive: only while somebody waits for an answer. */
-  #refer(busy: boolean): void {
+  /** The program keeps this process alive only while a call waits for its answer. */
+  #keepAlive(busy: boolean): void {
     const { stdin, stdout, stderr } = this.#process;
     for (const handle of [this.#process, stdin, stdout, stderr] as Referable[]) {
       if (busy) handle.ref?.();

@@ -1,23 +1,23 @@
-// The engine behind a MessagePort, for those who would rather send messages than call functions: an Electron
-// window, a worker thread, code that was written for the port.
+// A program behind a MessagePort, for code that sends messages instead of calling functions: an Electron window, a
+// worker thread.
 
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { AbortError, SidecarError } from "../errors.js";
-import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated.js";
-import type { Llama } from "../llama.js";
+import { AbortError, SidecarError } from "../client/errors.js";
+import type { Llama } from "../client/llama.js";
+import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
 import { getLlama, type LlamaOptions } from "./start.js";
 
 interface Request<M, Options> {
   type: M;
-  /** Is given back in all that belongs to the request. */
+  /** Every message about the request has this id. */
   id?: RequestId;
   options?: Options;
 }
 
-/** A message to the port: a method of the contract, its params as `options`. */
+/** A message to the port: a method of the contract, with its params as `options`. */
 export type WorkerRequest =
   | { [M in Exclude<Method, "abort">]: Request<M, RequestMap[M]["params"]> }[Exclude<Method, "abort">]
-  /** Without a requestId it aborts every request of this port. */
+  /** Without a requestId, all requests of this port are aborted. */
   | Request<"abort", { requestId?: RequestId }>;
 
 type Response = { [M in Method]: { type: "response"; id: RequestId | null; method: M; result: RequestMap[M]["result"] } };
@@ -27,19 +27,19 @@ export type WorkerMessage =
   | ({ type: "info" } & Info)
   | ({ type: "progress"; id: RequestId | null } & Omit<Progress, "requestId">)
   | Response[Method]
-  /** Without a method: the program has died. The next message starts another, which has nothing loaded. */
+  /** If `method` is null, the program has died. The next message starts a new one, with nothing loaded. */
   | ({ type: "error"; id: RequestId | null; method: string | null } & ReturnType<SidecarError["toJSON"]>);
 
-/** What Node's MessagePort and Electron's MessagePortMain have in common. */
+/** The common part of Node's MessagePort and Electron's MessagePortMain. */
 export interface Port {
   postMessage(message: unknown): void;
-  // Each kind of port has its own kind of event.
+  // any: each kind of port has its own kind of event.
   on(event: "message" | "close", listener: (event: any) => void): unknown;
   close(): void;
   start(): void;
 }
 
-/** The app's end. Whatever its kind, a listener of either form gets an event, whose `data` is the message. */
+/** The app's end of the channel. Both forms of listener get an event, whose `data` is the message. */
 export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
   postMessage(message: WorkerRequest): void;
   on(event: "message", listener: (event: { data: WorkerMessage }) => void): unknown;
@@ -49,7 +49,7 @@ export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
 };
 
 export interface WorkerOptions<P extends Port> extends Pick<LlamaOptions, "program" | "onLog"> {
-  /** The ends of a channel, of which the worker keeps port2. Default: Node's own kind. */
+  /** A channel. The worker keeps port2. Default: a MessageChannel of Node. */
   channel?: { port1: P; port2: Port };
 }
 
@@ -60,11 +60,11 @@ interface Open {
 }
 
 /**
- * Serves a port: messages of type `init`, `loadModel`, …, `abort` go in; `info`, `progress`, `response` and
- * `error` come out. The first message starts the program; so does the next one after its death.
+ * Serves a port. It takes messages of the types `init`, `loadModel`, …, `abort`, and sends `info`, `progress`,
+ * `response` and `error`. The first message starts the program. When it has died, the next message starts a new one.
  */
 export class LlamaWorker<P extends Port = MessagePort> {
-  /** The app's end. It may be handed on, to a window or to a thread. */
+  /** The app's end of the channel. It may be transferred to a window or a thread. */
   readonly port: AppPort<P>;
   readonly #port: Port;
   readonly #options: WorkerOptions<P>;
@@ -79,11 +79,11 @@ export class LlamaWorker<P extends Port = MessagePort> {
     this.#port.on("message", (event: { data: unknown }) => this.#receive(event.data));
     this.#port.on("close", () => void this.#end());
     this.#port.start();
-    // Not this end keeps the process alive: that the app listens at the other does.
+    // This end does not keep the process alive; the app's listener at the other end does.
     (this.#port as { unref?(): void }).unref?.();
   }
 
-  /** End the program and close the port; resolves when the program's process is gone. */
+  /** End the program and close the port. Resolves when the program's process has ended. */
   async terminate(): Promise<void> {
     await this.#end();
     this.#port.close();
@@ -111,13 +111,13 @@ export class LlamaWorker<P extends Port = MessagePort> {
   async #serve(method: Method, id: RequestId | undefined, options: object, signal: AbortSignal): Promise<unknown> {
     if (method === "abort") return this.#abort(options);
     if (!METHODS.includes(method)) {
-      const message = `There is no message type ${JSON.stringify(method)}. Use one of ${METHODS.join(", ")}.`;
+      const message = `There is no message type ${JSON.stringify(method)}. Use one of: ${METHODS.join(", ")}.`;
       throw new SidecarError("methodNotFound", message, { data: { allowed: METHODS } });
     }
     const first = this.#llama === undefined;
     this.#llama ??= this.#start(method === "init" ? options : {});
     const llama = await orAborted(this.#llama, signal, method);
-    // Its end is asked for: what comes after it is for a new one.
+    // This program ends now: later messages are for a new one.
     if (method === "shutdown") this.#llama = undefined;
     if (method === "init") return first ? llama.info : llama.init({ ...options, signal });
     const onProgress = ({ requestId: _, ...progress }: Progress) =>
@@ -135,14 +135,14 @@ export class LlamaWorker<P extends Port = MessagePort> {
       forget();
       this.#post({ type: "error", id: null, method: null, ...error.toJSON() });
     };
-    // After what the message says: what is started, and how, is not for the port's other end to choose.
+    // These come last: the other end of the port must not choose the program or how it is started.
     const own = { program, onLog, onInfo, onExit, onRestart: undefined, restart: undefined, signal: undefined };
     const llama = getLlama({ ...init, ...own });
     llama.catch(forget);
     return llama;
   }
 
-  /** As the contract's own `abort`, for the ids of this port. */
+  /** The contract's `abort`, for the ids of this port. */
   async #abort({ requestId }: { requestId?: RequestId }): Promise<RequestMap["abort"]["result"]> {
     const begun = performance.now();
     const wanted = [...this.#open].filter(({ id }) => requestId === undefined || id === requestId);
@@ -157,7 +157,7 @@ export class LlamaWorker<P extends Port = MessagePort> {
   }
 }
 
-/** The promise, unless the signal comes first: a start that others wait for goes on. */
+/** The promise. Rejects when the signal aborts, but the start goes on: other requests may wait for it. */
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal, method: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const aborted = () => reject(new AbortError(`${method} was aborted before it was sent.`));
@@ -166,12 +166,12 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal, method: string):
   });
 }
 
-/** Lets both kinds of port take both kinds of listener, and give events to both. */
+/** Makes both kinds of port take both forms of listener, and give both an event. */
 function withEvents(port: Port): Port {
   type Add = (type: string, listener: (event: unknown) => void) => void;
   const both = port as Port & { addEventListener?: Add };
   if (both.addEventListener) {
-    // Node's own `on` gives the bare message.
+    // Node's own `on` gives the message without an event.
     both.on = (type, listener) => {
       both.addEventListener?.(type, listener);
       if (type === "message") both.start();

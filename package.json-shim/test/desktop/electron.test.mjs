@@ -1,5 +1,5 @@
-// The Electron example as electron-builder packs it, by the configuration that is there, around a stand-in for
-// Electron's own files. electron-builder is npm's to fetch and to keep; where it cannot be had, this is left out.
+// The Electron example as electron-builder packs it with its configuration, and with a stand-in for Electron's own
+// files. npx fetches electron-builder; where that fails, the test is skipped.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -8,14 +8,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE } from "../../dist/index.mjs";
-import { command, folder, outside, PROGRAM_FILE } from "../program.mjs";
+import { folder } from "../support/files.mjs";
+import { command, outside, PROGRAM_FILE } from "../support/program.mjs";
 
 const BUILDER = "electron-builder@26.17.0";
 const BUILD_MS = 4 * 60_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { version } = JSON.parse(readFileSync(here("../../node_modules/electron/package.json"), "utf8"));
 
-test("the packed app has the program beside its archive, and it is found there", { timeout: 10 * 60_000 }, async (t) => {
+test("the packed app has the program next to its archive, and finds it there", { timeout: 10 * 60_000 }, async (t) => {
   const env = { ...outside, npm_config_ignore_scripts: "true" };
   const builder = (...args) => execFileSync("npx", ["--yes", BUILDER, ...args], { cwd: app, env, encoding: "utf8", timeout: BUILD_MS });
   const app = folder(t);
@@ -27,7 +28,7 @@ test("the packed app has the program beside its archive, and it is found there",
   cpSync(here("../../examples/electron-chat"), app, { recursive: true });
   execFileSync(process.execPath, [here("../../examples/prepare.mjs"), join(app, "ui")]);
   const modules = join(app, "node_modules");
-  execFileSync(command[0], [here("../../../build/npm.py"), "--program", PROGRAM_FILE, "--out", modules]);
+  execFileSync(command[0], ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", modules], { cwd: here("../../../build") });
   mkdirSync(join(app, "stand-in", "resources"), { recursive: true });
   for (const name of ["electron", "chrome-sandbox", "LICENSE", "LICENSES.chromium.html"]) {
     writeFileSync(join(app, "stand-in", name), "", { mode: 0o755 });
@@ -36,10 +37,10 @@ test("the packed app has the program beside its archive, and it is found there",
   builder("--dir", "--linux", "-c.electronDist=stand-in", `-c.electronVersion=${version}`, "-c.npmRebuild=false");
 
   const resources = join(app, "dist", "linux-unpacked", "resources");
-  // The archive begins with its table, which is JSON.
+  // The archive begins with its list of files, which is JSON.
   const archive = readFileSync(join(resources, "app.asar"), "latin1").slice(0, 1_000_000);
   for (const name of ["main.cjs", "index.html", "preload.js"]) assert.ok(archive.includes(`"${name}":`), name);
-  assert.ok(!archive.includes('"@llama-sidecar":{"files":{"'), "the program cannot be run from within it");
+  assert.ok(!archive.includes('"@llama-sidecar":{"files":{"'), "no program can run from within it");
 
   rmSync(modules, { recursive: true });
   delete process.env[PATH_VARIABLE];

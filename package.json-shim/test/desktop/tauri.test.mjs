@@ -1,5 +1,5 @@
-// The Tauri example as it is: built with the real crates, in a real window of WebKitGTK on a virtual screen, with a
-// spawned program; driven as a person would, through WebKit's own driver. Linux only; `npm run test:desktop`.
+// The Tauri example, built with the real crates, in a real window of WebKitGTK on a virtual screen, with the real
+// program. WebKit's own driver types and clicks as a person would. Linux only; `npm run test:desktop`.
 //
 // The first build takes minutes. Cargo keeps it in the folder CARGO_TARGET_DIR; SCREENSHOT names a file to keep.
 
@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { alive, modelPath, outside, PROGRAM_FILE, until } from "../program.mjs";
+import { alive, modelPath, outside, PROGRAM_FILE, until } from "../support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const sources = here("../../examples/tauri-chat/src-tauri");
@@ -83,7 +83,7 @@ async function ask(method, path, body) {
   return value;
 }
 
-/** An app with its window; `pids` are those of the app and of what it started. */
+/** Starts an app, and waits until its window is ready. */
 async function open(binary = app) {
   const options = { "webkitgtk:browserOptions": { binary, args: [] } };
   const { sessionId } = await ask("POST", "/session", { capabilities: { alwaysMatch: options } });
@@ -98,7 +98,7 @@ async function open(binary = app) {
   return { session, evaluate, type };
 }
 
-/** An app of README's Rust and JavaScript, whose window may do nothing of the shell's; returns its program. */
+/** Builds an app from the Rust and JavaScript of README.md, without permissions for the shell. Returns its path. */
 function appOfReadme() {
   const readme = readFileSync(here("../../README.md"), "utf8");
   const [, rust] = /^```rust\n(.*?)^```/ms.exec(readme);
@@ -127,16 +127,16 @@ function appOfReadme() {
   return join(target, "debug", "readme");
 }
 
-/** The app that is open, first, and all that it started, by what /proc tells. */
+/** The process ids of the app, first, and of everything that it started, read from /proc. */
 function processes() {
   const parents = new Map();
   const found = [];
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number)) {
     try {
-      // "pid (name) state parent …"; the name may hold anything.
+      // "pid (name) state parent …"; the name may contain anything.
       parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1).split(" ")[1]));
       if (readlinkSync(`/proc/${pid}/exe`) === app) found.push(pid);
-    } catch {} // gone, or not ours
+    } catch {} // it has ended, or belongs to another user
   }
   for (const parent of found) {
     for (const [pid, its] of parents) if (its === parent) found.push(pid);
@@ -144,7 +144,7 @@ function processes() {
   return found;
 }
 
-/** Loads the model and has a question answered, two sentences or so; returns what is on the screen. */
+/** Loads the model and asks a question. Stops after about two sentences and returns the answer on the screen. */
 async function converse({ evaluate, type }, question) {
   await type("#model", `${basename(modelPath)}\uE007`);
   await until(() => evaluate(`!document.getElementById("prompt").disabled`), POLL_MS);
@@ -170,13 +170,13 @@ test("a question is typed, its answer is on the screen; closing the window leave
   await until(() => !running.some(alive));
 });
 
-test("README's way to start it from Rust, with its client in the window", { timeout: 15 * 60_000 }, async () => {
+test("README's code starts the program from Rust, with the client in the window", { timeout: 15 * 60_000 }, async () => {
   const window = await open(appOfReadme());
   assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
   await ask("DELETE", `${window.session}/window`);
 });
 
-// Last, since the driver does not get over it.
+// This test is last, because the driver does not survive it.
 test("an app that is killed leaves no process", LONG, async () => {
   const window = await open();
   assert.notEqual(await converse(window, "Say hello."), "");

@@ -1,5 +1,5 @@
 """From messages and tools to the prompt.
 
-prompt (the whole way), messages (what a template gets), template (Jinja, bounded in time), tool_prompt
-(tools that the model is told of), tool_grammar (the grammar of a call that must be made).
+prompt (the whole way), messages (the form that a template takes), template (runs one within limits), sandbox
+(Jinja2),tool_prompt (describes tools to a model whose template cannot), tool_grammar (the grammar of a forced call).
 """

@@ -1,90 +1,64 @@
-"""Runs chat templates, which come out of files from anywhere.
+"""Runs chat templates within limits, because they come from files that nobody has checked.
 
-They run in jinja2's immutable sandbox, on a thread of their own that is stopped when its time is up, with
-limits on what they may multiply and put out.
+A template runs in a sandbox, on its own thread, which is stopped when it exceeds its time or its memory.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
+from sidecar.core.chat.sandbox import environment, fixed
 from sidecar.core.jobs import Job
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 
 MAX_RENDER_S: Final = 2.0
-"""How long a template may run. Those of real models take about a millisecond."""
+"""Longest time that a template may run. Those of real models take about 1 ms."""
 
 MAX_OUTPUT_CHARS: Final = 64 * 1024 * 1024
-"""How long a rendered prompt may be: as long as a line of input."""
-
-MAX_PRODUCT: Final = 1_000_000
-"""Largest text or list a template may make by multiplying, and largest power."""
-
-MAX_BITS: Final = 1024
-"""Largest number a template may multiply."""
+"""Longest prompt that a template may write: as long as a line of input."""
 
 MAX_MEMORY_BYTES: Final = 512 * 1024 * 1024
-"""Memory a template may take. Joining texts to themselves doubles them in no time."""
+"""Memory that a template may take. A string that is joined to itself in a loop grows fast."""
 
 STOP_CHECK_S: Final = 0.02
-"""How often a running template's time and memory are looked at."""
+"""Interval at which the time and memory of a running template are checked."""
 
 STOP_TIMEOUT_S: Final = 0.3
-"""How long it may take to stop when it is told to."""
+"""How long to wait for the thread to stop before the next try."""
 
 STOP_TRIES: Final = 5
-"""How often it is told. Python drops what is raised while a collection calls back (`Exception ignored in`)."""
-
-
-class Given(list[Any]):
-    """A list that came from outside, which a template may not change; those that it made itself it may."""
+"""How often to try to stop it. Python drops an exception that falls into a callback (`Exception ignored in`)."""
 
 
 class Template:
-    """A compiled template. `facts` keeps what was found out about it by rendering."""
+    """A compiled template. `features` keeps what was found out by rendering: feature → whether it is supported."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.facts: dict[str, bool] = {}
-        self._compiled = _environment().from_string(source)
+        self.features: dict[str, bool] = {}
+        self._compiled = environment().from_string(source)
 
-    def generate(self, variables: dict[str, Any]) -> Iterator[str]:
-        """Render, a piece after the other."""
-        pieces: Iterator[str] = self._compiled.generate(**_given(variables))
-        return pieces
-
-
-class Renderer:
-    """A template, for what runs within the limits."""
-
-    def __init__(self, template: Template) -> None:
-        self.source = template.source
-        self.facts = template.facts
-        self._template = template
-
-    def render(self, variables: dict[str, Any]) -> str:
-        """The template's output. Raises whatever the template does."""
+    def render(self, variables: dict[str, object]) -> str:
+        """The template's output. Raises whatever the template raises. Only the work in `run` may call this."""
         output, size = [], 0
-        for piece in self._template.generate(variables):
+        for piece in self._compiled.generate({name: fixed(value) for name, value in variables.items()}):
             size += len(piece)
             if size > MAX_OUTPUT_CHARS:
-                raise OverflowError(f"it put out more than {MAX_OUTPUT_CHARS} characters")
+                raise OverflowError(f"it wrote more than {MAX_OUTPUT_CHARS} characters")
             output.append(piece)
         return "".join(output)
 
 
-def run(source: str, work: Callable[[Renderer], str], job: Job) -> str:
-    """What `work` makes of a template, on a thread and within the limits.
+def run(source: str, work: Callable[[Template], str], job: Job) -> str:
+    """Return what `work` returns. It gets the template and runs on another thread, within the limits.
 
     Raises SidecarError: `templateFailed`; `aborted` if the job is cancelled meanwhile; what `work` raises.
     """
@@ -92,9 +66,9 @@ def run(source: str, work: Callable[[Renderer], str], job: Job) -> str:
 
 
 class _Run:
-    """One run of a template on a thread of its own."""
+    """One run of a template on its own thread."""
 
-    def __init__(self, source: str, work: Callable[[Renderer], str]) -> None:
+    def __init__(self, source: str, work: Callable[[Template], str]) -> None:
         self._source = source
         self._work = work
         self._output = ""
@@ -102,11 +76,11 @@ class _Run:
         self._stop = threading.Event()
         self._leaving = threading.Lock()
         self._left = False
-        """The template has ended: nothing is to be raised in its thread any more."""
+        """The template has ended, so nothing may be raised in its thread any more."""
         self._thread = threading.Thread(target=self._run, name="sidecar:template", daemon=True)
 
     def run(self, job: Job) -> str:
-        preload()  # an import must not be stopped half-way
+        preload()  # an import must not be interrupted
         memory = process_memory()
         limit = memory.resident + MAX_MEMORY_BYTES
         before = job.stop
@@ -122,7 +96,7 @@ class _Run:
                 elif process_memory().resident > limit:
                     stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"
             if self._thread.is_alive():
-                self._end()
+                self._stop_thread()
         job.interruptible(before)
         job.check()
         if stopped:
@@ -135,23 +109,25 @@ class _Run:
 
     def _run(self) -> None:
         try:
-            with suppress(SystemExit):  # from _end
+            with suppress(SystemExit):  # from _stop_thread
                 self._render()
             with self._leaving:
                 self._left = True
-            for _ in range(2):  # a second one, from while the first unwound, comes here at the latest
+            for _ in range(
+                2
+            ):  # a second SystemExit, raised while the first unwound, arrives here at the latest
                 pass
         except SystemExit:
             pass
 
     def _render(self) -> None:
         try:
-            self._output = self._work(Renderer(_compiled(self._source)))
-        except Exception as error:  # whatever a template raises is the template's failure
+            self._output = self._work(_compiled(self._source))
+        except Exception as error:  # whatever a template raises is its failure
             self._error = error
 
-    def _end(self) -> None:
-        """Raise SystemExit in the thread. It takes effect between two bytecodes, which is soon in any loop."""
+    def _stop_thread(self) -> None:
+        """Raise SystemExit in the thread. It takes effect at the next bytecode, which comes soon in any loop."""
         ident = ctypes.c_ulong(self._thread.ident or 0)
         for _ in range(STOP_TRIES):
             with self._leaving:
@@ -164,7 +140,7 @@ class _Run:
 
 @contextmanager
 def _address_space_limited(limit: int) -> Iterator[None]:
-    """Let the system refuse what a template asks for in one piece, where it can: on Linux."""
+    """On Linux, let the system refuse a single large allocation of a template."""
     if sys.platform != "linux":
         yield
         return
@@ -188,111 +164,6 @@ def _compiled(source: str) -> Template:
     return Template(source)
 
 
-_making: Final = threading.Lock()
-
-
-def _environment() -> Any:
-    """Jinja2 set up as Hugging Face's transformers does, for which the templates are written."""
-    with _making:  # the thread that imports ahead, and the desk
-        return _made_environment()
-
-
-@lru_cache(maxsize=1)
-def _made_environment() -> Any:
-    with _without_openssl():
-        from jinja2.ext import Extension, loopcontrols
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class GenerationBlock(Extension):
-        """`{% generation %}` marks what to train on; it writes what stands in it."""
-
-        tags = {"generation"}  # noqa: RUF012 - jinja2's own declaration
-
-        def parse(self, parser: Any) -> Any:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    class Environment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**"})
-
-        def is_safe_attribute(self, owner: Any, name: str, value: Any) -> bool:
-            its_own = type(owner) is list and name in ("append", "pop")
-            return its_own or super().is_safe_attribute(owner, name, value)
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            sizes = [len(side) if hasattr(side, "__len__") else side for side in (left, right)]
-            if operator == "**" and max(map(abs, sizes)) > 64:
-                raise OverflowError("a power is too large")
-            if any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > MAX_PRODUCT:
-                raise OverflowError("a product is too large")
-            if any(isinstance(side, int) and side.bit_length() > MAX_BITS for side in (left, right)):
-                raise OverflowError("a number is too large")  # squared again and again it would take for ever
-            return super().call_binop(context, operator, left, right)
-
-    environment = Environment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationBlock]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.filters["safe"] = str  # nothing is HTML here, so nothing is escaped beside what is
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = time.strftime
-    return environment
-
-
-def _given(value: Any) -> Any:
-    """The same with all lists marked."""
-    if isinstance(value, dict):
-        return {key: _given(member) for key, member in value.items()}
-    return Given(map(_given, value)) if isinstance(value, list) else value
-
-
-def _raise_exception(message: str) -> None:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
-
-
-def _to_json(
-    value: Any,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """As transformers has it: not escaped for HTML, unlike jinja2's own."""
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-        default=_listed,
-    )
-
-
-def _listed(value: Any) -> list[Any]:
-    """What jinja2's filters give out, such as `map`. Raises TypeError if it is something else."""
-    if not isinstance(value, Iterator):
-        raise TypeError(f"{type(value).__name__} is no JSON")
-    return list(value)
-
-
 def preload() -> None:
-    """Import jinja2 (60 ms) while something else is waited for."""
-    _environment()
-
-
-@contextmanager
-def _without_openssl() -> Iterator[None]:
-    """Keep 3.6 MB out of every engine: jinja2 wants hashlib for caches on a disk, which is not done here.
-
-    hashlib does without OpenSSL if Python was built with hashes of its own, as it is almost everywhere.
-    """
-    if "hashlib" not in sys.modules and all(map(importlib.util.find_spec, ("_md5", "_sha1"))):
-        sys.modules["_hashlib"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        if sys.modules.get("_hashlib", ...) is None:
-            del sys.modules["_hashlib"]
-            sys.modules.pop("hashlib", None)  # whoever hashes imports it anew, with OpenSSL: 7 times as fast
+    """Import Jinja2 (60 ms), so that the first chat need not wait for it."""
+    environment()

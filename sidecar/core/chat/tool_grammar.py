@@ -1,4 +1,4 @@
-"""The grammar of a call that must be made: it names one of the tools, and its arguments fit."""
+"""The grammar of a forced tool call: it names one of the tools, and its arguments fit the tool's schema."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import json
 import re
 from typing import Final
 
-from sidecar.core.chat.tool_prompt import CallForm, Tools
+from sidecar.core.output.tool_formats import CallForm
+from sidecar.core.output.tools import Tools
 from sidecar.core.structured_output.grammar import Grammar, of_schema
 
 _SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')
-"""A literal or a class, which stay as they are, or the name of a rule."""
+"""A literal or a character class, which stay unchanged, or the name of a rule."""
 
 
 def call_grammar(form: CallForm, tools: Tools) -> Grammar:
-    """A grammar whose root is one call of one of the tools that are to be called.
+    """A grammar whose root is one call of one of the forced tools.
 
-    Raises SidecarError: `unsupportedSchema`, `unsatisfiableSchema`, of the parameters of one.
+    Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema` for a tool's parameters.
     """
     choices, rules = [], []
     for index, name in enumerate(tools.forced):
@@ -25,16 +26,16 @@ def call_grammar(form: CallForm, tools: Tools) -> Grammar:
         before, after = _around(form, name)
         choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
     text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
-    return Grammar(text, speaks_of_tokens=True, pointer="/tools")
+    return Grammar(text, allows_control_tokens=True, pointer="/tools")
 
 
 def _renamed(grammar: str, prefix: str) -> str:
-    """The same grammar with a prefix before the name of every rule."""
+    """The same grammar with a prefix on the name of each rule."""
     return _SYMBOL.sub(lambda match: prefix + match[0] if match["rule"] else match[0], grammar)
 
 
 def _around(form: CallForm, name: str) -> tuple[str, str]:
-    """What stands before and after the arguments."""
+    """The text before and after the arguments of a call."""
     if form.separator:
         harmony = " <|constrain|>json" if form.separator == "<|message|>" else ""
         return f"{form.start}{name}{harmony}{form.separator}", ""
@@ -46,5 +47,5 @@ def _around(form: CallForm, name: str) -> tuple[str, str]:
 
 
 def _literal(text: str) -> str:
-    """A text as GBNF writes it, which is as JSON does but for what is not ASCII."""
+    """A text as a literal of GBNF. The escapes are those of JSON, but only ASCII may be escaped."""
     return json.dumps(text, ensure_ascii=False) if text else ""

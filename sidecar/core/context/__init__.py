@@ -1,5 +1,5 @@
 """The KV cache and its sequences.
 
-context (owns a llama_context), state_file (what a sequence has computed, on the disk), thread_count (how
-many threads compute), step_cost (what one more token in a batch costs).
+context (owns a llama_context), sequence (one sequence of the cache), memory_check (whether it fits), state_file (a
+sequence's cache on disk), thread_count (how many threads compute), step_cost (the cost of one more token per step).
 """

@@ -1,15 +1,18 @@
-"""A context: KV cache, batch, and the sequences that are computed together."""
+"""A context: its KV cache, its batch, and the sequences that are computed together."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from sidecar.core.context.step_cost import Price
-from sidecar.core.context.thread_count import Pace
+from sidecar.core.context import memory_check
+from sidecar.core.context.sequence import Sequence, shared_length
+from sidecar.core.context.step_cost import StepCost
+from sidecar.core.context.thread_count import ThreadCount
 from sidecar.core.llama import devices
-from sidecar.core.llama.bindings import KV_CACHE_TYPES, AbortFlag, ThreadPool, lib
-from sidecar.core.model import adapters, memory_plan
+from sidecar.core.llama.abort_flag import AbortFlag
+from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
+from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
@@ -17,74 +20,84 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
-    from sidecar.core.scheduling.generation import Generation
-    from sidecar.core.speculation.draft_model import Draft
+    from sidecar.core.llama.c_api import ContextPointer, llama_context_params
+    from sidecar.message_handler._types import CreateContextParams
+
+    class ContextParams(CreateContextParams):
+        """The params of createContext with the id that the router has given."""
+
+        contextId: str  # noqa: N815  # a name of the wire
+
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
 
 DECODE_ABORTED: Final = 2
-
-
-class Sequence:
-    """A row of the KV cache. `tokens` are those in it, in order: position i holds tokens[i]."""
-
-    def __init__(self, index: int, tokens: list[int], last_used: float = 0.0) -> None:
-        self.index = index
-        self.tokens = tokens
-        self.scales: Scales = ()
-        """The adapters that the cache was computed with."""
-        self.generation: Generation | None = None
-        self.last_used = last_used
-        self.shifted = False
-        """Set when tokens were taken out: what is left was computed in their sight, and is no prefix of anything."""
+"""What llama_decode returns after the abort flag was set."""
 
 
 class Context:
-    """Owns a llama_context. Only the scheduler's thread calls `decode` and what changes the cache."""
+    """Owns a llama_context. Only the compute thread calls `decode` and what changes the cache."""
 
-    def __init__(self, model: Model, params: dict[str, Any], abort_flag: AbortFlag | None = None) -> None:
-        """Make it. `abort_flag`: that of another context, if one is to stop both.
+    def __init__(self, model: Model, params: ContextParams, main: Context | None = None) -> None:
+        """Create it. `main`: the context that a draft model's context proposes for.
 
+        The two compute in turns: they share the abort flag and the thread count.
         Raises SidecarError `contextCreationFailed`, `outOfMemory`, `unsuitableModel`.
         """
-        filled = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"], **params}
+        defaults = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"]}
+        filled = cast("ContextParams", {**defaults, **params})
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
         self.flash_attention: str | bool = filled["flashAttention"]
-        """As it was asked for."""
-        self.abort_flag = abort_flag or AbortFlag()
-        self.draft: Draft | None = None
-        """Guesses for the requests; the caller gives it."""
-        options = self._options(filled)
-        memory_plan.check_context(model, filled, options.n_ctx // options.n_seq_max)
-        self.max_outputs: int = options.n_outputs_max
-        """Tokens of a step that can have logits."""
-        self.handle = lib.llama_init_from_model(model.handle, options)
-        if not self.handle:
-            problem = f"llama.cpp could not make a context of {options.n_ctx} tokens in all"
-            raise SidecarError("contextCreationFailed", problem)
+        """As the params say; with "auto" llama.cpp decides."""
+        self.abort_flag: AbortFlag = AbortFlag() if main is None else main.abort_flag
+        self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
-        self._check_purpose()
         self.scales: Scales = ()
-        self.use_adapters(model.scales)
+        self.use_adapters(model.adapters.default_scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
         self.sequences = [Sequence(index, []) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
-        self._pace = Pace(self.threads, self.use_threads)
-        self.price = Price()
-        self._is_draft = False
+        self.thread_count: ThreadCount = ThreadCount(self.threads) if main is None else main.thread_count
+        self.thread_count.subscribe(self._use_threads)
+        self._is_draft = main is not None
+        self.step_cost = StepCost()
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
-    def _options(self, filled: dict[str, Any]) -> Any:
-        """llama.cpp's parameters for createContext's, which are filled with the defaults."""
+    def _open(self, filled: ContextParams) -> ContextPointer:
+        """A llama_context that can generate. `filled`: the params of createContext with all defaults.
+
+        Raises SidecarError `unsuitableModel` for a model without a KV cache, and what `_create` raises.
+        """
+        handle = self._create(filled)
+        if lib.llama_get_memory(handle) is None:
+            lib.llama_free(handle)
+            problem = f"{self.model.model_id} only embeds: create the context with embeddings"
+            raise SidecarError("unsuitableModel", problem)
+        return handle
+
+    def _create(self, filled: ContextParams) -> ContextPointer:
+        """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
+        options = self._options(filled)
+        memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
+        self.max_outputs: int = options.n_outputs_max
+        """Most tokens per batch that can have logits."""
+        handle = lib.llama_init_from_model(self.model.handle, options)
+        if not handle:
+            problem = f"llama.cpp could not create a context of {options.n_ctx} tokens in total"
+            raise SidecarError("contextCreationFailed", problem)
+        return handle
+
+    def _options(self, filled: ContextParams) -> llama_context_params:
+        """The parameters of createContext as llama.cpp's."""
         trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
         size = filled.get("contextSize")
         if size == "auto":
-            size = memory_plan.largest_context(self.model, filled)
+            size = memory_check.largest_context(self.model, filled)
         size = size or min(trained, MAX_DEFAULT_CONTEXT_SIZE)
         threads = devices.threads(self.model.max_threads)
         options = lib.llama_context_default_params()
@@ -98,24 +111,12 @@ class Context:
         options.abort_callback = self.abort_flag.callback
         options.abort_callback_data = self.abort_flag.data
         options.no_perf = True
-        # A sliding-window cache of full size can give back tokens, which reuse and abort need.
+        # Reuse and abort remove tokens from the cache, which needs a sliding-window cache of full size.
         options.swa_full = True
         return options
 
-    def _check_purpose(self) -> None:
-        """Refuse a model without a KV cache, which could not go on from what it has said.
-
-        Raises SidecarError `unsuitableModel`.
-        """
-        if self.memory is None:
-            lib.llama_free(self.handle)
-            problem = (
-                f"{self.model.model_id} makes no text, it only embeds: create the context with embeddings"
-            )
-            raise SidecarError("unsuitableModel", problem)
-
-    def describe(self) -> dict[str, Any]:
-        """What createContext returns, read back from llama.cpp, but for the memory."""
+    def describe(self) -> dict[str, object]:
+        """What createContext returns, without the memory. The numbers are read back from llama.cpp."""
         return {
             "contextId": self.context_id,
             "contextSize": self.size,
@@ -127,20 +128,18 @@ class Context:
 
     def free(self) -> None:
         """Give the memory back. The context must not be used afterwards."""
-        if self.draft is not None:
-            self.draft.free()
         lib.llama_batch_free(self.batch)
         self._thread_pool.free()
         lib.llama_free(self.handle)
 
     def use_adapters(self, scales: Scales) -> None:
-        """Compute with these adapters from now on. A change costs about a token's time."""
+        """Compute with these adapters from now on. A change takes about as long as a token."""
         if scales != self.scales:
-            adapters.apply(self.handle, self.model, scales)
+            self.model.adapters.apply(self.handle, scales)
             self.scales = scales
 
     def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
-        """How many of the tokens the sequence's cache holds, from the first on; a recurrent state counts whole only."""
+        """Length of the prefix of `tokens` in the sequence's cache. A recurrent state can only be reused as a whole."""
         if sequence.shifted or sequence.scales != scales:
             return 0
         shared = shared_length(sequence.tokens, tokens)
@@ -148,16 +147,8 @@ class Context:
             return 0
         return shared
 
-    def keep_pace_with(self, main: Context) -> None:
-        """Compute in turns with another context, and with as many threads: what one learns counts for both."""
-        self._pace, self._is_draft = main._pace, True
-        self.use_threads(self._pace.threads)
-
-    def use_threads(self, threads: int) -> None:
-        """Compute with so many from now on, and let the draft do so."""
+    def _use_threads(self, threads: int) -> None:
         lib.llama_set_n_threads(self.handle, threads, threads)
-        if self.draft is not None:
-            self.draft.use_threads(threads)
 
     # ---- the batch -------------------------------------------------------------------------------
 
@@ -166,9 +157,9 @@ class Context:
         self.batch.n_tokens = 0
 
     def add_to_batch(self, sequence: Sequence, tokens: list[int], outputs: int) -> int:
-        """Append tokens behind those of the sequence, with logits of the last `outputs` of them.
+        """Append tokens that follow the cached ones of the sequence. The last `outputs` of them get logits.
 
-        Returns the index of the first of those in the batch.
+        Returns the batch index of the first of those.
         """
         batch, at, position = self.batch, self.batch.n_tokens, len(sequence.tokens)
         first: int = at + len(tokens) - outputs
@@ -183,25 +174,25 @@ class Context:
         return first
 
     def decode(self) -> int:
-        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code: 0 is good."""
+        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code, 0 on success."""
         begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
         if code == 0:
             seconds = time.monotonic() - begin
-            self._pace.note(self.batch.n_tokens, seconds, self._is_draft)
-            self.price.note(self.batch.n_tokens, seconds)
+            self.thread_count.record(self.batch.n_tokens, seconds, self._is_draft)
+            self.step_cost.record(self.batch.n_tokens, seconds)
         return code
 
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Keep what another request shares; returns how many tokens that could be (count, or none)."""
+        """Keep the first `count` tokens for a new request. Returns how many are kept: `count` or 0."""
         if sequence.shifted:
             self.clear_sequence(sequence)
         return self.cut(sequence, count)
 
     def cut(self, sequence: Sequence, count: int) -> int:
-        """Cut the sequence's cache after `count` tokens; returns how many it could keep (count, or none)."""
+        """Remove the tokens after the first `count`. Returns how many are kept: `count` or 0."""
         if count < len(sequence.tokens):
             if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
                 del sequence.tokens[count:]
@@ -216,41 +207,26 @@ class Context:
         sequence.shifted = False
 
     def can_copy(self, source: Sequence, count: int) -> bool:
-        """Whether `count` tokens can be copied. A recurrent state is that of all its tokens, or of none."""
+        """Whether the first `count` tokens can be copied. A recurrent state can only be copied as a whole."""
         return not self.model.has_state_beyond_kv or count == len(source.tokens)
 
     def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
-        """Put the first `count` tokens of a sequence into another one; returns how many are there."""
+        """Copy the first `count` tokens of a sequence into another one. Returns how many that has then."""
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
         target.tokens, target.scales = list(source.tokens), source.scales
         return self.keep_prefix(target, count)
 
     def shift(self, sequence: Sequence, keep: int) -> int:
-        """Take out the older half of what follows the first `keep` tokens; returns how many that were."""
-        gone = (len(sequence.tokens) - keep) // 2
-        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + gone)
-        lib.llama_memory_seq_add(self.memory, sequence.index, keep + gone, -1, -gone)
-        del sequence.tokens[keep : keep + gone]
+        """Remove the older half of the tokens after the first `keep`. Returns how many were removed."""
+        removed = (len(sequence.tokens) - keep) // 2
+        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + removed)
+        lib.llama_memory_seq_add(self.memory, sequence.index, keep + removed, -1, -removed)
+        del sequence.tokens[keep : keep + removed]
         sequence.shifted = True
-        return gone
+        return removed
 
     def cached_length(self, sequence: Sequence) -> int:
-        """How many tokens llama.cpp holds for the sequence, whatever we believe."""
+        """How many tokens llama.cpp holds for the sequence: after an abort, other than `sequence.tokens`."""
         length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
         return length
-
-
-def shared_length(left: list[int], right: list[int]) -> int:
-    """Length of the common prefix."""
-    limit = min(len(left), len(right))
-    if left[:limit] == right[:limit]:
-        return limit
-    low, high = 0, limit  # left[:low] is shared, left[:high] is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low

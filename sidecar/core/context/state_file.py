@@ -1,7 +1,8 @@
-"""The cache of a sequence in a file: how it is written, and what must be right before it is believed.
+"""The cache of a sequence in a file: its format, and the checks before llama.cpp reads it.
 
-A file is: MAGIC, the length of the header (uint32), the header (JSON), the tokens (int32 each), llama.cpp's
-own bytes, and the SHA-256 of all that. Numbers are little-endian. It is written beside its place and renamed.
+A file has these parts: MAGIC, the length of the header (uint32), the header (JSON), the tokens (int32 each),
+llama.cpp's own bytes, and the SHA-256 of all these. Numbers are little-endian. The file is written under another name
+in the same folder, then renamed.
 """
 
 from __future__ import annotations
@@ -20,39 +21,41 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama import bindings
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+
 MAGIC: Final = b"LSSTATE\n"
 FORMAT: Final = 1
-"""Raised when what is written changes."""
+"""Version of the format. Increase it with each change."""
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 CHUNK_BYTES: Final = 4 * 1024 * 1024
-"""What is read or written before an abort is looked for."""
+"""Read or written between two checks for an abort."""
 
 SHA256_BYTES: Final = 32
 
 Check = Callable[[], None]
-"""Raises SidecarError `aborted` if nobody wants the file any more."""
+"""Raises SidecarError `aborted` if the request was cancelled."""
 
 
 @dataclass
 class State:
-    """What a sequence has computed: llama.cpp's bytes for its tokens, and what they only hold for."""
+    """The cache of a sequence: `data` is llama.cpp's, `header` says which context it is valid for."""
 
-    header: dict[str, Any]
+    header: dict[str, object]
     tokens: list[int]
     data: bytearray
 
 
-def header_of(context: Context) -> dict[str, Any]:
-    """What a state of this context only holds for, but for the adapters."""
+def header_of(context: Context) -> dict[str, object]:
+    """What a context must have in common with the one that saved a state, without the adapters."""
     return {
         "format": FORMAT,
         "llamaCpp": bindings.version()[0],
@@ -60,7 +63,7 @@ def header_of(context: Context) -> dict[str, Any]:
         "model": context.model.fingerprint,
         "kvCacheType": context.kv_cache_type,
         "flashAttention": context.flash_attention,
-        "sequences": len(context.sequences),  # llama.cpp counts the parts of the cache in each state
+        "sequences": len(context.sequences),  # each state has the number of the cache's parts
     }
 
 
@@ -68,7 +71,7 @@ def header_of(context: Context) -> dict[str, Any]:
 
 
 def write(path: str, state: State, check: Check) -> int:
-    """Write a state to a file, which has its name only when it is whole; returns its size.
+    """Write a state to a file, which gets its name when it is complete. Returns its size in bytes.
 
     Raises SidecarError `diskFull`, `directoryNotWritable`, or what `check` raises.
     """
@@ -77,30 +80,30 @@ def write(path: str, state: State, check: Check) -> int:
     if sys.byteorder == "big":
         tokens.byteswap()
     head = json.dumps({**state.header, "tokens": len(tokens), "stateBytes": len(state.data)}).encode()
-    parts = [MAGIC, struct.pack("<I", len(head)), head, tokens.tobytes(), state.data]
+    parts: list[bytes | bytearray] = [MAGIC, struct.pack("<I", len(head)), head, tokens.tobytes(), state.data]
     size = sum(map(len, parts)) + SHA256_BYTES
     try:
         free = shutil.disk_usage(folder).free
         if size > free:
             raise _disk_full(path, size, free)
-        handle, beside = tempfile.mkstemp(prefix=os.path.basename(path) + ".", suffix=".part", dir=folder)
+        handle, unfinished = tempfile.mkstemp(prefix=os.path.basename(path) + ".", suffix=".part", dir=folder)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             _write_parts(file, parts, check)
-        os.replace(beside, path)  # not synced: after a power cut the checksum tells
+        os.replace(unfinished, path)  # not synced: the checksum shows what a power cut did
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(path, size, None) from error
         raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
-            os.unlink(beside)  # gone if all went well
+            os.unlink(unfinished)  # it is gone after a success
     return size
 
 
-def _write_parts(file: BinaryIO, parts: list[Any], check: Check) -> None:
+def _write_parts(file: BinaryIO, parts: list[bytes | bytearray], check: Check) -> None:
     digest = hashlib.sha256()
     for part in parts:
         view = memoryview(part)
@@ -113,7 +116,7 @@ def _write_parts(file: BinaryIO, parts: list[Any], check: Check) -> None:
 
 
 def _disk_full(path: str, size: int, free: int | None) -> SidecarError:
-    problem = f"/path: the state takes {size} bytes, for which there is no room at {path!r}"
+    problem = f"/path: the state has {size} bytes, and there is not enough space at {path!r}"
     allowed = {} if free is None else {"allowed": {"maximum": free}}
     return SidecarError("diskFull", problem, pointer="/path", value=size, **allowed)
 
@@ -128,13 +131,13 @@ def _cannot_write(path: str, error: OSError) -> SidecarError:
 
 
 def read(path: str, available_bytes: int, check: Check) -> State:
-    """Read a file and compare its checksum; who it is for is still to be compared.
+    """Read a file and check that it is complete. `compare` checks the context that it is for.
 
     Raises SidecarError `fileNotFound`, `fileNotReadable`, `stateDamaged`, `outOfMemory`, or what `check` raises.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for who writes into it
-            raise _unreadable(path, "it is no regular file")
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
+            raise _unreadable(path, "it is not a regular file")
         with Path(path).open("rb") as file:
             return _read(file, os.fstat(file.fileno()).st_size, path, available_bytes, check)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a path no system has
@@ -144,76 +147,79 @@ def read(path: str, available_bytes: int, check: Check) -> State:
         raise _unreadable(path, error.strerror or str(error)) from error
 
 
-def _read(file: BinaryIO, size: int, path: str, available_bytes: int, check: Check) -> State:
+def _read(file: BufferedReader, size: int, path: str, available_bytes: int, check: Check) -> State:
     digest = hashlib.sha256()
 
-    def take(count: int) -> bytearray:
-        taken = bytearray(count)
-        view = memoryview(taken)
+    def read_bytes(count: int) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
         for start in range(0, count, CHUNK_BYTES):
             check()
             chunk = view[start : start + CHUNK_BYTES]
-            if file.readinto(chunk) != len(chunk):  # type: ignore[attr-defined]
+            if file.readinto(chunk) != len(chunk):
                 raise _damaged(path, "it ends too early")
             digest.update(chunk)
-        return taken
+        return data
 
     prefix = len(MAGIC) + 4
-    if size < prefix or take(len(MAGIC)) != MAGIC:
-        raise _damaged(path, "it is no file of saveState")
-    (head_bytes,) = struct.unpack("<I", take(4))
+    if size < prefix or read_bytes(len(MAGIC)) != MAGIC:
+        raise _damaged(path, "it is not a file of saveState")
+    (head_bytes,) = struct.unpack("<I", read_bytes(4))
     if head_bytes > min(MAX_HEADER_BYTES, size - prefix):
-        raise _damaged(path, f"it claims a header of {head_bytes} bytes")
-    header, count, data_bytes = _parse_header(bytes(take(head_bytes)), path)
+        raise _damaged(path, f"it has a header of {head_bytes} bytes")
+    header, count, data_bytes = _parse_header(bytes(read_bytes(head_bytes)), path)
     if prefix + head_bytes + 4 * count + data_bytes + SHA256_BYTES != size:
-        raise _damaged(path, f"it has {size} bytes, which are not those that its header tells")
+        raise _damaged(path, f"it has {size} bytes, and its header says otherwise")
     if size > available_bytes:
         problem = f"The state has {size} bytes, {available_bytes} of memory are available"
         raise SidecarError("outOfMemory", problem, value=size, allowed={"maximum": available_bytes})
-    tokens = array("i", bytes(take(4 * count)))
+    tokens = array("i", bytes(read_bytes(4 * count)))
     if sys.byteorder == "big":
         tokens.byteswap()
-    state = State(header, list(tokens), take(data_bytes))
+    state = State(header, list(tokens), read_bytes(data_bytes))
     if file.read() != digest.digest():
         raise _damaged(path, "its checksum is wrong")
     return state
 
 
-def _parse_header(text: bytes, path: str) -> tuple[dict[str, Any], int, int]:
-    """The header, and how many tokens and bytes of llama.cpp's come behind it."""
+def _parse_header(text: bytes, path: str) -> tuple[dict[str, object], int, int]:
+    """The header, the number of tokens, and the size of llama.cpp's data in bytes."""
     try:
         header = json.loads(text)
         count, data_bytes = header.pop("tokens"), header.pop("stateBytes")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         raise _damaged(path, "its header cannot be read") from None
     if type(count) is not int or type(data_bytes) is not int or count < 1 or data_bytes < 0:
-        raise _damaged(path, "its header tells impossible sizes")
+        raise _damaged(path, "its header has impossible sizes")
     return header, count, data_bytes
 
 
 def compare(state: State, context: Context, path: str) -> Scales:
-    """The adapters that a state was computed with. Raises SidecarError `stateMismatch` if it does not fit."""
+    """The scales of the adapters that computed a state.
+
+    Raises SidecarError `stateMismatch` if it is for another context.
+    """
     own = header_of(context)
     for name in sorted(own.keys() | (state.header.keys() - {"adapters"})):
         if own.get(name) != state.header.get(name):
             saved, here = str(state.header.get(name))[:100], own.get(name)
             raise mismatch(path, f"{name} is {saved!r} in the file and {here!r} here")
-    scales = adapters.found(context.model, state.header.get("adapters"))
+    scales = context.model.adapters.from_fingerprints(state.header.get("adapters"))
     if scales is None:
-        raise mismatch(path, "it was computed with adapters that were not loaded here")
+        raise mismatch(path, "it was computed with adapters that are not loaded here")
     if len(state.tokens) > context.size:
         raise mismatch(path, f"it has {len(state.tokens)} tokens, a sequence here holds {context.size}")
     return scales
 
 
 def mismatch(path: str, cause: str) -> SidecarError:
-    """The error for a state that is whole, but for something else."""
+    """The error for a state that is complete but for another context."""
     problem = f"/path: {path!r} does not fit: {cause}"
     return SidecarError("stateMismatch", problem, pointer="/path", value=path[:500], cause=cause)
 
 
 def _damaged(path: str, cause: str) -> SidecarError:
-    problem = f"/path: {path!r} is no whole state: {cause}"
+    problem = f"/path: {path!r} is damaged: {cause}"
     return SidecarError("stateDamaged", problem, pointer="/path", value=path[:500], cause=cause)
 
 

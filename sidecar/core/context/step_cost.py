@@ -1,7 +1,7 @@
-"""What one token more costs in a step, learned from how long the steps of a context take.
+"""The cost of one more token in a step, learned from how long the steps of a context take.
 
-Where memory is what a step waits for, as on most machines, the tokens behind the first are nearly free; where it is
-the processor, each costs nearly as much as the first. Guesses that are not often enough right do not pay there.
+On most machines a step waits for memory, and further tokens are nearly free. Where it waits for the processor, each
+token costs nearly as much as the first. Draft tokens that are too seldom accepted do not pay there.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Final
 from sidecar.core.context.thread_count import MAX_TOKENS
 
 FORGETTING: Final = 0.98
-"""Weight of each step against the one after it: contexts that fill up get slower."""
+"""Weight of each step relative to the next one: steps get slower as a context fills up."""
 
-HIGHEST: Final = 0.9
-"""The most that a token more is taken to cost: it never needs what is done once a step."""
+MAX_COST: Final = 0.9
+"""Upper bound of the cost: one more token never repeats the work that is done once per step."""
 
-LEAST_SPREAD: Final = 0.05
-"""Variance of the steps' sizes below which nothing can be learned from them."""
+MIN_SPREAD: Final = 0.05
+"""Below this variance of the steps' sizes nothing can be learned from them."""
 
 
-class Price:
-    """A line through the steps' times by their numbers of tokens: least squares, the last steps counting most."""
+class StepCost:
+    """A line through the steps' times by their numbers of tokens: least squares, recent steps count most."""
 
     def __init__(self) -> None:
         self._weight = self._tokens = self._seconds = self._squares = self._products = 0.0
 
-    def note(self, tokens: int, seconds: float) -> None:
-        """A step with so many tokens took so long."""
+    def record(self, tokens: int, seconds: float) -> None:
+        """Add the time of a step with this many tokens."""
         if tokens > MAX_TOKENS:  # most tokens of a prompt need no logits, so they are cheaper
             return
         self._weight = FORGETTING * self._weight + 1
@@ -37,14 +37,14 @@ class Price:
         self._products = FORGETTING * self._products + tokens * seconds
 
     def of_one_more(self, tokens: int) -> float:
-        """Its cost as a share of what each token costs in a step with so many; 0 as long as that is not known.
+        """Cost of one more token, as a share of what each token of a step with `tokens` tokens costs.
 
-        So at least this share of guesses must be right for them to pay.
+        At least this share of draft tokens must be accepted for them to pay. 0 while it is not known.
         """
         spread = self._weight * self._squares - self._tokens**2
-        if spread <= LEAST_SPREAD * self._weight**2:
+        if spread <= MIN_SPREAD * self._weight**2:
             return 0.0
         slope = (self._weight * self._products - self._tokens * self._seconds) / spread
         mean = self._tokens / self._weight
         whole = self._seconds / self._weight + slope * (tokens - mean)
-        return min(max(slope * tokens / whole, 0.0), HIGHEST) if whole > 0 else HIGHEST
+        return min(max(slope * tokens / whole, 0.0), MAX_COST) if whole > 0 else MAX_COST

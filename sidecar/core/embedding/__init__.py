@@ -1,4 +1,4 @@
 """Texts to vectors and scores.
 
-context (pools many texts per batch), request (one embed or rerank).
+context (pools the texts of a batch), request (one embed or rerank).
 """

@@ -1,36 +1,37 @@
-"""Texts in, one vector or score for each out; many texts share a batch.
+"""A context for embeddings: it computes one vector or score per text, many texts per batch.
 
-Models that read forward only are given long texts in pieces, and their vectors are pooled here: so a text may
-be as long as the context, and a piece is short enough to be interrupted and to run beside streams. llama.cpp
-pools a text only within one batch, in which most models make a row of logits for every token. For models that
-look both ways, and for scores, it must.
-
-Requests of a context take turns, a text each, so that a short one does not wait for a long list.
+llama.cpp pools a text only within one batch. Models that only read forward get long texts in pieces, and this
+module pools their vectors. So a text may be as long as the context, and a piece is short enough to be aborted
+and to run between the steps of streams. A model that looks in both directions needs the whole text in one
+batch, and so do scores.
 """
 
 from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.context import DECODE_ABORTED, Context
+from sidecar.core.context import memory_check
+from sidecar.core.context.context import Context
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from sidecar.core.context.context import ContextParams
+    from sidecar.core.llama.c_api import ContextPointer, FloatPointer, llama_context_params
+
 DEFAULT_SIZE: Final = 2048
-"""Tokens a text may have if nobody says."""
+"""Default of `contextSize`: tokens per text."""
 
 DEFAULT_TEXTS: Final = 32
-"""Texts in one batch if nobody says."""
+"""Default of `sequences`: texts per batch."""
 
 DEFAULT_BATCH: Final = 256
-"""Tokens in one batch if nobody says. Twice as many are not faster, but the logits' matrix, in which no abort
-is seen, takes twice as long."""
+"""Default of `batchSize`: tokens per batch. 512 are not faster, and an abort waits for twice as many rows of
+logits."""
 
 POOLINGS: Final = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 """Wire name → llama_pooling_type (llama.h)."""
@@ -38,127 +39,78 @@ POOLINGS: Final = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 POOLING_NAMES: Final = {number: name for name, number in POOLINGS.items()}
 
 
-class Text:
-    """A text that is being computed, in the sequence of the same index as its place."""
+class TextState:
+    """How far one text is computed."""
 
-    def __init__(self, request: TextsRequest, index: int, tokens: list[int]) -> None:
+    def __init__(self, request: TextsRequest, index: int) -> None:
         self.request = request
         self.index = index
-        self.tokens = tokens
+        self.tokens = request.texts[index]
         self.done = 0
-        """Tokens that were evaluated."""
+        """Tokens that are evaluated."""
         self.vectors: list[Vector] = []
-        """What is needed of them so far, or the sum of all of them."""
+        """The vectors so far: one per token, or what the pooling needs of them."""
         self.chunk = 0
-        """Tokens in the batch of the moment, and where in it they begin."""
-        self.at = 0
+        """Tokens in the current batch."""
+        self.batch_index = 0
+        """Index of the first of them in the batch."""
 
 
 class EmbeddingContext(Context):
-    """A context that pools and does not generate. Only the scheduler's thread calls what computes."""
+    """A context that pools and does not generate. Only the compute thread calls what computes."""
 
-    def __init__(self, model: Model, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError `unsuitableModel`, `contextCreationFailed`, `outOfMemory`."""
+    def __init__(self, model: Model, params: ContextParams) -> None:
+        """Create it. Raises SidecarError `unsuitableModel`, `contextCreationFailed`, `outOfMemory`."""
         if lib.llama_model_has_encoder(model.handle) and lib.llama_model_has_decoder(model.handle):
             raise SidecarError("unsuitableModel", "llama.cpp makes no embeddings with encoder-decoder models")
         self.pooling = _pooling(model, params.get("pooling"))
-        self._whole = self.pooling == "rank"
+        self.whole_texts = self.pooling == "rank"
+        """Whether each text must be in one batch."""
         params = {"sequences": DEFAULT_TEXTS, "batchSize": DEFAULT_BATCH, **params}
         super().__init__(model, params)
-        if not self._whole and (self.memory is None or not lib.llama_get_causal_attn(self.handle)):
-            self.free()
-            self._whole = True
-            super().__init__(model, params)
-        self.size = _size(model, params)
-        self.room: int = params["batchSize"]
-        """Tokens in a batch; in the batch of a single text that must be whole there may be more."""
+        self.size = self._text_size
+        self.max_batch_tokens: int = params["batchSize"]
+        """A single text that must be whole may be longer."""
         scores: int = lib.llama_model_n_cls_out(model.handle)
         self.dimensions: int = scores if self.pooling == "rank" else lib.llama_model_n_embd_out(model.handle)
-        self.requests: list[TextsRequest] = []
-        self._texts: list[Text | None] = [None] * len(self.sequences)
-        self._in_batch: list[tuple[int, Text]] = []
 
-    def _options(self, filled: dict[str, Any]) -> Any:
-        size = _size(self.model, filled)
+    def _open(self, filled: ContextParams) -> ContextPointer:
+        """A llama_context that pools. Only a context tells whether its model reads forward only."""
+        handle = self._create(filled)
+        if self.whole_texts or (lib.llama_get_memory(handle) and lib.llama_get_causal_attn(handle)):
+            return handle
+        lib.llama_free(handle)
+        self.whole_texts = True
+        return self._create(filled)
+
+    def _options(self, filled: ContextParams) -> llama_context_params:
+        size = self._text_size = _size(self.model, filled)
         options = super()._options({**filled, "contextSize": size})
-        room = options.n_batch
+        batch = options.n_batch
         # At most one text is unfinished when a batch begins.
-        options.n_ctx = max(size, room) if self._whole else size + room
-        options.n_batch = options.n_ubatch = max(size, room) if self._whole else room
+        options.n_ctx = max(size, batch) if self.whole_texts else size + batch
+        options.n_batch = options.n_ubatch = max(size, batch) if self.whole_texts else batch
         options.n_outputs_max = 0  # every token is an output
         options.embeddings = True
-        options.pooling_type = POOLINGS[self.pooling if self._whole else "none"]
-        options.kv_unified = True  # with a cache for each sequence, a batch would be cut where texts end
+        options.pooling_type = POOLINGS[self.pooling if self.whole_texts else "none"]
+        options.kv_unified = True  # with one cache per sequence, llama.cpp would split the batch at each text
         return options
 
-    def _check_purpose(self) -> None:
-        """Models with and without a KV cache embed."""
-
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "batchSize": self.room, "pooling": self.pooling}
-
-    # ---- requests --------------------------------------------------------------------------------
-
-    def computes(self, request: TextsRequest) -> bool:
-        """Whether a request has a text in the batch of the moment."""
-        return any(text.request is request for _, text in self._in_batch)
-
-    def drop_ended(self) -> None:
-        """Abort the requests that were cancelled, and those whose time is up; no batch may be computed meanwhile."""
-        for request in self.requests:
-            if request.ended:
-                continue
-            if request.job.cancelled:
-                request.abort()
-            elif request.job.late:
-                request.expire()
-        self._forget_ended()
-
-    def abort_all(self) -> None:
-        """Abort all requests: the context is about to be freed."""
-        for request in self.requests:
-            request.abort()
-        self.requests.clear()
-
-    def _forget_ended(self) -> None:
-        self.requests = [request for request in self.requests if not request.ended]
-        for place, text in enumerate(self._texts):
-            if text is not None and text.request.ended:
-                self._release(place)
-
-    def _release(self, place: int) -> None:
-        self._texts[place] = None
-        lib.llama_memory_seq_rm(self.memory, place, -1, -1)
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "batchSize": self.max_batch_tokens, "pooling": self.pooling}
 
     # ---- a batch ---------------------------------------------------------------------------------
 
-    def fill(self, room: int) -> bool:
-        """Put up to `room` tokens into the batch, begun texts first. False if there is nothing to do."""
-        self.clear_batch()
-        self._in_batch = []
-        for place, text in sorted(
-            ((place, text) for place, text in enumerate(self._texts) if text is not None),
-            key=lambda placed: -placed[1].done,
-        ):
-            self._add(place, text, room)
-        free = [place for place, text in enumerate(self._texts) if text is None]
-        for request, index in _in_order(self.requests):
-            if not free or self.batch.n_tokens >= room:
-                break
-            text = Text(request, index, request.texts[index])
-            if not self._add(free[0], text, room):
-                break
-            self._texts[free.pop(0)] = text
-            request.begin(index)
-        return bool(self._in_batch)
+    def add_text(self, place: int, text: TextState, room: int) -> bool:
+        """Append a text's next tokens to the batch, up to `room` tokens in the batch, as sequence `place`.
 
-    def _add(self, place: int, text: Text, room: int) -> bool:
-        """Put as much of a text into the batch as there is room for. False if that is nothing."""
+        Returns False if there is no room.
+        """
         batch, at = self.batch, self.batch.n_tokens
         chunk = text.tokens[text.done :]
-        if self._whole and at + len(chunk) > room and at > 0:
+        if self.whole_texts and at + len(chunk) > room and at > 0:
             return False
-        if not self._whole:
+        if not self.whole_texts:
             chunk = chunk[: room - at]
         for offset, token in enumerate(chunk):
             index = at + offset
@@ -168,100 +120,67 @@ class EmbeddingContext(Context):
             batch.seq_id[index][0] = place
             batch.logits[index] = True
         batch.n_tokens = at + len(chunk)
-        text.chunk, text.at = len(chunk), at
-        if chunk:
-            self._in_batch.append((place, text))
+        text.chunk, text.batch_index = len(chunk), at
         return bool(chunk)
 
-    def take(self, code: int) -> None:
-        """Give the requests what the batch came to, by llama_decode's code; answer those that are done."""
-        in_batch, self._in_batch = self._in_batch, []
-        if code == 0:
-            for place, text in in_batch:
-                self._pool(place, text)
-                text.done += text.chunk
-                if text.done == len(text.tokens):
-                    self._release(place)
-                    text.request.take(text.index, self._finished(text))
-        else:
-            self._start_again()
-        if code not in (0, DECODE_ABORTED):
-            log.log("warning", "llama_decode failed", code=code, context=self.context_id)
-            cause = f"llama_decode returned {code}"
-            for request in {text.request for _, text in in_batch}:
-                request.fail(SidecarError("decodeFailed", "The batch could not be evaluated", cause=cause))
-        self._forget_ended()
+    def clear_text(self, place: int) -> None:
+        """Empty the cache of one text."""
+        lib.llama_memory_seq_rm(self.memory, place, -1, -1)
 
-    def _start_again(self) -> None:
-        """An aborted batch leaves its texts in pieces: begin them anew, those that nobody gave up."""
+    def clear_texts(self) -> None:
+        """Empty the cache."""
         lib.llama_memory_clear(self.memory, False)
-        for text in self._texts:
-            if text is not None:
-                text.done = 0
-                text.vectors.clear()
 
     # ---- pooling ---------------------------------------------------------------------------------
 
-    def _pool(self, place: int, text: Text) -> None:
-        """Keep what is needed of the vectors of a text's tokens in the batch."""
-        if self._whole and self.pooling != "none":
+    def pool(self, place: int, text: TextState) -> None:
+        """Add the vectors of the evaluated batch to those of a text."""
+        text.done += text.chunk
+        if self.whole_texts and self.pooling != "none":
             text.vectors = [self._copy(lib.llama_get_embeddings_seq(self.handle, place))]
             return
-        last = text.at + text.chunk - 1
+        last = text.batch_index + text.chunk - 1
         if self.pooling == "last":
             text.vectors = [self._token_vector(last)]
         elif self.pooling == "cls":
-            text.vectors = text.vectors or [self._token_vector(text.at)]
+            text.vectors = text.vectors or [self._token_vector(text.batch_index)]
         else:
-            fresh = [self._token_vector(index) for index in range(text.at, last + 1)]
+            fresh = [self._token_vector(index) for index in range(text.batch_index, last + 1)]
             text.vectors += fresh
             if self.pooling == "mean":
                 text.vectors = [array("f", map(sum, zip(*text.vectors, strict=True)))]
 
-    def _finished(self, text: Text) -> list[Vector]:
-        if self.pooling == "mean" and not self._whole:
+    def finished(self, text: TextState) -> list[Vector]:
+        """The vectors of a text that is computed: one, or one per token with the pooling `none`."""
+        if self.pooling == "mean" and not self.whole_texts:
             return [array("f", [total / text.done for total in text.vectors[0]])]
         return text.vectors
 
     def _token_vector(self, index: int) -> Vector:
         return self._copy(lib.llama_get_embeddings_ith(self.handle, index))
 
-    def _copy(self, address: Any) -> Vector:
+    def _copy(self, address: FloatPointer) -> Vector:
         vector = array("f")
         vector.frombytes(ctypes.string_at(address, self.dimensions * vector.itemsize))
         return vector
 
 
-def _in_order(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:
-    """The texts that were not begun, those in the background last."""
-    for background in (False, True):
-        yield from _in_turns([request for request in requests if request.background == background])
-
-
-def _in_turns(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:
-    """The texts that were not begun: the next of each request, the one behind it of each, and so on."""
-    turns = [(request, iter(range(request.begun, len(request.texts)))) for request in requests]
-    while turns:
-        request, rest = turns.pop(0)
-        index = next(rest, None)
-        if index is not None:
-            yield request, index
-            turns.append((request, rest))
-
-
-def _size(model: Model, params: dict[str, Any]) -> int:
-    """Tokens a text may have: never more than there are positions, which some models look up in a table."""
-    size: int = params.get("contextSize", DEFAULT_SIZE)
+def _size(model: Model, params: ContextParams) -> int:
+    """Most tokens per text: never more positions than in training, since some models have a table of them."""
+    size = params.get("contextSize", DEFAULT_SIZE)
+    if size == "auto":
+        one_sequence: ContextParams = {**params, "sequences": 1}
+        size = memory_check.largest_context(model, one_sequence) or DEFAULT_SIZE
     return min(size, model.context_length_trained or size)
 
 
 def _pooling(model: Model, asked: str | None) -> str:
-    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` without a head that does it."""
+    """The pooling to use. Raises SidecarError `unsuitableModel` for `rank` if the model cannot score."""
     own = model.metadata(f"{model.metadata('general.architecture')}.pooling_type")
     pooling = asked or POOLING_NAMES.get(int(own or 0), "none")
     if asked is None and pooling == "none":
         pooling = "mean"
     if pooling == "rank" and not model.has_rank_head:
-        problem = f"/pooling: {model.model_id} has no head that makes scores"
+        problem = f"/pooling: {model.model_id} has no classification head, which makes the scores"
         raise SidecarError("unsuitableModel", problem, pointer="/pooling", value="rank")
     return pooling

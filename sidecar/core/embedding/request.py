@@ -1,41 +1,38 @@
-"""One request for vectors or scores: its texts, what has come of them so far, and its answer."""
+"""One request for vectors or scores: its texts, their vectors so far, and its answer."""
 
 from __future__ import annotations
 
 import threading
 import time
 from array import array
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from sidecar.core.jobs import Job
 from sidecar.message_handler.notifier import Progress
 from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
-    from sidecar.core.embedding.context import EmbeddingContext
+    from sidecar.message_handler._types import EmbedTimings, Usage
 
 Vector: TypeAlias = "array[float]"
-"""Of float32 (type code "f")."""
+"""Numbers of type float32 (type code "f")."""
 
-ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], dict[str, Any]]"
-"""Makes the method's own members of the result from the vectors of each text. May take long, and may raise."""
+ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], Mapping[str, object]]"
+"""Makes the method's own members of the result from the vectors of each text. May take long and may raise."""
 
 
 class TextsRequest:
-    """State of one `embed` or `rerank`. The scheduler moves it on; nobody else touches it."""
+    """State of one `embed` or `rerank`. Its runner moves it on; nobody else touches it."""
 
-    def __init__(
-        self, job: Job, context: EmbeddingContext, texts: list[list[int]], writer: Writer, shape: ShapeVectors
-    ) -> None:
+    def __init__(self, job: Job, texts: list[list[int]], writer: Writer, shape: ShapeVectors) -> None:
         self.job = job
-        self.context = context
         self.texts = texts
         """As tokens."""
         self.background: bool = job.params.get("priority") == "background"
-        """Whether its texts wait for those of all others."""
+        """Whether its texts wait for those of all other requests."""
         self.begun = 0
-        """Texts that have been in a batch, or are."""
+        """Texts that are or were in a batch."""
         self.ended = False
         self._vectors: dict[int, list[Vector]] = {}
         self._shape = shape
@@ -43,24 +40,24 @@ class TextsRequest:
         self._begun_at = 0.0
 
     def begin(self, index: int) -> None:
-        """A text is put into its first batch."""
+        """Note that a text is in its first batch."""
         self.begun = index + 1
         self._begun_at = self._begun_at or time.monotonic()
 
-    def take(self, index: int, vectors: list[Vector]) -> None:
-        """Take a text's vectors: one, or one a token."""
+    def add_vectors(self, index: int, vectors: list[Vector]) -> None:
+        """Add the vectors of a text: one, or one per token. Answers after the last text."""
         self._vectors[index] = vectors
         done, texts = len(self._vectors), len(self.texts)
-        self._progress.tell(done / texts, texts=texts, processedTexts=done)
+        self._progress.report(done / texts, texts=texts, processedTexts=done)
         if done == texts:
             self.ended = True
             accounts = {"usage": self._usage(), "timings": self._timings()}
-            # Numbers by the million become text: not on the thread that computes.
+            # Millions of numbers may become text, which must not stop the compute thread.
             threading.Thread(
                 target=self._answer, args=(accounts,), name="sidecar:vectors", daemon=True
             ).start()
 
-    def _answer(self, accounts: dict[str, Any]) -> None:
+    def _answer(self, accounts: dict[str, object]) -> None:
         try:
             shaped = self._shape([self._vectors[index] for index in range(len(self.texts))])
         except Exception as error:
@@ -83,11 +80,11 @@ class TextsRequest:
         self.ended = True
         self.job.expire({"usage": self._usage()})
 
-    def _usage(self) -> dict[str, Any]:
+    def _usage(self) -> Usage:
         tokens = sum(len(self.texts[index]) for index in self._vectors)
         return {"promptTokens": tokens, "cachedTokens": 0, "completionTokens": 0}
 
-    def _timings(self) -> dict[str, Any]:
+    def _timings(self) -> EmbedTimings:
         now = time.monotonic()
         waited, computed = self._begun_at - self.job.arrived, now - self._begun_at
         return {"queueMs": round(max(waited, 0.0) * 1000, 3), "promptMs": round(computed * 1000, 3)}

@@ -1,43 +1,69 @@
-"""Backends for GPUs: libraries beside llama.cpp's own, put there by a pack. Each is tried before it is loaded.
+"""Starts llama.cpp, and loads the backends of GPUs: libraries that a GPU pack puts beside llama.cpp's own.
 
-Loading one runs a driver, and drivers crash. So a throw-away process does it first; an engine loads only what has
-survived that and found a device.
+To load such a backend runs a driver, and drivers crash. So another process tries it first, and an engine loads
+only what has survived that and has found a device.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
+from collections.abc import Callable
 from typing import Any, Final
 
-from sidecar.core.llama import bindings
+from sidecar.core.llama import bindings, cpu_backend, ggml
+from sidecar.core.llama.bindings import lib
 from sidecar.message_handler import log
+from sidecar.options import own_command
 
 TRIAL_S: Final = 15.0
-"""How long a driver may take to tell its devices and open them."""
+"""Seconds that a driver may take to list its devices and to open them."""
 
 NO_PACKS: Final = ("base", "cpu", "rpc")
-"""What is there always; `rpc` is loaded only if it is asked for (remote.py)."""
+"""Libraries that are always there. `rpc` is loaded only on demand (rpc.py)."""
 
 TRUSTED: Final = ("metal", "blas")
-"""Parts of the system: they are loaded untried."""
+"""Parts of the operating system: they are loaded without a trial."""
 
 UNUSABLE: Final = (OSError, ImportError, AttributeError)
-"""What a library raises that lacks another one, finds nothing, or is no backend at all."""
+"""What loading raises if a library needs another one, finds no device, or is no backend."""
+
+_callbacks: list[object] = []
+"""Callbacks that C calls: without a reference Python would free them."""
+
+
+def start(on_log: Callable[[int, bytes], None], on_abort: Callable[[str], None]) -> str:
+    """Initialise llama.cpp with a CPU backend; returns the backend's variant. Raises ImportError if none can run.
+
+    `on_log(level, line)` gets its log, `on_abort(message)` its message before it aborts the process.
+    """
+
+    def logged(level: int, text: bytes, _: object) -> None:
+        on_log(level, text)
+
+    def aborting(message: bytes) -> None:
+        on_abort(message.decode("utf-8", "replace"))
+
+    log_callback, abort_callback = lib.llama_log_callback(logged), ggml.AbortMessage(aborting)
+    _callbacks.extend((log_callback, abort_callback))
+    lib.llama_log_set(log_callback, None)
+    ggml.set_abort_callback(abort_callback)
+    variant = cpu_backend.load()
+    lib.llama_backend_init()
+    return variant
 
 
 def load() -> list[tuple[str, str]]:
-    """Load the backends that work here. Returns why the others were not, each as (level, message) of an `info`."""
+    """Load the GPU backends that work here. Returns (level, message) of an `info` for each that does not."""
     notes = []
-    present = bindings.backends()
+    present = ggml.backends()
     for name, path in _installed().items():
-        if name in present:  # in a build of one's own it may be linked in
+        if name in present:  # part of libggml, in a build of one's own
             continue
         why_not = None if name in TRUSTED else _try(path)
         if why_not is None:
             try:
-                bindings.load_backend(path)
+                _load(path)
             except UNUSABLE as error:
                 why_not = str(error)
         if why_not is not None:
@@ -47,34 +73,42 @@ def load() -> list[tuple[str, str]]:
 
 
 def _installed() -> dict[str, str]:
-    """Backend → library, of what is in the folder of llama.cpp's libraries."""
+    """Backend → library, of the GPU backends in the folder of llama.cpp's libraries."""
     folder = bindings.folder()
-    # A name with a dash in it is a variant of the CPU's.
-    files = {
-        name: bindings.part(name.removeprefix("lib"), "ggml-", ".so", ".dll") for name in os.listdir(folder)
+    names = {
+        file: bindings.middle(file.removeprefix("lib"), "ggml-", ".so", ".dll") for file in os.listdir(folder)
     }
     return {
-        found: os.path.join(folder, name)
-        for name, found in sorted(files.items())
-        if found.isalnum() and found.islower() and found not in NO_PACKS
+        name: os.path.join(folder, file)
+        for file, name in sorted(names.items())
+        if name.isalnum() and name.islower() and name not in NO_PACKS  # CPU variants have a dash
     }
+
+
+def _load(path: str) -> int:
+    """Load a backend and open its devices; returns how many there are. Raises as `ggml.open_backend`."""
+    backend = ggml.open_backend(path)
+    ggml.register_backend(backend)
+    found = ggml.devices_of(backend)
+    for device in found:
+        ggml.try_device(device)
+    return len(found)
 
 
 def _try(path: str) -> str | None:
     """Why a backend cannot be used; None if it can."""
     import subprocess
 
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
     try:
         tried = subprocess.run(
-            [*program, "--role", "trial"],
+            own_command("--role", "trial"),
             input=path.encode(),
             stdout=subprocess.PIPE,
             timeout=TRIAL_S,
             check=False,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        result: dict[str, Any] = json.loads(tried.stdout or b"{}")
+        result: dict[str, Any] = json.loads(tried.stdout or b"{}")  # Any: JSON of the trial, see run_trial
     except subprocess.TimeoutExpired:
         return f"its driver gave no answer within {TRIAL_S:.0f} s"
     except (OSError, ValueError) as error:
@@ -88,14 +122,14 @@ def _try(path: str) -> str | None:
 
 
 def run_trial(protocol_in: int, protocol_out: int) -> None:
-    """The trial role: load the library whose path is on stdin, open its devices, tell how many there are."""
+    """The process of the trial: read a library's path from stdin, load it, write how many devices it has."""
     with open(protocol_in, "rb") as file:
         path = file.read().decode()
-    result: dict[str, Any]
+    result: dict[str, int | str]
     try:
-        result = {"devices": bindings.load_backend(path)}
+        result = {"devices": _load(path)}
     except UNUSABLE as error:
         result = {"error": str(error)}
     with open(protocol_out, "wb") as output:
         output.write(json.dumps(result).encode())
-    os._exit(0)  # a driver may crash when it is unloaded, which an engine never does
+    os._exit(0)  # a driver may crash when it is unloaded, and an engine never unloads one

@@ -1,25 +1,29 @@
-"""Which device a model goes to, and how many threads compute."""
+"""Which devices a model uses, and how many threads compute."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.llama import bindings, rpc
+from sidecar.core.llama import ggml, rpc
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from sidecar.core.llama.ggml import LocalDevice
+    from sidecar.message_handler._types import Device
+
 MAX_DEFAULT_THREADS: Final = 16
-"""Past this, more threads rarely help token generation, which waits for memory."""
+"""More threads rarely make generation faster, because it waits for memory."""
 
 
 def resolve_gpu(asked: str | bool) -> tuple[str, list[int]]:
-    """What `gpu` comes to here: the backend's name and the handles of its devices ("cpu": none).
+    """What the param `gpu` means here: a backend's name, and its devices (none for "cpu").
 
-    Raises SidecarError `backendNotAvailable` with the names that would be.
+    Raises SidecarError `backendNotAvailable` with the names that are available.
     """
     by_backend: dict[str, list[int]] = {}
-    for device in bindings.devices():
+    for device in ggml.devices():
         if device["type"] in ("gpu", "integratedGpu"):
             by_backend.setdefault(device["backend"], []).append(device["handle"])
     name = "cpu" if asked is False else str(asked).lower()
@@ -28,7 +32,7 @@ def resolve_gpu(asked: str | bool) -> tuple[str, list[int]]:
     if name == "cpu":
         return "cpu", []
     if name not in by_backend:
-        in_build = name in bindings.backends()
+        in_build = name in ggml.backends()
         why = "has no device here" if in_build else "is not in this build"
         allowed = ["auto", "cpu", *by_backend]
         problem = f"/gpu: the backend {name!r} {why}; allowed: {', '.join(allowed)}"
@@ -36,27 +40,30 @@ def resolve_gpu(asked: str | bool) -> tuple[str, list[int]]:
     return name, by_backend[name]
 
 
-def of_model(params: dict[str, Any]) -> list[int]:
-    """The handles of the devices that loadModel's params give to a model, none if it is to stay on the CPU.
+def of_model(gpu: str | bool, rpc_servers: Sequence[str]) -> list[int]:
+    """The devices that may hold a model's layers; none: all layers stay on the CPU.
 
-    Those of RPC servers come first: the last layers' results are read, so they should be made here.
+    Those of RPC servers come first. The last layers then are on this machine, where their results are read.
     Raises SidecarError `backendNotAvailable`, `rpcServerUnavailable`.
     """
-    _, local = resolve_gpu(params["gpu"])
-    endpoints = params.get("rpcServers") or []
-    if not endpoints or params.get("gpuLayers") == 0:
+    _, local = resolve_gpu(gpu)
+    if not rpc_servers:
         return local
-    return [device["handle"] for device in rpc.devices(endpoints)] + local
+    return [device["handle"] for device in rpc.devices(rpc_servers)] + local
 
 
 def threads(limit: int | None) -> int:
-    """Compute threads for a context: the processors this process may use, at most `limit`."""
+    """Compute threads of a context: the processors that this process may use, at most `limit`."""
     everywhere = os.cpu_count() or 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else everywhere
     return min(available, limit or MAX_DEFAULT_THREADS)
 
 
-def describe(remote_devices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The devices as the schema's `Device`, those of RPC servers last."""
-    found = [*bindings.devices(), *remote_devices]
-    return [{k: v for k, v in device.items() if k != "handle"} for device in found]
+def describe(remote_devices: Sequence[LocalDevice]) -> list[Device]:
+    """The devices as the schema has them, those of RPC servers last."""
+    found: list[Device] = []
+    for device in (*ggml.devices(), *remote_devices):
+        shown = device.copy()
+        del shown["handle"]  # type: ignore[misc]  # what is left is a Device
+        found.append(shown)
+    return found

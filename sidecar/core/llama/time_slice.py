@@ -1,4 +1,4 @@
-"""How long a compute thread may keep a processor that another thread, just woken, waits for."""
+"""How long a compute thread may keep a processor while another thread waits for it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import sys
 from typing import Final
 
 SLICE_NS: Final = 100_000
-"""The shortest that Linux takes; its default is about 3 ms. The share of the processor stays the same."""
+"""The shortest slice that Linux takes; its default is about 3 ms. The share of the processor stays the same."""
 
 SCHED_SETATTR: Final = {"x86_64": 314, "aarch64": 274}
+"""Machine → number of the system call."""
+
 SCHED_FLAG_KEEP_POLICY: Final = 0x08
 SCHED_ATTR: Final = "IIQiIQQQ"
 """struct sched_attr, first version: size, policy, flags, nice, priority, runtime (the slice), deadline, period."""
 
 
 def shorten() -> bool:
-    """Let this thread, and those that it starts, be preempted after SLICE_NS. Whether the system was asked and agreed.
+    """Shorten the slice of this thread and of the threads that it starts. Returns whether the system did so.
 
-    With a compute thread on each processor, whoever wakes there (our router, the app's window) waits for the
-    rest of the running thread's slice: `cat` takes 5 ms to answer at the 99th percentile. Linux 6.12 and newer
-    take a slice for a thread from sched_setattr(2); older ones ignore it, and other systems raise the priority
-    of what wakes by themselves.
+    With one compute thread per processor, any other thread that wakes (the router's, the app's window) waits for
+    the rest of a slice: `cat` answers in 5 ms at the 99th percentile. Linux from 6.12 on takes a slice per thread
+    from sched_setattr(2); older ones ignore it, and other systems raise the priority of threads that wake.
     """
     if sys.platform != "linux" or os.uname().machine not in SCHED_SETATTR:
         return False

@@ -1,5 +1,6 @@
 """The requests that an engine answers, one file per group.
 
-handlers (method → function), init, generate (complete and chat), infill, embed (embed and rerank), state
-(save and restore).
+handlers (the table: method → function), init, models (loadModel), contexts (createContext, disposeContext),
+generate (complete, chat, infill), embed (embed, rerank), tokens (tokenize, detokenize, applyTemplate), state
+(saveState, restoreState).
 """

@@ -7,83 +7,90 @@ import math
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.embedding.request import TextsRequest, Vector
-from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model.model import Model
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from sidecar.core.context.context import Context
     from sidecar.core.engine import Engine
+    from sidecar.core.jobs import Job
+    from sidecar.core.model.model import Model
+    from sidecar.message_handler._types import EmbedParams, RankedDocument, RerankParams
+
+    WrittenVector: TypeAlias = list[float] | str
 
 MAX_NUMBERS: Final = 2 * 1024 * 1024
-"""Numbers in one answer: what 2,048 texts come to in a large model; about 25 MB of JSON."""
+"""Most numbers in one answer: 2,048 texts with a large model, or about 25 MB of JSON."""
 
 
 def embed(engine: Engine, job: Job) -> None:
-    context = _context(engine, job)
+    """Begin an `embed`."""
+    params: EmbedParams = job.params
+    context = _context(engine, params["contextId"])
     if context.pooling == "rank":
         raise _unsuitable(context, "ranks: use rerank")
-    texts = _texts(job.params["input"])
+    given = params["input"]
+    if isinstance(given, str) or isinstance(given[0], int):
+        texts, pointers = [given], ["/input"]
+    else:
+        texts, pointers = given, [f"/input/{index}" for index in range(len(given))]
     tokens = []
-    for index, text in enumerate(texts):
+    for text, pointer in zip(texts, pointers, strict=True):
         job.check()
-        pointer = "/input" if texts is not job.params["input"] else f"/input/{index}"
-        if isinstance(text, str):
-            text = context.model.tokenize(text, add_special=True, parse_special=True)
-        else:
-            context.model.check_tokens(text, pointer)
-        _check_length(context, text, pointer)
-        tokens.append(text)
+        tokens.append(_tokens(context, text, pointer))
     _check_answer(context, sum(map(len, tokens)) if context.pooling == "none" else len(tokens))
-    engine.scheduler.embed(TextsRequest(job, context, tokens, engine.writer, partial(_shape, job, context)))
+    request = TextsRequest(job, tokens, engine.writer, partial(_embeddings, job, context))
+    engine.scheduler.submit(context, request)
 
 
 def rerank(engine: Engine, job: Job) -> None:
-    context = _context(engine, job)
+    """Begin a `rerank`."""
+    params: RerankParams = job.params
+    context = _context(engine, params["contextId"])
     if context.pooling != "rank":
         raise _unsuitable(context, f"has the pooling {context.pooling!r}, rerank needs 'rank'")
-    query, documents = job.params["query"], job.params["documents"]
     tokens = []
-    for index, document in enumerate(documents):
+    for index, document in enumerate(params["documents"]):
         job.check()
-        tokens.append(_pair(context.model, query, document))
+        tokens.append(_pair(context.model, params["query"], document))
         _check_length(context, tokens[-1], f"/documents/{index}")
-    engine.scheduler.embed(TextsRequest(job, context, tokens, engine.writer, partial(_rank, job)))
+    engine.scheduler.submit(context, TextsRequest(job, tokens, engine.writer, partial(_ranking, job)))
 
 
-# ---- in ------------------------------------------------------------------------------------------------
+# ---- params to tokens --------------------------------------------------------------------------------
 
 
-def _context(engine: Engine, job: Job) -> EmbeddingContext:
-    context = engine.context(job.params["contextId"])
+def _context(engine: Engine, context_id: str) -> EmbeddingContext:
+    context = engine.context(context_id)
     if not isinstance(context, EmbeddingContext):
-        raise SidecarError(
-            "unsuitableContext",
-            f"/contextId: {context.context_id} was created without embeddings",
-            pointer="/contextId",
-            value=context.context_id,
-        )
+        raise _unsuitable(context, "was created without embeddings")
     return context
 
 
-def _unsuitable(context: EmbeddingContext, why: str) -> SidecarError:
+def _unsuitable(context: Context, why: str) -> SidecarError:
     problem = f"/contextId: {context.context_id} {why}"
     return SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
 
 
-def _texts(given: Any) -> list[Any]:
-    """The texts of `input`: one text is a string or a list of numbers, all else is a list of texts."""
-    one = isinstance(given, str) or isinstance(given[0], int)
-    return [given] if one else given
+def _tokens(context: EmbeddingContext, text: str | list[int], pointer: str) -> list[int]:
+    """A text as tokens. Raises SidecarError `invalidToken`, `emptyPrompt`, `promptTooLong`."""
+    if isinstance(text, str):
+        text = context.model.tokenize(text, add_special=True, parse_special=True)
+    else:
+        context.model.check_tokens(text, pointer)
+    _check_length(context, text, pointer)
+    return text
 
 
 def _pair(model: Model, query: str, document: str) -> list[int]:
-    """A query and a document as one text: by the model's own template, or as llama-server joins them."""
+    """A query and a document as one text: by the model's own template, or joined as llama-server does."""
     template = lib.llama_model_chat_template(model.handle, b"rerank")
     if template:
         parts = template.decode("utf-8", "replace").split("{query}")
@@ -118,24 +125,27 @@ def _check_answer(context: EmbeddingContext, vectors: int) -> None:
         raise SidecarError("overloaded", problem, pointer="/input", value=numbers, allowed=allowed)
 
 
-# ---- out -----------------------------------------------------------------------------------------------
+# ---- vectors to results ------------------------------------------------------------------------------
 
 
-def _shape(job: Job, context: EmbeddingContext, texts: list[list[Vector]]) -> dict[str, Any]:
-    options = {**DEFAULTS["EmbedParams"], **job.params}
-    embeddings: list[Any] = []
+def _embeddings(job: Job, context: EmbeddingContext, texts: list[list[Vector]]) -> dict[str, object]:
+    """The members of embed's result: one vector per text, or with the pooling "none" one per token."""
+    defaults = DEFAULTS["EmbedParams"]
+    normalize = bool(job.params.get("normalize", defaults["normalize"]))
+    encoding = job.params.get("encodingFormat", defaults["encodingFormat"])
+    embeddings: list[WrittenVector | list[WrittenVector]] = []
     for vectors in texts:
         job.check()
-        written = [_write(vector, options["normalize"], options["encodingFormat"]) for vector in vectors]
+        written = [_write(vector, normalize, encoding) for vector in vectors]
         embeddings.append(written if context.pooling == "none" else written[0])
     return {"embeddings": embeddings, "dimensions": context.dimensions}
 
 
-def _write(vector: Vector, normalize: bool, encoding: str) -> Any:
-    """A vector as it is told. Raises SidecarError `decodeFailed` if it has what is no number."""
+def _write(vector: Vector, normalize: bool, encoding: str) -> WrittenVector:
+    """A vector as JSON has it. Raises SidecarError `decodeFailed` if a number is infinite or none (NaN)."""
     length = math.hypot(*vector)
     if not math.isfinite(length):
-        raise SidecarError("decodeFailed", "The model put out what is no number", cause="not finite")
+        raise _not_finite()
     if normalize and length > 0:
         vector = array("f", [number / length for number in vector])
     if encoding == "base64":
@@ -145,9 +155,15 @@ def _write(vector: Vector, normalize: bool, encoding: str) -> Any:
     return [float(number) for number in ("%.9g " * len(vector) % tuple(vector)).split()]
 
 
-def _rank(job: Job, texts: list[list[Vector]]) -> dict[str, Any]:
+def _ranking(job: Job, texts: list[list[Vector]]) -> dict[str, object]:
+    """The members of rerank's result, the best document first. Raises SidecarError `decodeFailed`."""
     scores = [vectors[0][0] for vectors in texts]
     if not all(map(math.isfinite, scores)):
-        raise SidecarError("decodeFailed", "The model put out what is no number", cause="not finite")
+        raise _not_finite()
     best = sorted(range(len(scores)), key=lambda index: -scores[index])[: job.params.get("topN")]
-    return {"results": [{"index": index, "score": scores[index]} for index in best]}
+    results: list[RankedDocument] = [{"index": index, "score": scores[index]} for index in best]
+    return {"results": results}
+
+
+def _not_finite() -> SidecarError:
+    return SidecarError("decodeFailed", "The model computed a number that is not finite", cause="not finite")

@@ -1,43 +1,71 @@
-"""The engine's methods that compute, and change nothing until they do: see methods.py, which calls them."""
+"""`complete`, `chat` and `infill`: from the params to the tokens of a prompt, which the scheduler goes on with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from sidecar.core.chat import prompt as chat
-from sidecar.core.context.context import Context
+from sidecar.core.chat.prompt import conversation
 from sidecar.core.embedding.context import EmbeddingContext
-from sidecar.core.jobs import Job
-from sidecar.core.methods import embed, infill
-from sidecar.core.output.reply import Reply, Text
+from sidecar.core.llama.bindings import lib
+from sidecar.core.output.reply import Reply, TextOutput
+from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
-from sidecar.core.scheduling.generation import Generation, Steering
+from sidecar.core.scheduling.generation import Generation
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import Context
     from sidecar.core.engine import Engine
+    from sidecar.core.jobs import Job
+    from sidecar.core.model.model import Model
+    from sidecar.message_handler._types import CompleteParams, InfillParams
 
 
 def complete(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
-    prompt = job.params["prompt"]
+    """Begin a `complete`."""
+    params: CompleteParams = job.params
+    context = engine.context(params["contextId"])
+    prompt = params["prompt"]
     if isinstance(prompt, str):
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, Text(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
 
 
-def chat_(engine: Engine, job: Job) -> None:
+def chat(engine: Engine, job: Job) -> None:
+    """Begin a `chat`."""
     context = engine.context(job.params["contextId"])
-    _generate(engine, job, context, *chat.conversation(context.model, job.params, job))
+    _generate(engine, job, context, *conversation(context.model, job.params, job))
 
 
-def infill_(engine: Engine, job: Job) -> None:
-    context = engine.context(job.params["contextId"])
-    prompt = infill.prompt(context.model, job.params["prefix"], job.params["suffix"])
-    _generate(engine, job, context, prompt, Text(), Steering())
+def infill(engine: Engine, job: Job) -> None:
+    """Begin an `infill`."""
+    params: InfillParams = job.params
+    context = engine.context(params["contextId"])
+    prompt = _infill_prompt(context.model, params["prefix"], params["suffix"])
+    _generate(engine, job, context, prompt, TextOutput(), Steering())
+
+
+def _infill_prompt(model: Model, prefix: str, suffix: str) -> list[int]:
+    """The prompt that llama-server makes: prefix and suffix, each after the token that the model learnt for it.
+
+    Raises SidecarError `unsuitableModel` if the model has no such tokens. In the texts nothing is read as a special
+    token: they are somebody's work.
+    """
+    vocab = model.vocab
+    before_prefix, before_suffix, before_middle = (
+        lib.llama_vocab_fim_pre(vocab),
+        lib.llama_vocab_fim_suf(vocab),
+        lib.llama_vocab_fim_mid(vocab),
+    )
+    if min(before_prefix, before_suffix, before_middle) < 0:
+        raise SidecarError("unsuitableModel", f"{model.model_id} has no tokens for infilling")
+    begin = [lib.llama_vocab_bos(vocab)] if lib.llama_vocab_get_add_bos(vocab) else []
+    first, second = (
+        model.tokenize(text, add_special=False, parse_special=False) for text in (prefix, suffix)
+    )
+    return [*begin, before_prefix, *first, before_suffix, *second, before_middle]
 
 
 def _generate(
@@ -45,39 +73,15 @@ def _generate(
     job: Job,
     context: Context,
     prompt: list[int],
-    output: Text | Reply,
+    output: TextOutput | Reply,
     steering: Steering,
 ) -> None:
+    """Give the scheduler a request to generate after this prompt."""
     if isinstance(context, EmbeddingContext):
         problem = f"/contextId: {context.context_id} was created for embeddings"
-        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=job.params["contextId"])
+        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
-    engine.scheduler.submit(Generation(job, context, prompt, engine.writer, output, steering, truncated))
-
-
-def tokenize(engine: Engine, job: Job) -> dict[str, Any]:
-    params = job.params
-    add_special, parse_special = params.get("addSpecial", False), params.get("parseSpecial", False)
-    return {"tokens": engine.the_model().tokenize(params["text"], add_special, parse_special)}
-
-
-def detokenize(engine: Engine, job: Job) -> dict[str, Any]:
-    return {"text": engine.the_model().detokenize(job.params["tokens"])}
-
-
-def apply_template(engine: Engine, job: Job) -> dict[str, Any]:
-    return {"prompt": chat.render(engine.the_model(), job.params, job)}
-
-
-HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
-    "complete": complete,
-    "chat": chat_,
-    "infill": infill_,
-    "embed": embed.embed,
-    "rerank": embed.rerank,
-    "tokenize": tokenize,
-    "detokenize": detokenize,
-    "applyTemplate": apply_template,
-}
+    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated)
+    engine.scheduler.submit(context, generation)

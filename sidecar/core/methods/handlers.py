@@ -1,116 +1,69 @@
-"""The engine's methods, one function each: (engine, job) → result, or None if the job is answered later.
+"""The engine's methods: one function for each, (engine, job) → result, or None if the answer comes later.
 
-They run on the desk thread in the order in which requests came, so that createContext finds the model
-that the line before it loads. The router's own methods are in worker/methods.py.
+They run in the order of the requests, so that createContext finds the model that the request before it loads.
+The methods of the router are in worker/methods.py.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sidecar.core.context.context import Context
-from sidecar.core.embedding.context import EmbeddingContext
-from sidecar.core.jobs import Job
-from sidecar.core.methods import init
-from sidecar.core.model import loading
-from sidecar.core.model.model import Model
-from sidecar.core.speculation.draft_model import Draft
-from sidecar.hardware.machine import process_memory
-from sidecar.message_handler.errors import SidecarError
-from sidecar.message_handler.notifier import Progress
+from sidecar.core.methods import contexts, init, models
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.core.jobs import Job
+    from sidecar.message_handler._types import RestoreStateResult
 
-
-def load_model(engine: Engine, job: Job) -> dict[str, Any]:
-    progress = Progress(engine.writer, job.id, "load")
-    engine.model = loading.load(engine, job.params, progress, lambda: job.cancelled)
-    loaded_ms = round((time.monotonic() - job.arrived) * 1000, 3)
-    return {**engine.model.describe(), "loadMs": loaded_ms, "memoryBytes": process_memory().resident}
-
-
-def create_context(engine: Engine, job: Job) -> dict[str, Any]:
-    job.interruptible(job.abort)  # llama.cpp cannot be stopped in it; what it makes goes again
-    context = make_context(engine, job.params)
-    job.interruptible(None)
-    if job.cancelled:
-        _dispose(engine, context)
-        job.check()
-    return {**context.describe(), "memoryBytes": process_memory().resident}
-
-
-def make_context(engine: Engine, params: dict[str, Any]) -> Context:
-    """Make a context and hand it to the scheduler."""
-    engine.llama_log.clear()
-    kind = EmbeddingContext if params.get("embeddings") else Context
-    if "pooling" in params and kind is Context:
-        problem = "/pooling: only a context with embeddings pools"
-        raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
-    try:
-        context = _open(kind, engine.the_model(), params)
-    except SidecarError as error:
-        if error.kind == "contextCreationFailed":
-            error.details["cause"] = engine.llama_log.last_error()
-        raise loading.as_memory_error(error) from None
-    engine.contexts[context.context_id] = context
-    engine.scheduler.add(context)
-    return context
-
-
-def _open(kind: type[Context], model: Model, params: dict[str, Any]) -> Context:
-    """Make a context, and the draft model's beside it."""
-    context = kind(model, params)
-    if model.draft is not None and kind is Context:
-        try:
-            context.draft = Draft(model.draft, context, params)
-        except SidecarError:
-            context.free()
-            raise
-    return context
-
-
-def dispose_context(engine: Engine, job: Job) -> None:
-    _dispose(engine, engine.context(job.params["contextId"]))
-    job.answer(None)
-
-
-def _dispose(engine: Engine, context: Context) -> None:
-    del engine.contexts[context.context_id]
-    engine.scheduler.remove(context)
+Handler: TypeAlias = "Callable[[Engine, Job], Mapping[str, object] | None]"
 
 
 def save_state(engine: Engine, job: Job) -> None:
-    from sidecar.core.methods import state  # brings OpenSSL, for checksums: 3 MB that an engine seldom needs
+    """Begin a `saveState`. Its module brings OpenSSL for checksums: 3 MB that an engine seldom needs."""
+    from sidecar.core.methods import state
 
     state.save_state(engine, job)
 
 
-def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
+def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
+    """Answer `restoreState`; imported late as `save_state` is."""
     from sidecar.core.methods import state
 
     return state.restore_state(engine, job)
 
 
-def infer(engine: Engine, job: Job) -> dict[str, Any] | None:
-    """Any of INFERENCE: inference.py has them, and is imported while the model loads."""
-    from sidecar.core.methods import generate
+def inference() -> dict[str, Handler]:
+    """The functions of INFERENCE. Their modules are imported while the model loads (models.py)."""
+    from sidecar.core.methods import embed, generate, tokens
 
-    return generate.HANDLERS[job.method](engine, job)
+    return {
+        "complete": generate.complete,
+        "chat": generate.chat,
+        "infill": generate.infill,
+        "embed": embed.embed,
+        "rerank": embed.rerank,
+        "tokenize": tokens.tokenize,
+        "detokenize": tokens.detokenize,
+        "applyTemplate": tokens.apply_template,
+    }
+
+
+def infer(engine: Engine, job: Job) -> Mapping[str, object] | None:
+    """Serve any method of INFERENCE."""
+    return inference()[job.method](engine, job)
 
 
 INFERENCE: Final = (
     "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
 )  # fmt: skip
-"""Methods that change nothing until they compute: an abort is answered at once, what they were at ends by itself."""
+"""Methods that change nothing before they compute. So an abort is answered at once; what runs then has no effect."""
 
-HANDLERS: Final[dict[str, Callable[[Any, Job], dict[str, Any] | None]]] = {
+HANDLERS: Final[dict[str, Handler]] = {
     "init": init.init,
-    "loadModel": load_model,
-    "createContext": create_context,
-    "disposeContext": dispose_context,
+    "loadModel": models.load_model,
+    "createContext": contexts.create_context,
+    "disposeContext": contexts.dispose_context,
     "saveState": save_state,
     "restoreState": restore_state,
     **dict.fromkeys(INFERENCE, infer),

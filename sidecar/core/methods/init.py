@@ -1,12 +1,12 @@
-"""The answer to `init`: what this engine is and what it runs on. All that it must have imported to be ready."""
+"""`init`: what this engine is, and what it runs on. Its imports are all that an engine needs to be ready."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sidecar
 from sidecar.core.jobs import Job
-from sidecar.core.llama import bindings, devices, rpc
+from sidecar.core.llama import bindings, devices, ggml, rpc
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import PROTOCOL_VERSION, REQUESTS, SENT
@@ -14,19 +14,22 @@ from sidecar.message_handler.notifier import send_info
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import InitParams, InitResult
 
 
-def init(engine: Engine, job: Job) -> dict[str, Any]:
-    if job.params.get("debug"):
+def init(engine: Engine, job: Job) -> InitResult:
+    """Answer `init`."""
+    params: InitParams = job.params
+    if params.get("debug"):
         log.configure("debug")
-    gpu, _ = devices.resolve_gpu(job.params.get("gpu", "auto"))
-    lent, busy = rpc.look(job.params.get("rpcServers", []))
+    gpu, _ = devices.resolve_gpu(params.get("gpu", "auto"))
+    lent, busy = rpc.ask(params.get("rpcServers", []))
     for level, message in engine.notes:
         send_info(engine.writer, level, message)
     for endpoint, reason in busy.items():
-        send_info(engine.writer, "warning", f"The devices of {endpoint} are not known: {reason}")
+        send_info(engine.writer, "warning", f"The devices of {endpoint} are unknown: {reason}")
     version, bindings_version = bindings.version()
-    threads = devices.threads(job.params.get("maxThreads"))
+    threads = devices.threads(params.get("maxThreads"))
     send_info(engine.writer, "info", f"llama.cpp {version} is ready: {gpu}, {threads} threads")
     return {
         "protocolVersion": PROTOCOL_VERSION,
@@ -36,7 +39,7 @@ def init(engine: Engine, job: Job) -> dict[str, Any]:
             "bindingsVersion": bindings_version,
             "systemInfo": lib.llama_print_system_info().decode().strip(),
             "cpuVariant": engine.cpu_variant,
-            "backends": bindings.backends(),
+            "backends": ggml.backends(),
             "supportsMmap": lib.llama_supports_mmap(),
             "supportsMlock": lib.llama_supports_mlock(),
             "supportsGpuOffload": lib.llama_supports_gpu_offload(),

@@ -1,4 +1,4 @@
-"""`saveState` and `restoreState`: which sequence is meant, and its way out of the cache and back."""
+"""`saveState` and `restoreState`: which sequence is meant, and its state copied out of the cache and back."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import ctypes
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
 from sidecar.core.context import state_file
-from sidecar.core.context.context import Context, Sequence, shared_length
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.state_file import State
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model import adapters
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
+    from sidecar.message_handler._types import RestoreStateParams, RestoreStateResult, SaveStateParams
 
 
 def save_state(engine: Engine, job: Job) -> None:
-    """Copy the state at once, in the order of requests; write it while others go on."""
-    context = _context(engine, job)
-    prompt = _conversation(context, job)
-    path = os.path.abspath(job.params["path"])
+    """Begin a `saveState`: copy the state now, in the order of requests; write it while other requests go on."""
+    params: SaveStateParams = job.params
+    context = _context(engine, params["contextId"])
+    prompt = _conversation(context, params, job)
+    path = os.path.abspath(params["path"])
     saved, matched = engine.scheduler.between_steps(context, lambda: _copy_out(context, prompt))
 
     def write() -> None:
@@ -43,33 +45,33 @@ def save_state(engine: Engine, job: Job) -> None:
     threading.Thread(target=write, name="sidecar:state", daemon=True).start()
 
 
-def restore_state(engine: Engine, job: Job) -> dict[str, Any]:
-    """On the desk to the end, so that the request behind finds the state."""
-    context = _context(engine, job)
-    path = os.path.abspath(job.params["path"])
+def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
+    """Answer `restoreState`. The next request waits for it, and finds the state."""
+    params: RestoreStateParams = job.params
+    context = _context(engine, params["contextId"])
+    path = os.path.abspath(params["path"])
     saved = state_file.read(path, available_bytes(), job.check)
     scales = state_file.compare(saved, context, path)
     context.model.check_tokens(saved.tokens, "/path")
     engine.llama_log.clear()
     restored = engine.scheduler.between_steps(context, lambda: _copy_in(context, saved, scales))
     if not restored:
-        raise state_file.mismatch(path, engine.llama_log.last_error())
+        raise state_file.mismatch(path, engine.llama_log.first_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
 
 
-def _context(engine: Engine, job: Job) -> Context:
-    context: Context = engine.context(job.params["contextId"])
+def _context(engine: Engine, context_id: str) -> Context:
+    context = engine.context(context_id)
     if isinstance(context, EmbeddingContext):
         problem = f"/contextId: {context.context_id} was created for embeddings"
         raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
     return context
 
 
-def _conversation(context: Context, job: Job) -> list[int] | None:
-    """The tokens by which the sequence is to be found; None: the one that was used last."""
-    params = job.params
+def _conversation(context: Context, params: SaveStateParams, job: Job) -> list[int] | None:
+    """The tokens that the wanted sequence begins with; None: the sequence that was used last."""
     if "prompt" in params and "messages" in params:
-        problem = "/messages: either the prompt or the messages name the conversation"
+        problem = "/messages: give either the prompt or the messages, not both"
         raise SidecarError("invalidParams", problem, pointer="/messages")
     if "messages" in params:
         text = chat.render(context.model, {"messages": params["messages"], "addGenerationPrompt": False}, job)
@@ -79,12 +81,11 @@ def _conversation(context: Context, job: Job) -> list[int] | None:
         return context.model.tokenize(prompt, add_special=True, parse_special=True)
     if prompt is not None:
         context.model.check_tokens(prompt, "/prompt")
-    tokens: list[int] | None = prompt
-    return tokens
+    return prompt
 
 
 def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | None]:
-    """A sequence's state, and how much of it is the prompt's. On the compute thread."""
+    """A sequence's state, and how many of its tokens are the prompt's. Runs on the compute thread."""
     sequence, matched = _find(context, prompt)
     size = lib.llama_state_seq_get_size(context.handle, sequence.index)
     available = available_bytes()
@@ -95,17 +96,18 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
     room = (ctypes.c_uint8 * size).from_buffer(data)
     written = lib.llama_state_seq_get_data(context.handle, room, size, sequence.index)
     if not 0 < written <= size:
-        raise SidecarError("notCached", "llama.cpp gave no state of the sequence")
+        raise SidecarError("notCached", "llama.cpp returned no state of the sequence")
     del room
     del data[written:]
-    used = adapters.told(context.model, sequence.scales)
+    used = context.model.adapters.to_fingerprints(sequence.scales)
     return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
 
 def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:
+    """The sequence that shares most tokens with the prompt, and how many. Raises SidecarError `notCached`."""
     filled = [s for s in context.sequences if s.tokens and not s.shifted]
     if prompt is None:
-        found = max(filled, key=lambda s: (s.generation is not None, s.last_used), default=None)
+        found = max(filled, key=lambda s: (s.in_use, s.last_used), default=None)
         matched = None
     else:
         found = max(filled, key=lambda s: (shared_length(s.tokens, prompt), s.last_used), default=None)
@@ -116,8 +118,8 @@ def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | N
 
 
 def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
-    """Put a state into a sequence that is not in use. On the compute thread. False: llama.cpp refused it."""
-    free = [sequence for sequence in context.sequences if sequence.generation is None]
+    """Put a state into a free sequence. Runs on the compute thread. Returns False if llama.cpp refuses the state."""
+    free = [sequence for sequence in context.sequences if not sequence.in_use]
     if not free:
         raise SidecarError("overloaded", f"All sequences of {context.context_id} are in use")
     sequence = min(free, key=lambda s: (bool(s.tokens), s.last_used))

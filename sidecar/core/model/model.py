@@ -1,4 +1,4 @@
-"""A loaded model: its weights and vocabulary. Tokenising is thread-safe; llama.cpp only reads for it."""
+"""A loaded model: its weights and its vocabulary. What only reads them, as tokenising does, is thread-safe."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model import adapters, memory_plan, page_cache
-from sidecar.core.model.adapters import Adapter, Scales
+from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
@@ -21,14 +21,31 @@ from sidecar.models.gguf.fingerprint import fingerprint
 from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
+
+    from sidecar.core.llama.c_api import ModelPointer
+    from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
+
+    class LoadParams(LoadModelParams):
+        """The params of loadModel with what the router adds: an id, and settings of `init`."""
+
+        modelId: ModelId  # noqa: N815  # names of the wire
+        gpu: str | Literal[False]
+        maxThreads: int | None  # noqa: N815
+        rpcServers: NotRequired[list[str]]  # noqa: N815
+
+
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
-"""Tensors of which a model that ranks has one at least."""
+"""A model that scores texts has one of these tensors."""
 
 
 class Model:
-    """Owns a llama_model. Make it with `load`."""
+    """Owns a llama_model. `load` makes one."""
 
-    def __init__(self, handle: int, params: dict[str, Any], devices: Sequence[int], gpu_layers: int) -> None:
+    def __init__(
+        self, handle: ModelPointer, params: LoadParams, devices: Sequence[int], gpu_layers: int
+    ) -> None:
         self.handle = handle
         self.model_id: str = params["modelId"]
         self.path: str = params["path"]
@@ -41,10 +58,10 @@ class Model:
         self.has_state_beyond_kv: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
             handle
         )
-        """Recurrent and hybrid models cannot take back single tokens, only whole sequences."""
-        self.adapters: list[Adapter] = []
+        """Set for recurrent and hybrid models: their state cannot go back by single tokens, only to the start."""
+        self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
-        """A smaller model that guesses for this one; see loading.py."""
+        """A smaller model that proposes tokens for this one (loading.py)."""
         self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
         self._end_tokens: dict[int, bool] = {}
@@ -52,16 +69,17 @@ class Model:
         self._piece_lock = threading.Lock()
 
     @classmethod
-    def load(cls, params: dict[str, Any], on_progress: Callable[[float], bool]) -> Model:
-        """Load a model. `on_progress(0…1)` returns whether to go on.
+    def load(cls, params: LoadParams, on_progress: Callable[[float], bool]) -> Model:
+        """Load a model. `on_progress(share)` gets the loaded share (0 to 1) and returns whether to go on.
 
-        Raises SidecarError: `aborted` if it did not, `backendNotAvailable`, `rpcServerUnavailable`,
-        `outOfMemory`, `modelLoadFailed` or `unsuitableAdapter` (the caller knows llama.cpp's log and says more),
-        or what `adapters.load` does.
+        Raises SidecarError `aborted` if it does not go on, `backendNotAvailable`, `rpcServerUnavailable`,
+        `outOfMemory`, `modelLoadFailed`, and those of `adapters.load`. The caller adds the cause that llama.cpp's
+        log has.
         """
-        handles = devices.of_model(params)
+        remote = params.get("rpcServers") or []
+        handles = devices.of_model(params["gpu"], remote if params.get("gpuLayers") != 0 else [])
         options = lib.llama_model_default_params()
-        # A null-terminated list of devices to offload to; empty means the CPU.
+        # A list that ends with a null pointer; an empty one means the CPU.
         offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
         options.devices = ctypes.cast(offload, ctypes.c_void_p)
         layers = options.n_gpu_layers = memory_plan.plan_load(params, handles)
@@ -69,7 +87,7 @@ class Model:
         options.check_tensors = params.get("checkTensors", False)
         aborted = False
 
-        def progressed(fraction: float, _: Any) -> bool:
+        def progressed(fraction: float, _: object) -> bool:
             nonlocal aborted
             aborted = aborted or not on_progress(fraction)
             return not aborted
@@ -87,10 +105,11 @@ class Model:
         model = cls(handle, params, handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""
-            model.adapters = adapters.load(handle, architecture, params.get("adapters", []))
+            loaded = adapters.load(handle, architecture, params.get("adapters", []))
         except SidecarError:
             lib.llama_model_free(handle)
             raise
+        model.adapters = Adapters(model.model_id, loaded)
         return model
 
     def free(self) -> None:
@@ -99,16 +118,11 @@ class Model:
 
     @cached_property
     def header(self) -> Header | None:
-        """What the file says of itself; None if it can be read no more."""
+        """The header of the file; None if it can no longer be read."""
         return memory_plan.read_header(self.path)
 
-    @property
-    def scales(self) -> Scales:
-        """How strongly the adapters count for requests that do not say."""
-        return tuple(adapter.scale for adapter in self.adapters)
-
     def metadata(self, key: str) -> str | None:
-        """One value of the model's metadata as text; None if it has none of this key."""
+        """A value of the model's metadata as text; None if the key is not there."""
         name = key.encode()
         length = lib.llama_model_meta_val_str(self.handle, name, None, 0)
         if length < 0:
@@ -119,23 +133,23 @@ class Model:
 
     @cached_property
     def chat_template(self) -> str | None:
-        """The source of the model's chat template; None if it brings none."""
+        """The model's chat template, a Jinja source; None if it has none."""
         source = lib.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
 
     @cached_property
     def has_rank_head(self) -> bool:
-        """Whether it has weights that make a score of a text, which llama.cpp does not tell."""
+        """Whether it has the weights that score a text. llama.cpp has no function for this."""
         names = {tensor.name for part in part_paths(self.path) for tensor in reader.read_header(part).tensors}
         return not names.isdisjoint(RANK_HEADS)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash by which its weights are known."""
+        """A hash of the weights."""
         return fingerprint(part_paths(self.path))
 
-    def describe(self) -> dict[str, Any]:
-        """What loadModel returns, but for what only its caller can measure."""
+    def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
+        """The result of loadModel. The arguments are what only the caller can measure."""
         buffer = ctypes.create_string_buffer(256)
         lib.llama_model_desc(self.handle, buffer, len(buffer))
         return {
@@ -150,12 +164,14 @@ class Model:
             "embeddingSize": lib.llama_model_n_embd(self.handle),
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
+            "loadMs": load_ms,
+            "memoryBytes": memory_bytes,
         }
 
     # ---- vocabulary ------------------------------------------------------------------------------
 
     def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
-        """Text to token ids. Lone surrogates, which UTF-8 cannot hold, become question marks."""
+        """Text to token ids. Lone surrogates, which UTF-8 does not have, become question marks."""
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         while True:
@@ -166,7 +182,7 @@ class Model:
             room = -count
 
     def detokenize(self, tokens: list[int]) -> str:
-        """Token ids to text, special tokens written out. Raises SidecarError `invalidToken`."""
+        """Token ids to text, special tokens by their names. Raises SidecarError `invalidToken`."""
         self.check_tokens(tokens, "/tokens")
         array = (lib.llama_token * len(tokens))(*tokens)
         room = 16 * len(tokens) + 64
@@ -178,7 +194,7 @@ class Model:
             room = -count
 
     def check_tokens(self, tokens: list[int], pointer: str) -> None:
-        """Raise SidecarError `invalidToken` if one is outside the vocabulary."""
+        """Raise SidecarError `invalidToken` if a token is not in the vocabulary. `pointer`: the param they are in."""
         for index, token in enumerate(tokens):
             if token >= self.vocabulary_size:
                 where = f"{pointer}/{index}"
@@ -187,18 +203,18 @@ class Model:
                 raise SidecarError("invalidToken", problem, pointer=where, value=token, allowed=allowed)
 
     def piece(self, token: int) -> bytes:
-        """The bytes a generated token stands for; none for control tokens."""
+        """The bytes of a token in generated text; empty for control tokens."""
         piece = self._pieces.get(token)
         if piece is None:
             piece = self._pieces[token] = self._read_piece(token, special=False)
         return piece
 
     def token_text(self, token: int) -> str:
-        """A special token as it is written in templates; empty if the model has none (-1)."""
+        """A special token as templates write it; "" for -1, which means that the model has none."""
         return self._read_piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
 
     def ends(self, token: int) -> bool:
-        """Whether a token ends the generation (end of text, end of turn)."""
+        """Whether a token ends a generation (end of text, end of turn)."""
         end = self._end_tokens.get(token)
         if end is None:
             end = self._end_tokens[token] = bool(lib.llama_vocab_is_eog(self.vocab, token))
@@ -206,17 +222,17 @@ class Model:
 
     @cached_property
     def end_tokens(self) -> list[int]:
-        """All tokens that end a generation."""
+        """All tokens for which `ends` is true."""
         return [t for t in range(self.vocabulary_size) if lib.llama_vocab_is_eog(self.vocab, t)]
 
     @cached_property
     def token_table(self) -> TokenTable:
-        """The vocabulary by first bytes. Takes 0.1 s and more, once."""
+        """The vocabulary by first bytes. The first use takes at least 0.1 s."""
         return TokenTable([self.piece(token) for token in range(self.vocabulary_size)], self.end_tokens)
 
     @cached_property
     def suppressed_tokens(self) -> list[int]:
-        """Tokens that the model's file wants never to be generated."""
+        """Tokens that must never be generated, by the model's file."""
         count = ctypes.c_int32()
         tokens = lib.llama_vocab_get_suppress_tokens(self.vocab, ctypes.byref(count))
         return [tokens[i] for i in range(count.value)]

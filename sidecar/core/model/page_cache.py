@@ -1,4 +1,4 @@
-"""The pages of a model's file that are in memory beside a copy of the weights that is used instead of them."""
+"""Frees the pages of a model's file from which llama.cpp has copied the weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sidecar.hardware.machine import process_memory
 
 MADV_DONTNEED: Final = 4
 COPIED: Final = 0.5
-"""Share of the file that must have come as memory of our own for the weights to count as copied."""
+"""The weights count as copied if the load added this share of the file's size to our own memory."""
 
 
 def own_bytes() -> int:
-    """Memory of this process that belongs to no file; 0 where the system does not tell it apart."""
+    """Bytes of memory that belong to no file; 0 on systems that do not count them."""
     if sys.platform != "linux":
         return 0
     memory = process_memory()
@@ -24,11 +24,11 @@ def own_bytes() -> int:
 
 
 def release(paths: Collection[str], own_before: int) -> None:
-    """Give back the pages of a model that was loaded since `own_before` was read, if llama.cpp keeps a copy.
+    """Free the mapped pages of a model's files if llama.cpp has copied its weights.
 
-    It copies most weights into the order that the processor's matrix units like, and leaves the file mapped
-    and read for the few that it did not copy. Those are read again when they are used; the others never.
-    Only on Linux, where a page that is given back stays in the system's cache.
+    `own_before`: own_bytes() before the load. llama.cpp copies most weights into the order that its kernels for
+    this processor prefer, and keeps the file mapped for the few others. The system reads those again when they
+    are used. Only on Linux, where a freed page stays in the system's cache.
     """
     if sys.platform != "linux":
         return
@@ -42,4 +42,4 @@ def release(paths: Collection[str], own_before: int) -> None:
             addresses, *_, path = line.rstrip("\n").split(None, 5)
             if path in wanted:
                 start, end = (int(address, 16) for address in addresses.split("-"))
-                madvise(start, end - start, MADV_DONTNEED)  # a mapping that is locked refuses, and may
+                madvise(start, end - start, MADV_DONTNEED)  # fails for a locked mapping, which is fine

@@ -1,36 +1,38 @@
-"""From the bytes of tokens to text that can be shown: whole characters, and nothing of a stop string."""
+"""From the bytes of tokens to text that can be shown: complete characters, without the stop string."""
 
 from __future__ import annotations
 
 import codecs
 
+from sidecar.core.output.partial_match import partial_match
 
-class TextStream:
-    """Takes the bytes of one token after the other, gives out the text that is certain.
 
-    Held back are bytes of an unfinished UTF-8 character, and an end that could become a stop string.
-    Bytes that are no UTF-8 become U+FFFD. `text` is all that was given out.
+class Detokenizer:
+    """Takes the bytes of one token after another and returns the text that is certain.
+
+    It holds back the bytes of an incomplete UTF-8 character, and an end of the text that may become a stop
+    string. Bytes that are not UTF-8 become U+FFFD. `text` is all text returned so far.
     """
 
     def __init__(self, stops: list[str]) -> None:
         self.text = ""
         self.stop_string: str | None = None
-        """The stop string that was met; nothing is taken after it."""
+        """The stop string that ended the text. Feed nothing after it."""
         self._stops = stops
         self._held = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
-    def whole(self) -> bool:
-        """Whether no character is half there."""
+    def at_character_end(self) -> bool:
+        """Whether all bytes so far form complete characters."""
         return not self._decoder.getstate()[0]
 
     def feed(self, piece: bytes) -> str:
-        """Take the bytes of a token; return the text that became certain."""
+        """Add the bytes of a token. Returns the text that became certain."""
         return self._release(self._decoder.decode(piece))
 
     def end(self) -> str:
-        """Give out what was held back: the generation has ended without a stop string."""
+        """Return what was held back, because no more tokens come."""
         if self.stop_string is not None:
             return ""
         certain = self._release(self._decoder.decode(b"", final=True))
@@ -45,19 +47,11 @@ class TextStream:
         waiting = self._held + fresh
         found = [(waiting.find(stop) + len(stop), stop) for stop in self._stops if stop in waiting]
         if found:
-            # The one that is complete first, so that it does not matter how tokens cut the text.
+            # The stop string that is complete first wins, so that token borders do not matter.
             end, self.stop_string = min(found, key=lambda hit: (hit[0], -len(hit[1])))
             certain, self._held = waiting[: end - len(self.stop_string)], ""
         else:
-            hold = self._possible_stop(waiting)
+            hold = partial_match(waiting, self._stops)
             certain, self._held = waiting[: len(waiting) - hold], waiting[len(waiting) - hold :]
         self.text += certain
         return certain
-
-    def _possible_stop(self, waiting: str) -> int:
-        """Length of the longest end of `waiting` that is the beginning of a stop string."""
-        longest = max(map(len, self._stops)) - 1
-        for length in range(min(longest, len(waiting)), 0, -1):
-            if any(stop.startswith(waiting[-length:]) for stop in self._stops):
-                return length
-        return 0

@@ -1,32 +1,32 @@
-"""How models mark what they think before they answer."""
+"""How models mark the reasoning that comes before their answer."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-Segment = Literal["text", "reasoning", "toolCall"]
+from sidecar.core.output.segments import Segment
 
 
-class Thinking(NamedTuple):
+class ReasoningMarks(NamedTuple):
     """The marks of one family of models."""
 
     start: str
     end: str
     closing: str
-    """How the end is written when it is forced."""
+    """The text that ends the reasoning when it is forced to end."""
     others: tuple[tuple[str, Segment | None], ...] = ()
-    """Further marks, and the segment that follows each; None: nothing of it is shown."""
+    """Further marks, and the segment that follows each. None: the text that follows is not shown."""
     plain: bool = True
-    """The marks are text like any other: a start counts only before all else."""
+    """The marks are plain text, so `start` counts only at the beginning of the answer."""
 
     @property
     def marks(self) -> list[str]:
-        """All of them."""
+        """All marks of the family."""
         return [self.start, self.end, *(mark for mark, _ in self.others)]
 
 
 FAMILIES: Final = (
-    Thinking(
+    ReasoningMarks(
         "<|channel|>analysis<|message|>",
         "<|channel|>final<|message|>",
         "<|end|><|start|>assistant<|channel|>final<|message|>",
@@ -37,15 +37,15 @@ FAMILIES: Final = (
         ),
         plain=False,
     ),
-    Thinking("<think>", "</think>", "\n</think>\n\n"),
-    Thinking("[THINK]", "[/THINK]", "[/THINK]"),
-    Thinking("<seed:think>", "</seed:think>", "</seed:think>"),
-    Thinking("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>"),
-    Thinking("<|inner_prefix|>", "<|inner_suffix|>", "<|inner_suffix|>"),
-    Thinking("<|channel>thought", "<channel|>", "\n<channel|>"),
+    ReasoningMarks("<think>", "</think>", "\n</think>\n\n"),
+    ReasoningMarks("[THINK]", "[/THINK]", "[/THINK]"),
+    ReasoningMarks("<seed:think>", "</seed:think>", "</seed:think>"),
+    ReasoningMarks("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>"),
+    ReasoningMarks("<|inner_prefix|>", "<|inner_suffix|>", "<|inner_suffix|>"),
+    ReasoningMarks("<|channel>thought", "<channel|>", "\n<channel|>"),
 )
 
 
-def thinking_of(template: str) -> Thinking | None:
-    """The marks that a template knows; None if it knows of no thinking."""
+def reasoning_marks(template: str) -> ReasoningMarks | None:
+    """The marks that a chat template contains; None if it has none."""
     return next((family for family in FAMILIES if family.end in template), None)

@@ -1,4 +1,4 @@
-"""Calls that are written with tags around every argument, as some models do, instead of JSON."""
+"""Reads tool calls that are written with tags around names and arguments instead of JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _NAME: Final = re.compile(r"[\w.-]+")
 
 
 class Tags(NamedTuple):
-    """What stands around names and values."""
+    """The tags around names and values."""
 
     call: tuple[str, str, str]
-    """Before the name, behind it, and behind the whole call. Empty ones: the name is the first word there."""
+    """Before the name, after the name, after the call. Empty: the call begins with its bare name."""
     key: tuple[str, str]
     value: tuple[str, str]
-    """`value[0]` may follow the key at a distance."""
+    """Other text may stand between the key and `value[0]`."""
 
 
 FUNCTION: Final = Tags(("<function=", ">", "</function>"), ("<parameter=", ">"), ("", "</parameter>"))
@@ -29,22 +29,22 @@ DSML: Final = Tags(
 )
 
 
-class Broken(Exception):
-    """A tag is missing."""
+class MissingTag(Exception):
+    """A tag, or the name of the call, is missing."""
 
 
 def tagged_calls(text: str, tags: Tags) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The calls in a text: name, and key and value of every argument. Raises Broken."""
-    before, behind, end = tags.call
+    """Yield the name of each call in a text, and the (key, value) pairs of its arguments. Raises MissingTag."""
+    before, after, end = tags.call
     if not before:
         name = _NAME.match(text.lstrip())
         if name is None:
-            raise Broken("no name")
+            raise MissingTag("the name is missing")
         yield name[0], list(_arguments(text, tags))
         return
     at = text.find(before)
     while at >= 0:
-        tag, at = _until(text, at + len(before), behind)
+        tag, at = _until(text, at + len(before), after)
         body, at = _until(text, at, end)
         yield tag.strip(), list(_arguments(body, tags))
         at = text.find(before, at)
@@ -61,8 +61,8 @@ def _arguments(body: str, tags: Tags) -> Iterator[tuple[str, str]]:
 
 
 def _until(text: str, start: int, mark: str) -> tuple[str, int]:
-    """What stands before a mark, and where it ends."""
+    """The text from `start` to a mark, and the position after the mark. Raises MissingTag."""
     at = text.find(mark, start)
     if at < 0:
-        raise Broken(f"{mark} is missing")
+        raise MissingTag(f"{mark} is missing")
     return text[start:at], at + len(mark)

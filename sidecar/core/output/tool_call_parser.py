@@ -1,43 +1,43 @@
-"""Reads calls of tools out of a model's words while they come."""
+"""Parses tool calls while the model generates them."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from sidecar.core.chat.tool_prompt import CallForm
-from sidecar.core.output.tags import Broken, tagged_calls
+from sidecar.core.output.tags import MissingTag, tagged_calls
+from sidecar.core.output.tool_formats import CallForm
 
 MAX_HEAD_CHARS: Final = 1000
-"""Longest name or key that is waited for."""
+"""Longest name or key, in characters. A longer one is not a call."""
 
 BETWEEN: Final = " \t\r\n,;"
-"""What may stand between objects."""
+"""Characters that may stand between two calls."""
 
 _KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:\s*(?=\S)', re.DOTALL)
 _NAME = re.compile(r"[\w.-]+")
-_INTERESTING = re.compile(r'["\\{}\[\]]')
+_STRUCTURE = re.compile(r'["\\{}\[\]]')
 
 
 class NotACall(Exception):
-    """What was read is no call."""
+    """The text is not a tool call."""
 
 
-class Sink(Protocol):
-    """Takes what is read of a call."""
+class CallSink(Protocol):
+    """Receives the parts of each call, in order."""
 
     def begin_call(self, name: str) -> None: ...
     def add_arguments(self, delta: str) -> None: ...
     def end_call(self) -> None: ...
-    def typed(self, name: str, key: str, text: str) -> Any: ...
+    def parse_value(self, name: str, key: str, text: str) -> object: ...
 
 
 class CallReader:
-    """Reads one call, or several that stand together, beginning behind the form's `start`."""
+    """Reads one call or several adjacent calls. The text begins after the form's `start`."""
 
-    def __init__(self, form: CallForm, sink: Sink) -> None:
+    def __init__(self, form: CallForm, sink: CallSink) -> None:
         self._form = form
         self._sink = sink
         self._rest = ""
@@ -48,28 +48,29 @@ class CallReader:
         self._key = ""
         self._name: str | None = None
         self._early = ""
-        """Arguments that came before the name."""
+        """Arguments that came before the name, or that are not reported yet."""
         self._has_arguments = False
         self._begun = False
 
     def feed(self, text: str) -> str | None:
-        """Take text; return what follows the calls, or None while they go on. Raises NotACall."""
+        """Add text. Returns the text after the calls, or None while they continue. Raises NotACall."""
         self._rest += text
         while self._step is not None and self._step():
             pass
         return self._rest if self._step is None else None
 
-    # Each step takes from the rest what it can, and returns whether it is done: then `_step` is the next.
+    # Each step consumes from `_rest` what it can. It returns True after it has set the next `_step`,
+    # and False if it needs more text.
 
     def _before(self) -> bool:
-        """Between calls: an object begins, or the form's end comes, or anything else, which ends it too."""
+        """Before a call: an object or a name begins it. The form's end, or other text, ends the calls."""
         self._rest = self._rest.lstrip(BETWEEN if self._count else BETWEEN + "[")
         end = self._form.end
         if not self._rest or (end.startswith(self._rest) and len(self._rest) < len(end)):
             return False
         if end and self._rest.startswith(end):
             if not self._count:
-                raise NotACall("nothing is called")
+                raise NotACall("there is no call")
             self._rest, self._step = self._rest[len(end) :], None
         elif self._rest[0] == "]" and self._count:
             self._rest = self._rest[1:]
@@ -84,11 +85,11 @@ class CallReader:
         elif self._count:
             self._step = None
         else:
-            raise NotACall("no object")
+            raise NotACall("there is no JSON object")
         return True
 
     def _in_tags(self) -> bool:
-        """Calls that are no JSON are read when they are whole."""
+        """Calls in tags are read when they are complete."""
         form = self._form
         assert form.tags is not None
         at = self._rest.find(form.end, self._scanned)
@@ -99,22 +100,22 @@ class CallReader:
         try:
             for name, arguments in tagged_calls(block, form.tags):
                 self._sink.begin_call(name)
-                values = {key: self._sink.typed(name, key, text) for key, text in arguments}
+                values = {key: self._sink.parse_value(name, key, text) for key, text in arguments}
                 self._sink.add_arguments(json.dumps(values, ensure_ascii=False))
                 self._sink.end_call()
                 self._count += 1
-        except Broken as error:
+        except MissingTag as error:
             raise NotACall(str(error)) from None
         if not self._count:
-            raise NotACall("no function")
+            raise NotACall("there is no call")
         return True
 
     def _before_separator(self) -> bool:
-        """The name, where it is no member of an object. What follows it before the separator is left out."""
+        """The name in front of a separator. Other text before the separator is ignored."""
         head, separator, tail = self._rest.partition(self._form.separator)
         if not separator:
             if len(head) > MAX_HEAD_CHARS:
-                raise NotACall("no arguments")
+                raise NotACall("the arguments are missing")
             return False
         if not tail.strip():
             return False
@@ -135,9 +136,9 @@ class CallReader:
         match = _KEY.match(self._rest)
         if match is None:
             if self._rest[0] != '"' or len(self._rest) > MAX_HEAD_CHARS:
-                raise NotACall("no JSON object")
+                raise NotACall("it is not a JSON object")
             return False
-        self._key, self._rest = _text(match[1]), self._rest[match.end() :]
+        self._key, self._rest = _string_value(match[1]), self._rest[match.end() :]
         self._value, self._step = _Value(), self._in_value
         return True
 
@@ -148,26 +149,26 @@ class CallReader:
         if is_arguments and self._value.kind == "{":
             self._has_arguments = True
             self._early += piece
-            self._tell_arguments()
+            self._report_arguments()
         else:
             self._value.text += piece
         if not self._value.ended:
             return False
-        if is_arguments and self._value.kind != "{":  # a text that holds them, or what is wrong
+        if is_arguments and self._value.kind != "{":  # a string that contains JSON, or a wrong type
             self._has_arguments = True
             kept = self._value.text.strip()
-            self._early = _text(kept) if kept.startswith('"') else kept
-            self._tell_arguments()
+            self._early = _string_value(kept) if kept.startswith('"') else kept
+            self._report_arguments()
         elif self._key == self._form.name:
-            self._name = _text(self._value.text.strip())
-            self._tell_arguments()
+            self._name = _string_value(self._value.text.strip())
+            self._report_arguments()
         if self._form.separator:
             self._end_call()
         else:
             self._step = self._before_key
         return True
 
-    def _tell_arguments(self) -> None:
+    def _report_arguments(self) -> None:
         if self._name is None or not self._has_arguments:
             return
         if not self._begun:
@@ -178,10 +179,10 @@ class CallReader:
 
     def _end_call(self) -> None:
         if self._name is None or (not self._has_arguments and not self._form.start):
-            raise NotACall("no name" if self._name is None else "no arguments")
+            raise NotACall(f"the {'name is' if self._name is None else 'arguments are'} missing")
         if not self._has_arguments:
             self._has_arguments, self._early = True, "{}"
-        self._tell_arguments()
+        self._report_arguments()
         self._sink.end_call()
         self._count += 1
         self._step = self._before
@@ -200,7 +201,7 @@ class _Value:
         self._escaped = False
 
     def scan(self, text: str) -> int:
-        """How much of the text is of the value."""
+        """How many characters of the text belong to the value."""
         if not self.kind and text:
             self.kind = text[0]
         if self.kind not in ('"', "{", "["):
@@ -213,16 +214,16 @@ class _Value:
                 self._escaped = False
                 at += 1
                 continue
-            match = _INTERESTING.search(text, at)
+            match = _STRUCTURE.search(text, at)
             if match is None:
                 return len(text)
             at = match.end()
-            self._take(match[0])
+            self._track(match[0])
             if self.ended:
                 return at
         return at
 
-    def _take(self, character: str) -> None:
+    def _track(self, character: str) -> None:
         if self._in_string:
             self._escaped = character == "\\"
             self._in_string = character != '"'
@@ -235,12 +236,12 @@ class _Value:
         self.ended = not self._in_string and self._depth <= 0
 
 
-def _text(literal: str) -> str:
-    """The text that a JSON string stands for; raises NotACall if it is none."""
+def _string_value(literal: str) -> str:
+    """The value of a JSON string. Raises NotACall if it is not one."""
     try:
         value = json.loads(literal, strict=False)
     except ValueError as error:
-        raise NotACall("no JSON string") from error
+        raise NotACall("it is not a JSON string") from error
     if not isinstance(value, str):
-        raise NotACall("no JSON string")
+        raise NotACall("it is not a JSON string")
     return value

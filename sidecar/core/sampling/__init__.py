@@ -1,4 +1,5 @@
 """From logits to the next token.
 
-sampler (the chain of llama.cpp's samplers), grammar_sampler (a grammar beside it), logprobs.
+sampler (one request's), chain (llama.cpp's samplers and their options), grammar_sampler (holds a chain to a grammar),
+logprobs (how likely the model takes each token for).
 """

@@ -1,15 +1,15 @@
-"""Sampling under a grammar, at the price of a look at one token where the model keeps to it by itself.
+"""Sampling under a grammar. As long as the model follows it by itself, this checks one token per step.
 
-As llama.cpp's common_sampler_sample does, the grammar is asked about the token that was chosen without it;
-only if it refuses, the choice is made again among what it allows. That second choice is quicker here: the
-grammar is asked about single bytes first, and then only about tokens that begin with one it allows.
+As in llama.cpp's common_sampler_sample, the chain chooses a token without the grammar. Only if the grammar does not
+allow it, the chain chooses again among the allowed tokens. That second choice is faster here: it checks single bytes
+first, and then only the tokens that begin with an allowed byte.
 """
 
 from __future__ import annotations
 
 import codecs
 import ctypes
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
@@ -18,37 +18,41 @@ from sidecar.core.model.token_table import candidates, data_array
 from sidecar.core.structured_output.grammar import Grammar, make_sampler
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import FloatPointer, SamplerPointer, llama_token_data_array
+
 MANY: Final = 2048
-"""Candidates up to which they are picked one by one; beyond, all tokens are taken."""
+"""Up to this many candidates are picked one by one; if there are more, all tokens are checked."""
 
 MAX_ATTEMPTS: Final = 8
-"""Choices that turn out to be no UTF-8 before it is given up. One is rare already."""
+"""Attempts to choose a token that is valid UTF-8. A second one is rare already."""
 
 MINUS_INFINITY: Final = float("-inf")
 
 
-class Constraint:
-    """Owns a grammar sampler of one request; looks after the `chain` that chooses, which stays the caller's."""
+class GrammarSampler:
+    """Owns llama.cpp's grammar sampler of one request. The `chain`, which chooses, belongs to the caller."""
 
-    def __init__(self, model: Model, grammar: Grammar, chain: Any, forbidden: set[int]) -> None:
+    def __init__(self, model: Model, grammar: Grammar, chain: SamplerPointer, forbidden: set[int]) -> None:
         self._grammar = make_sampler(model, grammar)
+        self._freed = False
         self._chain = chain
         self._table = model.token_table
         self._model = model
-        self._speaks_of_tokens = grammar.speaks_of_tokens
-        self._forbidden = forbidden if self._speaks_of_tokens else forbidden | self._table.silent
+        self._allows_control_tokens = grammar.allows_control_tokens
+        self._forbidden = forbidden if self._allows_control_tokens else forbidden | self._table.silent
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
         self._one_array = lib.llama_token_data_array(ctypes.pointer(self._one), 1, -1, False)
-        # llama_sampler_sample also accepts its choice, which cannot be taken back: a chain that is deaf to it.
+        # The chain without its accept callback: llama_sampler_sample accepts its choice, which cannot be undone.
         self._interface = lib.llama_sampler_i.from_buffer_copy(chain.contents.iface.contents)
         self._interface.accept = lib.llama_sampler_i_accept()
         self._interface.free = lib.llama_sampler_i_free()
-        self._deaf_chain = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
+        self._chooser = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`."""
-        token: int = lib.llama_sampler_sample(self._deaf_chain, context.handle, batch_index)
+        token: int = lib.llama_sampler_sample(self._chooser, context.handle, batch_index)
         if not self._allows(token):
             token = self._sample_again(lib.llama_get_logits_ith(context.handle, batch_index))
         lib.llama_sampler_accept(self._grammar, token)
@@ -57,11 +61,11 @@ class Constraint:
         return token
 
     def free(self) -> None:
-        """Give the samplers back. May be called twice."""
-        if self._grammar is not None:
+        """Free the samplers. May be called twice."""
+        if not self._freed:
             lib.llama_sampler_free(self._grammar)
-            lib.llama_sampler_free(self._deaf_chain)
-            self._grammar = None
+            lib.llama_sampler_free(self._chooser)
+            self._freed = True
 
     def _allows(self, token: int) -> bool:
         if token in self._forbidden:
@@ -71,7 +75,7 @@ class Constraint:
         return self._one.logit == 0.0 and self._is_text(token)
 
     def _is_text(self, token: int) -> bool:
-        """Whether the bytes so far and the token's are UTF-8: llama.cpp's grammar takes some that are not."""
+        """Whether the token's bytes continue the text as UTF-8: llama.cpp's grammar also allows others."""
         piece = self._model.piece(token)
         state = self._decoder.getstate()
         if piece.isascii() and not state[0]:
@@ -84,7 +88,7 @@ class Constraint:
             self._decoder.setstate(state)
         return True
 
-    def _sample_again(self, logits: Any) -> int:
+    def _sample_again(self, logits: FloatPointer) -> int:
         excluded = set(self._forbidden)
         for _ in range(MAX_ATTEMPTS):
             data = self._allowed(logits, excluded)
@@ -95,32 +99,32 @@ class Constraint:
             if self._is_text(token):
                 return token
             excluded.add(token)
-        raise SidecarError("noTokenAllowed", "No token continues the text as the grammar wants it")
+        raise SidecarError("noTokenAllowed", "The grammar allows no token that continues the text")
 
-    def _allowed(self, logits: Any, excluded: set[int]) -> Any:
-        """The tokens that may come next, with their logits; None if there are none."""
-        tokens = self._promising(excluded)
+    def _allowed(self, logits: FloatPointer, excluded: set[int]) -> llama_token_data_array | None:
+        """The allowed tokens with their logits; None if there are none."""
+        tokens = self._possible_tokens(excluded)
         if tokens is None:
             data = self._table.all_candidates(logits)
             for token in excluded:
                 data[token].logit = MINUS_INFINITY
         else:
             data = candidates(tokens, logits.__getitem__)
-        array = data_array(data)
+        array: llama_token_data_array = data_array(data)
         lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
-        numbers: list[Any] = memoryview(data).cast("B").cast("f")[1::3].tolist()
+        numbers = cast("list[float]", memoryview(data).cast("B").cast("f")[1::3].tolist())
         count = len(numbers) - numbers.count(MINUS_INFINITY)
         if not count:
             return None
-        cut = lib.llama_sampler_init_top_k(count)  # leave out the others: some samplers do not expect them
+        cut = lib.llama_sampler_init_top_k(count)  # some samplers do not expect the others
         lib.llama_sampler_apply(cut, ctypes.byref(array))
         lib.llama_sampler_free(cut)
-        array.kept_alive = data
+        self._data = data  # the array points to it
         return array
 
-    def _promising(self, excluded: set[int]) -> list[int] | None:
-        """The tokens whose first byte is allowed, and those that end the text. None: too many to pick."""
-        if self._speaks_of_tokens:
+    def _possible_tokens(self, excluded: set[int]) -> list[int] | None:
+        """The tokens whose first byte is allowed, and those that end the text. None if there are too many to pick."""
+        if self._allows_control_tokens:
             return None
         table = self._table
         probes = candidates(list(table.singles.values()), lambda _: 0.0)

@@ -1,28 +1,32 @@
-"""How likely the model took each token for: log-probabilities from the logits, before any sampler sees them.
+"""Log-probabilities of the tokens, from the logits before any other sampler changes them.
 
-llama.cpp's own samplers do the arithmetic on a copy of the logits: one turns them into probabilities,
-one finds the highest, and a last one, in Python, reads what they left. Nothing here runs unless asked for.
+llama.cpp's own samplers do the arithmetic on a copy of the logits: the first one turns them into probabilities, the
+second one finds the highest, and the last one, in Python, reads them. This runs only for requests that ask for it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import SamplerPointer, llama_token_data_array
+    from sidecar.message_handler._types import ChosenToken, LikelyToken
+
 LOWEST: Final = -9999.0
-"""What stands for minus infinity, which JSON lacks (OpenAI's number)."""
+"""Stands for minus infinity, which JSON does not have (OpenAI's number)."""
 
 
 class Logprobs:
     """The log-probabilities of one request's tokens; `entries` are those of the wire."""
 
     def __init__(self, model: Model, top: int) -> None:
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[ChosenToken] = []
         self._model = model
         self._top = top
         self._highest: list[tuple[int, float]] = []
@@ -39,22 +43,22 @@ class Logprobs:
             lib.llama_sampler_chain_add(self._chain, sampler)
 
     def observe(self, context: Context, batch_index: int) -> None:
-        """Look at the logits of one batch position, from which a token is chosen next."""
+        """Read the logits at a batch index, before a token is chosen from them."""
         lib.llama_sampler_sample(self._chain, context.handle, batch_index)
         self._logits = lib.llama_get_logits_ith(context.handle, batch_index)
 
     def record(self, token: int) -> None:
-        """Note the token that was chosen."""
+        """Add the token that was chosen."""
         highest = [self._entry(other, logit) for other, logit in self._highest[: self._top]]
         self.entries.append({**self._entry(token, self._logits[token]), "topLogprobs": highest})
 
     def free(self) -> None:
-        """Give the samplers back. May be called twice."""
+        """Free the samplers. May be called twice."""
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None
+            self._chain = None  # type: ignore[assignment]  # used no more
 
-    def _read(self, _: Any, candidates: Any) -> None:
+    def _read(self, _: SamplerPointer, candidates: ctypes._Pointer[llama_token_data_array]) -> None:
         array = candidates.contents
         data = array.data
         # p = e^logit / Σ e^logit. The sum follows from the highest, whose p does not round to nothing.
@@ -62,7 +66,7 @@ class Logprobs:
         self._highest = [(data[i].id, data[i].logit) for i in range(array.size)]
         array.selected = 0
 
-    def _entry(self, token: int, logit: float) -> dict[str, Any]:
+    def _entry(self, token: int, logit: float) -> LikelyToken:
         piece = self._model.piece(token)
         text = piece.decode("utf-8", "replace") if piece else self._model.token_text(token)
         logprob = round(max(logit - self._normaliser, LOWEST), 6)

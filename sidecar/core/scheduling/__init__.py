@@ -1,5 +1,7 @@
 """Who computes next: slots, batches, running generations.
 
-scheduler (the loop of the compute thread), slots (who gets a sequence), step (one batch), generation (one
-running request), overflow (a full sequence), between_steps (work on a cache while nothing computes).
+scheduler (the loop of the compute thread), runner (what it asks of each kind of context), generation_runner,
+embedding_runner (one step of a context), slots (which request gets which sequence), generation (one request for
+text), usage (its tokens and times), overflow (a prompt or a text that is too long for a sequence), between_steps
+(work on a cache while nothing computes).
 """

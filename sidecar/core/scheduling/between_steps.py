@@ -1,4 +1,4 @@
-"""Something that is to be done with a context's cache while nothing is computed."""
+"""Work on a context's cache that must not run during a step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sidecar.message_handler.errors import SidecarError
 Result = TypeVar("Result")
 
 
-class Errand(Generic[Result]):
-    """One thread waits for it, the one that computes runs it."""
+class Task(Generic[Result]):
+    """Work that the compute thread does while another thread waits for it."""
 
     def __init__(self, context: Context, work: Callable[[], Result]) -> None:
         self.context = context
@@ -23,14 +23,14 @@ class Errand(Generic[Result]):
         self._error: BaseException | None = None
 
     def wait(self) -> Result:
-        """Wait for its end; returns, or raises, what the work did."""
+        """Wait until the work is done. Returns and raises what it does."""
         self._done.wait()
         if self._error is not None:
             raise self._error
         return self._results[0]
 
     def run(self, context_lives: bool) -> None:
-        """Do the work, or have the waiting thread told that the context went meanwhile."""
+        """Do the work; if the context is disposed of, let `wait` raise SidecarError `contextNotFound`."""
         try:
             if not context_lives:
                 problem = f"The context {self.context.context_id} was disposed of"

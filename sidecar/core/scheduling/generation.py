@@ -1,48 +1,39 @@
-"""One request for text: its prompt, its sampler, what it has said so far, and its answer."""
+"""One request for text: its prompt, its sampler, its text so far, and its answer."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.context import Context, Sequence
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
-from sidecar.core.model.adapters import scales_of
-from sidecar.core.output.detokenizer import TextStream
-from sidecar.core.output.reply import Delta, Reply, Text
+from sidecar.core.output.detokenizer import Detokenizer
+from sidecar.core.output.reply import Reply, TextOutput
+from sidecar.core.output.segments import Delta
+from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
+from sidecar.core.scheduling.usage import Stopwatch
 from sidecar.core.speculation.speculation import speculation_of
-from sidecar.core.structured_output.grammar import Grammar
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ChosenToken, CompleteParams, Timings, Usage
+
 PRIORITIES: Final = ("interactive", "background")
-SAID_WRONG: Final = ("unknownTool", "invalidToolArguments")
-"""Errors that are the model's, so that what it said is told with them."""
+MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
+"""Errors of the model: the answer has its text so far."""
 
 MAX_GRACE_TOKENS: Final = 8
-"""How far a thought may go past its budget to end a character, or what could be the mark of its end."""
-
-
-class Steering(NamedTuple):
-    """What a request does to the model's words beside sampling them."""
-
-    shown: frozenset[int] = frozenset()
-    """Control tokens whose text the output wants to see."""
-    thought_budget: int | None = None
-    """Tokens that thoughts may take."""
-    thought_end: tuple[int, ...] = ()
-    """The tokens that end a thought."""
-    grammar: Grammar | None = None
-    """That of a call that must be made, instead of one that the params ask for."""
+"""Tokens by which reasoning may exceed its budget to end a character, or what could be the mark of its end."""
 
 
 class Generation:
-    """State of one `complete` or `chat`. The scheduler moves it on; nobody else touches it."""
+    """State of one `complete`, `chat` or `infill`. Its runner moves it on; nobody else touches it."""
 
     def __init__(
         self,
@@ -50,97 +41,81 @@ class Generation:
         context: Context,
         prompt: list[int],
         writer: Writer,
-        output: Text | Reply,
+        output: TextOutput | Reply,
         steering: Steering,
         truncated: int = 0,
     ) -> None:
-        """`truncated`: tokens that were cut out of the prompt.
-
-        Raises SidecarError: what Sampler does.
-        """
-        params = job.params
+        """`truncated`: how many tokens were removed from the prompt. Raises SidecarError as Sampler does."""
+        params: CompleteParams = job.params
         stop = params.get("stop", [])
         self.job = job
         self.context = context
-        self.scales = scales_of(context.model, params)
+        self.scales = context.model.adapters.scales_of(params)
         self.prompt = prompt
         self.tokens = list(prompt)
-        """Prompt and generated tokens: what the sequence's cache is to hold."""
+        """Prompt and generated tokens: those that the sequence's cache must hold."""
         self.sequence: Sequence | None = None
+        """The sequence that it runs in. Slots sets and clears this."""
         self.cached = 0
+        """Prompt tokens that the cache held when the request was admitted."""
         self._truncated = truncated
         self.completed = 0
-        """Tokens generated, the one that ends the text not counted."""
+        """Generated tokens, without the one that ends the text."""
         self.prompt_done = False
-        """Whether the prompt is evaluated: set with the first token."""
+        """Whether the prompt is evaluated. The first token sets this."""
         self.arrived = job.arrived
         self.priority = PRIORITIES.index(params.get("priority", DEFAULTS["CompleteParams"]["priority"]))
-        """The lower, the sooner it is served."""
+        """The lowest is served first."""
         self.queue_position: int | None = None
-        """What `queue` progress told last."""
+        """The last one that was sent as progress."""
         self.batch_index = -1
-        """Where in the batch the logits of its next token are; behind them those of the guesses'."""
-        self.speculation = speculation_of(context, params)
-        self._guesses: list[int] = []
+        """Batch index of the next logits; those of the draft tokens follow. Negative: there are none."""
+        self.speculation = speculation_of(context.model, params)
+        self._draft: list[int] = []
+        """Draft tokens in the batch, after the last token."""
         self.sampler = Sampler(context.model, params, prompt, steering.grammar)
         self._output = output
         self._steering = steering
-        self._thought_tokens = 0
+        self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
-        """Tokens that come next whatever the model would say."""
-        self._told_logprobs = 0
-        self._text = TextStream([stop] if isinstance(stop, str) else stop)
-        self._max_tokens: int | None = params.get("maxTokens")
-        self._stream: bool = params.get("stream", DEFAULTS["CompleteParams"]["stream"])
+        """The next tokens, whatever the model's logits are."""
+        self._sent_logprobs = 0
+        self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
+        self._max_tokens = params.get("maxTokens")
+        self._ignores_end: bool = params.get("ignoreEos", False)
+        self._shifts = params.get("contextOverflow") == "shift"
+        self._streams = bool(params.get("stream", DEFAULTS["CompleteParams"]["stream"]))
         self._writer = writer
         self._prompt_progress = Progress(writer, job.id, "prompt")
-        self._admitted = self._first_at = self._last_at = 0.0
+        self._stopwatch = Stopwatch(job.arrived)
         self._steer()
 
-    # ---- life ------------------------------------------------------------------------------------
+    # ---- before a step ---------------------------------------------------------------------------
 
     def admit(self, sequence: Sequence, cached: int) -> None:
-        """Take a sequence, whose cache holds the first `cached` tokens."""
+        """Run in a sequence, whose cache holds the first `cached` tokens."""
         self.sequence = sequence
-        sequence.generation = self
-        sequence.scales = self.scales
-        if not self._admitted:
-            self._admitted = time.monotonic()
+        if self._stopwatch.admit():
             self.cached = cached
         if not self.prompt_done:
-            self.tell_prompt()
-
-    def suspend(self) -> Sequence:
-        """Give the sequence up to somebody more urgent; what it said so far is kept."""
-        sequence = self.sequence
-        assert sequence is not None
-        self.sequence = sequence.generation = None
-        sequence.last_used = time.monotonic()
-        self.queue_position = None
-        return sequence
+            self.send_prompt_progress()
 
     def pending_tokens(self) -> list[int]:
-        """The tokens that are to be evaluated before the next one can be sampled."""
+        """The tokens to evaluate before the next one can be sampled."""
         assert self.sequence is not None
         return self.tokens[len(self.sequence.tokens) :]
 
-    def tell_prompt(self) -> None:
-        """Progress of type `prompt`."""
-        assert self.sequence is not None
-        total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
-        self._prompt_progress.tell(done / total, promptTokens=total, processedTokens=done)
-
-    def guess(self, most: int, streams: int) -> list[int]:
-        """Tokens to evaluate behind the pending one, since they may come next: up to `most`, beside so many streams."""
-        self._guesses = []
-        most = self.room_for_guesses(most)
+    def propose(self, most: int, streams: int) -> list[int]:
+        """Up to `most` draft tokens to evaluate after the last token. `streams`: how many requests generate now."""
+        self._draft = []
+        most = self.max_draft_tokens(most)
         if self.speculation is not None and most > 0:
-            price = self.context.price.of_one_more(streams)
-            self._guesses = self.speculation.guess(self.tokens, most, price)
-        return self._guesses
+            cost = self.context.step_cost.of_one_more(streams)
+            self._draft = self.speculation.propose(self.tokens, most, cost)
+        return self._draft
 
-    def room_for_guesses(self, most: int) -> int:
-        """How many tokens may be guessed: up to `most`, within the context and what is wanted."""
+    def max_draft_tokens(self, most: int) -> int:
+        """`most`, or less if the context or `maxTokens` ends earlier."""
         if self.speculation is None or self.sequence is None or not self.prompt_done:
             return 0
         room = [most, self.speculation.limit, self.context.size - len(self.sequence.tokens) - 2]
@@ -148,16 +123,21 @@ class Generation:
             room.append(self._max_tokens - self.completed - 1)
         return min(room)
 
-    def take_step(self) -> str | None:
-        """Take the next token, and those behind it that were guessed right. Returns as `take` does."""
-        guesses, self._guesses = self._guesses, []
-        reason, right = self.take(self._next_token(self.batch_index)), 0
-        while reason is None and right < len(guesses) and self.tokens[-1] == guesses[right]:
-            right += 1
-            reason = self.take(self._next_token(self.batch_index + right))
-        if guesses and self.speculation is not None and self.sequence is not None:
-            self.speculation.judge(len(guesses), right)
-            self.context.cut(self.sequence, len(self.sequence.tokens) - len(guesses) + right)
+    # ---- after a step ----------------------------------------------------------------------------
+
+    def sample(self) -> str | None:
+        """Sample the next token, and further ones as long as the draft tokens are right.
+
+        Returns the finish reason after the last token. Raises SidecarError `unknownTool`, `invalidToolArguments`.
+        """
+        draft, self._draft = self._draft, []
+        reason, accepted = self._accept(self._next_token(self.batch_index)), 0
+        while reason is None and accepted < len(draft) and self.tokens[-1] == draft[accepted]:
+            accepted += 1
+            reason = self._accept(self._next_token(self.batch_index + accepted))
+        if draft and self.speculation is not None and self.sequence is not None:
+            self.speculation.record(len(draft), accepted)
+            self.context.cut(self.sequence, len(self.sequence.tokens) - len(draft) + accepted)
         return reason
 
     def _next_token(self, index: int) -> int:
@@ -165,38 +145,21 @@ class Generation:
             token = self.sampler.sample(self.context, index)
             if not (self.sampler.grammar_waits and self.context.model.ends(token)):
                 return token
-            self.sampler.take_back()  # what the grammar is for is still to come
-            self._forced.extend(self._steering.thought_end)
+            self.sampler.discard_last()  # the answer that the grammar is for has not begun
+            self._forced.extend(self._steering.reasoning_end)
         token = self._forced.popleft()
         self.sampler.force(self.context, index, token)
         return token
 
-    def _steer(self) -> None:
-        """End a thought that has taken its tokens; constrain the answer that begins."""
-        steering = self._steering
-        if not self._output.thinks:
-            if not self._forced:
-                self.sampler.constrain()
-        elif steering.thought_budget is not None and not self._forced:
-            beyond = self._thought_tokens - steering.thought_budget
-            between = self._text.whole and not self._output.undecided
-            if beyond >= (0 if between else MAX_GRACE_TOKENS):
-                self._forced.extend(steering.thought_end)
-
-    def take(self, token: int) -> str | None:
-        """Take the next token. Returns the finish reason if it was the last one.
-
-        Raises SidecarError `unknownTool`, `invalidToolArguments`.
-        """
-        self._last_at = time.monotonic()
-        if not self._first_at:
-            self._first_at = self._last_at
-        if self.context.model.ends(token) and not self.job.params.get("ignoreEos", False):
+    def _accept(self, token: int) -> str | None:
+        """Add a token to the text."""
+        self._stopwatch.count_token()
+        if self.context.model.ends(token) and not self._ignores_end:
             return "stop"
         self.completed += 1
         self.prompt_done = True
         self.tokens.append(token)
-        self._thought_tokens += self._output.thinks
+        self._reasoning_tokens += self._output.in_reasoning
         self._output.feed(self._text.feed(self._piece(token)))
         self._steer()
         if self._text.stop_string is not None:
@@ -206,69 +169,46 @@ class Generation:
         assert self.sequence is not None
         if len(self.sequence.tokens) < self.context.size:
             return None
-        if self.job.params.get("contextOverflow") != "shift":
+        if not self._shifts:
             return "contextFull"
-        gone = self.context.shift(self.sequence, KEPT_AT_SHIFT)
-        self._truncated += gone
-        del self.tokens[KEPT_AT_SHIFT : KEPT_AT_SHIFT + gone]
+        removed = self.context.shift(self.sequence, KEPT_AT_SHIFT)
+        self._truncated += removed
+        del self.tokens[KEPT_AT_SHIFT : KEPT_AT_SHIFT + removed]
         return None
 
     def _piece(self, token: int) -> bytes:
         model = self.context.model
-        return model.token_text(token).encode() if token in self._steering.shown else model.piece(token)
+        if token in self._steering.visible_tokens:
+            return model.token_text(token).encode()
+        return model.piece(token)
 
-    def finish(self, reason: str) -> None:
-        """Answer with the result."""
-        try:
-            self._output.feed(self._text.end())
-            reason = self._output.end(reason)
-        except SidecarError as error:
-            self.fail(error)
+    def _steer(self) -> None:
+        """End reasoning that has used up its budget; let the grammar apply once the answer begins."""
+        steering = self._steering
+        if not self._output.in_reasoning:
+            if not self._forced:
+                self.sampler.constrain()
+        elif steering.reasoning_budget is not None and not self._forced:
+            beyond = self._reasoning_tokens - steering.reasoning_budget
+            between = self._text.at_character_end and not self._output.has_partial_mark
+            if beyond >= (0 if between else MAX_GRACE_TOKENS):
+                self._forced.extend(steering.reasoning_end)
+
+    # ---- progress --------------------------------------------------------------------------------
+
+    def send_prompt_progress(self) -> None:
+        """Send progress of type `prompt`."""
+        assert self.sequence is not None
+        total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
+        self._prompt_progress.report(done / total, promptTokens=total, processedTokens=done)
+
+    def send_deltas(self) -> None:
+        """Send progress of type `generate` with the text that has come since the last call."""
+        deltas = self._output.take_deltas()
+        if not self._streams:
             return
-        self._release()
-        result = {
-            **self._output.result(),
-            "finishReason": reason,
-            "stopString": self._text.stop_string,
-            "seed": self.sampler.seed,
-            **self._logprobs(0),
-            **self._accounts(),
-        }
-        self.job.answer(result, wake=False)
-
-    def abort(self) -> None:
-        """Answer with the error `aborted` and the text so far."""
-        self._release()
-        self.job.abort({**self._output.partial(), **self._accounts()})
-
-    def expire(self) -> None:
-        """Answer with the error `timedOut` and the text so far."""
-        self._release()
-        self.job.expire({**self._output.partial(), **self._accounts()})
-
-    def fail(self, error: BaseException) -> None:
-        """Answer with another error."""
-        self._release()
-        if isinstance(error, SidecarError) and error.kind in SAID_WRONG:
-            error.details["partial"] = {**self._output.partial(), **self._accounts()}
-        self.job.fail(error)
-
-    def _release(self) -> None:
-        self.tell()
-        self.sampler.free()
-        if self.sequence is not None:
-            self.sequence.generation = None
-            self.sequence.last_used = time.monotonic()
-
-    # ---- what is told ----------------------------------------------------------------------------
-
-    def tell(self) -> None:
-        """Progress of type `generate` with the text that has come since the last."""
-        deltas = self._output.untold()
-        if not self._stream:
-            return
-        logprobs = self._logprobs(self._told_logprobs)
-        self._told_logprobs = self.completed
+        logprobs = self._logprobs(self._sent_logprobs)
+        self._sent_logprobs = self.completed
         if logprobs.get("logprobs") and not deltas:
             deltas = [Delta("text", "")]
         progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
@@ -287,38 +227,71 @@ class Generation:
             )
             logprobs = {}
 
-    def _logprobs(self, start: int) -> dict[str, Any]:
-        """The member `logprobs` with the tokens from the `start`th on, if it was asked for."""
+    # ---- the answer ------------------------------------------------------------------------------
+
+    def finish(self, reason: str) -> None:
+        """Answer with the result."""
+        try:
+            self._output.feed(self._text.end())
+            reason = self._output.end(reason)
+        except SidecarError as error:
+            self.fail(error)
+            return
+        self._close()
+        result = {
+            **self._output.result(),
+            "finishReason": reason,
+            "stopString": self._text.stop_string,
+            "seed": self.sampler.seed,
+            **self._logprobs(0),
+            "usage": self._usage(),
+            "timings": self._timings(),
+        }
+        self.job.answer(result, wake=False)
+
+    def abort(self) -> None:
+        """Answer with the error `aborted` and the text so far."""
+        self._close()
+        self.job.abort(self._partial())
+
+    def expire(self) -> None:
+        """Answer with the error `timedOut` and the text so far."""
+        self._close()
+        self.job.expire(self._partial())
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with another error."""
+        self._close()
+        if isinstance(error, SidecarError) and error.kind in MODEL_ERRORS:
+            error.details["partial"] = self._partial()
+        self.job.fail(error)
+
+    def _close(self) -> None:
+        """Send the last text, and free the sampler."""
+        self.send_deltas()
+        self.sampler.free()
+
+    def _partial(self) -> dict[str, object]:
+        return {**self._output.partial(), "usage": self._usage(), "timings": self._timings()}
+
+    def _logprobs(self, start: int) -> dict[str, list[ChosenToken]]:
+        """The member `logprobs` with the tokens from index `start` on; nothing if it was not asked for."""
         if self.sampler.logprobs is None:
             return {}
         return {"logprobs": self.sampler.logprobs.entries[start : self.completed]}
 
-    def _accounts(self) -> dict[str, Any]:
-        return {
-            "usage": {
-                "promptTokens": len(self.prompt),
-                "cachedTokens": self.cached,
-                "completionTokens": self.completed,
-                **({"truncatedTokens": self._truncated} if self._truncated else {}),
-                **({} if self.speculation is None else self.speculation.usage()),
-            },
-            "timings": self._timings(),
+    def _usage(self) -> Usage:
+        usage: Usage = {
+            "promptTokens": len(self.prompt),
+            "cachedTokens": self.cached,
+            "completionTokens": self.completed,
         }
+        if self._truncated:
+            usage["truncatedTokens"] = self._truncated
+        if self.speculation is not None:
+            usage["guessedTokens"] = self.speculation.drafted
+            usage["acceptedTokens"] = self.speculation.accepted
+        return usage
 
-    def _timings(self) -> dict[str, Any]:
-        arrived, now = self.job.arrived, time.monotonic()
-        admitted = self._admitted or now
-        first = self._first_at or now
-        generated = self._last_at - self._first_at if self._first_at else 0.0
-        rate = (self.completed - 1) / generated if self.completed > 1 and generated > 0 else None
-        return {
-            "queueMs": _ms(admitted - arrived),
-            "promptMs": _ms(first - admitted),
-            "timeToFirstTokenMs": _ms(first - arrived) if self._first_at else None,
-            "generateMs": _ms(generated),
-            "tokensPerSecond": round(rate, 2) if rate is not None else None,
-        }
-
-
-def _ms(seconds: float) -> float:
-    return round(max(seconds, 0.0) * 1000, 3)
+    def _timings(self) -> Timings:
+        return self._stopwatch.timings(self.completed)

@@ -1,37 +1,40 @@
-"""What happens when a sequence can hold no more: `contextOverflow`.
+"""What happens when a sequence is full: the param `contextOverflow`.
 
-A prompt that is too long loses its middle: the beginning says what the conversation is about, the end
-what is asked. A text that reaches the end loses the older half of what it came from, and the rest moves
-up in the cache (llama.cpp's context shift), but for the first tokens, on which much of the attention rests.
+A prompt that is too long loses its middle: its beginning says what the conversation is about, its end asks for
+something. When a text fills the sequence, llama.cpp's context shift removes the older half of the tokens and moves the
+rest up in the cache. The first tokens stay, since much of the attention rests on them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import CompleteParams
+
 KEPT_AT_SHIFT: Final = 4
-"""Tokens at the beginning that a shift leaves alone: attention sinks (Xiao et al. 2023, StreamingLLM)."""
+"""Tokens at the beginning that a shift keeps: attention sinks (Xiao et al. 2023, StreamingLLM)."""
 
 HEAD_SHARE: Final = 4
-"""Of a prompt that is cut, the beginning keeps one part of so many, the end the others."""
+"""A cut prompt has 1/HEAD_SHARE of its tokens from the beginning and the others from the end."""
 
 ROOM_SHARE: Final = 4
-"""Of a sequence, a cut prompt leaves one part of so many for the text, or `maxTokens` if that is less."""
+"""A cut prompt leaves 1/ROOM_SHARE of the sequence for the text, or `maxTokens` if that is less."""
 
 
-def fit(prompt: list[int], context: Context, params: dict[str, Any]) -> tuple[list[int], int]:
-    """(the prompt as the context can hold it, tokens that were cut out).
+def fit(prompt: list[int], context: Context, params: CompleteParams) -> tuple[list[int], int]:
+    """The prompt, cut if it is too long, and how many tokens were removed.
 
     Raises SidecarError `promptTooLong`, or `invalidParams` where the cache cannot be shifted.
     """
     mode = params.get("contextOverflow", DEFAULTS["CompleteParams"]["contextOverflow"])
     if mode == "shift" and not lib.llama_memory_can_shift(context.memory):
-        problem = "/contextOverflow: this model's cache cannot be shifted"
+        problem = "/contextOverflow: the cache of this model cannot be shifted"
         allowed = ["error", "truncateMiddle"]
         raise SidecarError(
             "invalidParams", problem, pointer="/contextOverflow", value="shift", allowed=allowed

@@ -1,22 +1,19 @@
-"""The scheduler: one thread that computes. Each step is one batch in which all requests of a context share.
+"""The scheduler: one thread that computes, step by step, for all contexts in turn.
 
-In a step every request that is generating has one token, and requests whose prompt is not done share
-what room is left (step.py). Who has a sequence, and who waits for one, is decided in admission.py.
+Each step evaluates one batch, which all requests of a context share. What is in it depends on the kind of context:
+see `Runner`.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.context.context import Context
-from sidecar.core.embedding.context import EmbeddingContext
-from sidecar.core.scheduling import step
-from sidecar.core.scheduling.between_steps import Errand, Result
-from sidecar.core.scheduling.slots import Queue
-from sidecar.core.scheduling.step import PROMPT_CHUNK_BESIDE_STREAMS
+from sidecar.core.scheduling.between_steps import Result, Task
+from sidecar.core.scheduling.runner import Runner
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.writer import Writer
 
@@ -24,15 +21,12 @@ if TYPE_CHECKING:
     from sidecar.core.embedding.request import TextsRequest
     from sidecar.core.scheduling.generation import Generation
 
-TURN_STEPS: Final = 8
-"""Steps that requests with other adapters wait for; a change makes llama.cpp plan its memory anew."""
-
-TELL_INTERVAL_S: Final = 0.016
-"""Deltas leave at most this often, once a frame of a screen: each wakes three threads of two other processes,
-which take their time from the two that compute. The first one leaves at once."""
+DELTA_INTERVAL_S: Final = 0.016
+"""Deltas are sent at most this often, once per frame of a screen. Each of them wakes three threads of two other
+processes, which take processor time from the compute threads. The first one is sent at once."""
 
 MAX_WAITING: Final = 256
-"""Requests that may wait for a sequence of one context."""
+"""Requests per context that may wait."""
 
 
 class Scheduler:
@@ -41,249 +35,123 @@ class Scheduler:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._changed = threading.Condition()
-        self._waiting: dict[Context, Queue] = {}
+        """Its lock guards all that follows, and the runners but for what they compute."""
+        self._runners: dict[Context, Runner] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
-        self._errands: list[Errand[Any]] = []
-        self._in_step: list[Generation] = []
-        """Requests in the batch of the moment; nobody but the compute thread may touch them."""
-        self._computing: Context | None = None
-        self._turn_steps = 0
-        """Steps since other adapters had their turn."""
+        self._tasks: list[Task[Any]] = []  # each has a result of its own type
         self._urgent = False
         """Something was cancelled: do not wait for a slow reader."""
 
     # ---- from other threads ----------------------------------------------------------------------
 
-    def add(self, context: Context) -> None:
+    def add(self, runner: Runner) -> None:
         """Serve a new context."""
         with self._changed:
-            self._waiting[context] = Queue(context)
+            self._runners[runner.context] = runner
 
     def remove(self, context: Context) -> None:
         """Abort a context's requests and free it; returns when that is done."""
         done = threading.Event()
         with self._changed:
             self._retired.append((context, done))
-            if self._computing is context:
-                context.abort_flag.set()
-            self._urgent = True
-            self._changed.notify()
+            context.abort_flag.set()
+            self._wake()
         self._writer.nudge()
         done.wait()
 
-    def submit(self, generation: Generation) -> None:
-        """Queue a request. Raises SidecarError `overloaded`; `contextNotFound` if it went meanwhile."""
-        context = generation.context
+    def submit(self, context: Context, request: Generation | TextsRequest) -> None:
+        """Queue a request. Raises SidecarError `overloaded`; `contextNotFound` if the context is disposed of."""
         with self._changed:
-            self._check_room(context, self._waiting.get(context, ()))
-            self._waiting[context].add(generation)
+            runner = self._runners.get(context)
+            if runner is None:
+                raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
+            if runner.waiting >= MAX_WAITING:
+                problem = f"{MAX_WAITING} requests wait for {context.context_id} already"
+                raise SidecarError("overloaded", problem)
+            runner.add(request)
             self._changed.notify()
-        generation.job.interruptible(lambda: self.interrupt(generation))
+        request.job.interruptible(lambda: self._interrupt(runner, request))
 
-    def _check_room(self, context: Context, waiting: Sized) -> None:
-        if context not in self._waiting:
-            raise SidecarError("contextNotFound", f"The context {context.context_id} was disposed of")
-        if len(waiting) >= MAX_WAITING:
-            raise SidecarError("overloaded", f"{MAX_WAITING} requests wait for {context.context_id} already")
+    def _interrupt(self, runner: Runner, request: Generation | TextsRequest) -> None:
+        with self._changed:
+            runner.interrupt(request)
+            self._wake()
+        self._writer.nudge()
+
+    def _wake(self) -> None:
+        self._urgent = True
+        self._changed.notify()
 
     def between_steps(self, context: Context, work: Callable[[], Result]) -> Result:
-        """Do something with a context's cache on the compute thread; returns, or raises, what `work` does.
+        """Do something with a context's cache on the compute thread. Returns and raises what `work` does.
 
-        Raises SidecarError `contextNotFound` if the context went meanwhile.
+        Raises SidecarError `contextNotFound` if the context is disposed of.
         """
-        errand = Errand(context, work)
+        task = Task(context, work)
         with self._changed:
-            self._errands.append(errand)
+            self._tasks.append(task)
             self._changed.notify()
-        return errand.wait()
-
-    def embed(self, request: TextsRequest) -> None:
-        """Queue texts to be embedded. Raises SidecarError as `submit` does."""
-        with self._changed:
-            self._check_room(request.context, request.context.requests)
-            request.context.requests.append(request)
-            self._changed.notify()
-        request.job.interruptible(lambda: self._interrupt_texts(request))
-
-    def _interrupt_texts(self, request: TextsRequest) -> None:
-        """Stop a cancelled request now; the other texts of its batch are computed again."""
-        with self._changed:
-            if request.context.computes(request):
-                request.context.abort_flag.set()
-            elif not request.ended:
-                request.abort()
-            self._urgent = True
-            self._changed.notify()
-        self._writer.nudge()
-
-    def interrupt(self, generation: Generation) -> None:
-        """Stop a cancelled request now: at once, or in the middle of the batch that it is in."""
-        with self._changed:
-            if generation not in self._in_step:
-                self._drop(generation)
-            elif self._may_abort(generation.context):
-                generation.context.abort_flag.set()
-            self._urgent = True
-            self._changed.notify()
-        self._writer.nudge()
-
-    def _may_abort(self, context: Context) -> bool:
-        """A recurrent state cannot take back an aborted batch: others in it would have to start again."""
-        return not context.model.has_state_beyond_kv or len(self._in_step) == 1
-
-    def _drop(self, generation: Generation) -> None:
-        """Abort a request that is waiting, or between two steps."""
-        if self._take_out(generation):
-            generation.abort()
-
-    def _take_out(self, generation: Generation) -> bool:
-        """Take a request from the queue. False if it ended by itself."""
-        waiting = self._waiting.get(generation.context)
-        if waiting is not None and generation in waiting:
-            waiting.remove(generation)
-            return True
-        return generation.sequence is not None and generation.sequence.generation is generation
+        return task.wait()
 
     # ---- the compute thread ----------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve for ever."""
-        tell_at = 0.0
+        send_at = 0.0
         while True:
-            contexts = self._next_contexts()
-            self._run_errands()
-            for context in contexts:
-                self._step(context)
+            runners = self._next_runners()
+            self._run_tasks()
+            for runner in runners:
+                self._step(runner)
             now = time.monotonic()
-            if now >= tell_at:
+            if now >= send_at:
                 with self._changed:
-                    for generation in self._running():
-                        generation.tell()
+                    for runner in self._runners.values():
+                        runner.send_deltas()
                 self._writer.wake()
-                tell_at = now + TELL_INTERVAL_S
+                send_at = now + DELTA_INTERVAL_S
             if not self._writer.has_room():
                 self._writer.wait_for_room(lambda: self._urgent)
 
-    def _next_contexts(self) -> list[Context]:
-        """Wait until there is work; drop what was cancelled; return the contexts to step."""
+    def _next_runners(self) -> list[Runner]:
+        """Wait until there is work; drop what nobody wants any more."""
         with self._changed:
             while True:
                 self._urgent = False
                 self._free_retired()
-                running = self._running()
-                for generation in running:
-                    if generation.job.cancelled:
-                        self._drop(generation)
-                self._expire(running)
-                busy = [context for context in self._waiting if self._has_work(context)]
-                if busy or self._errands:
+                for runner in self._runners.values():
+                    runner.drop_unwanted()
+                busy = [runner for runner in self._runners.values() if runner.has_work()]
+                if busy or self._tasks:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
 
-    def _expire(self, running: list[Generation]) -> None:
-        """Answer requests whose time is up."""
-        waiting = [generation for queue in self._waiting.values() for generation in queue]
-        for generation in [*running, *waiting]:
-            if generation.job.late and self._take_out(generation):
-                generation.expire()
-
-    def _run_errands(self) -> None:
-        if not self._errands:  # most steps: no lock for them; what comes meanwhile, the next step sees
-            return
-        with self._changed:
-            errands, self._errands = self._errands, []
-        for errand in errands:
-            errand.run(errand.context in self._waiting)
-
-    def _has_work(self, context: Context) -> bool:
-        if isinstance(context, EmbeddingContext):
-            return bool(context.requests)
-        return len(self._waiting[context]) > 0 or any(s.generation for s in context.sequences)
-
-    def _running(self) -> list[Generation]:
-        return [s.generation for c in self._waiting for s in c.sequences if s.generation]
-
     def _free_retired(self) -> None:
         for context, done in self._retired:
-            for generation in [s.generation for s in context.sequences if s.generation]:
-                generation.abort()
-            for generation in self._waiting.pop(context, ()):
-                generation.abort()
-            if isinstance(context, EmbeddingContext):
-                context.abort_all()
-            context.free()
+            self._runners.pop(context).close()
             done.set()
         self._retired.clear()
 
-    def _step_texts(self, context: EmbeddingContext) -> None:
-        """One batch of texts, a small one beside streams."""
-        with self._changed:
-            context.drop_ended()
-            streaming = any(g.prompt_done for g in self._running())
-            room = min(context.room, PROMPT_CHUNK_BESIDE_STREAMS) if streaming else context.room
-            if self._retired or not context.fill(room):
-                return
-            self._computing = context
-            context.abort_flag.clear()
-        code = context.decode()
-        with self._changed:
-            self._computing = None
-            context.take(code)
-
-    def _step(self, context: Context) -> None:
-        """One batch: admit, let the draft model guess, evaluate, sample."""
-        if isinstance(context, EmbeddingContext):
-            self._step_texts(context)
+    def _run_tasks(self) -> None:
+        if not self._tasks:  # as in most steps: no lock; a task that comes now runs after the next step
             return
         with self._changed:
-            self._admit(context)
-            generations = [s.generation for s in context.sequences if s.generation]
-            if self._unwanted(generations):
-                return
-            generations = self._take_turns(context, generations)
-            self._begin(context, generations)
-            # Streams of other contexts, or with other adapters, which this step keeps waiting.
-            beside = len(running := self._running()) > len(generations) and any(
-                g.prompt_done for g in running if g.context is not context or g.scales != context.scales
-            )
-        step.draft(context, generations, beside)
+            tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.run(task.context in self._runners)
+
+    def _step(self, runner: Runner) -> None:
+        """One batch of one context. Nothing is computed while a context waits to be freed."""
         with self._changed:
-            if self._unwanted(generations):
-                self._end()
+            others = (other for other in self._runners.values() if other is not runner)
+            if self._retired or not runner.plan(any(other.is_streaming() for other in others)):
                 return
-            chunks = step.fill(context, generations, beside)
-            if beside and sum(map(len, chunks.values())) > len(chunks):
-                self._turn_steps = TURN_STEPS  # a piece of a prompt is turn enough
-            self._begin(context, list(chunks))
-        step.take(context, chunks, context.decode())
+        runner.draft()
         with self._changed:
-            self._end()
-
-    def _unwanted(self, generations: list[Generation]) -> bool:
-        """Seen by _next_contexts; nothing is computed for what nobody wants."""
-        return any(g.job.cancelled for g in generations) or bool(self._retired)
-
-    def _begin(self, context: Context, generations: list[Generation]) -> None:
-        """Compute for these requests from now on."""
-        self._in_step, self._computing = generations, context
-        context.abort_flag.clear()
-
-    def _end(self) -> None:
-        self._in_step, self._computing = [], None
-
-    def _admit(self, context: Context) -> None:
-        """Give sequences to the requests that wait."""
-        waiting = self._waiting.get(context)
-        if waiting:
-            waiting.admit()
-            waiting.tell(self._writer)
-
-    def _take_turns(self, context: Context, generations: list[Generation]) -> list[Generation]:
-        """The requests of one set of adapters: of the one that had its turn until that is over."""
-        sets = sorted({generation.scales for generation in generations})
-        self._turn_steps += 1
-        if sets and (context.scales not in sets or self._turn_steps >= TURN_STEPS):
-            self._turn_steps = 0
-            context.use_adapters(next((scales for scales in sets if scales > context.scales), sets[0]))
-        return [generation for generation in generations if generation.scales == context.scales]
+            if self._retired or not runner.fill():
+                runner.end()
+                return
+        runner.compute()
+        with self._changed:
+            runner.end()

@@ -1,17 +1,19 @@
-"""Who waits for a sequence of a context, who gets one, and which.
+"""Which request gets which sequence of a context, and which requests wait.
 
-Interactive requests come before background ones, and take a sequence from one of those if none is free.
-A request gets the sequence whose cache shares most of its prompt, or, if none shares more than a few tokens,
-the one that was not used for longest; if another one, free or not, holds more of it, that is copied. One
-whose prompt is being evaluated for somebody else this moment waits for it.
+Interactive requests come before background ones. If no sequence is free, an interactive request takes that of a
+background one. A request gets the sequence whose cache shares most of its prompt; if none shares more than a few
+tokens, it gets the one that is unused for longest. If another sequence holds more of the prompt, its cache is copied.
+A request waits while another one evaluates the same prefix.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.context import Context, Sequence, shared_length
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.message_handler.notifier import send_progress
 from sidecar.message_handler.writer import Writer
 
@@ -19,59 +21,79 @@ if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
 
 MIN_COPIED_TOKENS: Final = 64
-"""A common prefix that is shorter than this by so much is evaluated rather than copied: a copy moves the
-whole sequence, which took as long as evaluating 10 to 60 tokens."""
+"""A copy must save at least this many prompt tokens: it moves the whole sequence, which takes as long as the
+evaluation of 10 to 60 tokens."""
 
 MIN_DECIDING_TOKENS: Final = 16
 """A common prefix of fewer tokens than this, and than half of the prompt, does not decide which sequence a request
-gets. It would spread requests over the sequences, and llama.cpp computes only neighbours together
-(llama_batch_allocr::split_equal): it reads all weights once for each group of them. Those that were given back
-together are taken again together."""
+gets. Otherwise such prefixes would spread requests over all sequences, and llama.cpp computes only neighbours
+together (llama_batch_allocr::split_equal): it reads all weights once per group of neighbours. Sequences that were
+released together are taken together again."""
 
 
-class Queue:
-    """The requests that wait for one context, in the order in which they are to be served."""
+class Slots:
+    """The requests of one context: those that run, each in its sequence, and those that wait for one."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._waiting: list[Generation] = []
+        self.running: list[Generation] = []
+        """In the order of their sequences."""
 
-    def __len__(self) -> int:
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[Generation]:
-        return iter(list(self._waiting))
+        """All requests."""
+        return iter([*self.running, *self._waiting])
 
     def add(self, generation: Generation) -> None:
-        """Queue a request behind those of its priority, or in front of them if it had begun already."""
+        """Queue a request behind those of its priority, or in front of them if it is older."""
         ahead = [
             g for g in self._waiting if (g.priority, g.arrived) <= (generation.priority, generation.arrived)
         ]
         self._waiting.insert(len(ahead), generation)
 
-    def remove(self, generation: Generation) -> None:
-        """Take a request out, if it is in."""
+    def remove(self, generation: Generation) -> bool:
+        """Take a request out, which waits or runs. False: it was not in."""
         if generation in self._waiting:
             self._waiting.remove(generation)
+            return True
+        if generation not in self.running:
+            return False
+        self._release(generation)
+        return True
+
+    def _release(self, generation: Generation) -> Sequence:
+        """Take the sequence of a request back."""
+        self.running.remove(generation)
+        sequence = generation.sequence
+        assert sequence is not None
+        generation.sequence = None
+        sequence.in_use = False
+        sequence.last_used = time.monotonic()
+        return sequence
 
     def admit(self) -> None:
-        """Give sequences to those who can have one now. Called between two steps, by the compute thread."""
+        """Give sequences to the requests that can have one now. The compute thread calls this between two steps."""
         for generation in list(self._waiting):
             if self._comes_from_another(generation):
                 continue
-            free = [s for s in self._context.sequences if s.generation is None] or self._freed_for(generation)
+            free = [s for s in self._context.sequences if not s.in_use] or self._preempt(generation)
             if not free:
                 return
             self._waiting.remove(generation)
             self._place(generation, free)
 
-    def _freed_for(self, generation: Generation) -> list[Sequence]:
-        """A sequence of a request that is less urgent, which goes back to the queue and goes on later."""
-        running = [s.generation for s in self._context.sequences if s.generation is not None]
-        yielding = max(running, key=lambda g: (g.priority, g.arrived))
+    def _preempt(self, generation: Generation) -> list[Sequence]:
+        """The sequence of a less urgent request, which waits now and goes on later. Empty if there is none."""
+        yielding = max(self.running, key=lambda g: (g.priority, g.arrived))
         if yielding.priority <= generation.priority:
             return []
-        sequence = yielding.suspend()
+        sequence = self._release(yielding)
+        yielding.queue_position = None
         self.add(yielding)
         return [sequence]
 
@@ -85,7 +107,11 @@ class Queue:
         offered = min(context.reusable(donor, tokens, scales), most)
         if offered >= own + MIN_COPIED_TOKENS and context.can_copy(donor, offered):
             own = context.copy_prefix(donor, best, offered)
-        generation.admit(best, context.keep_prefix(best, own))
+        cached = context.keep_prefix(best, own)
+        best.in_use, best.scales = True, scales
+        generation.admit(best, cached)
+        self.running.append(generation)
+        self.running.sort(key=_place_of)
 
     def _deciding(self, sequence: Sequence, generation: Generation) -> int:
         """The common prefix, if it is long enough to decide."""
@@ -93,25 +119,30 @@ class Queue:
         return shared if shared >= min(MIN_DECIDING_TOKENS, len(generation.tokens) // 2) else 0
 
     def _comes_from_another(self, generation: Generation) -> bool:
-        """Whether somebody's prompt that is being evaluated begins as this one does, and is not yet that far."""
+        """Whether another request evaluates a prompt with the same beginning, and has not passed that yet."""
         if self._context.model.has_state_beyond_kv:
             return False
-        for sequence in self._context.sequences:
-            other = sequence.generation
-            if other is None or other.prompt_done or other.scales != generation.scales:
+        for other in self.running:
+            if other.prompt_done or other.scales != generation.scales:
                 continue
             common = shared_length(other.prompt, generation.tokens)
-            if common >= len(sequence.tokens) + MIN_COPIED_TOKENS:
+            assert other.sequence is not None
+            if common >= len(other.sequence.tokens) + MIN_COPIED_TOKENS:
                 return self._most_reusable(generation) < common - MIN_COPIED_TOKENS
         return False
 
-    def tell(self, writer: Writer) -> None:
-        """Progress of type `queue` for those whose place has changed."""
+    def _most_reusable(self, generation: Generation) -> int:
+        context = self._context
+        return max(context.reusable(s, generation.tokens, generation.scales) for s in context.sequences)
+
+    def send_progress(self, writer: Writer) -> None:
+        """Send progress of type `queue` for the requests whose position has changed."""
         for position, generation in enumerate(self._waiting):
             if generation.queue_position != position:
                 generation.queue_position = position
                 send_progress(writer, generation.job.id, "queue", None, position=position, wake=False)
 
-    def _most_reusable(self, generation: Generation) -> int:
-        context = self._context
-        return max(context.reusable(s, generation.tokens, generation.scales) for s in context.sequences)
+
+def _place_of(generation: Generation) -> int:
+    assert generation.sequence is not None
+    return generation.sequence.index

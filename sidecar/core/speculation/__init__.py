@@ -1,4 +1,4 @@
 """Draft tokens: where they come from, and which of them the model accepts.
 
-speculation (per request), draft_model (a smaller model proposes), prompt_lookup (earlier text proposes).
+speculation (of one request), draft_model (a smaller model proposes), prompt_lookup (earlier text proposes).
 """

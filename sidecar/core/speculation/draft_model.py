@@ -1,132 +1,118 @@
-"""Guesses by a draft model: a smaller one with the same vocabulary, in a context of its own.
+"""Draft tokens of a draft model: a smaller model with the same vocabulary, in a context of its own.
 
-The draft's context has a sequence for each of the main one's. Nothing keeps the two in step: before each
-step the draft's cache is cut to what it shares with the request's tokens, and what is missing is evaluated.
-So whatever happens to the main one (reuse, copies, states, shifts, aborts) costs the draft time, never truth;
-and what the draft guesses is only kept where the main model says the same.
+The draft model's context has one sequence per sequence of the main context. Nothing keeps the two in sync. Before
+each step, a draft sequence is cut to the prefix that it shares with the request's tokens, and the missing tokens are
+evaluated. So whatever happens to the main cache (reuse, copies, states, shifts, aborts) costs the draft model time
+and never makes a result wrong.
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.context import DECODE_ABORTED, Context, Sequence, shared_length
+from sidecar.core.context.context import DECODE_ABORTED, Context
+from sidecar.core.context.sequence import shared_length
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log
-from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
-    from sidecar.core.scheduling.generation import Generation
+    from sidecar.core.context.context import ContextParams
+    from sidecar.core.llama.c_api import SamplerPointer, llama_token_data_array
 
-LEAST_PROBABILITY: Final = 0.75
-"""Of the draft's likeliest token among its CANDIDATES: below, it stops guessing. A wrong guess costs a step of
-the draft, and a place in the main batch."""
+MIN_PROBABILITY: Final = 0.75
+"""The draft model proposes its likeliest token if the probability among its CANDIDATES is at least this. A wrong
+token costs a step of the draft model and a place in the main batch."""
 
 CANDIDATES: Final = 10
 
-MAX_SIZE_DIFFERENCE: Final = 128
-FIRST_COMPARED: Final = 5
-"""Vocabularies may differ by so many tokens at the end, and in the first ones, as llama.cpp's own check has it
-(common/speculative.cpp)."""
 
+class DraftModel:
+    """Owns the draft model's context beside a main one. Only the compute thread calls `propose`."""
 
-class Drafted:
-    """The draft's guesses for one request. They are made before the step, for all requests together."""
-
-    def __init__(self) -> None:
-        self.made: list[int] = []
-
-    def guess(self, _: list[int], most: int) -> list[int]:
-        """Up to `most` tokens that may come next."""
-        made, self.made = self.made, []
-        return made[:most]
-
-
-class Draft:
-    """Owns the draft model's context beside a main one. Only the scheduler's thread calls `propose`."""
-
-    def __init__(self, model: Model, main: Context, params: dict[str, Any]) -> None:
-        """Make it. Raises SidecarError as Context does."""
-        same = {"contextSize": main.size, "sequences": len(main.sequences), "batchSize": main.batch_size}
-        self._context = Context(model, {**params, **same}, main.abort_flag)
-        self._context.keep_pace_with(main)
+    def __init__(self, model: Model, main: Context, params: ContextParams) -> None:
+        """Create it. `params`: those of the main context. Raises SidecarError as Context does."""
+        self._context = Context(
+            model,
+            {
+                **params,
+                "contextSize": main.size,
+                "sequences": len(main.sequences),
+                "batchSize": main.batch_size,
+            },
+            main,
+        )
         self._likeliest = _Likeliest()
         self._model = model
-        self._tokens = min(model.vocabulary_size, main.model.vocabulary_size)
+        self._vocabulary_size = min(model.vocabulary_size, main.model.vocabulary_size)
 
     def free(self) -> None:
         """Give the memory back."""
         self._likeliest.free()
         self._context.free()
 
-    def use_threads(self, threads: int) -> None:
-        """Compute with so many from now on."""
-        self._context.use_threads(threads)
+    def propose(
+        self, indices: list[int], tokens: list[list[int]], most: list[int], room: int
+    ) -> list[list[int]]:
+        """Draft tokens for some sequences: their indices, their tokens, the most draft tokens for each (at least 1).
 
-    def propose(self, wishes: dict[Generation, int], room: int) -> None:
-        """Guess for these requests, up to so many tokens each; evaluate at most `room` tokens in one batch.
-
-        A request whose tokens the draft has not seen yet gets guesses in a later step.
+        Evaluates at most `room` tokens in one batch. A sequence whose tokens are not all evaluated yet gets draft
+        tokens in a later step.
         """
-        guesses: dict[Generation, list[int]] = {generation: [] for generation in wishes}
-        batch = self._behind(list(wishes), room)
+        texts = dict(zip(indices, tokens, strict=True))
+        limits = dict(zip(indices, most, strict=True))
+        drafts: dict[int, list[int]] = {index: [] for index in indices}
+        batch = self._missing(texts, room)
         while batch:
-            going = self._decode(batch)
+            ends = self._decode(batch, texts)
             batch = {}
-            for generation, at in going.items():
+            for index, at in ends.items():
                 token, probability = self._likeliest.read(self._context, at)
-                made = guesses[generation]
-                if probability < LEAST_PROBABILITY or token >= self._tokens or self._model.ends(token):
+                if probability < MIN_PROBABILITY or token >= self._vocabulary_size or self._model.ends(token):
                     continue
-                made.append(token)
-                if len(made) < wishes[generation]:
-                    batch[generation] = [token]
-        for generation, made in guesses.items():
-            assert generation.speculation is not None
-            if isinstance(generation.speculation.source, Drafted):
-                generation.speculation.source.made = made
+                drafts[index].append(token)
+                if len(drafts[index]) < limits[index]:
+                    batch[index] = [token]
+        return list(drafts.values())
 
-    def _behind(self, generations: list[Generation], room: int) -> dict[Generation, list[int]]:
-        """What the draft has not seen of each request, the shortest first, as far as there is room."""
+    def _missing(self, texts: dict[int, list[int]], room: int) -> dict[int, list[int]]:
+        """The tokens of each sequence that are not evaluated, the shortest list first, as far as there is room."""
         missing = {}
-        for generation in generations:
-            sequence, tokens = self._sequence(generation), generation.tokens
+        for index, tokens in texts.items():
+            sequence = self._context.sequences[index]
             shared = min(shared_length(sequence.tokens, tokens), len(tokens) - 1)
-            missing[generation] = tokens[self._context.keep_prefix(sequence, shared) :]
+            missing[index] = tokens[self._context.keep_prefix(sequence, shared) :]
         batch = {}
-        for generation in sorted(generations, key=lambda g: len(missing[g])):
-            batch[generation] = missing[generation][:room]
-            room -= len(batch[generation])
-        return {generation: tokens for generation, tokens in batch.items() if tokens}
+        for index in sorted(missing, key=lambda index: len(missing[index])):
+            batch[index] = missing[index][:room]
+            room -= len(batch[index])
+        return {index: tokens for index, tokens in batch.items() if tokens}
 
-    def _decode(self, batch: dict[Generation, list[int]]) -> dict[Generation, int]:
-        """Evaluate tokens; returns where the logits are of those requests whose tokens are all seen."""
+    def _decode(self, batch: dict[int, list[int]], texts: dict[int, list[int]]) -> dict[int, int]:
+        """Evaluate tokens. Returns the batch index of the logits of each sequence whose text is evaluated."""
         context, ends = self._context, {}
         context.clear_batch()
-        for generation, tokens in batch.items():
-            at = context.add_to_batch(self._sequence(generation), tokens, 1)
-            ends[generation] = at
+        for index, tokens in batch.items():
+            ends[index] = context.add_to_batch(context.sequences[index], tokens, 1)
         code = context.decode()
-        for generation, tokens in batch.items():
-            sequence = self._sequence(generation)
+        for index, tokens in batch.items():
+            sequence = context.sequences[index]
             if code == 0:
                 sequence.tokens.extend(tokens)
             elif context.cached_length(sequence) != len(sequence.tokens):
                 context.clear_sequence(sequence)
         if code not in (0, DECODE_ABORTED):
-            log.log("warning", "llama_decode of the draft failed", code=code, context=context.context_id)
-        seen = {g: at for g, at in ends.items() if len(self._sequence(g).tokens) >= len(g.tokens)}
-        return seen if code == 0 else {}
-
-    def _sequence(self, generation: Generation) -> Sequence:
-        assert generation.sequence is not None
-        return self._context.sequences[generation.sequence.index]
+            log.log(
+                "warning", "llama_decode of the draft model failed", code=code, context=context.context_id
+            )
+        if code != 0:
+            return {}
+        return {i: at for i, at in ends.items() if len(context.sequences[i].tokens) >= len(texts[i])}
 
 
 class _Likeliest:
-    """Owns samplers that find the likeliest token and its probability, and a last one that reads them."""
+    """Owns a sampler chain that finds the likeliest token and its probability; its last sampler reads them."""
 
     def __init__(self) -> None:
         self._token, self._probability = 0, 0.0
@@ -150,44 +136,7 @@ class _Likeliest:
         """Give the samplers back."""
         lib.llama_sampler_free(self._chain)
 
-    def _see(self, _: Any, candidates: Any) -> None:
+    def _see(self, _: SamplerPointer, candidates: ctypes._Pointer[llama_token_data_array]) -> None:
         array = candidates.contents
-        self._token, self._probability = array.data[0].id, array.data[0].p  # the highest comes first
+        self._token, self._probability = array.data[0].id, array.data[0].p  # sorted by probability
         array.selected = 0
-
-
-# ---- which models fit --------------------------------------------------------------------------------
-
-
-def check_pair(model: Model, draft: Model, path: str) -> None:
-    """Raise SidecarError `unsuitableDraft` if one model cannot guess for the other."""
-    cause = _misfit(model, draft)
-    if cause is not None:
-        problem = f"/draftPath: {path!r} cannot guess for {model.path!r}: {cause}"
-        raise SidecarError("unsuitableDraft", problem, pointer="/draftPath", value=path[:500], cause=cause)
-
-
-def _misfit(model: Model, draft: Model) -> str | None:
-    if model.has_state_beyond_kv:
-        return "the model's state is recurrent, and cannot take guesses back"
-    if draft.has_state_beyond_kv:
-        return "the draft's state is recurrent, and cannot take guesses back"
-    if lib.llama_vocab_type(model.vocab) != lib.llama_vocab_type(draft.vocab):
-        return "their vocabularies are of different types"
-    for name in ("bos", "eos"):
-        if _added(model, name) != _added(draft, name):
-            return f"their {name} tokens differ"
-    if abs(model.vocabulary_size - draft.vocabulary_size) > MAX_SIZE_DIFFERENCE:
-        return f"their vocabularies have {model.vocabulary_size} and {draft.vocabulary_size} tokens"
-    text = lib.llama_vocab_get_text
-    for token in range(FIRST_COMPARED, min(model.vocabulary_size, draft.vocabulary_size)):
-        if text(model.vocab, token) != text(draft.vocab, token):
-            return f"token {token} is another one"
-    return None
-
-
-def _added(model: Model, name: str) -> int | None:
-    """The token that the model's tokeniser adds of itself; None if it adds none."""
-    adds = getattr(lib, f"llama_vocab_get_add_{name}")(model.vocab)
-    token: int | None = getattr(lib, f"llama_vocab_{name}")(model.vocab) if adds else None
-    return token

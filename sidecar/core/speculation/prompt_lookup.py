@@ -1,6 +1,6 @@
-"""Prompt look-up decoding: what was said before after the same words is guessed to come again.
+"""Prompt look-up decoding (Saxena 2023): what followed the last tokens before is proposed to follow them again.
 
-Where much is repeated (editing, summarising, code) the text comes quicker (Saxena 2023); see speculation.py.
+Text that repeats itself (editing, summarising, code) comes faster: see speculation.py.
 """
 
 from __future__ import annotations
@@ -8,32 +8,33 @@ from __future__ import annotations
 from typing import Final
 
 NGRAMS: Final = (3, 2)
-"""How many tokens must have been the same; the longer ones are asked first."""
+"""Lengths of the n-grams that are looked up, in this order."""
 
 
-class Lookup:
+class PromptLookup:
     """The places of all n-grams in the tokens of one request."""
 
     def __init__(self) -> None:
-        self._behind: dict[tuple[int, ...], int] = {}
-        """n-gram → the place behind the last one of its kind, but for the end itself."""
-        self._seen = 0
+        self._places: dict[tuple[int, ...], int] = {}
+        """n-gram → the place after its last occurrence, the one at the end of the tokens not counted."""
+        self._indexed = 0
+        """Tokens that are in the index."""
 
-    def guess(self, tokens: list[int], most: int) -> list[int]:
+    def propose(self, tokens: list[int], most: int) -> list[int]:
         """Up to `most` tokens that may come next."""
-        self._learn(tokens)
+        self._index(tokens)
         for n in NGRAMS:
-            place = self._behind.get(tuple(tokens[-n:])) if len(tokens) > n else None
+            place = self._places.get(tuple(tokens[-n:])) if len(tokens) > n else None
             if place is not None:
                 return tokens[place : place + most]
         return []
 
-    def _learn(self, tokens: list[int]) -> None:
-        if len(tokens) < self._seen:  # some were taken out
-            self._behind.clear()
-            self._seen = 0
-        for end in range(max(self._seen, 1), len(tokens)):
+    def _index(self, tokens: list[int]) -> None:
+        if len(tokens) < self._indexed:  # a context shift removed some
+            self._places.clear()
+            self._indexed = 0
+        for end in range(max(self._indexed, 1), len(tokens)):
             for n in NGRAMS:
                 if end >= n:
-                    self._behind[tuple(tokens[end - n : end])] = end
-        self._seen = len(tokens)
+                    self._places[tuple(tokens[end - n : end])] = end
+        self._indexed = len(tokens)

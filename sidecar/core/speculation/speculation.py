@@ -1,115 +1,114 @@
-"""Speculative decoding: tokens that may come next are evaluated in one step with the last one.
+"""Speculative decoding: draft tokens that may come next are evaluated in one step with the last token.
 
-Several tokens cost one step hardly more than one does, since the weights are read once. So guesses are
-evaluated together with the last token, and those that the sampler would have chosen are kept. Where more tokens
-do cost more (price.py) than guesses that are right bring, they are only compared with what comes. The text is
-the same, but that llama.cpp rounds larger batches otherwise: of two tokens that are as likely, the other one
-may come. Who guesses is a source: what was said before (lookup.py), or a draft model (draft.py).
+A step with several tokens costs hardly more than a step with one, since it reads the weights once. The draft tokens
+that the sampler chooses too are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
+but only compared with the tokens that come. Speculation does not change the text, with one exception: llama.cpp
+rounds larger batches differently, so of two equally likely tokens the other one may come. Draft tokens come from
+earlier text (prompt_lookup.py) or from a draft model (draft_model.py).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.context import shared_length
-from sidecar.core.speculation.draft_model import Drafted
-from sidecar.core.speculation.prompt_lookup import Lookup
+from sidecar.core.context.sequence import shared_length
+from sidecar.core.model.model import Model
+from sidecar.core.speculation.prompt_lookup import PromptLookup
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
-    from sidecar.core.context.context import Context
+    from sidecar.message_handler._types import SchedulingParams
 
 RATE_WEIGHT: Final = 0.25
-"""How much the last guesses count for how often guesses are right."""
+"""Weight of the last draft in the average share of accepted tokens."""
 
 GRAPH_COST: Final = 1.2
-"""How much more than their price guesses must bring: llama.cpp plans a step of another size anew."""
+"""Draft tokens must save this many times their cost: llama.cpp plans a step of another size anew."""
 
 SURE: Final = 0.97
-"""Guesses that are right so often are always evaluated."""
+"""Draft tokens are always evaluated if at least this share is accepted."""
 
-FIRST_GUESSES: Final = 6
-MAX_GUESSES: Final = 16
-"""Of one request in one step: after so many, a step takes twice as long as with one token on a CPU."""
-
-
-class Source(Protocol):
-    """Who guesses for one request."""
-
-    def guess(self, tokens: list[int], most: int) -> list[int]:
-        """Up to `most` tokens that may come behind these."""
+FIRST_DRAFT_TOKENS: Final = 6
+MAX_DRAFT_TOKENS: Final = 16
+"""Per request and step. With this many, a step takes twice as long as with one token on a CPU."""
 
 
 class Speculation:
-    """The guesses of one request, and what became of them."""
+    """The draft tokens of one request, and how many are accepted."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.limit = FIRST_GUESSES
-        """How many to guess next."""
-        self.guessed = 0
+    def __init__(self, lookup: PromptLookup | None) -> None:
+        """`lookup`: where the draft tokens come from; None: from the draft model, by `offer`."""
+        self._lookup = lookup
+        self._offered: list[int] = []
+        self.limit = FIRST_DRAFT_TOKENS
+        """Most draft tokens of the next step."""
+        self.drafted = 0
+        """Draft tokens that were evaluated."""
         self.accepted = 0
         self._rate = 1.0
-        """Share of the guesses that are right."""
+        """Average share of accepted tokens."""
         self._unused: tuple[int, list[int]] | None = None
-        """Guesses that would not have paid, and how many tokens there were: what comes is compared with them."""
+        """Draft tokens that are not evaluated but compared with what comes, and how many tokens came before them."""
 
     @property
-    def is_drafted(self) -> bool:
-        """Whether a draft model guesses, which it does before the step."""
-        return isinstance(self.source, Drafted)
+    def uses_draft_model(self) -> bool:
+        """Whether the draft tokens come from the draft model, which computes them before the step."""
+        return self._lookup is None
 
-    def guess(self, tokens: list[int], most: int, price: float) -> list[int]:
-        """Up to `most` tokens that may come behind these; none if they are right too seldom for their `price`.
+    def offer(self, draft: list[int]) -> None:
+        """The draft model's tokens for the next step."""
+        self._offered = draft
 
-        That is what one costs as a share of what a token costs without guesses.
+    def propose(self, tokens: list[int], most: int, cost: float) -> list[int]:
+        """Up to `most` draft tokens to evaluate after these tokens.
+
+        `cost`: that of one more token per step, as a share of what a token costs without draft tokens. Empty if too
+        few are accepted for it.
         """
-        self._judge_unused(tokens)
+        self._compare_unused(tokens)
         if self._unused is not None:
             return []
-        guesses = self.source.guess(tokens, min(most, self.limit))
-        pays = self._rate >= min(GRAPH_COST * price, SURE)
-        if not guesses or pays or self.is_drafted:  # those of a draft are paid for already
-            return guesses
-        self._unused = len(tokens), guesses
+        if self._lookup is None:
+            draft, self._offered = self._offered, []
+            return draft[: min(most, self.limit)]  # they are paid for already
+        draft = self._lookup.propose(tokens, min(most, self.limit))
+        if not draft or self._rate >= min(GRAPH_COST * cost, SURE):
+            return draft
+        self._unused = len(tokens), draft
         return []
 
-    def judge(self, guessed: int, accepted: int) -> None:
-        """Tell how many of the last guesses were right: the next ones go by it."""
-        self.guessed += guessed
+    def record(self, drafted: int, accepted: int) -> None:
+        """Count the last draft tokens. The next limit depends on them."""
+        self.drafted += drafted
         self.accepted += accepted
-        self._learn(guessed, accepted)
+        self._adapt(drafted, accepted)
 
-    def _learn(self, guessed: int, accepted: int) -> None:
-        self.limit = min(2 * self.limit, MAX_GUESSES) if accepted == guessed else max(accepted + 1, 2)
-        self._rate += RATE_WEIGHT * (accepted / guessed - self._rate)
+    def _adapt(self, drafted: int, accepted: int) -> None:
+        self.limit = min(2 * self.limit, MAX_DRAFT_TOKENS) if accepted == drafted else max(accepted + 1, 2)
+        self._rate += RATE_WEIGHT * (accepted / drafted - self._rate)
 
-    def _judge_unused(self, tokens: list[int]) -> None:
+    def _compare_unused(self, tokens: list[int]) -> None:
         if self._unused is None:
             return
-        at, guesses = self._unused
-        said = tokens[at : at + len(guesses)]
-        right = shared_length(said, guesses)
-        if right == len(guesses) or right < len(said):
-            self._learn(len(guesses), right)
+        at, draft = self._unused
+        generated = tokens[at : at + len(draft)]
+        accepted = shared_length(generated, draft)
+        if accepted == len(draft) or accepted < len(generated):
+            self._adapt(len(draft), accepted)
             self._unused = None
-        elif len(tokens) < at:  # some were taken out
+        elif len(tokens) < at:  # a context shift removed some
             self._unused = None
 
-    def usage(self) -> dict[str, int]:
-        """What `usage` tells of it."""
-        return {"guessedTokens": self.guessed, "acceptedTokens": self.accepted}
 
-
-def speculation_of(context: Context, params: dict[str, Any]) -> Speculation | None:
-    """What a request asks for. Raises SidecarError `invalidParams` if there is no draft model to ask."""
-    asked = params.get("speculation", "none" if context.draft is None else "draft")
+def speculation_of(model: Model, params: SchedulingParams) -> Speculation | None:
+    """What a request asks for. Raises SidecarError `invalidParams` if it asks for a draft model and there is none."""
+    asked = params.get("speculation", "none" if model.draft is None else "draft")
     if asked == "draft":
-        if context.draft is None:
-            problem = f"/speculation: {context.model.model_id} was loaded without a draftPath"
+        if model.draft is None:
+            problem = f"/speculation: {model.model_id} was loaded without a draftPath"
             allowed = ["none", "lookup"]
             raise SidecarError("invalidParams", problem, pointer="/speculation", value=asked, allowed=allowed)
-        return Speculation(Drafted())
-    if asked == "lookup" and not context.model.has_state_beyond_kv:
-        return Speculation(Lookup())
+        return Speculation(None)
+    if asked == "lookup" and not model.has_state_beyond_kv:
+        return Speculation(PromptLookup())
     return None

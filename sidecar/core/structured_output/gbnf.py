@@ -1,7 +1,7 @@
-"""Checks a GBNF grammar before llama.cpp sees it, and says where it is wrong.
+"""Checks a GBNF grammar before llama.cpp gets it, and finds the position of an error.
 
-llama.cpp's parser tells nobody where it stopped, hangs on repetitions of nothing, and takes too many
-repetitions for any number of them. The syntax is that of its llama-grammar.cpp.
+llama.cpp's parser does not report a position, and hangs on a repetition of nothing. The syntax is that of
+llama-grammar.cpp.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Final
 from sidecar.core.structured_output.grammar_rules import GrammarError, Item, Rule, check_rules
 
 MAX_REPETITIONS: Final = 2000
-"""llama.cpp's own limit, also for the product of nested ones."""
+"""llama.cpp's own limit. It also limits the product of nested repetitions."""
 
 MAX_DEPTH: Final = 64
-"""Brackets within brackets; llama.cpp's parser calls itself for each."""
+"""Largest nesting of brackets. llama.cpp's parser is recursive."""
 
 MAX_ELEMENTS: Final = 200_000
-"""Characters and references of the grammar written out, with repetitions. A copy is made for each request."""
+"""Most characters and references, counted with repetitions. Each request makes a copy of the grammar."""
 
 WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 DIGITS: Final = frozenset("0123456789")
@@ -27,24 +27,24 @@ ESCAPED: Final = {"t": "\t", "r": "\r", "n": "\n", **{c: c for c in '\\"[]-'}}
 HEX_LENGTHS: Final = {"x": 2, "u": 4, "U": 8}
 
 TokenCount = Callable[[str], int]
-"""How many tokens a text makes in the model's vocabulary, special ones recognised."""
+"""Counts the tokens of a text in the model's vocabulary, with special tokens parsed."""
 
 
 def check(text: str, token_count: TokenCount) -> bool:
-    """Raise GrammarError if there is anything wrong; returns whether it speaks of tokens (`<…>`)."""
+    """Returns whether the grammar has token symbols (`<…>`). Raises GrammarError if it is wrong."""
     parser = _Parser(text, token_count)
     check_rules(parser.parse())
     return parser.has_tokens
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Both count from 1."""
+    """The line and the column of an offset. Both count from 1."""
     before = text[:offset]
     return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
 
 class _Parser:
-    """Reads a grammar as llama_grammar_parser does, step by step, so that it refuses all that that refuses."""
+    """Follows llama_grammar_parser step by step, so that it refuses everything that llama.cpp refuses."""
 
     def __init__(self, text: str, token_count: TokenCount) -> None:
         self.has_tokens = False
@@ -61,7 +61,7 @@ class _Parser:
         try:
             self._text.encode()
         except UnicodeEncodeError as error:
-            raise GrammarError("half of a surrogate pair, which is no character", error.start) from None
+            raise GrammarError("half of a surrogate pair, which is not a character", error.start) from None
         self._space(newlines=True)
         while self._next != "\0":
             self._rule()
@@ -72,8 +72,8 @@ class _Parser:
         return self._text[self._at]
 
     def _fail(self, problem: str) -> GrammarError:
-        met = "the end" if self._next == "\0" else repr(self._next)
-        return GrammarError(f"{problem}, not {met}", self._at)
+        found = "the end" if self._next == "\0" else repr(self._next)
+        return GrammarError(f"{problem}, not {found}", self._at)
 
     def _space(self, *, newlines: bool) -> None:
         while self._next in (" \t#\r\n" if newlines else " \t#"):
@@ -121,7 +121,7 @@ class _Parser:
         items: list[Item] = []
         last: list[Item] = []
         weight = 1
-        """Rules that the last symbol stands for, as llama.cpp counts them."""
+        """How many rules the last symbol stands for, as llama.cpp counts them."""
         while True:
             start, sign = self._at, self._next
             if sign in "*+?{":
@@ -168,7 +168,7 @@ class _Parser:
     def _group(self, name: str, depth: int) -> Item:
         start = self._at
         if depth == MAX_DEPTH:
-            raise GrammarError(f"more than {MAX_DEPTH} brackets within each other", start)
+            raise GrammarError(f"more than {MAX_DEPTH} nested brackets", start)
         self._at += 1
         self._space(newlines=True)
         symbol = self._new_symbol(name)
@@ -184,7 +184,7 @@ class _Parser:
         return symbol
 
     def _repeated(self, name: str, last: list[Item], low: int, high: int | None) -> list[Item]:
-        """What stands for the last symbol when it is repeated."""
+        """The items that replace the last symbol when it is repeated."""
         optional = 1 if high is None else high - low
         if optional < 0:
             raise GrammarError(f"{low} is more than {high}", self._at - 1)
@@ -193,7 +193,7 @@ class _Parser:
         self._count(len(last) * (low + optional))
         if len(last) == 1 and (last[0].low, last[0].high) == (1, 1):
             return [Item(last[0].offset, last[0].rule, low, high)]
-        symbol = self._new_symbol(name)  # of our own, so that one item can stand for several
+        symbol = self._new_symbol(name)  # llama.cpp has no such rule: here one item stands for several
         self._rules[symbol] = Rule(last[0].offset, [last])
         return [Item(last[0].offset, symbol, low, high)]
 
@@ -235,7 +235,7 @@ class _Parser:
         start = self._at
         self._at += 2 if self._text.startswith("[^", self._at) else 1
         if self._next == "]":
-            raise GrammarError("a class of no characters", start)
+            raise GrammarError("a class without characters", start)
         while self._next != "]":
             first_at, first = self._at, self._character()
             self._count(1)
@@ -249,7 +249,7 @@ class _Parser:
     def _character(self) -> int:
         start, sign = self._at, self._next
         if sign == "\0":
-            raise GrammarError("the grammar ends in the middle of a literal", start)
+            raise GrammarError("the grammar ends inside a literal", start)
         self._at += 1
         if sign != "\\":
             return ord(sign)
@@ -280,7 +280,7 @@ class _Parser:
             if not written.endswith("]>") or not DIGITS.issuperset(number) or not 0 < len(number) < 10:
                 raise GrammarError("expected the id of a token: <[id]>", start)
         elif self._token_count(written) != 1:
-            raise GrammarError(f"{written} is no token of this model", start)
+            raise GrammarError(f"{written} is not a token of this model", start)
         self._at = end + 1
         self.has_tokens = True
         return Item(start)

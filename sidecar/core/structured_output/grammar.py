@@ -1,10 +1,10 @@
-"""What a request's text is held to: the grammar of its `grammar`, `jsonSchema`, `responseFormat` or `toolChoice`."""
+"""The grammar that a request asks for with `grammar`, `jsonSchema`, `responseFormat` or `toolChoice`."""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
@@ -13,74 +13,85 @@ from sidecar.core.structured_output import gbnf
 from sidecar.core.structured_output.grammar_rules import GrammarError
 from sidecar.core.structured_output.json_schema import json_grammar
 from sidecar.core.structured_output.schema_keywords import SUPPORTED, Unsatisfiable, Unsupported
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
+
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import SamplerPointer
+    from sidecar.message_handler._types import SamplingParams
 
 MEMBERS: Final = ("grammar", "jsonSchema", "responseFormat")
-"""Params that hold the text to something. Each excludes the others."""
+"""Params that ask for a grammar. Each excludes the others."""
+
+PLAIN_TEXT: Final = {"type": "text"}
+"""The responseFormat that asks for no grammar."""
 
 
 class Grammar(NamedTuple):
-    """A grammar that was checked."""
+    """A checked grammar."""
 
     text: str
-    speaks_of_tokens: bool
-    """Whether control tokens may be meant: it has `<token>` in it, or the marks around a call."""
+    allows_control_tokens: bool
+    """Whether control tokens may match: the grammar has `<token>` symbols, or the marks around a call."""
     pointer: str = "/grammar"
-    """The member of the params that it is made of."""
+    """JSON pointer of the param from which it is made."""
 
 
-def grammar_of(model: Model, params: dict[str, Any]) -> Grammar | None:
-    """The grammar that the params ask for, if they ask for one.
+def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
+    """The grammar that the params ask for; None if they ask for none.
 
-    Raises SidecarError: `invalidParams` (options that exclude each other), `invalidGrammar`,
+    Raises SidecarError: `invalidParams` (params that exclude each other), `invalidGrammar`,
     `unsupportedSchema`, `unsatisfiableSchema`.
     """
-    asked = [name for name in MEMBERS if name in params and params[name] != {"type": "text"}]
+    asked = [name for name in MEMBERS if params.get(name, PLAIN_TEXT) != PLAIN_TEXT]
     if not asked:
         return None
     name = asked[0]
     for other in asked[1:]:
-        raise _excluded(other, params[other], name)
+        raise conflicting_params(other, params.get(other), f"/{name}")
     if params.get("ignoreEos"):
-        raise _excluded("ignoreEos", True, name)
+        raise conflicting_params("ignoreEos", True, f"/{name}")
     if name == "grammar":
-        return Grammar(params[name], _check(model, params[name]))
-    if params.get("stop"):  # it would cut the JSON off, and call that the end
-        raise _excluded("stop", params["stop"], name)
+        return Grammar(params["grammar"], _check(model, params["grammar"]))
+    if params.get("stop"):  # it would cut the JSON off and report a normal end
+        raise conflicting_params("stop", params["stop"], f"/{name}")
     if name == "jsonSchema":
-        return of_schema(params[name], "/jsonSchema")
-    response_format = params[name]
-    if response_format["type"] == "json_object":
+        return of_schema(params["jsonSchema"], "/jsonSchema")
+    response_format = params["responseFormat"]
+    if response_format["type"] != "json_schema":
         return of_schema({"type": "object"}, "/responseFormat")
     return of_schema(response_format["json_schema"]["schema"], "/responseFormat/json_schema/schema")
 
 
-def of_schema(schema: Any, pointer: str) -> Grammar:
-    """The grammar of the JSON that satisfies a schema, which stands at `pointer` in the params.
+def of_schema(schema: object, pointer: str) -> Grammar:
+    """The grammar of the JSON that satisfies a schema. `pointer` is the schema's JSON pointer in the params.
 
     Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema`.
     """
     return _of_schema(json.dumps(schema), pointer)
 
 
-def make_sampler(model: Model, grammar: Grammar) -> Any:
-    """llama.cpp's sampler of a checked grammar, the caller's own."""
+def make_sampler(model: Model, grammar: Grammar) -> SamplerPointer:
+    """A new sampler of llama.cpp for a grammar. The caller must free it.
 
-    def make() -> Any:
+    Raises SidecarError `invalidGrammar`, `invalidParams` if llama.cpp refuses the grammar.
+    """
+
+    def make() -> SamplerPointer:
         sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.text.encode(), b"root")
         if sampler:
             return sampler
         if grammar.pointer == "/grammar":
-            raise _invalid(grammar.text, GrammarError("llama.cpp cannot follow this grammar", 0))
-        problem = f"{grammar.pointer}: llama.cpp takes no grammar of this size"
+            raise _invalid(grammar.text, GrammarError("llama.cpp refuses this grammar", 0))
+        problem = f"{grammar.pointer}: llama.cpp refuses a grammar of this size"
         raise SidecarError("invalidParams", problem, pointer=grammar.pointer)
 
-    return model.samplers.clone(("grammar", grammar.text), make)
+    sampler: SamplerPointer = model.samplers.clone(("grammar", grammar.text), make)
+    return sampler
 
 
 @lru_cache(maxsize=MAX_KEPT)
 def _check(model: Model, grammar: str) -> bool:
-    """Raise SidecarError `invalidGrammar`; returns whether the grammar speaks of tokens."""
+    """Returns whether the grammar has `<token>` symbols. Raises SidecarError `invalidGrammar`."""
     try:
         return gbnf.check(grammar, lambda text: len(model.tokenize(text, False, True)))
     except GrammarError as error:
@@ -89,7 +100,7 @@ def _check(model: Model, grammar: str) -> bool:
 
 @lru_cache(maxsize=MAX_KEPT)
 def _of_schema(schema: str, pointer: str) -> Grammar:
-    """The grammar of a schema, which is given as JSON text: a key that can be compared."""
+    """`of_schema` for a schema as JSON text, which can be a key of the cache."""
     try:
         grammar = json_grammar(json.loads(schema), pointer)
     except Unsupported as error:
@@ -105,7 +116,7 @@ def _of_schema(schema: str, pointer: str) -> Grammar:
         raise _unsatisfiable(error.pointer, "no value satisfies it") from None
     try:
         gbnf.check(grammar, lambda _: 0)
-    except GrammarError as error:  # what only shows in the whole: references that lead round in circles
+    except GrammarError as error:  # a circle of references shows only in the whole grammar
         raise _unsatisfiable(pointer, error.problem) from None
     return Grammar(grammar, False, pointer)
 
@@ -120,8 +131,3 @@ def _invalid(grammar: str, error: GrammarError) -> SidecarError:
     return SidecarError(
         "invalidGrammar", problem, pointer="/grammar", line=line, column=column, cause=error.problem
     )
-
-
-def _excluded(name: str, value: Any, beside: str) -> SidecarError:
-    problem = f"/{name} cannot stand beside /{beside}"
-    return SidecarError("invalidParams", problem, pointer=f"/{name}", value=value, allowed=[])

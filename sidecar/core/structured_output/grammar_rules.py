@@ -1,4 +1,4 @@
-"""The rules of a grammar, and what may not be among them: what is missing, endless, or begins with itself."""
+"""The rules of a grammar, and checks for missing rules, endless rules and left recursion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class GrammarError(Exception):
-    """What is wrong, and the offset of the character at which it is."""
+    """The problem, and the offset of the character where it occurs."""
 
     def __init__(self, problem: str, offset: int) -> None:
         super().__init__(problem)
@@ -16,24 +16,24 @@ class GrammarError(Exception):
 
 
 class Item(NamedTuple):
-    """One symbol of a sequence: a rule (by name), or characters or a token (no name)."""
+    """One symbol of a sequence: a reference to a rule, or a character, class or token (`rule` is None)."""
 
     offset: int
     rule: str | None = None
     low: int = 1
     high: int | None = 1
-    """How often it comes; None: any number of times."""
+    """It occurs `low` to `high` times. None: any number of times."""
 
 
 class Rule(NamedTuple):
-    """Its alternatives, each a sequence of symbols. Groups are rules of their own, as in llama.cpp."""
+    """The alternatives of a rule, each a sequence of symbols. A group is a rule of its own, as in llama.cpp."""
 
     offset: int
     alternatives: list[list[Item]]
 
 
 def check_rules(rules: dict[str, Rule]) -> None:
-    """Raise GrammarError if llama.cpp could not follow them, or no text could ever end."""
+    """Raise GrammarError if llama.cpp cannot follow the rules, or if no text can end."""
     for rule in rules.values():
         for item in _items(rule):
             if item.rule is not None and item.rule not in rules:
@@ -44,7 +44,9 @@ def check_rules(rules: dict[str, Rule]) -> None:
     _check_recursion(rules, empty)
     ends = _fixpoint(rules, lambda item, known: item.rule is None or item.low == 0 or item.rule in known)
     if "root" not in ends:
-        raise GrammarError("no text can end: every way through 'root' goes on for ever", rules["root"].offset)
+        raise GrammarError(
+            "no text can end: every alternative of 'root' continues for ever", rules["root"].offset
+        )
 
 
 def _items(rule: Rule) -> Iterator[Item]:
@@ -53,7 +55,7 @@ def _items(rule: Rule) -> Iterator[Item]:
 
 
 def _fixpoint(rules: dict[str, Rule], holds: Callable[[Item, set[str]], bool]) -> set[str]:
-    """The rules with an alternative of which each item holds, given the rules known to hold."""
+    """The rules that have an alternative whose items all satisfy `holds`. It gets the rules found so far."""
     known: set[str] = set()
     grown = True
     while grown:
@@ -68,7 +70,7 @@ def _fixpoint(rules: dict[str, Rule], holds: Callable[[Item, set[str]], bool]) -
 
 
 def _check_recursion(rules: dict[str, Rule], empty: set[str]) -> None:
-    """Refuse what llama.cpp would follow for ever: rules that begin with themselves, repetitions of nothing."""
+    """Refuse what makes llama.cpp hang: rules that begin with themselves, endless repetitions of nothing."""
     begins: dict[str, list[Item]] = {}
     for name, rule in rules.items():
         begins[name] = []
@@ -76,7 +78,7 @@ def _check_recursion(rules: dict[str, Rule], empty: set[str]) -> None:
             leading = True
             for item in sequence:
                 if item.high is None and item.rule in empty:
-                    raise GrammarError("it repeats, without end, what may be empty", item.offset)
+                    raise GrammarError("an endless repetition of what may be empty", item.offset)
                 if leading and item.rule is not None and item.high != 0:
                     begins[name].append(item)
                 leading = leading and (item.low == 0 or item.rule in empty)

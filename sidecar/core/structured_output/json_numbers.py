@@ -1,14 +1,14 @@
-"""Integers and numbers within bounds, as GBNF."""
+"""GBNF of integers and numbers within bounds."""
 
 from __future__ import annotations
 
 import math
 
 MAX_DIGITS = 16
-"""Digits of an integer without bounds: more do not fit into a double, which most readers use."""
+"""Most digits of an integer without bounds. More do not fit into a double, which most JSON parsers use."""
 
 MAX_BOUND = 1_000_000
-"""Bound of numbers up to which all fractions that are written here are exact enough to stay within it."""
+"""Largest bound of numbers. Up to here no fraction with our number of digits is rounded past the bound."""
 
 FRACTION = '("." [0-9]{1,9})?'
 NONZERO_FRACTION = '"." "0"{0,5} [1-9] [0-9]{0,3}'
@@ -16,7 +16,7 @@ ZERO_FRACTION = '("." "0")?'
 
 
 def integers(low: int | None, high: int | None) -> str | None:
-    """The integers from `low` to `high`, both included (None: no bound); None if there are none."""
+    """GBNF of the integers from `low` to `high`, both included (None: no bound); None if there are none."""
     if low is not None and high is not None and low > high:
         return None
     parts = []
@@ -31,9 +31,9 @@ def integers(low: int | None, high: int | None) -> str | None:
 
 
 def numbers(low: float | None, high: float | None, above: bool, below: bool) -> str | None:
-    """The numbers from `low` to `high`, whole numbers; without `low` if `above`, without `high` if `below`.
+    """GBNF of the numbers from `low` to `high` (whole numbers, None: no bound); None if there are none.
 
-    Without bounds there may be an exponent. None if there are none.
+    `above` excludes `low`, `below` excludes `high`. Only without any bound may numbers have an exponent.
     """
     if low is None and high is None:
         whole = f'("0" | [1-9] [0-9]{{0,{MAX_DIGITS - 1}}})'
@@ -42,7 +42,7 @@ def numbers(low: float | None, high: float | None, above: bool, below: bool) -> 
         return None
     parts = []
     if low is None or low < 0:
-        # The negative ones are those between -high and -low, with a minus before them.
+        # Negative numbers are those between -high and -low with a minus sign.
         outer = (None if low is None else int(-low), above)
         inner = (0, True) if high is None or high >= 0 else (int(-high), below)
         parts += [f'"-" ({part})' for part in _magnitudes(*inner, *outer)]
@@ -53,7 +53,7 @@ def numbers(low: float | None, high: float | None, above: bool, below: bool) -> 
 
 
 def _magnitudes(low: int, above: bool, high: int | None, below: bool) -> list[str]:
-    """The numbers from `low` to `high`, neither negative: an integer part and what may follow it."""
+    """GBNF of the numbers from `low` ≥ 0 to `high`: an integer part, perhaps with a fraction."""
     if high is not None and low == high:
         return [] if above or below else [f'"{low}" {ZERO_FRACTION}']
     parts = []
@@ -70,7 +70,7 @@ def _magnitudes(low: int, above: bool, high: int | None, below: bool) -> list[st
 
 
 def _digits(low: int, high: int | None) -> str:
-    """The integers from `low` ≥ 0 to `high` ≥ low, without leading zeros."""
+    """GBNF of the integers from `low` ≥ 0 to `high` ≥ low, without leading zeros."""
     parts = []
     if low == 0:
         parts.append('"0"')
@@ -88,7 +88,7 @@ def _digits(low: int, high: int | None) -> str:
 
 
 def _same_length(low: str, high: str) -> list[str]:
-    """The integers between two that have the same number of digits."""
+    """GBNF of the integers between two with the same number of digits."""
     rest = len(low) - 1
     if low == high:
         return [f'"{low}"']

@@ -1,8 +1,8 @@
-"""Regular expressions, as `pattern` has them, as GBNF of what stands between the quotes of a JSON string.
+"""From a regular expression (`pattern`) to GBNF of the text between the quotes of a JSON string.
 
-Supported is what is regular and means the same in JavaScript and Python: characters, classes, groups,
-alternatives, repetitions, and `^` and `$` at the ends. Where an expression leaves an end open, any text may
-stand there, as JSON Schema wants it.
+It supports what is regular and means the same in JavaScript and Python: characters, classes, groups,
+alternatives, repetitions, and `^` and `$` at the ends. Where an end has no anchor, any text may stand there,
+as JSON Schema requires.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from __future__ import annotations
 from typing import Final
 
 Ranges = list[tuple[int, int]]
-"""Code points, as ranges with both ends."""
+"""Ranges of code points, both ends included."""
 
 LAST: Final = 0x10FFFF
+"""The last code point."""
+
 SURROGATES: Final = (0xD800, 0xDFFF)
+
 MAX_DEPTH: Final = 32
+"""Largest nesting of groups."""
+
 MAX_REPEATS: Final = 1000
+"""Largest bound of a repetition."""
 
 SHORTHANDS: Final[dict[str, Ranges]] = {
     "d": [(48, 57)],
@@ -24,17 +30,17 @@ SHORTHANDS: Final[dict[str, Ranges]] = {
 }
 CONTROLS: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "0": 0}
 JSON_ESCAPES: Final = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '\\"', 92: "\\\\"}
-"""Code point → what follows the backslash in JSON, as it is written in a literal of GBNF."""
+"""Code point → what follows the backslash in JSON, escaped for a GBNF literal."""
 
 SPECIAL: Final = frozenset("^$.*+?()[]{}|\\/")
 
 
 class PatternError(Exception):
-    """What the regular expression has that is not supported."""
+    """A part of the regular expression that is not supported."""
 
 
 def pattern_rule(pattern: str) -> str:
-    """GBNF of the texts in which the expression finds something. Raises PatternError."""
+    """GBNF of the texts that contain a match of the expression. Raises PatternError."""
     return _Pattern(pattern).whole()
 
 
@@ -45,34 +51,34 @@ class _Pattern:
 
     def whole(self) -> str:
         choices = [self._open_choice()]
-        while self._take("|"):
+        while self._accept("|"):
             choices.append(self._open_choice())
         if self._at < len(self._text):
-            raise self._error("a bracket that nothing opened")
+            raise self._error("a bracket that was not opened")
         return " | ".join(choices)
 
     def _open_choice(self) -> str:
-        """An alternative at the top, which alone may have anchors."""
-        start = "" if self._take("^") else "char* "
+        """An alternative at the top level. Only these may have anchors."""
+        start = "" if self._accept("^") else "char* "
         middle, _ = self._sequence(0)
-        return start + middle + ("" if self._take("$") else " char*")
+        return start + middle + ("" if self._accept("$") else " char*")
 
     @property
     def _next(self) -> str:
         return self._text[self._at : self._at + 1]
 
-    def _take(self, text: str) -> bool:
+    def _accept(self, text: str) -> bool:
         found = self._text.startswith(text, self._at)
         self._at += len(text) if found else 0
         return found
 
-    def _error(self, what: str) -> PatternError:
-        return PatternError(f"{what} at character {self._at + 1} of the pattern")
+    def _error(self, problem: str) -> PatternError:
+        return PatternError(f"{problem} at character {self._at + 1} of the pattern")
 
     def _choices(self, depth: int) -> tuple[str, bool]:
         """GBNF of alternatives, and whether one of them may be empty."""
         choices = [self._sequence(depth)]
-        while self._take("|"):
+        while self._accept("|"):
             choices.append(self._sequence(depth))
         return " | ".join(rule for rule, _ in choices), any(empty for _, empty in choices)
 
@@ -104,49 +110,49 @@ class _Pattern:
             low, high = self._bounds()  # type: ignore[assignment]
         else:
             return low, high
-        if self._take("+") or self._next in ("*", "{"):
+        if self._accept("+") or self._next in ("*", "{"):
             raise self._error("a repetition of a repetition")
-        self._take("?")  # lazy: the texts that fit are the same
+        self._accept("?")  # a lazy repetition matches the same texts
         return low, high
 
     def _bounds(self) -> tuple[int, int | None]:
         end = self._text.find("}", self._at)
         low, comma, high = self._text[self._at + 1 : max(end, 0)].partition(",")
         if end < 0 or not low.isdecimal() or not (high.isdecimal() or not high):
-            raise self._error("a brace that is no repetition")
+            raise self._error("a brace that is not a repetition")
         self._at = end + 1
         numbers = int(low), (int(high) if high else None) if comma else int(low)
         if max(numbers[0], numbers[1] or 0) > MAX_REPEATS or (
             numbers[1] is not None and numbers[0] > numbers[1]
         ):
-            raise self._error(f"a repetition that is not within 0 to {MAX_REPEATS}")
+            raise self._error(f"a repetition outside of 0 to {MAX_REPEATS}")
         return numbers
 
     def _atom(self, depth: int) -> tuple[str, bool]:
         """GBNF of one symbol, and whether it may be empty."""
         sign = self._next
-        if self._take("("):
-            if self._take("?") and not self._take(":"):
+        if self._accept("("):
+            if self._accept("?") and not self._accept(":"):
                 raise self._error("a look-around or a named group")
             if depth == MAX_DEPTH:
-                raise self._error(f"more than {MAX_DEPTH} groups within each other")
+                raise self._error(f"more than {MAX_DEPTH} nested groups")
             inside, empty = self._choices(depth + 1)
-            if not self._take(")"):
-                raise self._error("a group that does not end")
+            if not self._accept(")"):
+                raise self._error("a group without an end")
             return f"({inside})", empty
-        if self._take("["):
+        if self._accept("["):
             return _characters(self._class()), False
-        if self._take("."):
+        if self._accept("."):
             return _characters(_complement([(10, 10), (13, 13), (0x2028, 0x2029)], LAST)), False
-        if self._take("\\"):
+        if self._accept("\\"):
             return _characters(self._escape()[0]), False
         if sign in SPECIAL and sign not in "/]}":
-            raise self._error(f"{sign!r} where it has no meaning that is supported")
+            raise self._error(f"{sign!r}, which is not supported there,")
         self._at += 1
         return _characters([(ord(sign), ord(sign))]), False
 
     def _escape(self) -> tuple[Ranges, bool]:
-        """The characters of an escape, and whether it is a shorthand of many."""
+        """The characters of an escape, and whether it is a shorthand for several."""
         sign = self._next
         self._at += 1
         if sign and sign in "dws":
@@ -167,10 +173,10 @@ class _Pattern:
         raise self._error(f"the escape \\{sign}")
 
     def _class(self) -> Ranges:
-        negated = self._take("^")
+        negated = self._accept("^")
         ranges: Ranges = []
         shorthand = False
-        while not self._take("]"):
+        while not self._accept("]"):
             low, many = self._member()
             shorthand = shorthand or many
             if not many and self._next == "-" and self._text[self._at + 1 : self._at + 2] not in ("]", ""):
@@ -185,7 +191,7 @@ class _Pattern:
     def _member(self) -> tuple[Ranges, bool]:
         sign = self._next
         if not sign:
-            raise self._error("a class that does not end")
+            raise self._error("a class without an end")
         self._at += 1
         return self._escape() if sign == "\\" else ([(ord(sign), ord(sign))], False)
 
@@ -202,7 +208,7 @@ def _complement(ranges: Ranges, last: int) -> Ranges:
 
 
 def _characters(ranges: Ranges) -> str:
-    """One of these characters, as it is written in a JSON string."""
+    """GBNF of one of these characters, as it is written in a JSON string."""
     plain, escaped = [], []
     for low, high in ranges:
         for escape in [code for code in (*range(32), 34, 92) if low <= code <= high]:
@@ -210,14 +216,14 @@ def _characters(ranges: Ranges) -> str:
             escaped.append(f'"\\\\{named or f"u{escape:04x}"}"')
         plain += _without(low, high)
     if not plain and not escaped:
-        raise PatternError("a class of no characters in the pattern")
+        raise PatternError("a class without characters in the pattern")
     chosen = [f"[{''.join(plain)}]"] if plain else []
     both = [*chosen, *sorted(set(escaped))]
     return both[0] if len(both) == 1 else f"({' | '.join(both)})"
 
 
 def _without(low: int, high: int) -> list[str]:
-    """What of a range needs no escape in JSON, as members of a class of GBNF."""
+    """The part of a range that needs no escape in JSON, as members of a GBNF class."""
     barriers = [(0, 31), (34, 34), (92, 92), SURROGATES]
     parts = []
     for first, last in _complement(barriers, LAST):

@@ -1,31 +1,33 @@
 """From a JSON Schema to a GBNF grammar of values that satisfy it.
 
-The grammar may allow less than the schema (properties come in the schema's order, an object has no
-properties that the schema does not name unless it says so), never more. What cannot be kept to is refused.
+The grammar may allow less than the schema, never more: properties come in the schema's order, and an object has
+only named properties unless `additionalProperties` allows others. A schema that cannot be enforced is refused.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, Literal
 
 from sidecar.core.structured_output import json_numbers
 from sidecar.core.structured_output.json_objects import Member, object_rules
 from sidecar.core.structured_output.json_strings import CHARACTER, CHARACTER_CODE, free_string, repeated
-from sidecar.core.structured_output.json_values import literals, number, string, types_of
+from sidecar.core.structured_output.json_values import literals, number, string
 from sidecar.core.structured_output.schema_keywords import (
     Schema,
     Unsatisfiable,
     Unsupported,
-    check_keywords,
-    disjoint,
-    merged,
-    without_annotations,
+    read_if_object,
+    read_schema,
+    types_of,
+    without,
 )
+from sidecar.core.structured_output.schema_merge import disjoint, merged
 
 MAX_SCHEMAS: Final = 5000
-"""Subschemas of a schema, each counted as often as it is met."""
+"""Most subschemas of a schema. One that is referred to repeatedly may count repeatedly."""
 
 MAX_DEPTH: Final = 64
+"""Largest nesting of schemas."""
 
 COMMON: Final = {
     "ws": '"" | " " | "\\n" [ \\t]{0,20}',
@@ -42,13 +44,13 @@ COMMON: Final = {
     "member": 'string ws ":" ws value',
     "value": "object | array | (string | number | boolean | null) ws",
 }
-"""Rules of JSON itself. A value takes the white space behind it along."""
+"""Rules of JSON itself. The rule of a value includes the white space after it."""
 
 
-def json_grammar(schema: Any, pointer: str) -> str:
-    """The grammar. `pointer` is where the schema stands in the params.
+def json_grammar(schema: object, pointer: str) -> str:
+    """The grammar of a schema. `pointer` is the schema's JSON pointer in the params.
 
-    Raises Unsupported (with pointer and keyword), or Unsatisfiable.
+    Raises Unsupported, Unsatisfiable.
     """
     converter = _Converter(schema, pointer)
     root = converter.rule(schema, pointer)
@@ -63,74 +65,73 @@ def json_grammar(schema: Any, pointer: str) -> str:
 
 
 def _references(body: str, rules: dict[str, str]) -> list[str]:
-    """Rules that a rule refers to; finds some too many, within literals."""
+    """The rules that a rule refers to. Also finds names in literals, which only keeps unneeded rules."""
     for sign in '()[]{}|*+?",':
         body = body.replace(sign, " ")
     return [word for word in set(body.split()) if word in rules]
 
 
 class _Converter:
-    """Makes rules; equal subschemas at one place share one, which is what makes recursion possible."""
+    """Makes rules. All references to one place share a rule, which makes recursive schemas possible."""
 
-    def __init__(self, root: Any, pointer: str) -> None:
+    def __init__(self, root: object, pointer: str) -> None:
         self.rules: dict[str, str] = {}
         self._root = root
         self._root_pointer = pointer
-        self._of_reference: dict[str, str] = {}
+        self._by_reference: dict[str, str] = {}
         self._schemas = 0
         self._depth = 0
 
     # ---- rules -----------------------------------------------------------------------------------
 
-    def rule(self, schema: Any, pointer: str) -> str:
-        """The name of the rule for a schema, white space behind the value included."""
+    def rule(self, schema: object, pointer: str) -> str:
+        """The name of the rule for a schema. Raises Unsupported, Unsatisfiable."""
         self._schemas += 1
         if self._schemas > MAX_SCHEMAS:
             raise Unsupported(pointer, "$ref", f"the schema has more than {MAX_SCHEMAS} subschemas")
         if self._depth == MAX_DEPTH:
-            raise Unsupported(pointer, "$ref", f"more than {MAX_DEPTH} schemas within each other")
+            raise Unsupported(pointer, "$ref", f"more than {MAX_DEPTH} nested schemas")
         self._depth += 1
         try:
             return self._rule(schema, pointer)
         finally:
             self._depth -= 1
 
-    def _rule(self, schema: Any, pointer: str) -> str:
+    def _rule(self, schema: object, pointer: str) -> str:
         if schema is True or schema == {}:
             return "value"
         if schema is False:
             raise Unsatisfiable(pointer)
-        check_keywords(schema, pointer)
-        schema = without_annotations(schema)
-        if set(schema) == {"$ref"}:
-            return self._reference(schema["$ref"], pointer)
-        if set(schema) == {"allOf"} and len(schema["allOf"]) == 1:
-            return self.rule(schema["allOf"][0], f"{pointer}/allOf/0")
-        return self._named(self._body(schema, pointer))
+        read = read_schema(schema, pointer)
+        if set(read) == {"$ref"}:
+            return self._reference(read["$ref"], pointer)
+        if set(read) == {"allOf"} and len(read["allOf"]) == 1:
+            return self.rule(read["allOf"][0], f"{pointer}/allOf/0")
+        return self._add_rule(self._body(read, pointer))
 
-    def _named(self, body: str) -> str:
+    def _add_rule(self, body: str) -> str:
         name = f"r{len(self.rules)}"
         self.rules[name] = body
         return name
 
     def _reference(self, reference: str, pointer: str) -> str:
-        known = self._of_reference.get(reference)
+        known = self._by_reference.get(reference)
         if known is not None:
             return known
         target = self._resolve(reference, pointer)
-        name = self._named("")
-        self._of_reference[reference] = name
+        name = self._add_rule("")
+        self._by_reference[reference] = name
         try:
             self.rules[name] = self.rule(target, self._root_pointer + reference[1:])
         except Unsatisfiable:
-            del self._of_reference[reference]
+            del self._by_reference[reference]
             raise
         return name
 
-    def _resolve(self, reference: str, pointer: str) -> Any:
+    def _resolve(self, reference: str, pointer: str) -> object:
         if reference != "#" and not reference.startswith("#/"):
-            raise Unsupported(pointer, "$ref", "only references into the same schema (#/…) are supported")
-        node = self._root
+            raise Unsupported(pointer, "$ref", "only references within the same schema (#/…) are supported")
+        node: object = self._root
         for part in reference.split("/")[1:]:
             part = part.replace("~1", "/").replace("~0", "~")
             if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
@@ -141,15 +142,18 @@ class _Converter:
                 raise Unsupported(pointer, "$ref", f"it leads nowhere: {reference}")
         return node
 
-    # ---- what a schema says ----------------------------------------------------------------------
+    # ---- schemas ---------------------------------------------------------------------------------
 
     def _body(self, schema: Schema, pointer: str) -> str:
-        for keyword in ("$ref", "allOf"):
-            if keyword in schema:
-                return self.rule(self._flattened(schema, keyword, pointer), pointer)
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in schema:
-                return self._choice(schema, keyword, pointer)
+        if "$ref" in schema:
+            target = self._resolve(schema["$ref"], pointer)
+            return self.rule(self._flattened(schema, "$ref", [target], pointer), pointer)
+        if "allOf" in schema:
+            return self.rule(self._flattened(schema, "allOf", schema["allOf"], pointer), pointer)
+        if "anyOf" in schema:
+            return self._choice(schema, "anyOf", pointer)
+        if "oneOf" in schema:
+            return self._choice(schema, "oneOf", pointer)
         if "const" in schema or "enum" in schema:
             return literals(schema, pointer)
         bodies = []
@@ -158,33 +162,27 @@ class _Converter:
             try:
                 bodies.append(self._typed(name, schema, pointer))
             except Unsatisfiable as error:
-                first_failure = first_failure or error  # another type may do
+                first_failure = first_failure or error  # another type may be possible
         if not bodies:
             raise first_failure or Unsatisfiable(pointer)
         return " | ".join(bodies)
 
-    def _flattened(self, schema: Schema, keyword: str, pointer: str) -> Any:
-        """The schema without one of its `$ref` or `allOf`: merged with what that says."""
-        rest = {key: value for key, value in schema.items() if key != keyword}
-        parts = schema[keyword] if keyword == "allOf" else [self._resolve(schema[keyword], pointer)]
+    def _flattened(self, schema: Schema, keyword: str, parts: list[object], pointer: str) -> Schema | bool:
+        """The schema without its `$ref` or `allOf`, merged with the schemas that the keyword refers to."""
+        rest: Schema | bool = without(schema, keyword)
         self._schemas += len(parts)
         if self._schemas > MAX_SCHEMAS:
             raise Unsupported(pointer, keyword, "it contains itself")
         for index, part in enumerate(parts):
-            if isinstance(part, dict):
-                check_keywords(part, f"{pointer}/{keyword}/{index}")
-                part = without_annotations(part)
-            rest = merged(rest, part, pointer)
+            rest = merged(rest, read_if_object(part, f"{pointer}/{keyword}/{index}"), pointer)
         return rest
 
-    def _choice(self, schema: Schema, keyword: str, pointer: str) -> str:
-        rest = {key: value for key, value in schema.items() if key != keyword}
+    def _choice(self, schema: Schema, keyword: Literal["anyOf", "oneOf"], pointer: str) -> str:
+        rest = without(schema, keyword)
         names, kept = [], []
-        for index, branch in enumerate(schema[keyword]):
+        for index, part in enumerate(schema[keyword]):
             where = f"{pointer}/{keyword}/{index}"
-            if isinstance(branch, dict):
-                check_keywords(branch, where)
-                branch = without_annotations(branch)
+            branch = read_if_object(part, where)
             try:
                 whole = merged(rest, branch, where) if rest else branch
                 names.append(self.rule(whole, where))
@@ -197,11 +195,11 @@ class _Converter:
             disjoint(left, right) for i, left in enumerate(kept) for right in kept[:i]
         ):
             raise Unsupported(
-                pointer, "oneOf", "it is not plain that its choices exclude each other; use anyOf"
+                pointer, "oneOf", "it is not certain that its choices exclude each other; use anyOf"
             )
         return " | ".join(dict.fromkeys(names))
 
-    def _resolved(self, schema: Any, pointer: str) -> Any:
+    def _resolved(self, schema: object, pointer: str) -> object:
         for _ in range(MAX_DEPTH):
             if not isinstance(schema, dict) or "$ref" not in schema:
                 break
@@ -247,10 +245,10 @@ class _Converter:
                 raise
             return _array_of(parts)
         if not parts:
-            more = self._named(f'"," ws {item}')
+            more = self._add_rule(f'"," ws {item}')
             some = f"{item} {repeated(more, max(low - 1, 0), None if high is None else high - 1)}"
             return f'"[" ws {some} "]" ws' if low else f'"[" ws ({some})? "]" ws'
-        more = self._named(f'"," ws {item}')
+        more = self._add_rule(f'"," ws {item}')
         return _array_of([*parts[:-1], f"{parts[-1]} {repeated(more, more_low, more_high)}"])
 
     def _object(self, schema: Schema, pointer: str) -> str:
@@ -273,7 +271,7 @@ class _Converter:
                 extra = self.rule(additional, f"{pointer}/additionalProperties")
             except Unsatisfiable:
                 extra = None
-        return object_rules(members, list(named), extra, self._named)
+        return object_rules(members, list(named), extra, self._add_rule)
 
 
 def _array_of(parts: list[str]) -> str:

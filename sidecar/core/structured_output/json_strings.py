@@ -1,4 +1,4 @@
-"""Strings of JSON as GBNF: of a length, of a format, of a regular expression."""
+"""GBNF of JSON strings with a length, a format or a pattern."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Final
 from sidecar.core.structured_output.json_patterns import pattern_rule
 
 CHARACTER: Final = r'[ !#-\[\]-\uD7FF\uE000-\U0010FFFF] | "\\" (["\\/bfnrt] | "u" char-code)'
-"""A character of a string: any but quote, backslash and controls; or an escape. Halves of surrogate pairs are
-left out, since they are no characters, and a reader may refuse them or count two of them as one."""
+"""A character of a string: any except quote, backslash and control characters; or an escape. It excludes half
+surrogate pairs, because they are not characters: a parser may refuse them or count two of them as one."""
 
 CHARACTER_CODE: Final = "[0-9a-cefA-CEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}"
+"""The four hexadecimal digits of an escape, without half surrogate pairs."""
 
 MAX_LENGTH: Final = 2000
-"""llama.cpp repeats nothing more often; longer strings are put together from pieces of this length."""
+"""llama.cpp's limit of repetitions. Longer strings are composed of pieces of this length."""
 
 MAX_BOUND: Final = 20_000
-"""Largest bound that is taken as it is, since each step to it is a rule: higher ones are lowered to it."""
+"""Largest number of characters or items. Higher limits are lowered to it: each step takes a rule in llama.cpp."""
 
 _DATE: Final = (
     '[1-9] [0-9]{3} "-" (("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])'
@@ -40,26 +41,26 @@ FORMATS: Final = {
     "email": f'[a-zA-Z0-9_+-]{{1,32}} ("." [a-zA-Z0-9_+-]{{1,32}}){{0,3}} "@" {_HOST}',
     "uri": f'"http" "s"? "://" {_HOST} (":" [1-9] [0-9]{{0,3}})? ("/" [a-zA-Z0-9._~-]{{0,64}}){{0,16}}',
 }
-"""Format → the text between the quotes. All are part of what the format allows, and none all of it."""
+"""Format → GBNF of the text between the quotes. Each allows a part of what the format allows."""
 
 
 def free_string(low: int, high: int | None) -> str:
-    """A string of `low` to `high` characters."""
+    """GBNF of a string of `low` to `high` characters (None: no limit)."""
     return rf'"\"" {repeated("char", low, high)} "\""'
 
 
 def format_string(name: str) -> str:
-    """A string of a format, which must be one of FORMATS."""
+    """GBNF of a string of a format, which must be one of FORMATS."""
     return rf'"\"" ({FORMATS[name]}) "\""'
 
 
 def pattern_string(pattern: str) -> str:
-    """A string in which a regular expression finds something. Raises PatternError."""
+    """GBNF of a string that contains a match of a regular expression. Raises PatternError."""
     return rf'"\"" ({pattern_rule(pattern)}) "\""'
 
 
 def repeated(symbol: str, low: int, high: int | None) -> str:
-    """`low` to `high` of a symbol one after the other."""
+    """GBNF of `low` to `high` repetitions of a symbol (None: no limit)."""
     if high == 0:
         return '""'
     if high is None:
@@ -69,6 +70,6 @@ def repeated(symbol: str, low: int, high: int | None) -> str:
     fixed = fixed[: fixed.rindex(",}")] + "}" if low else ""
     pieces, last = divmod(optional, MAX_LENGTH)
     tail = f"{symbol}{{0,{last}}}" if last else '""'
-    for _ in range(pieces):  # a piece is whole if another one follows
+    for _ in range(pieces):  # a piece that another one follows is complete
         tail = f"({symbol}{{{MAX_LENGTH}}} {tail} | {symbol}{{0,{MAX_LENGTH}}})"
     return f"{fixed} {tail}".strip()

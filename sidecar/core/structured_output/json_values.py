@@ -1,9 +1,9 @@
-"""Values without values in them as GBNF: what a schema lists, its strings, its numbers."""
+"""GBNF of values that contain no other values: listed values, strings, numbers."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
 
 from sidecar.core.structured_output import json_numbers
 from sidecar.core.structured_output.json_objects import literal
@@ -15,23 +15,24 @@ from sidecar.core.structured_output.json_strings import (
     free_string,
     pattern_string,
 )
-from sidecar.core.structured_output.schema_keywords import TYPES, Schema, Unsatisfiable, Unsupported, type_of
-
-
-def types_of(schema: Schema) -> list[str]:
-    """The types that a schema allows."""
-    told = schema.get("type", [name for name in TYPES if name != "integer"])
-    return [told] if isinstance(told, str) else list(dict.fromkeys(told))
+from sidecar.core.structured_output.schema_keywords import (
+    Schema,
+    Unsatisfiable,
+    Unsupported,
+    type_of,
+    types_of,
+    without,
+)
 
 
 def literals(schema: Schema, pointer: str) -> str:
-    """The values that a schema lists, but for those that the rest of it forbids."""
+    """GBNF of the values that a schema lists, except those that its other keywords forbid. Raises Unsatisfiable."""
     values = schema["enum"] if "enum" in schema else [schema["const"]]
     if "enum" in schema and "const" in schema:
         values = [schema["const"]] if any(_same(schema["const"], value) for value in values) else []
-    rest = {key: value for key, value in schema.items() if key not in ("enum", "const")}
+    rest = without(schema, "enum", "const")
     if set(rest) <= {"type"}:
-        types = types_of(rest) if rest else [*TYPES]
+        types = types_of(rest)
         values = [
             value
             for value in values
@@ -47,7 +48,7 @@ def literals(schema: Schema, pointer: str) -> str:
     return "(" + " | ".join(literal(text) for text in dict.fromkeys(written)) + ") ws"
 
 
-def _same(left: Any, right: Any) -> bool:
+def _same(left: object, right: object) -> bool:
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
 
 
@@ -61,10 +62,10 @@ def string(schema: Schema, pointer: str) -> str:
         raise Unsupported(pointer, "minLength", f"it is more than {MAX_BOUND}")
     if sum(("pattern" in schema, "format" in schema, limited)) > 1:
         keyword = "pattern" if "pattern" in schema else "format"
-        raise Unsupported(pointer, keyword, "it cannot stand beside another limit of the string")
+        raise Unsupported(pointer, keyword, "it cannot be combined with another limit of the string")
     if "format" in schema:
         if schema["format"] not in FORMATS:
-            raise Unsupported(pointer, "format", f"{schema['format']!r} is none of {', '.join(FORMATS)}")
+            raise Unsupported(pointer, "format", f"{schema['format']!r} is not one of {', '.join(FORMATS)}")
         return format_string(schema["format"])
     if "pattern" in schema:
         try:
@@ -75,16 +76,9 @@ def string(schema: Schema, pointer: str) -> str:
 
 
 def number(name: str, schema: Schema, pointer: str) -> str:
-    """GBNF of the numbers, or integers, that a schema allows. Raises Unsupported, Unsatisfiable."""
-    bounds = {}
-    for side, better in (("inimum", max), ("aximum", min)):
-        plain, exclusive = schema.get("m" + side), schema.get("exclusiveM" + side)
-        if exclusive is True or exclusive is False:  # draft-04
-            raise Unsupported(pointer, "exclusiveM" + side, "it must be a number")
-        found = [bound for bound in (plain, exclusive) if bound is not None]
-        limit = better(found) if found else None
-        bounds[side] = limit, limit is not None and limit == exclusive
-    (low, above), (high, below) = bounds["inimum"], bounds["aximum"]
+    """GBNF of the numbers that a schema allows; `name` is `number` or `integer`. Raises Unsupported, Unsatisfiable."""
+    low, above = _bound(schema.get("minimum"), schema.get("exclusiveMinimum"), max)
+    high, below = _bound(schema.get("maximum"), schema.get("exclusiveMaximum"), min)
     if name == "integer":
         rule = json_numbers.integers(
             None if low is None else json_numbers.lowest_integer(low, above),
@@ -93,9 +87,18 @@ def number(name: str, schema: Schema, pointer: str) -> str:
     else:
         for keyword, bound in (("minimum", low), ("maximum", high)):
             if bound is not None and (bound != int(bound) or abs(bound) > json_numbers.MAX_BOUND):
-                problem = f"of numbers, only whole bounds up to {json_numbers.MAX_BOUND} are supported"
+                problem = f"for numbers, only whole bounds up to {json_numbers.MAX_BOUND} are supported"
                 raise Unsupported(pointer, keyword, problem)
         rule = json_numbers.numbers(low, high, above, below)
     if rule is None:
         raise Unsatisfiable(pointer)
     return rule
+
+
+def _bound(
+    inclusive: float | None, exclusive: float | None, tighter: Callable[[list[float]], float]
+) -> tuple[float | None, bool]:
+    """The tighter of two bounds (None: no bound), and whether it is exclusive."""
+    bounds = [bound for bound in (inclusive, exclusive) if bound is not None]
+    bound = tighter(bounds) if bounds else None
+    return bound, bound is not None and bound == exclusive

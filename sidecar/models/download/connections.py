@@ -1,7 +1,7 @@
-"""Brings the bytes of one file over HTTP: by ranges, over as many connections as make it faster.
+"""Fetches the bytes of one file over HTTP, in ranges, over as many connections as make it faster.
 
-Each connection takes the first missing piece, then the next. A try that fails is followed by a pause and
-another one from where it broke off, for as long as bytes come at all.
+Each connection fetches the first missing range, then the next. After a failure it pauses and continues where it
+stopped, as long as any connection receives bytes.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import httpx2
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.download.journal import Range
-from sidecar.models.download.partial_file import Part, Writer
+from sidecar.models.download.partial_file import PartialFile, RangeWriter
 from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, NoRanges, Retry
+from sidecar.models.http.url import Range
 from sidecar.models.store.durable_files import disk_error
 
 MAX_CONNECTIONS: Final = 8
 MIN_PIECE_BYTES: Final = 1024 * 1024
 MAX_PIECE_BYTES: Final = 32 * 1024 * 1024
-"""Bytes asked for in one request: small enough for all connections to have work, large enough that the
-time of a request does not show."""
+"""Bytes of one request: small enough that all connections have work, large enough that the time between requests
+does not matter."""
 
 GROW_INTERVAL_S: Final = 0.2
 GROW_GAIN: Final = 1.15
-"""As long as more connections bring this many times the bytes, there are made more."""
+"""The number of connections doubles while the speed rises by this factor each time."""
 
 MAX_FAILURES: Final = 8
-"""Failures of a connection in a row, without a byte on any, after which it is given up."""
+"""Failures in a row of one connection, with no byte on any connection, after which the download fails."""
 
 FIRST_PAUSE_S: Final = 0.25
 MAX_PAUSE_S: Final = 20.0
@@ -43,49 +43,50 @@ NO_END: Final = 2**63
 
 
 class Fetch:
-    """One run over what is missing of a file of `size` bytes; None: the server did not tell."""
+    """Fetches what is missing of a file of `size` bytes; None: the server does not send the size."""
 
-    def __init__(self, client: httpx2.Client, address: Address, part: Part, size: int | None) -> None:
+    def __init__(self, client: httpx2.Client, address: Address, part: PartialFile, size: int | None) -> None:
         self._client = client
         self._address = address
         self._part = part
         self.size = size
-        """Known at the end at the latest."""
+        """None until the end of the file, if the server does not send the size."""
         self._lock = threading.Lock()
         self._todo = part.journal.missing(size) if size is not None else []
         self._piece = min(max((size or 0) // (4 * MAX_CONNECTIONS), MIN_PIECE_BYTES), MAX_PIECE_BYTES)
         self._running = 0
         self._growth = _Growth()
         self._error: BaseException | None = None
-        self._came_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._ended = threading.Event()
 
-    def run(self, tell: Callable[[], None]) -> None:
-        """Fetch everything; `tell` is called every TICK_S.
+    def run(self, on_tick: Callable[[], None]) -> None:
+        """Fetch everything; calls `on_tick` every TICK_S.
 
-        Raises SidecarError: `downloadFailed`, `rateLimited`, `diskFull`, …; Changed.
+        Raises Changed; SidecarError: `offline`, `downloadFailed`, `rateLimited`, `diskFull`,
+        `directoryNotWritable`, and what `Address.open` raises.
         """
         try:
             if self.size is None:
                 raise NoRanges
             while self._todo:
-                self._drive(self._ranges, tell)
+                self._drive(self._ranges, on_tick)
         except NoRanges:
             self._error = None
-            self._drive(self._whole, tell)
+            self._drive(self._whole, on_tick)
 
-    def _drive(self, work: Callable[[], None], tell: Callable[[], None]) -> None:
+    def _drive(self, work: Callable[[], None], on_tick: Callable[[], None]) -> None:
         self._ended.clear()
         self._connect(work)
         while not self._ended.wait(TICK_S):
-            tell()
+            on_tick()
             if work == self._ranges:
                 with self._lock:
-                    self._growth.look(self._part.received, self._running)
+                    self._growth.update(self._part.received, self._running)
                     more = self._growth.limit - self._running if self._todo else 0
                 for _ in range(more):
                     self._connect(work)
-        tell()
+        on_tick()
         if self._error is not None:
             raise self._error
 
@@ -113,15 +114,15 @@ class Fetch:
     # ---- by ranges -------------------------------------------------------------------------------
 
     def _ranges(self) -> None:
-        while self._error is None and (piece := self._take()) is not None:
+        while self._error is None and (piece := self._next_range()) is not None:
             writer = self._part.writer(piece[0])
             try:
-                self._patiently(partial(self._fetch_range, writer, piece[1]))
+                self._with_retries(partial(self._fetch_range, writer, piece[1]))
             finally:
                 writer.close()
 
-    def _take(self) -> Range | None:
-        """The first of what is missing, so that the hash can follow; None: nothing for this connection."""
+    def _next_range(self) -> Range | None:
+        """The first missing range, so that the hash can follow. None: no work for this connection."""
         with self._lock:
             if not self._todo or self._running > self._growth.limit:
                 return None
@@ -131,57 +132,57 @@ class Fetch:
                 self._todo.insert(0, (middle, end))
             return (start, middle)
 
-    def _fetch_range(self, writer: Writer, end: int) -> None:
+    def _fetch_range(self, writer: RangeWriter, end: int) -> None:
         with self._address.open(self._client, (writer.position, end)) as answer:
-            # An answer that is read to its end leaves the connection for the next piece. One that is longer is left.
+            # Reading an answer to its end frees the connection for the next range. A longer answer is abandoned.
             exact = answer.headers.get("Content-Length") == str(end - writer.position)
             for chunk in answer.iter_raw():
-                self._came_at = time.monotonic()
+                self._received_at = time.monotonic()
                 writer.write(chunk[: end - writer.position])
                 if self._error is not None or (writer.position >= end and not exact):
                     return
         if writer.position < end:
             raise Retry(f"the answer ended {end - writer.position} bytes early")
 
-    # ---- whole, where the server knows no ranges -------------------------------------------------
+    # ---- whole, if the server supports no ranges -------------------------------------------------
 
     def _whole(self) -> None:
-        self._patiently(self._fetch_whole)
+        self._with_retries(self._fetch_whole)
 
     def _fetch_whole(self) -> None:
-        """Take all that the server sends, from the beginning, and write what is missing of it."""
+        """Read the whole file, and write what is missing of it."""
         gaps = self._part.journal.missing(self.size if self.size is not None else NO_END)
         position = 0
         writer = self._part.writer(0)
         try:
             with self._address.open(self._client, None) as answer:
                 for chunk in answer.iter_raw():
-                    self._came_at = time.monotonic()
-                    behind = position + len(chunk)
+                    self._received_at = time.monotonic()
+                    after = position + len(chunk)
                     for start, end in gaps:
-                        low, high = max(start, position), min(end, behind)
+                        low, high = max(start, position), min(end, after)
                         if low < high:
                             writer.move(low)
                             writer.write(chunk[low - position : high - position])
-                    position = behind
+                    position = after
         finally:
             writer.close()
         if self.size is not None and position < self.size:
             raise Retry(f"the answer ended {self.size - position} bytes early")
         self.size = position if self.size is None else self.size
 
-    # ---- patience --------------------------------------------------------------------------------
+    # ---- retries ---------------------------------------------------------------------------------
 
-    def _patiently(self, work: Callable[[], None]) -> None:
-        """Do it until it is done, or has failed MAX_FAILURES times in a row without a byte coming."""
-        failures, came_at = 0, self._came_at
+    def _with_retries(self, work: Callable[[], None]) -> None:
+        """Repeat `work` until it succeeds, or fails MAX_FAILURES times in a row without a new byte."""
+        failures, received_at = 0, self._received_at
         while self._error is None:
             try:
                 work()
                 return
             except (httpx2.TransportError, Retry) as error:
-                if self._came_at != came_at:
-                    failures, came_at = 0, self._came_at
+                if self._received_at != received_at:
+                    failures, received_at = 0, self._received_at
                 failures += 1
                 cause = str(error) or type(error).__name__
                 log.log("info", "a download was interrupted", cause=cause, failures=failures)
@@ -190,7 +191,7 @@ class Fetch:
                 self._sleep(self._pause(error, failures))
 
     def _pause(self, error: Exception, failures: int) -> float:
-        """How long to wait before the next try, in seconds. Raises SidecarError `rateLimited`."""
+        """Seconds to wait before the next try. Raises SidecarError `rateLimited` if the server asks for more."""
         pause: float = min(FIRST_PAUSE_S * 2 ** (failures - 1), MAX_PAUSE_S) * random.uniform(0.75, 1.25)
         if not isinstance(error, Retry):
             return pause
@@ -209,7 +210,7 @@ class Fetch:
 
 
 class _Growth:
-    """How many connections there may be: twice as many as long as that brings more bytes a second."""
+    """How many connections there may be: the number doubles as long as that makes the download faster."""
 
     def __init__(self) -> None:
         self.limit = 1
@@ -218,10 +219,10 @@ class _Growth:
         self._bytes = 0
         self._at = 0.0
 
-    def look(self, received: int, running: int) -> None:
-        """To be called every TICK_S or so."""
+    def update(self, received: int, running: int) -> None:
+        """Call it about every TICK_S. `received`: bytes over all connections."""
         now = time.monotonic()
-        if not self._at or running < self.limit:  # the new ones are not there yet: begin the reading anew
+        if not self._at or running < self.limit:  # not all are connected yet: start the measurement again
             self._bytes, self._at = received, now
         elif not self._done and now - self._at >= GROW_INTERVAL_S:
             speed = (received - self._bytes) / (now - self._at)
@@ -235,7 +236,7 @@ class _Growth:
                 self._done = self.limit == MAX_CONNECTIONS
 
     def stop(self) -> None:
-        """One connection only, from now on."""
+        """Use only one connection from now on."""
         self.limit, self._done = 1, True
 
 
@@ -243,5 +244,5 @@ def _given_up(error: Exception, cause: str) -> SidecarError:
     if isinstance(error, httpx2.ConnectError):
         return SidecarError("offline", "The server cannot be reached", cause=cause)
     if isinstance(error, Retry) and error.too_many:
-        return SidecarError("rateLimited", "The server is too busy for us", cause=cause)
-    return SidecarError("downloadFailed", "The download broke off again and again", cause=cause)
+        return SidecarError("rateLimited", "The server limits the number of requests", cause=cause)
+    return SidecarError("downloadFailed", "The download failed again and again", cause=cause)

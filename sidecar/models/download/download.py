@@ -1,4 +1,4 @@
-"""`downloadModel`: find out what to fetch, fetch it, verify it, give it its name."""
+"""Downloads one file: fetches it, verifies its checksum, and gives it its final name."""
 
 from __future__ import annotations
 
@@ -7,92 +7,71 @@ import shutil
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import httpx2
 from filelock import FileLock, Timeout
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download import journal
 from sidecar.models.download.connections import Fetch
-from sidecar.models.download.hasher import Behind
-from sidecar.models.download.journal import Identity
-from sidecar.models.download.partial_file import MAX_NAMED, Part
+from sidecar.models.download.hasher import Hasher
+from sidecar.models.download.partial_file import MAX_REPORTED, PartialFile
 from sidecar.models.download.progress import Report
-from sidecar.models.http.address import Address
-from sidecar.models.hub.client import Hub
+from sidecar.models.download.wanted import Fetched, Wanted
+from sidecar.models.gguf import reader
 from sidecar.models.store import durable_files
-from sidecar.models.store.store import Place, Record, Store
+from sidecar.models.store.store import Record, Store
 
 SPARE_BYTES: Final = 64 * 1024 * 1024
-"""Space that a download leaves free on the disk."""
+"""Bytes that a download leaves free on the disk."""
 
 WAIT_INTERVAL_S: Final = 0.2
-"""How often somebody who waits for another's download looks at it."""
-
-
-Fetched = tuple[str, Record, int, bool]
-"""Path, record, bytes that an earlier attempt had brought, whether it was here already."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """One file to fetch; `relative` is where it goes, from the models directory."""
-
-    relative: str
-    source: dict[str, Any]
-    size: int | None
-    sha256: str | None
-    etag: str | None
-    address: Address
-
-    @property
-    def identity(self) -> Identity:
-        return Identity(self.source["url"], self.size, self.sha256, self.etag)
+"""How often a request that waits for another download of the same file checks it."""
 
 
 class Download:
-    """One file on its way. `kept` and `discard` may be called from another thread at any moment."""
+    """The download of one file. `kept_bytes` and `discard` may be called from any thread at any moment."""
 
-    def __init__(self, hub: Hub, store: Store, wanted: Wanted, report: Report) -> None:
-        self._hub = hub
+    def __init__(self, client: httpx2.Client, store: Store, wanted: Wanted, report: Report) -> None:
+        self._client = client
         self._store = store
         self._wanted = wanted
         self._place = store.place(wanted.relative)
         self._report = report
-        self._part: Part | None = None
+        self._part: PartialFile | None = None
         self._opening = threading.Lock()
         self._discarded = False
-        self._ours = False
-        """Whether the lock is ours, and with it what is on the disk."""
+        self._locked = False
+        """Whether this process holds the lock, and so owns the partial file."""
 
     def run(self, force: bool) -> Fetched:
-        """Raises SidecarError, Changed."""
+        """Return the file; `force`: download it even if it is there. Raises SidecarError, Changed."""
         lock = FileLock(self._place.lock)
         try:
             self._wait_for(lock)
-            self._ours = True
+            self._locked = True
             try:
                 if not force or self._report.waited:
-                    known = self._known()
-                    if known is not None:
-                        if not os.path.exists(self._place.part):  # what an end right after its renaming left
+                    existing = self._existing()
+                    if existing is not None:
+                        if not os.path.exists(self._place.part):  # left by a kill right after the renaming
                             durable_files.remove(self._place.journal)
-                        return known
+                        return existing
                 return self._fetch()
             finally:
                 lock.release()
         except OSError as error:
             raise durable_files.disk_error(error, self._store.directory) from error
 
-    def kept(self) -> int:
-        """Bytes on the disk that need not come again."""
+    def kept_bytes(self) -> int:
+        """Bytes on the disk that a later download does not fetch again."""
         return self._part.journal.total if self._part is not None else self._on_disk()
 
     def discard(self) -> None:
-        """Delete what came, as far as the system lets us while it is being written; of our own bytes only."""
-        if not self._ours:
+        """Delete the partial file if this download owns it, as far as the system allows while it is being written."""
+        if not self._locked:
             return
         with self._opening:
             self._discarded = True
@@ -104,10 +83,10 @@ class Download:
                 else:
                     durable_files.remove(self._place.journal)
 
-    # ---- somebody else's download ----------------------------------------------------------------
+    # ---- another download of the same file -------------------------------------------------------
 
     def _wait_for(self, lock: FileLock) -> None:
-        """Take the lock; while another process holds it, show how far it is."""
+        """Take the lock; while another process holds it, report that process's progress."""
         while True:
             try:
                 lock.acquire(timeout=0)
@@ -118,30 +97,28 @@ class Download:
                 time.sleep(WAIT_INTERVAL_S)
 
     def _on_disk(self) -> int:
-        """Bytes of the partial file, by its journal."""
-        known = journal.read(self._place.journal)
-        return sum(end - start for start, end in known[1]) if known else 0
+        return journal.downloaded_bytes(self._place.journal)
 
-    # ---- what is here already --------------------------------------------------------------------
+    # ---- a file that is there already ------------------------------------------------------------
 
-    def _known(self) -> Fetched | None:
-        """The file, if it is here and the right one."""
+    def _existing(self) -> Fetched | None:
+        """The file, if it is there and has the right content."""
         wanted, place = self._wanted, self._place
         record = place.record()
         if record is not None and _matches(record, wanted):
             self._report.downloaded(record.size)
-            return (place.path, record, 0, True)
+            return Fetched(place.path, record, 0, True)
         if wanted.sha256 is None or not os.path.isfile(place.path):
             return None
         if os.path.getsize(place.path) != wanted.size:
             return None
-        # It has the right name and size, but nothing is remembered of it: it was put there by hand, or the
-        # program was ended in the moment between its name and its record.
+        # Name and size are right, but it has no record: it was copied here, or the program was killed after it
+        # gave the file its name.
         if self._hash_of_file(place.path, wanted.size) != wanted.sha256:
-            log.log("warning", "a file of this name is here, but another one", path=place.path)
+            log.log("warning", "a file with this name and other content is replaced", path=place.path)
             return None
-        record = self._remember(wanted.sha256, wanted.size)
-        return (place.path, record, 0, True)
+        record = self._write_record(wanted.sha256, wanted.size)
+        return Fetched(place.path, record, 0, True)
 
     def _hash_of_file(self, path: str, size: int) -> str:
         import hashlib
@@ -163,67 +140,65 @@ class Download:
         if wanted.size is not None:
             _check_space(self._store.directory, wanted.relative, wanted.size - part.resumed)
         resumed = part.resumed
-        sha256, size = self._bring(part)
+        sha256, size = self._fetch_bytes(part)
         if wanted.sha256 not in (None, sha256):
             self._report.info(
-                f"{place.relative}: the checksum is wrong ({sha256} instead of {wanted.sha256}); fetching it again"
+                f"{place.relative}: the checksum is {sha256} instead of {wanted.sha256}; downloading it again"
             )
             part.start_again()
-            sha256, size = self._bring(part)
-            self._name_wrong(part)
+            sha256, size = self._fetch_bytes(part)
+            self._report_differing(part)
             if sha256 != wanted.sha256:
                 self.discard()
                 problem = f"{place.relative}: the checksum is {sha256}, not {wanted.sha256}"
                 raise SidecarError("checksumMismatch", problem, value=sha256, allowed=wanted.sha256)
         part.journal.close()
         durable_files.publish(place.part, place.path)
-        record = self._remember(sha256, size)
+        record = self._write_record(sha256, size)
         durable_files.remove(place.journal)
-        return (place.path, record, resumed, False)
+        return Fetched(place.path, record, resumed, False)
 
-    def _open_part(self) -> Part:
+    def _open_part(self) -> PartialFile:
         with self._opening:
-            if self._discarded:  # in the moment before; the process is about to end
-                raise SidecarError("aborted", f"{self._place.relative} was given up")
+            if self._discarded:  # a moment ago; the process is about to end
+                raise SidecarError("aborted", f"The download of {self._place.relative} was aborted")
             place, wanted = self._place, self._wanted
-            self._part = Part(place.part, place.journal, wanted.identity, wanted.source)
+            self._part = PartialFile(place.part, place.journal, wanted.identity, wanted.source)
             return self._part
 
-    def _bring(self, part: Part) -> tuple[str, int]:
-        """Fetch what is missing, hashing on the way. Returns the hash and the size."""
-        fetch = Fetch(self._hub.client, self._wanted.address, part, self._wanted.size)
+    def _fetch_bytes(self, part: PartialFile) -> tuple[str, int]:
+        """Fetch what is missing, hashing meanwhile. Returns hash and size."""
+        fetch = Fetch(self._client, self._wanted.address, part, self._wanted.size)
 
-        def told() -> None:
+        def on_tick() -> None:
             self._report.downloaded(part.received)
 
         if self._wanted.size is None:
-            fetch.run(told)
+            fetch.run(on_tick)
             assert fetch.size is not None
-            behind = Behind(part, fetch.size)
+            hasher = Hasher(part, fetch.size)
         else:
-            behind = Behind(part, self._wanted.size)
+            hasher = Hasher(part, self._wanted.size)
             try:
-                fetch.run(told)
+                fetch.run(on_tick)
             except BaseException:
-                behind.stop()
-                if not part.journal.total and part.wrong is None:
-                    self.discard()  # nothing came: there is nothing to go on with
+                hasher.stop()
+                if not part.journal.total and part.differing is None:
+                    self.discard()  # no byte arrived, so there is nothing to resume
                 raise
         size = fetch.size or 0
-        return behind.finish(self._report.verified), size
+        return hasher.finish(self._report.verified), size
 
-    def _name_wrong(self, part: Part) -> None:
-        for start, end in (part.wrong or [])[:MAX_NAMED]:
-            self._report.info(f"{self._place.relative}: bytes {start} to {end - 1} were wrong at first")
-        part.wrong = None
+    def _report_differing(self, part: PartialFile) -> None:
+        for start, end in (part.differing or [])[:MAX_REPORTED]:
+            self._report.info(f"{self._place.relative}: bytes {start} to {end - 1} were wrong the first time")
+        part.differing = None
 
-    def _remember(self, sha256: str, size: int) -> Record:
-        from sidecar.models.gguf import reader
-
+    def _write_record(self, sha256: str, size: int) -> Record:
         wanted, place = self._wanted, self._place
         try:
             header = reader.describe(place.path)
-            summary = {name: header[name] for name in SUMMARY}
+            summary = {name: header[name] for name in reader.RECORDED}
         except SidecarError as error:
             summary = {"problem": error.problem.removeprefix(f"/path: {place.path!r} ")}
         record = Record(
@@ -236,28 +211,19 @@ class Download:
             downloaded_at=round(time.time() * 1000),
             header=summary,
         )
-        place.remember(record)
+        place.write_record(record)
         return record
 
 
 def check_space(store: Store, wanted: list[Wanted], force: bool) -> None:
-    """Whether there is room for all files of a model together, before the first is begun.
-
-    Raises SidecarError `diskFull`.
-    """
+    """Check that the disk has room for all files of a model together. Raises SidecarError `diskFull`."""
     needed = 0
     for file in wanted:
         place = store.place(file.relative)
         here = not force and os.path.isfile(place.path) and os.path.getsize(place.path) == file.size
         if file.size is not None and not here:
-            needed += max(0, file.size - _begun(place))
+            needed += max(0, file.size - journal.downloaded_bytes(place.journal))
     _check_space(store.directory, wanted[0].relative, needed)
-
-
-def _begun(place: Place) -> int:
-    """Bytes that an unfinished download has taken from the disk."""
-    known = journal.read(place.journal)
-    return sum(end - start for start, end in known[1]) if known else 0
 
 
 def _check_space(directory: str, name: str, needed: int) -> None:
@@ -265,17 +231,6 @@ def _check_space(directory: str, name: str, needed: int) -> None:
     if needed > free:
         problem = f"{name} needs {needed} bytes on the disk, {free} are free"
         raise SidecarError("diskFull", problem, value=needed, allowed={"maximum": free})
-
-
-SUMMARY: Final = (
-    "architecture",
-    "name",
-    "parameters",
-    "quantization",
-    "contextLengthTrained",
-    "chatTemplate",
-)
-"""What of a header is remembered, and listed."""
 
 
 def _matches(record: Record, wanted: Wanted) -> bool:

@@ -1,4 +1,4 @@
-"""What goes on behind the bytes of a download that come: their hash, and their way to the disk."""
+"""Hashes and flushes a partial file in the background while its bytes arrive."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from sidecar.models.download.partial_file import Part
+from sidecar.models.download.partial_file import PartialFile
 
 HASH_NICENESS: Final = 10
-"""The hash takes what processor time the bytes leave, and catches up while the disk writes the last of them."""
+"""The hash gets the processor time that receiving leaves. It catches up while the disk writes the last bytes."""
 
-TELL_INTERVAL_S: Final = 0.1
+PROGRESS_INTERVAL_S: Final = 0.1
 
 
-class Behind:
-    """The hash of a part, and its way to the disk: each on a thread of its own, behind the bytes that come."""
+class Hasher:
+    """Two threads for one partial file of `size` bytes: one hashes, one flushes to the disk."""
 
-    def __init__(self, part: Part, size: int) -> None:
+    def __init__(self, part: PartialFile, size: int) -> None:
         self._part = part
         self._size = size
         self._stopped = threading.Event()
-        self._ended = threading.Event()
+        self._complete = threading.Event()
         self._result: str | None = None
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._run, name="sidecar:hash", daemon=True)
+        self._thread = threading.Thread(target=self._hash, name="sidecar:hash", daemon=True)
         self._thread.start()
-        self._disk = threading.Thread(target=self._write_behind, name="sidecar:disk", daemon=True)
+        self._disk = threading.Thread(target=self._flush, name="sidecar:disk", daemon=True)
         self._disk.start()
 
-    def _run(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the bytes that come go first
+    def _hash(self) -> None:
+        if sys.platform == "linux":  # the only system where a thread has a priority of its own
             with suppress(OSError):  # a sandbox may forbid it, which costs speed only
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASH_NICENESS)
         try:
@@ -41,27 +41,28 @@ class Behind:
         except OSError as error:
             self._error = error
 
-    def _write_behind(self) -> None:
+    def _flush(self) -> None:
         try:
-            self._part.write_behind(self._ended)
+            self._part.flush_until(self._complete)
         except OSError as error:
             self._error = error
 
-    def finish(self, tell: Callable[[int], None]) -> str:
-        """Wait for its end, telling how far it is. Raises OSError."""
-        self._ended.set()
+    def finish(self, on_progress: Callable[[int], None]) -> str:
+        """Wait for the hash, calling `on_progress` with the bytes hashed so far. Raises OSError."""
+        self._complete.set()
         while self._thread.is_alive() or self._disk.is_alive():
-            tell(self._part.hashed)
-            (self._thread if self._thread.is_alive() else self._disk).join(TELL_INTERVAL_S)
+            on_progress(self._part.hashed)
+            (self._thread if self._thread.is_alive() else self._disk).join(PROGRESS_INTERVAL_S)
         if self._error is not None:
             raise self._error
         assert self._result is not None
-        tell(self._size)
+        on_progress(self._size)
         return self._result
 
     def stop(self) -> None:
+        """End both threads without a result."""
         self._stopped.set()
-        self._ended.set()
+        self._complete.set()
         with self._part.changed:
             self._part.changed.notify_all()
-        self._thread.join()  # a piece of HASH_BYTES at most; the disk's thread ends when the disk has answered
+        self._thread.join()  # after HASH_BYTES at most; the other thread ends with its flush

@@ -1,4 +1,4 @@
-"""The progress of a download over all its files: `download` and `verify`, at most ten a second, never falling."""
+"""Progress over all files of a download: `download` and `verify`, at most ten notifications per second."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sidecar.message_handler.writer import Writer
 
 INTERVAL_S: Final = 0.1
 SPEED_WINDOW_S: Final = 5.0
-"""The speed is that of the last seconds."""
+"""The speed is the average over this time."""
 
 
 def progress_of(writer: Writer, request_id: RequestId) -> dict[str, Progress]:
-    """What all reports of a request share: where a file has changed, there is another one, of other bytes."""
+    """Progress that all `Report`s of a request share: a file that changes on its server gets a second report."""
     return {
         "download": Progress(writer, request_id, "download", INTERVAL_S),
         "verify": Progress(writer, request_id, "verify", INTERVAL_S),
@@ -24,7 +24,7 @@ def progress_of(writer: Writer, request_id: RequestId) -> dict[str, Progress]:
 
 
 class Report:
-    """Told by one thread. Sizes are None where the server did not tell them."""
+    """For one thread. `sizes`: name and bytes of each file, None if the server did not send the size."""
 
     def __init__(
         self, writer: Writer, progress: dict[str, Progress], sizes: Sequence[tuple[str, int | None]]
@@ -36,24 +36,24 @@ class Report:
         self._total = sum(known) if len(known) == len(sizes) else None
         self._index = 0
         self._before = 0
-        """Bytes of the files that are done."""
+        """Bytes of the files that are complete."""
         self._highest = {"download": 0, "verify": 0}
         self._seen: deque[tuple[float, int]] = deque()
         self.waited = False
-        """Set when another request or program is, or was, fetching the file of the moment."""
+        """Set when another process has downloaded the current file in the meantime, or still does."""
 
     def begin(self, index: int, before: int) -> None:
-        """Turn to a file; those before it have `before` bytes together."""
+        """Begin the file at `index`; the files before it have `before` bytes together."""
         self._index, self._before = index, before
         self._seen.clear()
         self.waited = False
 
     def downloaded(self, count: int) -> None:
-        """So many bytes of the file of the moment are here."""
-        done = self._risen("download", count)
+        """`count` bytes of the current file are on the disk."""
+        done = self._highest_of("download", count)
         speed = self._speed(done)
         left = None if self._total is None else max(self._total - done, 0)
-        self._tell(
+        self._send_progress(
             "download",
             done,
             downloadedBytes=done,
@@ -62,21 +62,22 @@ class Report:
         )
 
     def verified(self, count: int) -> None:
-        """So many bytes of the file of the moment have been hashed."""
-        done = self._risen("verify", count)
-        self._tell("verify", done, verifiedBytes=done)
+        """`count` bytes of the current file are hashed."""
+        done = self._highest_of("verify", count)
+        self._send_progress("verify", done, verifiedBytes=done)
 
     def info(self, message: str) -> None:
-        """Something worth telling on the way."""
+        """Send a warning to the client."""
         send_info(self._writer, "warning", message)
 
-    def _risen(self, name: str, count: int) -> int:
+    def _highest_of(self, name: str, count: int) -> int:
+        """Bytes over all files. They never decrease, though a restarted file begins at 0."""
         done = max(self._highest[name], self._before + count)
         self._highest[name] = done
         return done
 
     def _speed(self, done: int) -> float | None:
-        """Bytes a second over the window; None until there is one."""
+        """Bytes per second over the window; None until there is one."""
         now = time.monotonic()
         self._seen.append((now, done))
         while now - self._seen[0][0] > SPEED_WINDOW_S and len(self._seen) > 2:
@@ -84,8 +85,8 @@ class Report:
         at, before = self._seen[0]
         return (done - before) / (now - at) if now - at >= INTERVAL_S else None
 
-    def _tell(self, name: str, done: int, **fields: object) -> None:
-        self._progress[name].tell(
+    def _send_progress(self, name: str, done: int, **fields: object) -> None:
+        self._progress[name].report(
             None if self._total is None else done / self._total if self._total else 1.0,
             totalBytes=self._total,
             file=self._sizes[self._index][0],

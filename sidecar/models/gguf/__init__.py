@@ -1,5 +1,5 @@
 """GGUF files.
 
-reader (parses a header), header (its typed values), sparse_reader (a header without its long arrays),
-splits (models of several files), fingerprint (by which a model is recognised).
+reader (parses a header), header (its values), tensor_types (their sizes), sparse_reader (a remote header without its
+vocabulary), splits (names of model files), fingerprint (a hash that identifies a model).
 """

@@ -1,4 +1,4 @@
-"""A hash by which the weights in GGUF files are known, without reading gigabytes."""
+"""A hash that identifies the weights of GGUF files without reading all of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 from sidecar.models.gguf import reader
 
 SAMPLE_BYTES: Final = 4096
-"""Read of each tensor: models of the same shape have the same header."""
+"""Bytes read of each tensor. The header alone is not enough: fine-tuned models have the same one."""
 
 
 def fingerprint(paths: list[str]) -> str:
-    """The hash of the files' headers and of the beginning of each tensor.
+    """The SHA-256 of the files' headers and of the beginning of each tensor, in hexadecimal.
 
-    Raises SidecarError as gguf.read_header does, or OSError.
+    Raises SidecarError as `reader.read_header` does; OSError.
     """
-    import hashlib  # brings OpenSSL: 3 MB that an engine seldom needs
+    import hashlib  # imports OpenSSL: 3 MB that an engine rarely needs
 
     digest = hashlib.sha256()
     for path in paths:

@@ -1,13 +1,16 @@
-"""What the header of a GGUF file says: metadata and the tensor table. gguf.py reads it."""
+"""The header of a GGUF file as reader.py returns it: metadata and the tensor table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
+
+Number = int | float | bool
+T = TypeVar("T", str, int, float)
 
 
 class Tensor:
-    """A row of the tensor table; `size` is None where the type is not known here."""
+    """A row of the tensor table. `size` in bytes is None if the type is unknown; `offset` is from `data_start`."""
 
     __slots__ = ("name", "offset", "shape", "size", "type_name", "weights")
 
@@ -23,17 +26,17 @@ class Tensor:
 
 
 class Header:
-    """What a GGUF file says of itself. `data_start` is where the tensors' bytes begin.
+    """Metadata and tensor table. `data_start` is the file's offset of the tensors' bytes.
 
-    `arrays` has the numbers of those arrays that `metadata` only tells the length of: one a layer, mostly.
-    `read_bytes` is how much of the file was read to find all this out.
+    `arrays` has arrays of numbers, most with one value per layer, of which `metadata` has only type and length.
+    `read_bytes` is how many bytes of the file were read.
     """
 
     def __init__(
         self,
         version: int,
-        metadata: dict[str, Any],
-        arrays: dict[str, list[Any]],
+        metadata: dict[str, object],
+        arrays: dict[str, list[Number]],
         tensors: list[Tensor],
         data_start: int,
         read_bytes: int,
@@ -48,16 +51,24 @@ class Header:
     @property
     def architecture(self) -> str:
         """`general.architecture`, or an empty string."""
-        return self.known("general.architecture", str) or ""
+        return self.typed("general.architecture", str) or ""
 
-    def known(self, key: str, kind: type) -> Any:
-        """A value of the metadata if it is of the type that it should have; files can say anything."""
+    @property
+    def vocabulary_size(self) -> int | None:
+        """Tokens of the vocabulary, None if it has none."""
+        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        if isinstance(tokens, dict):  # a long array: see `arrays`
+            return int(tokens["length"])
+        return len(tokens) if isinstance(tokens, list) else None
+
+    def typed(self, key: str, kind: type[T]) -> T | None:
+        """A value of the metadata if it has the type that it should have. Files can contain anything."""
         value = self.metadata.get(key)
         return value if type(value) is kind else None
 
 
 def join(headers: Sequence[Header]) -> Header:
-    """The header of a split model, from those of all its parts in order."""
+    """The header of a split model, from the headers of all its parts in order."""
     first, tensors, end = headers[0], list[Tensor](), 0
     for header in headers:
         for each in header.tensors:

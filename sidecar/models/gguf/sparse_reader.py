@@ -1,8 +1,11 @@
-"""Reads the header of a GGUF file that is far away without most of its vocabulary, which is most of the header.
+"""Reads the header of a GGUF file on a server without most of its vocabulary, which is most of the header.
 
-Only walking over an array of texts tells for certain where it ends. Here a few windows of it are looked at: where
-texts follow one another it still goes on, and where they stop, the last of them is the next key. Whether all that
-was right the table of tensors tells, whose offsets must follow from its sizes. If they do not, all is read.
+Only a walk over all texts finds the exact end of an array of texts. This reader jumps, and reads small windows. A
+window full of texts is inside the array. Where the texts stop, the array has ended, and the last text is the next
+key. The tensor table verifies the guess: its offsets must follow from its sizes. If not, the whole header is read.
+
+inspectModel of a model of 253 MB with 262,144 tokens reads 1.5 MB instead of 7.3 MB. With 50 ms of latency it takes
+3.3 s instead of 7.5 s at 10 Mbit/s, 2.4 s instead of 2.8 s at 50 Mbit/s; without any limit 2.2 s instead of 1.8 s.
 """
 
 from __future__ import annotations
@@ -19,41 +22,41 @@ from sidecar.models.gguf.header import Header
 WINDOW_BYTES: Final = 64 * 1024
 MAX_WINDOWS: Final = 32
 LONG_ARRAY: Final = 16384
-"""Texts of an array from which on a few windows are less than all of it."""
+"""Shorter arrays of texts are read whole."""
 
 LONGEST_TEXT: Final = 4096
-"""Bytes. What claims to be longer is no text of a vocabulary."""
+"""Bytes of the longest text of a vocabulary. Anything longer is something else."""
 
-ENOUGH: Final = 64
-"""Texts in a row that are no chance."""
+MIN_TEXTS: Final = 64
+"""Texts that must follow one another, so that it is no chance."""
 
-CAUTION: Final = 0.85
-"""The share of the way to the end, by its estimate, that is jumped over at once."""
+JUMP_SHARE: Final = 0.85
+"""Share of the estimated distance to the end that one jump covers."""
 
 OVERLAP: Final = 4
-"""The last texts of a window are looked at again in the next one: the key may be among them."""
+"""Texts at the end of a window that the next window reads again: the key may be one of them."""
 
 KEY: Final = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 LAST_TYPE: Final = 12
 
 
 def read_header(file: BinaryIO, size: int, name: str, pointer: str = "/path") -> Header:
-    """What `gguf.parse` returns and raises, for a file of which each read costs a request."""
-    skimmer = _Skimmer(file, size, name, pointer)
+    """Returns and raises what `reader.parse` does, for a file where each read is a request."""
+    sparse = _SparseReader(file, size, name, pointer)
     try:
-        header = skimmer.read()
-        if not skimmer.jumped or _in_order(header, size):
+        header = sparse.read()
+        if not sparse.jumped or _in_order(header, size):
             return header
     except SidecarError as error:
-        if not skimmer.jumped or error.kind != "modelDamaged":
+        if not sparse.jumped or error.kind != "modelDamaged":
             raise
     file.seek(0)
     return reader.parse(file, size, name, pointer)
 
 
 def _in_order(header: Header, size: int) -> bool:
-    """Whether the tensors follow one another without gaps, as llama.cpp wants them, and end with the file or before."""
-    alignment: int = header.metadata.get("general.alignment", 32)
+    """Whether the tensors follow one another without gaps, as llama.cpp requires, and end within the file."""
+    alignment = header.typed("general.alignment", int) or 32
     end = 0
     for tensor in header.tensors:
         if tensor.size is None or tensor.offset != end:
@@ -64,7 +67,7 @@ def _in_order(header: Header, size: int) -> bool:
 
 @dataclass(slots=True)
 class _Row:
-    """Texts that follow one another: from where to where, and how many. `key` is where a key follows, if one does."""
+    """`count` texts that follow one another, from `start` to `stop`. `key`: the offset of the key after them."""
 
     start: int
     stop: int
@@ -73,11 +76,11 @@ class _Row:
 
     @property
     def width(self) -> float:
-        """Bytes of a text with its length."""
+        """Bytes per text, with its length field."""
         return (self.stop - self.start) / self.count
 
 
-class _Skimmer(reader.Reader):
+class _SparseReader(reader.Reader):
     read_ahead = 4 * WINDOW_BYTES
     jumped = False
 
@@ -92,7 +95,7 @@ class _Skimmer(reader.Reader):
             self._skip(end - start)
 
     def _end_of_texts(self, start: int, count: int) -> int | None:
-        """Where the array ends whose first text is at `start`; None: that cannot be told from here and there."""
+        """Where the array ends whose first text is at `start`; None: not found."""
         low, left, width = start, float(count), 0.0
         high = self._size
         jump = 0
@@ -108,21 +111,21 @@ class _Skimmer(reader.Reader):
                 passed = (row.start - low) / ((width + row.width) / 2)
                 left = max(left - passed - row.count, 1.0)
                 low, width = row.stop, row.width
-            far = int(min(CAUTION * left * width, (high - low) / 2))
+            far = int(min(JUMP_SHARE * left * width, (high - low) / 2))
             jump = far if far > WINDOW_BYTES else 0
         return None
 
     def _row(self, position: int, *, exact: bool) -> _Row | None:
-        """The texts in a window; `exact`: the first begins with it. None: there are none, or something else follows."""
+        """The texts in the window at `position`. `exact`: the first text begins there. None: not inside the array."""
         self._file.seek(position)
         data = self._file.read(WINDOW_BYTES)
         self._read_bytes += len(data)
         for first in range(1 if exact else LONGEST_TEXT + 8):
             starts, ended = _texts(data, first)
-            if not exact and len(starts) < ENOUGH:
+            if not exact and len(starts) < MIN_TEXTS:
                 continue
             if not exact and starts[-1] - first < 9 * (len(starts) - 1):
-                return None  # zeros pass for texts, but for empty ones
+                return None  # zeros look like empty texts
             if ended:
                 key = next((at for at in reversed(starts[-OVERLAP:]) if _is_key(data, at)), None)
                 return None if key is None else _Row(position + first, 0, 0, position + key)
@@ -132,7 +135,7 @@ class _Skimmer(reader.Reader):
 
 
 def _texts(data: bytes, at: int) -> tuple[list[int], bool]:
-    """Where texts begin that follow one another, and whether something else follows them."""
+    """Where texts begin that follow one another, and whether something else follows the last."""
     starts: list[int] = []
     while at + 8 <= len(data):
         (length,) = struct.unpack_from("<Q", data, at)
@@ -144,7 +147,7 @@ def _texts(data: bytes, at: int) -> tuple[list[int], bool]:
 
 
 def _is_key(data: bytes, at: int) -> bool:
-    """Whether a text may be a key, or a tensor's name: the number of a type, or of dimensions, follows."""
+    """Whether a text can be a key or a tensor's name: a type, or a number of dimensions, follows."""
     (length,) = struct.unpack_from("<Q", data, at)
     end = at + 8 + length
     if not KEY.fullmatch(data[at + 8 : end]):

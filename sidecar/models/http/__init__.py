@@ -1,4 +1,4 @@
 """HTTP in the transfer process.
 
-address (which servers and redirects are allowed), range_file (a remote file that is read in ranges).
+address (one request for a file or a part of it), range_file (the header of a remote file), url (URLs and ranges).
 """

@@ -1,28 +1,27 @@
-"""Where a file's bytes are, and one request for some of them.
+"""The URL of a file, and single requests for its bytes.
 
-The hub answers with a redirect to another server, by a link that expires. The link is kept for the next
-requests and asked for anew when it is refused. What proves who we are goes to the hub only.
+The hub redirects to another server with a link that expires. The link is kept for the next requests; when the
+server refuses it, the hub is asked for a new one. The user's token is sent to the hub only.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.download.journal import Range
-from sidecar.models.hub.reference import is_loopback
+from sidecar.models.http.url import Range, is_loopback, origin
 
 MAX_REDIRECTS: Final = 10
 REFUSED: Final = frozenset({401, 403, 404, 410})
-"""What a link that has expired is answered with."""
+"""Status codes of a link that has expired."""
 
 MAX_ASKED_PAUSE_S: Final = 120.0
 """The longest pause that a server may ask for (Retry-After)."""
@@ -31,11 +30,14 @@ TRY_LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 _RATE_LIMIT: Final = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)")
-"""The header RateLimit, where none of the requests (r) is left for some seconds (t)."""
+"""The header RateLimit with no request left (r=0) for t seconds."""
 
 
 class Retry(Exception):
-    """This try failed, another one may not. `after_s`: the pause that the server asks for."""
+    """This request failed; another try may succeed. `after_s`: the pause that the server asks for, in seconds.
+
+    `too_many`: the server limits the number of requests.
+    """
 
     def __init__(self, cause: str, after_s: float | None = None, too_many: bool = False) -> None:
         super().__init__(cause)
@@ -44,17 +46,18 @@ class Retry(Exception):
 
 
 class NoRanges(Exception):
-    """The server sends the whole file whatever part of it is asked for."""
+    """The server ignores ranges and sends the whole file."""
 
 
 class Changed(Exception):
-    """The file there is not the one any more that we began to fetch."""
+    """The file on the server has changed since the download began."""
 
 
 class Address:
-    """Thread-safe. `headers` go to the first server only; `explain` tells what its refusal means.
+    """Thread-safe. `headers` are sent to the first server only; `explain` returns the error for its refusal.
 
-    `etag` is the one that the server of `etag_from` gave; another server may have its own for the same file.
+    `timeout_s`: how long a server may be silent. `etag` comes from the server of the URL `etag_from`; other servers
+    may use other ones for the same file.
     """
 
     def __init__(
@@ -65,22 +68,22 @@ class Address:
         size: int | None,
         etag: str | None,
         etag_from: str,
-        explain: Any,
+        explain: Callable[[httpx2.Response], SidecarError],
     ) -> None:
         self.url = url
         self._headers = headers
         self._timeout = httpx2.Timeout(timeout_s, pool=None)
         self._size = size
         self._etag = etag
-        self._etag_from = _origin(etag_from)
+        self._etag_from = origin(etag_from)
         self._explain = explain
         self._lock = threading.Lock()
         self._location: str | None = None
-        """Where the last redirect to another server led."""
+        """The target of the last redirect to another server."""
 
     @contextmanager
     def open(self, client: httpx2.Client, wanted: Range | None) -> Iterator[httpx2.Response]:
-        """Ask for a range, or for all of it. Yields an answer that has begun and is what was asked for.
+        """Request a range, or the whole file. Yields an answer with checked headers, whose body is not read yet.
 
         Raises Retry, NoRanges, Changed, httpx2.TransportError, SidecarError.
         """
@@ -99,7 +102,7 @@ class Address:
     ) -> Iterator[httpx2.Response]:
         url = location or self.url
         for _ in range(MAX_REDIRECTS):
-            at_first = _origin(url) == _origin(self.url)
+            at_first = origin(url) == origin(self.url)
             sent = {**self._headers, **headers} if at_first else headers
             with client.stream(
                 "GET", url, headers=sent, timeout=self._timeout, follow_redirects=False
@@ -109,15 +112,15 @@ class Address:
                     yield answer
                     return
                 url = self._next(url, answer.headers["Location"])
-        raise SidecarError("downloadFailed", "The server redirects in a circle", cause="too many redirects")
+        raise SidecarError("downloadFailed", "The server redirects too often", cause="too many redirects")
 
     def _next(self, url: str, location: str) -> str:
         target = urljoin(url, location)
         parts = urlsplit(target)
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             cause = f"a redirect to {parts.scheme}"
-            raise SidecarError("downloadFailed", "The server redirects to where it is not safe", cause=cause)
-        if _origin(target) != _origin(self.url):
+            raise SidecarError("downloadFailed", "The server redirects to an unsafe URL", cause=cause)
+        if origin(target) != origin(self.url):
             with self._lock:
                 self._location = target
         return target
@@ -130,7 +133,7 @@ class Address:
             raise Changed
         if status in TRY_LATER:
             raise Retry(f"the server answered {status}", retry_after(answer), status in (429, 503))
-        if status in REFUSED and _origin(url) != _origin(self.url):
+        if status in REFUSED and origin(url) != origin(self.url):
             with self._lock:
                 if self._location == url:
                     self._location = None
@@ -138,15 +141,15 @@ class Address:
         raise self._explain(answer)
 
     def _check(self, answer: httpx2.Response, wanted: Range | None) -> None:
-        """What the headers say must agree with what is known of the file."""
+        """Compare the headers with the request and with what is known of the file."""
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise SidecarError("downloadFailed", "The server changes the bytes", cause="Content-Encoding")
+            raise SidecarError("downloadFailed", "The server encodes the file", cause="Content-Encoding")
         etag = answer.headers.get("ETag")
-        if self._etag and etag and etag != self._etag and _origin(str(answer.url)) == self._etag_from:
+        if self._etag and etag and etag != self._etag and origin(str(answer.url)) == self._etag_from:
             raise Changed
         if wanted is None:
             if answer.status_code != 200:
-                raise Retry("the server answered a part to a request for all")
+                raise Retry("the server sent a part instead of the whole file")
             length = answer.headers.get("Content-Length")
             if self._size is not None and length is not None and length != str(self._size):
                 raise Retry(f"the server announced {length} bytes instead of {self._size}")
@@ -159,13 +162,8 @@ class Address:
             raise Retry(f"the server answered with {said or 'no Content-Range'!r:.100}")
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
 def retry_after(answer: httpx2.Response) -> float | None:
-    """The pause that an answer asks for, in seconds: a number of them, a date, or the hub's own way."""
+    """The pause that an answer asks for, in seconds: by Retry-After (seconds or a date), or the hub's RateLimit."""
     from datetime import datetime, timezone
 
     limit = _RATE_LIMIT.search(answer.headers.get("RateLimit", ""))
@@ -178,3 +176,19 @@ def retry_after(answer: httpx2.Response) -> float | None:
         return max(0.0, (parsedate_to_datetime(said) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def unreachable(error: Exception) -> SidecarError:
+    """The error `offline` for a failed connection, with the reason if the server's certificate is not trusted."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = cause.verify_message.rstrip(".")
+            problem = (
+                f"The server's certificate is not trusted: {why} (SSL_CERT_FILE can name other authorities)"
+            )
+            return SidecarError("offline", problem, cause="certificate")
+        cause = cause.__cause__ or cause.__context__
+    return SidecarError("offline", "The server cannot be reached", cause=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The header of a GGUF file on a server, read by ranges: nothing else of the file is fetched."""
+"""Reads the header of a GGUF file on a server, in ranges."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Final
 import httpx2
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.http.address import Address, NoRanges, Retry
-from sidecar.models.hub.client import unreachable
+from sidecar.models.http.address import Address, NoRanges, Retry, unreachable
 
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
-"""What is read of a file at most. Headers with large vocabularies take up to some ten million bytes."""
+"""Bytes read of one file at most. Headers with large vocabularies have tens of millions of bytes."""
 
 MAX_TRIES: Final = 4
 FIRST_PAUSE_S: Final = 0.25
 
 
 class RangeFile(io.RawIOBase):
-    """A file on a server, as far as reading a header needs one: `read` and `seek` from the beginning."""
+    """A file of `size` bytes on a server, with the methods that a header needs: `read`, and `seek` from the start."""
 
     def __init__(self, client: httpx2.Client, address: Address, size: int) -> None:
         self._client = client
@@ -42,7 +41,7 @@ class RangeFile(io.RawIOBase):
             return b""
         if self.read_bytes + end - self._position > MAX_HEADER_BYTES:
             raise SidecarError(
-                "modelDamaged", f"Its header takes more than {MAX_HEADER_BYTES} bytes", cause="size"
+                "modelDamaged", f"Its header has more than {MAX_HEADER_BYTES} bytes", cause="size"
             )
         data = self._fetch(end)
         self._position += len(data)
@@ -71,7 +70,7 @@ class RangeFile(io.RawIOBase):
 
 
 def _beginning(answer: httpx2.Response, count: int) -> bytes:
-    """What was asked for of a body, however much more it has."""
+    """The first `count` bytes of a body, which may be longer."""
     data = bytearray()
     for chunk in answer.iter_raw():
         data += chunk

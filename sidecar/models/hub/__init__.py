@@ -1,4 +1,4 @@
-"""What the Hugging Face hub has.
+"""The Hugging Face hub.
 
-reference (what a person writes for a model), client (the hub's API), plan (which files to fetch).
+plan (which files to fetch) → client (the hub's API), reference (parses `model` and chooses files).
 """

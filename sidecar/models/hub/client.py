@@ -1,4 +1,4 @@
-"""The hub: what a repository holds, what its refusals mean. The only module that imports huggingface_hub."""
+"""The hub's API: the files of a repository, and the errors for refusals. Only this module imports huggingface_hub."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-# Read when huggingface_hub is imported. Its Rust downloader (xet) can be neither aborted nor seen through.
+# huggingface_hub reads these when it is imported. Its downloader (xet) has no abort and no progress per byte.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 import httpx2
-from huggingface_hub import HfApi, constants, get_token, hf_hub_url
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_session,
+    get_token,
+    hf_hub_url,
+    hf_raise_for_status,
+    set_client_factory,
+)
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -25,27 +33,32 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils._headers import build_hf_headers
-from huggingface_hub.utils._http import get_session, hf_raise_for_status, set_client_factory
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # in its __all__, made at run time
 
 import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after
+from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after, unreachable
 from sidecar.models.hub.reference import HubSource, RemoteFile, near
 from sidecar.models.store.safe_names import is_safe
+from sidecar.models.store.store import DEFAULT_REVISION
 
-DEFAULT_REVISION: Final = "main"
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
+
+HUB_HOSTS: Final = ("huggingface.co", "hf.co")
+"""Hosts whose URLs name files of repositories, besides the endpoint."""
+
 MAX_FILES: Final = 20_000
-"""Files of a repository that are looked at."""
+"""Files of a repository that are considered."""
 
 MAX_SEARCHED: Final = 100
-"""Repositories of an owner among which names like a wrong one are sought."""
+"""Repositories that are searched for names similar to a wrong one."""
 
 METADATA_TRIES: Final = 3
 FIRST_PAUSE_S: Final = 0.25
-PASSING: Final = ("offline", "rateLimited", "downloadFailed")
-"""What may be over in a moment."""
+TEMPORARY: Final = ("offline", "rateLimited", "downloadFailed")
+"""Kinds of errors after which another try may succeed."""
 
 UNREACHABLE: Final = (
     httpx2.TimeoutException,
@@ -55,17 +68,17 @@ UNREACHABLE: Final = (
 )
 
 TIMEOUT_S: Final = float(constants.HF_HUB_ETAG_TIMEOUT)
-"""How long the hub may take over an answer: $HF_HUB_ETAG_TIMEOUT, 10 s."""
+"""How long the hub may take to answer: $HF_HUB_ETAG_TIMEOUT, by default 10 s."""
 
 DOWNLOAD_TIMEOUT_S: Final = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-"""How long a server that sends a file may be silent: $HF_HUB_DOWNLOAD_TIMEOUT, 10 s."""
+"""How long a server that sends a file may be silent: $HF_HUB_DOWNLOAD_TIMEOUT, by default 10 s."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
 class Listing:
-    """What a repository holds at a commit."""
+    """The files of a repository at a commit."""
 
     repository: str
     commit: str
@@ -73,24 +86,24 @@ class Listing:
 
 
 class Hub:
-    """A hub, or a mirror of one, as somebody with `token`."""
+    """A hub or a mirror of it, with the user's token. `client` is its HTTP client."""
 
     def __init__(self, endpoint: str | None, token: str | None) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        known = (token or get_token() or "").strip()
-        if not (known.isascii() and known.isprintable()):
-            raise _unauthorized("The token has letters that no token has")
-        self._token = known or False
+        secret = (token or get_token() or "").strip()
+        if not (secret.isascii() and secret.isprintable()):
+            raise _unauthorized("The token has characters that are not allowed in tokens")
+        self._token = secret or False
         self._api = HfApi(endpoint=self.endpoint, token=self._token, library_name="llama-sidecar")
         set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S))
         self.client: httpx2.Client = get_session()
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Hosts whose addresses name files of repositories."""
-        return (urlsplit(self.endpoint).netloc, urlsplit(constants._HF_DEFAULT_ENDPOINT).netloc, "hf.co")
+        """Hosts whose URLs name files of repositories."""
+        return (urlsplit(self.endpoint).netloc, *HUB_HOSTS)
 
-    def look(self, source: HubSource, revision: str | None) -> Listing:
+    def list_files(self, source: HubSource, revision: str | None) -> Listing:
         """The files of a repository.
 
         Raises SidecarError: `offline`, `repositoryNotFound`, `revisionNotFound`, `gatedRepository`,
@@ -98,10 +111,10 @@ class Hub:
         """
         wanted = source.revision or revision or DEFAULT_REVISION
         self.check_online()
-        if wanted in (".", ".."):  # in an address they would lead elsewhere, and git allows no such names
+        if wanted in (".", ".."):  # in a URL they would name something else; git does not allow them
             raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
-        info: Any = self.patiently(
+        info = self.with_retries(
             partial(ask, source.repository), lambda error: self._explain(error, source.repository, wanted)
         )
         files = []
@@ -116,12 +129,12 @@ class Hub:
         return Listing(source.repository, info.sha or wanted, files)
 
     def check_online(self) -> None:
-        """Raises SidecarError `offline` if the user wants nothing to be asked of any server."""
+        """Raise SidecarError `offline` if the user has forbidden all requests with HF_HUB_OFFLINE."""
         if constants.is_offline_mode():
-            raise SidecarError("offline", "HF_HUB_OFFLINE is set, and the model is not here")
+            raise SidecarError("offline", "HF_HUB_OFFLINE is set, and the model is not on this disk")
 
     def address(self, listing: Listing, file: RemoteFile) -> Address:
-        """Where the bytes of a file are."""
+        """The address of a file's bytes."""
         url = hf_hub_url(listing.repository, file.path, revision=listing.commit, endpoint=self.endpoint)
         return Address(
             url,
@@ -134,7 +147,7 @@ class Hub:
         )
 
     def headers(self) -> dict[str, str]:
-        """What the hub wants to know of whoever asks."""
+        """The headers of a request to the hub: user agent and token."""
         agent = build_hf_headers(
             token=self._token, library_name="llama-sidecar", library_version=sidecar.__version__
         )
@@ -142,8 +155,13 @@ class Hub:
 
     # ---- refusals --------------------------------------------------------------------------------
 
-    def patiently(self, call: Callable[[], Result], explain: Callable[[Exception], SidecarError]) -> Result:
-        """Ask for metadata; a failure of the line or of the server is tried again. Raises SidecarError."""
+    def with_retries(
+        self, call: Callable[[], Result], explain: Callable[[Exception], SidecarError]
+    ) -> Result:
+        """Request metadata; temporary failures are tried again. `explain` returns the error for an exception.
+
+        Raises SidecarError.
+        """
         for attempt in range(1, METADATA_TRIES + 1):
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
             try:
@@ -154,9 +172,9 @@ class Hub:
                 mapped = explain(error)
                 if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
                     pause = max(pause, retry_after(error.response) or 0.0)
-            if attempt == METADATA_TRIES or mapped.kind not in PASSING or pause > MAX_ASKED_PAUSE_S:
+            if attempt == METADATA_TRIES or mapped.kind not in TEMPORARY or pause > MAX_ASKED_PAUSE_S:
                 raise mapped
-            log.log("info", "the server is asked again", cause=mapped.problem, pause=pause)
+            log.log("info", "the request is tried again", cause=mapped.problem, pause=pause)
             time.sleep(pause)
         raise AssertionError
 
@@ -169,12 +187,14 @@ class Hub:
         return SidecarError("downloadFailed", f"The server answered {answer.status_code}", cause="status")
 
     def _explain(self, error: Exception, repository: str, revision: str) -> SidecarError:
-        """The typed error for what huggingface_hub raised. Its texts may hold addresses: they stay here."""
+        """The SidecarError for an exception of huggingface_hub, without its text, which may contain secret URLs."""
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         at = {"pointer": "/model", "value": repository}
         if isinstance(error, GatedRepoError):
             page = f"{self.endpoint}/{repository}"
-            return SidecarError("gatedRepository", f"/model: {repository} is gated; its terms: {page}", **at)
+            return SidecarError(
+                "gatedRepository", f"/model: {repository} is gated; accept its terms at {page}", **at
+            )
         if isinstance(error, RepositoryNotFoundError):
             if status == 401 and self._token and not self._token_is_good():
                 return _unauthorized("The hub refuses the token")
@@ -187,15 +207,17 @@ class Hub:
         if isinstance(error, RemoteEntryNotFoundError) or status == 404:
             return SidecarError("remoteFileNotFound", f"/model: {repository} has no such file", **at)
         if status in (401, 403):
-            return _unauthorized("The hub refuses the token" if self._token else "The hub wants a token")
+            return _unauthorized("The hub refuses the token" if self._token else "The hub requires a token")
         if status == 429:
             asked = retry_after(error.response) if isinstance(error, HfHubHTTPError) else None
-            told = {} if asked is None else {"value": asked}
-            return SidecarError("rateLimited", "The hub asks for a pause", **told)
+            details = {} if asked is None else {"value": asked}
+            return SidecarError("rateLimited", "The hub asks for a pause", **details)
         if isinstance(error, HFValidationError):
-            return SidecarError("invalidParams", f"/model: {repository!r} is no name of a repository", **at)
+            return SidecarError(
+                "invalidParams", f"/model: {repository!r} is not the name of a repository", **at
+            )
         cause = f"{type(error).__name__}{'' if status is None else f' {status}'}"
-        return SidecarError("downloadFailed", "The hub could not be asked", cause=cause)
+        return SidecarError("downloadFailed", "The request to the hub failed", cause=cause)
 
     def _token_is_good(self) -> bool:
         try:
@@ -205,7 +227,7 @@ class Hub:
         return True
 
     def _near_repositories(self, repository: str) -> list[str]:
-        """Names of the same owner, or found by the same words, that are like this one."""
+        """Similar names: of the same owner, or from a search."""
         owner, _, name = repository.partition("/")
         names: list[str] = []
         for query in (
@@ -215,24 +237,8 @@ class Hub:
             try:
                 names += [model.id for model in query(limit=MAX_SEARCHED)]
             except Exception as error:
-                log.log("debug", "no names to offer", cause=type(error).__name__)
+                log.log("debug", "the search for similar names failed", cause=type(error).__name__)
         return near(repository, names)
-
-
-def unreachable(error: Exception) -> SidecarError:
-    """The typed error for a line that is down, or that ends at somebody who cannot prove who he is."""
-    import ssl
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            why = cause.verify_message.rstrip(".")
-            problem = (
-                f"The server's certificate is not trusted: {why} (SSL_CERT_FILE can name other authorities)"
-            )
-            return SidecarError("offline", problem, cause="certificate")
-        cause = cause.__cause__ or cause.__context__
-    return SidecarError("offline", "The server cannot be reached", cause=type(error).__name__)
 
 
 def _no_revision(repository: str, revision: str) -> SidecarError:
@@ -244,15 +250,15 @@ def _unauthorized(problem: str) -> SidecarError:
     return SidecarError("unauthorized", f"/token: {problem}", pointer="/token")
 
 
-def cached_models() -> dict[str, dict[str, Any]]:
-    """The GGUF files in the hub's own cache: path → ModelSource."""
+def cached_models() -> dict[str, ModelSource]:
+    """The GGUF files in huggingface_hub's cache: path → source."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
         cache = scan_cache_dir()
     except (CacheNotFound, OSError, ValueError):
         return {}
-    found = {}
+    found: dict[str, ModelSource] = {}
     for repository in cache.repos:
         for revision in repository.revisions:
             for file in revision.files:

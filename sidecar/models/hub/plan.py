@@ -1,48 +1,59 @@
-"""From `downloadModel`'s params to the files to fetch: what they are, how large, and where they will lie."""
+"""Decides which files `model` names: their URLs, sizes and checksums, and their places on the disk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.download.download import Wanted
+from sidecar.models.download.wanted import Fetched, Wanted
 from sidecar.models.http.address import Address, retry_after
+from sidecar.models.http.url import without_secrets
 from sidecar.models.hub import reference as sources
 from sidecar.models.hub.client import DOWNLOAD_TIMEOUT_S, TIMEOUT_S, Hub
 from sidecar.models.hub.reference import Choice, HubSource, RemoteFile, UrlSource
-from sidecar.models.store.store import DEFAULT_REVISION, Record, Store, hub_name, read_record, url_name
+from sidecar.models.store.store import (
+    DEFAULT_REVISION,
+    Record,
+    Store,
+    hub_name,
+    read_record,
+    url_name,
+)
+
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import DownloadModelParams, ModelSource
 
 OVERHEAD: Final = 1.1
 OVERHEAD_BYTES: Final = 256 * 1024 * 1024
-"""What a model takes beside its weights, roughly, when a quantisation is chosen for a machine."""
+"""Estimated memory besides the weights, for the choice of a quantisation: a factor, and bytes in addition."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What to fetch, in order: the model's parts, then the projector."""
+    """The files to fetch: the parts of the model in order, then the projector."""
 
     wanted: list[Wanted]
     quantization: str | None
     has_projector: bool
 
 
-def make(hub: Hub, params: dict[str, Any], budget_bytes: int) -> Plan:
-    """Ask the server. Raises SidecarError; `offline` if it cannot be reached."""
+def make(hub: Hub, params: DownloadModelParams, budget_bytes: int) -> Plan:
+    """Ask the server. `budget_bytes`: memory that the model may use. Raises SidecarError; `offline` without server."""
     source = sources.parse(params["model"], hub.hosts)
     if isinstance(source, UrlSource):
         wanted = _of_url(hub, source, params.get("sha256"))
         return Plan([wanted], sources.quantization_of(wanted.relative), False)
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
-    listing = hub.look(source, revision)
+    listing = hub.list_files(source, revision)
     choice = sources.choose(source, listing.files, params.get("projector", False), _room(budget_bytes))
     projectors = [choice.projector] if choice.projector else []
     wanted_files = []
     for file in [*choice.parts, *projectors]:
         address = hub.address(listing, file)
-        described = {
+        described: ModelSource = {
             "url": address.url,
             "repository": source.repository,
             "revision": listing.commit,
@@ -50,7 +61,7 @@ def make(hub: Hub, params: dict[str, Any], budget_bytes: int) -> Plan:
         }
         relative = hub_name(source.repository, revision, file.path)
         sha256 = params["sha256"].lower() if "sha256" in params and len(choice.parts) == 1 else file.sha256
-        etag = None if sha256 else listing.commit  # the commit's own file never changes
+        etag = None if sha256 else listing.commit  # the file of a commit never changes
         wanted_files.append(Wanted(relative, described, file.size, sha256, etag, address))
     return Plan(wanted_files, choice.quantization, bool(projectors))
 
@@ -62,7 +73,7 @@ def _room(budget_bytes: int) -> int:
 def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     relative = url_name(source.url)
     hub.check_online()
-    status, headers, final_url = hub.patiently(lambda: _probe(hub.client, source.url), _refused)
+    status, headers, final_url = hub.with_retries(lambda: _probe(hub.client, source.url), _refused)
     total = (
         headers.get("Content-Range", "").rpartition("/")[2]
         if status == 206
@@ -79,8 +90,8 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
         final_url,
         lambda answer: _refusal(answer.status_code),
     )
-    described = {
-        "url": sources.without_secrets(source.url),
+    described: ModelSource = {
+        "url": without_secrets(source.url),
         "repository": None,
         "revision": None,
         "file": None,
@@ -89,7 +100,7 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
 
 
 def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
-    """(status, headers, the address that told them, behind all redirects)"""
+    """Status, headers, and the URL after all redirects."""
     headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
     with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
         answer.raise_for_status()
@@ -98,7 +109,7 @@ def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
 
 def _refused(error: Exception) -> SidecarError:
     if not isinstance(error, httpx2.HTTPStatusError):
-        return SidecarError("downloadFailed", "The server could not be asked", cause=type(error).__name__)
+        return SidecarError("downloadFailed", "The request to the server failed", cause=type(error).__name__)
     refusal = _refusal(error.response.status_code)
     asked = retry_after(error.response)
     if refusal.kind == "rateLimited" and asked is not None:
@@ -117,25 +128,28 @@ def _refusal(status: int) -> SidecarError:
     return SidecarError("downloadFailed", problem, cause=f"status {status}")
 
 
-# ---- without a server --------------------------------------------------------------------------------
+# ---- without a server ----------------------------------------------------------------------------
 
 
 def offline(
-    hub_hosts: tuple[str, ...], store: Store, params: dict[str, Any], budget_bytes: int
-) -> dict[str, Any] | None:
-    """The result of `downloadModel` from what is in the store; None if not all of it is here."""
+    hub_hosts: tuple[str, ...],
+    store: Store,
+    params: DownloadModelParams,
+    budget_bytes: int,
+) -> dict[str, object] | None:
+    """The result of `downloadModel` from the files in the store; None if one is missing."""
     source = sources.parse(params["model"], hub_hosts)
     if isinstance(source, UrlSource):
         place = store.place(url_name(source.url))
         record = place.record()
-        return result([(place.path, record, 0, True)], None, False) if record else None
+        return result([Fetched(place.path, record, 0, True)], None, False) if record else None
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
     here: dict[str, tuple[str, Record]] = {}
     for place, record_path in store.state_files(".json"):
         record = read_record(record_path)
         if record is None or place.record() is None or record.source["repository"] != source.repository:
             continue
-        file = record.source["file"]
+        file = record.source["file"] or ""
         if (
             place.relative == hub_name(source.repository, revision, file)
             or record.source["revision"] == revision
@@ -147,7 +161,7 @@ def offline(
     except SidecarError:
         return None
     projectors = [choice.projector] if choice.projector else []
-    found = [(*here[file.path], 0, True) for file in [*choice.parts, *projectors]]
+    found = [Fetched(*here[file.path], 0, True) for file in [*choice.parts, *projectors]]
     return result(found, choice.quantization, bool(projectors))
 
 
@@ -160,30 +174,28 @@ def _chosen_of(source: HubSource, files: list[RemoteFile], projector: bool, room
         return sources.choose(source, files, projector, None)
 
 
-def result(
-    found: list[tuple[str, Record, int, bool]], quantization: str | None, has_projector: bool
-) -> dict[str, Any]:
-    """A DownloadModelResult from (path, record, resumed bytes, from cache) of each file."""
+def result(found: list[Fetched], quantization: str | None, has_projector: bool) -> dict[str, object]:
+    """A DownloadModelResult for these files."""
     files = [
         {
-            "path": path,
-            "sizeBytes": record.size,
-            "sha256": record.sha256,
-            "verified": record.verified,
-            "resumedBytes": resumed,
-            "fromCache": from_cache,
+            "path": file.path,
+            "sizeBytes": file.record.size,
+            "sha256": file.record.sha256,
+            "verified": file.record.verified,
+            "resumedBytes": file.resumed_bytes,
+            "fromCache": file.from_cache,
         }
-        for path, record, resumed, from_cache in found
+        for file in found
     ]
-    first = found[0][1]
+    first = found[0].record
     return {
-        "path": found[0][0],
+        "path": found[0].path,
         "files": files,
-        "projectorPath": found[-1][0] if has_projector else None,
-        "sizeBytes": sum(record.size for _, record, _, _ in found),
+        "projectorPath": found[-1].path if has_projector else None,
+        "sizeBytes": sum(file.record.size for file in found),
         "sha256": first.sha256,
         "source": first.source,
-        "quantization": quantization or sources.quantization_of(found[0][0]),
-        "resumedBytes": sum(resumed for _, _, resumed, _ in found),
-        "fromCache": all(from_cache for _, _, _, from_cache in found),
+        "quantization": quantization or sources.quantization_of(found[0].path),
+        "resumedBytes": sum(file.resumed_bytes for file in found),
+        "fromCache": all(file.from_cache for file in found),
     }

@@ -1,7 +1,7 @@
-"""What `model` names: a repository of the hub and a choice of its files, or an address. Pure.
+"""Parses `model`, which names a URL or files in a repository of the hub, and chooses the files. Pure.
 
-Quantisations are told by the files' names, as everybody on the hub writes them: `….Q4_K_M.gguf`,
-`…-IQ2_XXS.gguf`, `…-F16-00001-of-00003.gguf`, also in folders (`Q8_0/….gguf`).
+The quantisation is a part of the file's name, by the convention of the hub: `….Q4_K_M.gguf`, `…-IQ2_XXS.gguf`,
+`…-F16-00001-of-00003.gguf`, or of its folder's name: `Q8_0/….gguf`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf.splits import part_names
+from sidecar.models.gguf.splits import is_model, part_names
+from sidecar.models.http.url import is_loopback, without_secrets
 from sidecar.models.store.safe_names import is_safe
 
 HUB_PREFIX: Final = "hf:"
 NEAR_NAMES: Final = 8
-"""Names that an error offers instead of the one that is not there."""
+"""Similar names that an error offers."""
 
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _QUANTIZATION: Final = re.compile(
@@ -33,7 +34,7 @@ _FULL_PRECISION: Final = frozenset({"F16", "BF16", "F32", "FP16", "FP32"})
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """Files of a repository: one by its path, one by its quantisation, or the best that fits."""
+    """A model in a repository: the one at a path, one with a quantisation, or the largest that fits."""
 
     repository: str
     file: str | None = None
@@ -43,14 +44,14 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file of any server."""
+    """A file of another server."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a repository. `sha256` is null where the hub does not tell it: of small text files."""
+    """A file of a repository. `sha256` is None for small text files, where the hub sends none."""
 
     path: str
     size: int
@@ -59,7 +60,7 @@ class RemoteFile:
 
 @dataclass(slots=True)
 class Choice:
-    """The files to fetch: the parts of a model in their order, and its projector."""
+    """The files to fetch: the parts of a model in order, and its projector."""
 
     parts: list[RemoteFile]
     quantization: str | None
@@ -67,7 +68,7 @@ class Choice:
 
 
 def parse(model: str, hub_hosts: Sequence[str]) -> HubSource | UrlSource:
-    """Read `model`. Addresses of files on a hub (`hub_hosts`) become files of its repository.
+    """Parse `model`. The URL of a file on a hub (`hub_hosts`) becomes a file of its repository.
 
     Raises SidecarError `invalidParams`.
     """
@@ -76,24 +77,14 @@ def parse(model: str, hub_hosts: Sequence[str]) -> HubSource | UrlSource:
     parts = urlsplit(model)
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
         if not parts.hostname or not parts.path.strip("/"):
-            raise _wrong(model, "the address has no file in it")
+            raise _wrong(model, "the URL has no path")
         match = _HUB_PATH.fullmatch(unquote(parts.path))
         if match and parts.netloc in hub_hosts:
             return HubSource(match[1], _clean(model, match[3]), None, match[2])
         return UrlSource(model)
     if parts.scheme == "http":
-        raise _wrong(model, "only https is fetched from other machines")
-    raise _wrong(model, "it is neither hf:owner/repo… nor an https address")
-
-
-def without_secrets(address: str) -> str:
-    """An address without user and password, and without what is behind its path."""
-    return re.sub(r"^(\w+://)[^/]*@", r"\1", re.split(r"[?#]", address)[0])
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether an address stays on this machine."""
-    return host in ("localhost", "::1") or (host or "").startswith("127.")
+        raise _wrong(model, "only https is allowed for other machines")
+    raise _wrong(model, "it is neither hf:owner/repo… nor an https URL")
 
 
 def _parse_hub(model: str) -> HubSource:
@@ -101,39 +92,33 @@ def _parse_hub(model: str) -> HubSource:
     owner, _, rest = name.partition("/")
     repository, _, file = rest.partition("/")
     if not _REPOSITORY.fullmatch(f"{owner}/{repository}"):
-        raise _wrong(model, "it names no owner/repo")
+        raise _wrong(model, "it does not start with owner/repo")
     if ":" in model.removeprefix(HUB_PREFIX) and (file or not quantization):
-        raise _wrong(model, "after the colon stands a quantisation such as Q4_K_M, or there is no colon")
+        raise _wrong(model, "a colon must come before a quantisation such as Q4_K_M, and not after a file")
     return HubSource(f"{owner}/{repository}", _clean(model, file) if file else None, quantization or None)
 
 
 def _clean(model: str, file: str) -> str:
     if not is_safe(file):
-        raise _wrong(model, "the file's path leads out of its folder, or no system could store it")
+        raise _wrong(model, "the file's path leaves its folder, or not every system can store it")
     return file
 
 
-# ---- which files -------------------------------------------------------------------------------------
+# ---- which files ---------------------------------------------------------------------------------
 
 
 def quantization_of(path: str) -> str | None:
-    """The quantisation that a file's name tells, in upper case."""
+    """The quantisation in a file's path, in upper case; None if there is none."""
     found = _QUANTIZATION.findall(path)
     return found[-1].upper() if found else None
-
-
-def is_model(path: str) -> bool:
-    """Whether it is a GGUF file with a model in it, and not a projector or an importance matrix."""
-    name = path.rsplit("/", 1)[-1].lower()
-    return name.endswith(".gguf") and "mmproj" not in name and "imatrix" not in name
 
 
 def choose(
     source: HubSource, files: Sequence[RemoteFile], projector: bool, budget_bytes: int | None
 ) -> Choice:
-    """Choose the files of a repository. `budget_bytes`: memory that the model may take; None: any.
+    """Choose the files of a repository. `budget_bytes`: the largest size of the model; None: any.
 
-    Raises SidecarError `remoteFileNotFound`, `outOfMemory` if none fits.
+    Raises SidecarError: `remoteFileNotFound`, `outOfMemory` if no model fits.
     """
     models = {path: group for path, group in _grouped(files).items() if is_model(path)}
     if source.file is not None:
@@ -151,14 +136,14 @@ def choose(
 
 
 def near(name: str, names: Sequence[str]) -> list[str]:
-    """Those of `names` that are most like `name`."""
+    """The names that are most similar to `name`."""
     lowered = {candidate.lower(): candidate for candidate in names}
     found = difflib.get_close_matches(name.lower(), lowered, n=NEAR_NAMES, cutoff=0.4)
     return [lowered[candidate] for candidate in found]
 
 
 def _grouped(files: Sequence[RemoteFile]) -> dict[str, list[RemoteFile]]:
-    """Complete models by the path of their first part."""
+    """The complete models, by the path of their first part."""
     by_path = {file.path: file for file in files}
     groups: dict[str, list[RemoteFile]] = {}
     for file in files:
@@ -193,7 +178,7 @@ def _best(source: HubSource, models: list[list[RemoteFile]], budget_bytes: int |
     by_size = sorted(quantized or models, key=_size, reverse=True)
     fitting = [parts for parts in by_size if budget_bytes is None or _size(parts) <= budget_bytes]
     if not fitting:
-        problem = f"/model: no quantisation of {source.repository} fits: the smallest takes {_size(by_size[-1])} bytes"
+        problem = f"/model: no quantisation of {source.repository} fits: the smallest has {_size(by_size[-1])} bytes"
         raise SidecarError(
             "outOfMemory",
             problem,
@@ -209,7 +194,7 @@ def _size(parts: list[RemoteFile]) -> int:
 
 
 def _projector(source: HubSource, files: Sequence[RemoteFile]) -> RemoteFile:
-    """The projector to fetch: F16 if there is a choice, which is what llama.cpp's own tools take."""
+    """The projector: F16 if there are several, as in llama.cpp's own tools."""
     found = [f for f in files if "mmproj" in f.path.lower() and f.path.lower().endswith(".gguf")]
     if not found:
         raise _missing(f"{source.repository} has no projector (mmproj)", "mmproj", [])
@@ -224,7 +209,7 @@ def _missing(problem: str, name: str, allowed: list[str]) -> SidecarError:
 
 
 def _wrong(model: str, why: str) -> SidecarError:
-    allowed: Any = ["hf:owner/repo", "hf:owner/repo:Q4_K_M", "hf:owner/repo/path/file.gguf", "https://…"]
+    allowed = ["hf:owner/repo", "hf:owner/repo:Q4_K_M", "hf:owner/repo/path/file.gguf", "https://…"]
     shown = without_secrets(model)[:200]
     return SidecarError(
         "invalidParams", f"/model: {shown!r}: {why}", pointer="/model", value=shown, allowed=allowed

@@ -1,59 +1,59 @@
-"""The sizes of llama.cpp's buffers that follow from a model's header: weights, caches, computation.
+"""Sizes of llama.cpp's buffers, calculated from a model's header: weights, caches, computation.
 
-They are calculated as llama.cpp does; the sources are named beside each (its src/ and ggml/src/).
+The formulas are llama.cpp's. Each names its source file, in llama.cpp's src/ or ggml/src/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from sidecar.models.gguf.header import Header, Tensor
-from sidecar.models.gguf.reader import TENSOR_TYPES, summary
+from sidecar.models.gguf.tensor_types import TENSOR_TYPES
 
 MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
-"""What a context holds a sequence if nobody says; models trained on 128k tokens would take gigabytes."""
+"""Default context size per sequence, in tokens. The full size of a model trained on 128k takes gigabytes."""
 RESERVED_OUTPUTS: Final = 32
-"""Tokens a step whose logits get room. One a sequence is wanted; room for the whole batch would cost batch ×
-vocabulary. With room for less than this, prompts were 15 % slower (1370 against 1580 tokens/s)."""
+"""Tokens per step whose logits get room. One per sequence is needed; the whole batch would take batch × vocabulary.
+With room for fewer, prompts were 15 % slower (1370 instead of 1580 tokens/s)."""
 CELLS: Final = 256
-"""A sequence's cache is rounded up to a multiple of this (llama-context.cpp)."""
+"""The cache of a sequence is rounded up to a multiple of this many tokens (llama-context.cpp)."""
 MAX_LAYERS: Final = 1024
 TENSOR_KINDS: Final = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
-"""Name → weights a block, bytes a block."""
+"""Name → weights per block, bytes per block."""
 NO_CACHE: Final = frozenset(
     ("bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert",
      "wavtokenizer-dec", "modern-bert", "gemma-embedding", "dream", "llada", "llada-moe", "rnd1")
 )  # fmt: skip
-"""Architectures that keep nothing between steps (llama-model.cpp, create_memory)."""
+"""Architectures without a cache (llama-model.cpp, create_memory)."""
 MORE_THAN_KEYS_AND_VALUES: Final = frozenset(
     ("deepseek32", "deepseek4", "dots3note", "glm-dsa", "glm5-next", "hy-v4", "minimax-m3", "minimax-01",
      "qwen4exp", "t5", "t5encoder")
 )  # fmt: skip
-"""Architectures with caches of their own beside those counted here (llama-model.cpp, create_memory)."""
+"""Architectures with additional caches that are not counted here (llama-model.cpp, create_memory)."""
 GEMMA3N_LAYERS_WITH_CACHE: Final = 20
 """The later layers read the caches of earlier ones (models/gemma3n.cpp)."""
 
 LOOKED_UP: Final = tuple(
     f"{name}.weight" for name in ("token_embd", "per_layer_token_embd", "position_embd", "token_types")
 )
-"""Rows of these are read, never multiplied: they stay on the CPU and as they are."""
+"""Tensors of which only rows are read. They stay on the CPU, without a repacked copy."""
 AMX_ROW_MULTIPLE: Final = {
     "Q4_0": 32, "Q4_1": 32, "Q8_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256, "IQ4_XS": 256, "F16": 16,
 }  # fmt: skip
 AMX_BLOCK_EXTRA: Final = {"Q8_0": 4, "Q4_K": 4, "Q5_K": 4, "IQ4_XS": 2}
-"""Types that Intel's matrix units take, and what a block of them grows by (ggml-cpu/amx/amx.cpp, mmq.cpp)."""
+"""Types that AMX supports, and the extra bytes per block of a repacked copy (ggml-cpu/amx/amx.cpp, mmq.cpp)."""
 REPACKED_BY: Final = {
     "AVX2": ("Q4_0", "Q4_K", "IQ4_NL", "MXFP4"),
     "AVX512": ("Q2_K",),
     "DOTPROD": ("Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"),
 }
-"""CPU feature → types that get a copy in another order for it (ggml-cpu/repack.cpp)."""
+"""CPU feature → types that get a repacked copy for it (ggml-cpu/repack.cpp)."""
 
 
 class Layer:
-    """Of one layer: whether it has caches, a token's numbers in those of keys and of values, a sequence's state."""
+    """One layer: numbers per token in the caches of keys and values, and numbers per sequence of recurrent state."""
 
     def __init__(self) -> None:
         self.cached = False
@@ -62,16 +62,16 @@ class Layer:
 
 
 class ModelShape:
-    """The numbers of a header that sizes follow from; 0 for what it does not say."""
+    """The numbers of a header that determine sizes; 0 for missing ones."""
 
     def __init__(self, header: Header) -> None:
         self._header = header
         self.architecture = header.architecture
         self.trained = self._number("context_length")
         self.width = self._number("embedding_length")
-        self.vocabulary: int = summary(header)["vocabularySize"] or 0
+        self.vocabulary = header.vocabulary_size or 0
         blocks = min(self._number("block_count"), MAX_LAYERS)
-        # The layers that guess tokens ahead are not loaded, unless the model is nothing else.
+        # Layers for multi-token prediction are not loaded, unless the model has no others.
         ahead = self._number("nextn_predict_layers")
         count = blocks - ahead if ahead < blocks else blocks
         self.heads = self._numbers("attention.head_count", blocks, 0)
@@ -91,19 +91,19 @@ class ModelShape:
         self._inner = self._number("ssm.inner_size")
 
     def _number(self, key: str) -> int:
-        value = self._header.known(f"{self.architecture}.{key}", int)
+        value = self._header.typed(f"{self.architecture}.{key}", int)
         return value if value is not None and value > 0 else 0
 
     def _numbers(self, key: str, count: int, default: int | Sequence[int]) -> list[int]:
-        """One a layer: the metadata has an array, or a number for all."""
+        """One number per layer: the metadata has an array, or one number for all."""
         name = f"{self.architecture}.{key}"
         found = self._header.arrays.get(name, self._header.metadata.get(name))
-        value: Any = found if isinstance(found, int | list) else default
+        value = found if isinstance(found, int | list) else default
         several = [value] * count if isinstance(value, int) else [*value, *[0] * count][:count]
         return [max(0, each) if isinstance(each, int) else 0 for each in several]
 
     def _fill_caches(self, blocks: int) -> None:
-        """llama-hparams.cpp, llama-kv-cache.cpp."""
+        """Set the cache sizes of all layers (llama-hparams.cpp, llama-kv-cache.cpp)."""
         kv_heads = self._numbers("attention.head_count_kv", blocks, self.heads)
         usual = self.width // self.heads[0] if self.heads and self.heads[0] else 0
         keys = self._number("attention.key_length") or usual
@@ -130,7 +130,7 @@ class ModelShape:
             )
 
     def _state(self) -> int:
-        """Numbers that a recurrent layer keeps a sequence (llama-hparams.cpp, n_embd_r and n_embd_s)."""
+        """Numbers per sequence in the state of a recurrent layer (llama-hparams.cpp, n_embd_r and n_embd_s)."""
         if size := self._number("wkv.head_size"):
             return self.width * (size + (self._number("token_shift_count") or 2))
         if length := self._number("shortconv.l_cache"):
@@ -142,13 +142,13 @@ class ModelShape:
         return kernel * (inner + 2 * self._number("ssm.group_count") * state) + inner * state
 
     def _widths(self) -> tuple[int, int]:
-        """Numbers a token of the query and of a key, in the widest layer."""
+        """Numbers per token in the query and in the keys of the widest layer."""
         heads = max(self.heads, default=0)
         length = self._number("attention.key_length") or self.width // max(1, heads)
         return heads * length, max((layer.keys for layer in self.layers), default=0)
 
     def _feed_forward(self) -> int:
-        """Numbers a token that a layer's widest part keeps at once: gate, up and their product."""
+        """Numbers per token in a layer's feed-forward part: gate, up and their product."""
         blocks = len(self.layers)
         used = max(self._numbers("expert_used_count", blocks, 0), default=0)
         dense = max(self._numbers("feed_forward_length", blocks, 0), default=0)
@@ -164,38 +164,38 @@ class ModelShape:
 
     @cached_property
     def tied(self) -> Tensor | None:
-        """The embeddings, if they are the output's weights too."""
+        """The token embeddings, if they are also the output's weights."""
         names = {tensor.name: tensor for tensor in self.rest}
         if "output.weight" in names or self.architecture in NO_CACHE:
             return None
         return names.get("token_embd.weight")
 
-    # ---- sizes ---------------------------------------------------------------------------------------
+    # ---- sizes -----------------------------------------------------------------------------------
 
     def cache_bytes(self, layer: Layer, cells: int, sequences: int, kind: str, flash: bool) -> int:
-        """Keys and values of a layer, or its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
+        """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
         values = layer.values
-        if layer.cached and not flash:  # stored by columns, all of the same width
+        if layer.cached and not flash:  # stored by columns, with the same width in all layers
             values = max(each.values for each in self.layers)
         rows = _row_bytes(layer.keys, kind) + _row_bytes(values, kind)
         return sequences * (cells * rows + layer.state * 4)
 
     def compute_bytes(self, cells: int, tokens: int, sequences: int, flash: bool) -> int:
-        """What a step over `tokens` keeps at once within a layer (llama-graph.cpp, ggml-alloc.c).
+        """Bytes of the compute buffer for a step over `tokens` (llama-graph.cpp, ggml-alloc.c).
 
-        Of the feed-forward part: gate, up and their product, the residual and its norm, and the room that
-        the attention's result and its projection leave, too small for anything. Of the attention: residual
-        and norm; the query, its result and that in one piece; keys, values; without flash attention the
-        scores, and latent values by columns. Of a recurrent layer: x and z, the convolution's input and
-        output, the step, the scan's result with its states. The masks last through all layers, in 16 bits
-        with flash attention, else in 32.
+        The largest part of a layer counts. Feed-forward: gate, up and their product, the residual, its norm, and
+        the space of the attention's result and projection, which is too small to be used again. Attention:
+        residual and norm; the query, its result, and a contiguous copy of that; keys, values; without flash
+        attention also the scores, and latent values by columns. Recurrent: x and z, input and output of the
+        convolution, the step, the result of the scan with its states. The masks exist during all layers, with 16
+        bits per value with flash attention, else 32.
         """
         masks = (2 if self.windowed else 1) * cells * tokens * (2 if flash else 4) if self.key_width else 0
         scores = 0 if flash else max(self.heads, default=0) * cells * tokens * 4
         row = 4 * tokens
         forward = row * (self.feed_forward + 3 * self.width + self.query_width)
         if scores < row * self.feed_forward // 3:
-            forward += scores  # their room is too small for what comes after
+            forward += scores  # their space is too small to be used again
         results = max(self.heads, default=0) * self._latent or 2 * self.query_width
         attention = scores + row * (2 * self.width + self.query_width + results + 2 * self.key_width)
         if not flash:
@@ -205,11 +205,11 @@ class ModelShape:
         return masks + max(forward, attention, recurrent)
 
     def output_bytes(self, outputs: int) -> int:
-        """Logits, and what they are made of."""
+        """Bytes of the logits, and of the hidden states that they are calculated from."""
         return 4 * outputs * (self.vocabulary + self.width)
 
     def copied_bytes(self, tensor: Tensor, features: frozenset[str]) -> int:
-        """Size of the copy that the CPU makes of a tensor in an order it likes better; 0: it makes none."""
+        """Bytes of the repacked copy that the CPU makes of a tensor; 0: it makes none."""
         if not tensor.name.endswith(".weight") or tensor.size is None:
             return 0
         kind, dimensions = tensor.type_name, len(tensor.shape)

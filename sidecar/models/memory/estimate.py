@@ -1,5 +1,6 @@
-"""Whether a model runs here: what it takes on each device, how many layers go to the GPUs, and how large
-a context fits. All of it is arithmetic on the header, before anything is loaded; see layers.py for the sizes.
+"""Whether a model runs here: its memory on each device, the number of layers on GPUs, the largest context.
+
+All is calculated from the header, before anything is loaded. buffers.py has the sizes.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from sidecar.models.memory.buffers import (
 
 MAX_CONTEXT_SIZE: Final = 2**24
 FULL: Final = 0.9
-"""Memory filled beyond this share is called tight; "auto" leaves the rest of a GPU to everything else."""
+"""Above this share of the free memory the verdict is "tight". "auto" fills a GPU up to it."""
 
 
 @dataclass(slots=True)
-class Part:
-    """What goes to one device, in bytes.
+class DeviceShare:
+    """What one device holds, in bytes.
 
-    `weights` is what llama.cpp reports: mapped parts of the file, and copies in the order that the CPU
-    likes. `kept` is what of it is used in every step and must stay in memory, `copied` what of it is no
-    part of the file, which the system cannot drop and read again.
+    `weights` is what llama.cpp reports: mapped parts of the file, and repacked copies. `kept` is the part of it
+    that every step uses, so it must stay in memory. `copied` is the part of it that is not mapped, so the system
+    cannot drop it and read it again.
     """
 
     name: str
@@ -48,11 +49,15 @@ class Part:
 
     @property
     def needed(self) -> int:
-        """What must be in memory for it to run as fast as it can."""
+        """Bytes that must be in memory for full speed."""
         return self.kept + self.caches + self.compute
 
-    def describe(self) -> dict[str, Any]:
-        """As `DeviceEstimate` of the schema."""
+    @property
+    def total(self) -> int:
+        return self.weights + self.caches + self.compute
+
+    def describe(self) -> dict[str, object]:
+        """The schema's `DeviceEstimate`."""
         return {
             "name": self.name,
             "type": self.type,
@@ -60,24 +65,33 @@ class Part:
             "weightsBytes": self.weights,
             "kvCacheBytes": self.caches,
             "computeBytes": self.compute,
-            "totalBytes": self.weights + self.caches + self.compute,
+            "totalBytes": self.total,
             "freeBytes": self.free,
         }
 
 
-def estimate(header: Header, params: dict[str, Any], machine: Machine) -> dict[str, Any]:
-    """What estimateModel returns, but for `path` and `source`. `params` may be those of createContext too."""
+def estimate(
+    header: Header,
+    params: dict[str, Any],  # EstimateModelParams or CreateContextParams, validated
+    machine: Machine,
+) -> dict[str, object]:
+    """The result of estimateModel, without `path` and `source`."""
     return Planner(header, params, machine).describe()
 
 
 class Planner:
-    """Plans a model, and a context as core/context/context.py makes it, for a machine.
+    """Plans the memory of a model and one context on a machine.
 
-    With `loaded`, the weights are in memory already, and only the context counts.
+    `loaded`: the weights are in memory already, so only the context counts.
     """
 
     def __init__(
-        self, header: Header, params: dict[str, Any], machine: Machine, *, loaded: bool = False
+        self,
+        header: Header,
+        params: dict[str, Any],  # EstimateModelParams or CreateContextParams, validated
+        machine: Machine,
+        *,
+        loaded: bool = False,
     ) -> None:
         asked = {**DEFAULTS["EstimateModelParams"], **params}
         self.shape = ModelShape(header)
@@ -92,28 +106,29 @@ class Planner:
         self._trained = min(self.shape.trained or MAX_DEFAULT_CONTEXT_SIZE, MAX_CONTEXT_SIZE)
         self.size: int = asked.get("contextSize", min(self._trained, MAX_DEFAULT_CONTEXT_SIZE))
 
-    def describe(self) -> dict[str, Any]:
-        """What estimateModel returns, but for `path` and `source`."""
+    def describe(self) -> dict[str, object]:
+        """The result of estimateModel, without `path` and `source`."""
         layers = self.gpu_layers(self.size)
-        parts = self.plan(self.size, layers)
+        shares = self.plan(self.size, layers)
         largest = self.largest()
-        runs, why = self._verdict(parts, largest)
-        devices = [part.describe() for part in parts]
-        sums = ("weightsBytes", "kvCacheBytes", "computeBytes", "totalBytes")
+        runs, why = self._verdict(shares, largest)
         return {
             "contextSize": self.size,
             "sequences": self.sequences,
             "kvCacheType": self.cache_type,
             "gpuLayers": layers,
-            **{key: sum(device[key] for device in devices) for key in sums},
-            "devices": devices,
+            "weightsBytes": sum(share.weights for share in shares),
+            "kvCacheBytes": sum(share.caches for share in shares),
+            "computeBytes": sum(share.compute for share in shares),
+            "totalBytes": sum(share.total for share in shares),
+            "devices": [share.describe() for share in shares],
             "largestContextSize": largest,
             "runs": runs,
             "why": why,
         }
 
     def gpu_layers(self, size: int) -> int:
-        """llama.cpp's n_gpu_layers: one more than there are layers puts the output there too."""
+        """llama.cpp's n_gpu_layers for a context of `size` tokens. One more than all layers includes the output."""
         everything = len(self.shape.layers) + 1
         if isinstance(self._asked_layers, int):
             return min(self._asked_layers, everything)
@@ -123,31 +138,31 @@ class Planner:
 
         return _last(range(everything + 1), fits)
 
-    def largest(self, share: float = 1, beside: Planner | None = None) -> int:
-        """Tokens a sequence that fit into this share of the memory, at most what the model was trained for.
+    def largest(self, share: float = 1, second: Planner | None = None) -> int:
+        """Tokens per sequence that fit into this share of the free memory, at most the trained context size.
 
-        `beside` plans a second context of the same size on the same devices. 0: nothing fits.
+        `second` plans another context of the same size on the same devices. 0: nothing fits.
         """
 
         def fits(cells: int) -> bool:
             size = min(cells * CELLS, self._trained)
             parts = self.plan(size, self.gpu_layers(size))
-            others = beside.plan(size, beside.gpu_layers(size)) if beside is not None else []
+            others = second.plan(size, second.gpu_layers(size)) if second is not None else []
             for part, other in zip(parts, others, strict=False):
                 part.compute += other.needed
             return lacking(parts, share) is None
 
         return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
 
-    def plan(self, size: int, gpu_layers: int) -> list[Part]:
-        """What goes where: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
+    def plan(self, size: int, gpu_layers: int) -> list[DeviceShare]:
+        """The shares of all devices: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
         shape, gpus = self.shape, self._machine.gpus
-        cpu = Part("CPU", "cpu", self._machine.free_bytes)
-        parts = [Part(gpu["name"], gpu["type"], gpu["memoryFreeBytes"]) for gpu in gpus]
+        cpu = DeviceShare("CPU", "cpu", self._machine.free_bytes)
+        parts = [DeviceShare(gpu["name"], gpu["type"], gpu["memoryFreeBytes"]) for gpu in gpus]
         first = len(shape.layers) + 1 - gpu_layers
         edges = list(accumulate(max(1, part.free) for part in parts))
 
-        def device(index: int) -> Part:
+        def device(index: int) -> DeviceShare:
             if index < first:
                 return cpu
             share = (index - first) / gpu_layers * edges[-1]
@@ -177,8 +192,8 @@ class Planner:
                 part.weights = part.kept = part.copied = 0
         return [cpu, *parts]
 
-    def _add_to_cpu(self, cpu: Part, tensors: Iterable[Tensor], tied: Tensor | None) -> None:
-        """The file's tensors are mapped from the first to the last one, copies come on top."""
+    def _add_to_cpu(self, cpu: DeviceShare, tensors: Iterable[Tensor], tied: Tensor | None) -> None:
+        """The mapped range reaches from the first tensor to the last; repacked copies come in addition."""
         features = self._machine.features
         plain = []
         for tensor in tensors:
@@ -197,7 +212,9 @@ class Planner:
         elif not self._mapped:
             cpu.copied += size
 
-    def _add_compute(self, cpu: Part, parts: Iterable[Part], outputs_on: Part, size: int, cells: int) -> None:
+    def _add_compute(
+        self, cpu: DeviceShare, parts: Iterable[DeviceShare], outputs_on: DeviceShare, size: int, cells: int
+    ) -> None:
         shape = self.shape
         tokens = min(self._batch, size * self.sequences)
         outputs = min(max(self.sequences, RESERVED_OUTPUTS), tokens)
@@ -206,13 +223,16 @@ class Planner:
                 part.compute = shape.compute_bytes(cells, tokens, self.sequences, self._flash)
             if part is outputs_on:
                 part.compute = max(part.compute, shape.output_bytes(outputs))
-        cpu.compute = max(cpu.compute, 4 * tokens * shape.width)  # the embeddings, wherever the layers are
-        cpu.compute += 4 * self.sequences * shape.vocabulary  # logits that are read (output_reserve)
+        cpu.compute = max(
+            cpu.compute, 4 * tokens * shape.width
+        )  # the embeddings, even if all layers are on GPUs
+        cpu.compute += 4 * self.sequences * shape.vocabulary  # logits that the CPU reads (output_reserve)
 
-    def _verdict(self, parts: list[Part], largest: int) -> tuple[str, str]:
+    def _verdict(self, parts: list[DeviceShare], largest: int) -> tuple[str, str]:
         rough = ""
         if self.shape.architecture in MORE_THAN_KEYS_AND_VALUES or not self.shape.layers:
-            rough = f"; a rough figure, as {self.shape.architecture or 'its kind'} is not known well"
+            kind = self.shape.architecture or "unknown"
+            rough = f"; only a rough estimate for the architecture {kind}"
         too_small = lacking(parts)
         needed = sum(part.needed for part in parts)
         if too_small is not None:
@@ -225,20 +245,20 @@ class Planner:
         return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."
 
 
-def _add(part: Part, tensors: Iterable[Tensor]) -> None:
-    """Weights that are copied to a GPU."""
+def _add(part: DeviceShare, tensors: Iterable[Tensor]) -> None:
+    """Add weights that are copied to a GPU."""
     size = sum(tensor.size or 0 for tensor in tensors)
     part.weights += size
     part.kept += size
     part.copied += size
 
 
-def _fits(part: Part, share: float = 1) -> bool:
+def _fits(part: DeviceShare, share: float = 1) -> bool:
     return part.needed <= part.free * share
 
 
-def lacking(parts: list[Part], share: float = 1) -> tuple[str, int, int] | None:
-    """The first device that is too small: its name, what is needed there, what is free."""
+def lacking(parts: list[DeviceShare], share: float = 1) -> tuple[str, int, int] | None:
+    """The first device that is too small: its name, the bytes needed there, the bytes free."""
     cpu = parts[0]
     system = sum(part.needed for part in parts if part.type in ("cpu", "integratedGpu"))
     if system > cpu.free * share:
@@ -250,7 +270,7 @@ def lacking(parts: list[Part], share: float = 1) -> tuple[str, int, int] | None:
 
 
 def _last(candidates: range, holds: Callable[[int], bool]) -> int:
-    """The last of which `holds` is true; it is taken to hold for the first, and for all before the last."""
+    """The last candidate for which `holds` is true: true for all before it, false for all after it."""
     low, high = candidates[0], candidates[-1]
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,5 +1,5 @@
 """The models directory.
 
-store (which file lies where), durable_files (written beside and renamed), safe_names (names that every
-system accepts).
+store (where a file lies, and its record) → durable_files (writes that are complete or not done), safe_names (names
+that every system accepts).
 """

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever taken for whole: beside, to the disk, then renamed."""
+"""Writes files so that no reader ever sees half of one: write another file, sync it, rename it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Final
 from sidecar.message_handler.errors import SidecarError
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
-"""What a system says when there is no more room: on the disk, in a file, in a user's share."""
+"""Error numbers for a full disk, a file that is too large, an exhausted quota."""
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Give a small file new content, all of it or none. Raises OSError."""
-    beside = f"{path}.new"
-    with open(beside, "wb") as file:
+    """Replace the content of a small file, completely or not at all. Raises OSError."""
+    new_path = f"{path}.new"
+    with open(new_path, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    os.replace(new_path, path)
 
 
 def publish(path: str, final: str) -> None:
-    """Give a whole file its final name, for good. Raises OSError."""
+    """Sync a complete file and give it its final name. Raises OSError."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
     os.replace(path, final)
@@ -33,31 +33,31 @@ def publish(path: str, final: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Give a folder's entries to the disk. Windows does that by itself."""
+    """Sync the entries of a folder. Windows needs no such call. Raises OSError."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network file systems know no fsync of a folder
+        with suppress(OSError):  # some network file systems cannot sync a folder
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def remove(path: str) -> int:
-    """Delete a file if it is there; returns the bytes that it took on the disk. Raises OSError."""
+    """Delete a file if it exists; returns the bytes that it occupied on the disk. Raises OSError."""
     try:
         status = os.stat(path)
         os.unlink(path)
     except FileNotFoundError:
         return 0
-    # A partial file has holes, which take nothing; Windows does not tell blocks.
+    # A partial file has holes, which occupy nothing. Windows does not report blocks.
     blocks = getattr(status, "st_blocks", None)
     return status.st_size if blocks is None else min(status.st_size, blocks * 512)
 
 
 def disk_error(error: OSError, directory: str) -> SidecarError:
-    """The typed error for a failed write."""
+    """The SidecarError for a failed write: `diskFull` or `directoryNotWritable`."""
     cause = error.strerror or str(error)
     if error.errno in FULL:
         return SidecarError("diskFull", f"The disk of {directory!r} is full", cause=cause)

@@ -1,4 +1,4 @@
-"""Names of files that every system can store. They come from servers and from clients."""
+"""File names that every system can store. Names come from servers and clients, so they are checked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORE
 
 
 def is_safe(path: str) -> bool:
-    """Whether a path made of `/`-separated names stays below where it starts, on every platform."""
+    """Whether a relative path with `/` stays in its folder and has valid names on every system."""
     return len(path) <= MAX_PATH_CHARS and all(_is_safe_name(name) for name in path.split("/"))
 
 
 def _is_safe_name(name: str) -> bool:
-    """A name that Windows, macOS and Linux all take for a plain file in a folder."""
+    """Whether Windows, macOS and Linux all accept it as the name of a file."""
     try:
         size = len(name.encode("utf-8"))
     except UnicodeEncodeError:

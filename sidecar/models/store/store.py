@@ -1,10 +1,10 @@
-"""The models directory: where a file lies, what is remembered of it, and who may write it.
+"""The models directory: where each file lies, its record, and its lock.
 
-<modelsDirectory>/owner/repo/file.gguf                   whole and verified, never anything else
+<modelsDirectory>/owner/repo/file.gguf                   a complete, verified file
 <modelsDirectory>/.llama-sidecar/owner/repo/file.gguf.*
-    json     its record: source, size, checksum, when it was used
-    part     an unfinished download, with its journal
-    lock     held by the one process that writes
+    json            its record: source, size, checksum, last use
+    part, journal   an unfinished download
+    lock            held by the one process that writes
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.store.durable_files import disk_error, replace_file
 from sidecar.models.store.safe_names import is_safe
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import ModelSource
+
 STATE_FOLDER: Final = ".llama-sidecar"
 DEFAULT_REVISION: Final = "main"
 MAX_RECORD_BYTES: Final = 256 * 1024
-"""A longer record is not ours, and is not read."""
+"""A longer file is not a record of ours and is not read."""
 
 
 def default_directory() -> str:
-    """Where this user's programs keep their data, by the custom of the system."""
+    """The models directory of this user, where the system's conventions put the data of programs."""
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
@@ -38,11 +41,11 @@ def default_directory() -> str:
 
 
 class Record:
-    """What is remembered of a whole file. Times are milliseconds since 1970."""
+    """What is known of a complete file. Sizes are bytes, times milliseconds since 1970."""
 
     def __init__(
         self,
-        source: dict[str, Any],
+        source: ModelSource,
         size: int,
         sha256: str,
         verified: bool,
@@ -50,7 +53,7 @@ class Record:
         modified_ns: int,
         downloaded_at: float,
         last_used_at: float | None = None,
-        header: dict[str, Any] | None = None,
+        header: dict[str, object] | None = None,
     ) -> None:
         self.source = source
         self.size = size
@@ -61,16 +64,16 @@ class Record:
         self.downloaded_at = downloaded_at
         self.last_used_at = last_used_at
         self.header = header or {}
-        """The file's own description, so that listing need not read it again."""
+        """A summary of the GGUF header, so that listing does not read it again; `problem` if it is damaged."""
 
 
 class Place:
-    """Where one file goes. All paths are absolute."""
+    """The absolute paths of one file and of its state. Raises ValueError if the name is not allowed."""
 
     def __init__(self, directory: str, relative: str) -> None:
         names = relative.split("/")
         if not is_ours(relative):
-            raise ValueError(f"{relative!r} is no name of the directory")
+            raise ValueError(f"{relative!r} is not an allowed name")
         self.relative = relative
         self.path = os.path.join(directory, *names)
         self._state = os.path.join(directory, STATE_FOLDER, *names)
@@ -80,7 +83,7 @@ class Place:
         self.record_path = self._state + ".json"
 
     def record(self) -> Record | None:
-        """What is remembered of the file that is there now; None if it is another one, or there is none."""
+        """The record of the file; None if there is no file, or if it has changed since."""
         record = read_record(self.record_path)
         try:
             status = os.stat(self.path)
@@ -89,7 +92,7 @@ class Place:
         same = record and status.st_size == record.size and status.st_mtime_ns == record.modified_ns
         return record if same else None
 
-    def remember(self, record: Record) -> None:
+    def write_record(self, record: Record) -> None:
         """Write the record. Raises OSError."""
         replace_file(self.record_path, json.dumps(vars(record)).encode("utf-8"))
 
@@ -101,9 +104,12 @@ class Store:
         self.directory = os.path.abspath(directory)
 
     def place(self, relative: str) -> Place:
-        """The place of a file of this name; its folders are made. Raises SidecarError."""
+        """The place of a file of this name; creates its folders.
+
+        Raises SidecarError: `invalidParams`, `directoryNotWritable`, `diskFull`.
+        """
         if not is_ours(relative):
-            problem = f"/model: {relative!r} is no name that can be stored on every system"
+            problem = f"/model: not every system can store the file name {relative!r}"
             raise SidecarError("invalidParams", problem, pointer="/model", value=relative[:200])
         place = Place(self.directory, relative)
         root = os.path.realpath(self.directory)
@@ -119,7 +125,7 @@ class Store:
         return place
 
     def place_of(self, path: str) -> Place | None:
-        """The place of a path in this directory; None if it is outside, or could not be made by us."""
+        """The place of a path in this directory; None if it is outside, or not an allowed name."""
         path = os.path.abspath(os.path.join(self.directory, path))
         relative = os.path.relpath(path, self.directory).replace(os.sep, "/")
         if not is_ours(relative):
@@ -129,7 +135,7 @@ class Store:
         return Place(self.directory, relative) if inside else None
 
     def state_files(self, suffix: str) -> list[tuple[Place, str]]:
-        """All files of the state folder that end so, with their places."""
+        """All files of the state folder with this suffix: place and path."""
         root = os.path.join(self.directory, STATE_FOLDER)
         found = []
         for folder, _, names in os.walk(root):
@@ -142,12 +148,12 @@ class Store:
 
 
 def is_ours(relative: str) -> bool:
-    """Whether a file of this name may lie in the directory."""
+    """Whether a file of this name may be in the directory."""
     return is_safe(relative) and relative.split("/")[0].lower() != STATE_FOLDER
 
 
 def read_record(path: str) -> Record | None:
-    """A record by its path; None if there is none that can be read."""
+    """The record in a file; None if there is none, or it is invalid."""
     try:
         if os.path.getsize(path) > MAX_RECORD_BYTES:
             return None
@@ -158,12 +164,12 @@ def read_record(path: str) -> Record | None:
 
 
 def hub_name(repository: str, revision: str, file: str) -> str:
-    """Where a file of a repository lies, relative to the directory. Another revision lies beside it."""
+    """The path of a repository's file, relative to the directory. Each revision but "main" has a folder of its own."""
     folder = repository
     if revision != DEFAULT_REVISION:
         name = "".join(c if c.isalnum() or c in "-_." else "-" for c in revision)[:80].rstrip(".")
-        if name != revision:  # `a/b` and `a-b` are two
-            import hashlib  # brings OpenSSL: 3 MB that a router seldom needs
+        if name != revision:  # `a/b` and `a-b` must differ
+            import hashlib  # imports OpenSSL: 3 MB that a router rarely needs
 
             name += f"-{hashlib.sha256(revision.encode()).hexdigest()[:8]}"
         folder += f"@{name}"
@@ -171,20 +177,20 @@ def hub_name(repository: str, revision: str, file: str) -> str:
 
 
 def url_name(url: str) -> str:
-    """Where a file of another server lies. Raises SidecarError if it has no name that can be stored."""
-    from urllib.parse import unquote, urlsplit  # 6 ms, and a router needs none of it
+    """The path of another server's file, relative to the directory. Raises SidecarError `invalidParams`."""
+    from urllib.parse import unquote, urlsplit  # takes 6 ms, and a router does not need it
 
     parts = urlsplit(url)
     host = "".join(c if c.isalnum() or c in "-." else "-" for c in parts.netloc.rpartition("@")[2])
     relative = f"{host}/{unquote(parts.path).strip('/')}"
     if not is_safe(relative):
-        problem = "/model: the address has a file name that cannot be stored on every system"
+        problem = "/model: not every system can store the file name in the URL"
         raise SidecarError("invalidParams", problem, pointer="/model", value=parts.path[:200])
     return relative
 
 
 def note_use(path: str, now_ms: float) -> None:
-    """Remember that a model was loaded, if it lies in a models directory, whichever that is."""
+    """Record that a model was loaded, if it lies in any models directory."""
     directory = os.path.dirname(os.path.abspath(path))
     while not os.path.isdir(os.path.join(directory, STATE_FOLDER)):
         inner, directory = directory, os.path.dirname(directory)
@@ -195,4 +201,4 @@ def note_use(path: str, now_ms: float) -> None:
     if place and record:
         record.last_used_at = now_ms
         with suppress(OSError):
-            place.remember(record)
+            place.write_record(record)

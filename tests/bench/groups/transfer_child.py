@@ -60,9 +60,9 @@ def fetch(into: str, how: str) -> float:
         waited=False, **dict.fromkeys(("downloaded", "verified", "info"), lambda _: None)
     )
     if how == "plain":
-        partial_file.Part.sha256 = lambda *_: wanted.sha256  # type: ignore[method-assign]
+        partial_file.PartialFile.sha256 = lambda *_: wanted.sha256  # type: ignore[method-assign]
     begin = time.perf_counter()
-    download.Download(client, Store(into), wanted, silent).run(False)
+    download.Download(client.client, Store(into), wanted, silent).run(False)
     return time.perf_counter() - begin
 
 

@@ -12,8 +12,9 @@ import sys
 import time
 from typing import Any
 
-from sidecar.core.llama import bindings
-from sidecar.core.llama.bindings import ThreadPool, lib
+from sidecar.core.llama import backends
+from sidecar.core.llama.bindings import lib
+from sidecar.core.llama.thread_pool import ThreadPool
 
 WARM_UP = 14
 """Tokens before the clock starts: as many as the prompt of the streams that it is compared with."""
@@ -22,7 +23,7 @@ WARM_UP = 14
 def main() -> None:
     """Load the model and answer tasks."""
     model_path, threads = sys.argv[1], int(sys.argv[2])
-    bindings.start(lambda *_: None, lambda _: None)
+    backends.start(lambda *_: None, lambda _: None)
     model = lib.llama_model_load_from_file(model_path.encode(), lib.llama_model_default_params())
     options = lib.llama_context_default_params()
     options.n_ctx, options.n_batch, options.n_ubatch = 1024, 512, 512

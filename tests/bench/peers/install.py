@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[2] / "build"))
 import cache  # noqa: E402
-import packs  # noqa: E402
+from llama import packs  # noqa: E402
 
 TOOLS = ("llama-bench", "llama-batched-bench", "llama-server")
 NODE_LLAMA_CPP = "3.22.1"

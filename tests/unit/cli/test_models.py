@@ -1,4 +1,4 @@
-"""What the commands on models send and print, and what they take for a path; errors for people."""
+"""What the commands for models send and print, what they accept as a path, and errors for people."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_inspect_shows_what_is_known(name: str, capsys: pytest.CaptureFixture[st
     [
         ("repository-only", "105 MB, Q4_K_M, verified."),
         ("quantization", "62.9 MB of it from an earlier attempt."),
-        ("already-here", "it was here already."),
+        ("already-here", "was already here."),
         ("split", "2 files, 4.68 GB, Q4_K_M, verified, 4.26 GB of it"),
         ("every-option", "Projector: models/ggml-org"),
         ("url", "not verified: there was no checksum"),
@@ -116,9 +116,7 @@ def test_json_is_the_result_itself(capsys: pytest.CaptureFixture[str]) -> None:
         assert json.loads(capsys.readouterr().out) == result
 
 
-def test_a_path_is_a_file_here_one_that_list_shows_or_one_that_could_be_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_which_texts_are_paths_and_which_are_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     listing = {"modelsDirectory": str(tmp_path / "store"), "models": [], "partials": []}
     stored = str(tmp_path / "store" / "owner" / "repo" / "kept.gguf")
@@ -140,7 +138,7 @@ def test_a_path_is_a_file_here_one_that_list_shows_or_one_that_could_be_here(
     assert meant("https://example.org/kept.gguf")["model"] == "https://example.org/kept.gguf"
 
 
-def test_a_name_that_two_models_share_is_no_name() -> None:
+def test_a_name_of_two_models_is_ambiguous() -> None:
     entries = [{"path": "a/x.gguf"}, {"path": "b/x.gguf"}]
     assert listed_path(entries, "store", "x.gguf") is None
     assert listed_path(entries, "a", "x.gguf") == "a/x.gguf".replace("/", os.sep)
@@ -162,7 +160,7 @@ def test_rm_takes_what_list_shows_and_says_what_is_freed(capsys: pytest.CaptureF
     assert "Deleted an unfinished download, freed 1.26 GB." in capsys.readouterr().out
 
 
-def test_only_what_was_given_is_sent() -> None:
+def test_only_given_options_are_sent() -> None:
     assert given(
         options(gpu_layers=0, kv_cache_type="q8_0"), "gpu_layers", "kv_cache_type", "revision", "force"
     ) == {
@@ -190,7 +188,7 @@ def test_errors_do_not_speak_of_members_of_messages(path: Path) -> None:
         assert "data." not in text and "modelsDirectory" not in text and "`token`" not in text
 
 
-def test_figures_are_written_as_people_do_and_causes_are_told() -> None:
+def test_errors_have_readable_sizes_and_their_cause() -> None:
     full = failed("diskFull", value=2_489_757_856, allowed={"maximum": 1_073_741_824})
     full.args = (
         "m-20240101.gguf needs 2489757856 bytes on the disk, 1073741824 are free. " + full.data["remedy"],
@@ -200,15 +198,15 @@ def test_figures_are_written_as_people_do_and_causes_are_told() -> None:
     assert broken == f"It did not work (no bytes for 30 s). {failure.AGAIN}"
 
 
-def test_a_wrong_value_is_told_by_the_name_of_its_option() -> None:
+def test_a_wrong_value_is_named_by_its_option() -> None:
     data = {"pointer": "/kvCacheType", "remedy": ERRORS["invalidParams"][3], "kind": "invalidParams"}
     text = failure.sentence(SidecarFailed(f'/kvCacheType does not fit ("q2"). {data["remedy"]}', data))
     assert text.startswith('--kv-cache-type does not fit ("q2").')
 
 
 def test_a_stopped_download_says_what_is_kept() -> None:
-    assert "1.26 GB are kept; the same command goes on" in failure.stopped(
+    assert "1.26 GB are kept; the same command continues" in failure.stopped(
         {"partial": {"keptBytes": 1258291200}}
     )
-    assert failure.stopped({"partial": {"keptBytes": 0}}) == "Stopped. Nothing had come yet."
-    assert failure.stopped({}) == "Stopped. Nothing had come yet."
+    assert failure.stopped({"partial": {"keptBytes": 0}}) == "Stopped. Nothing was downloaded yet."
+    assert failure.stopped({}) == "Stopped. Nothing was downloaded yet."

@@ -1,4 +1,4 @@
-"""How the commands show things: figures, the progress bar, text that is safe, tables that fit."""
+"""What the commands print: figures, the progress bar, safe text, tables that fit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def progress(fraction: float, total: int = 1_000_000_000, **members: Any) -> dic
 
 
 class Screen(io.StringIO):
-    """A terminal of one row: keeps what is on it, and fails where a line would have wrapped."""
+    """A terminal with one row: keeps its text, and fails if a line would wrap."""
 
     def __init__(self, columns: int, encoding: str = "utf-8") -> None:
         super().__init__()
@@ -124,7 +124,7 @@ def test_every_progress_fits_every_width(path: Path) -> None:
     assert log_line(params).startswith(("Fetching ", "Checking "))
 
 
-def test_a_wide_line_tells_everything_and_a_narrow_one_the_most_telling() -> None:
+def test_a_wide_line_shows_everything_and_a_narrow_one_the_most_important() -> None:
     params = example("DownloadProgress", "second-of-two")
     wide = bar_line(params, 150, PLAIN)
     for part in (
@@ -141,7 +141,7 @@ def test_a_wide_line_tells_everything_and_a_narrow_one_the_most_telling() -> Non
     assert bar_line(params, 19, PLAIN) == " 91 %  18 s left"
 
 
-def test_a_hundred_percent_is_said_at_the_end_only() -> None:
+def test_a_hundred_percent_is_shown_at_the_end_only() -> None:
     assert " 99 %" in bar_line(progress(0.99999), 79, FINE)
     assert "100 %" in bar_line(progress(1.0), 79, FINE)
 
@@ -166,7 +166,7 @@ def test_one_line_is_redrawn_and_leaves_nothing_behind(
     assert screen.getvalue() == ""
 
 
-def test_a_warning_stands_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_has_its_own_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     screen = Screen(80)
     bar = ProgressBar(screen)
@@ -197,7 +197,7 @@ def test_a_log_gets_a_line_every_tenth_and_every_few_seconds() -> None:
     assert "\r" not in log.getvalue() and "\x1b" not in log.getvalue()
 
 
-def test_signs_are_those_that_the_console_has() -> None:
+def test_only_characters_of_the_console_are_used() -> None:
     assert marks(Screen(80, "utf-8")) is FINE
     assert marks(Screen(80, "cp1252")) is PLAIN
     assert marks(Screen(80, "cp437")) is PLAIN
@@ -206,12 +206,12 @@ def test_signs_are_those_that_the_console_has() -> None:
 # ---- text and tables -----------------------------------------------------------------------------------
 
 
-def test_text_from_files_cannot_steer_the_terminal() -> None:
+def test_text_from_files_cannot_control_the_terminal() -> None:
     assert printable("a\x1b[2Jb\rc\u202ed\ne") == "a?[2Jb?c?d?e"
     assert printable("mödel 模型") == "mödel 模型"
 
 
-def test_what_is_too_long_loses_its_middle() -> None:
+def test_a_long_text_loses_its_middle() -> None:
     assert shorten("SmolLM2-135M-Instruct-Q4_K_M.gguf", 18, "…") == "SmolL…-Q4_K_M.gguf"
     for limit in range(30):
         for text in ("模型模型模型模型模型.gguf", "plain-name-of-a-file.gguf"):
@@ -225,7 +225,7 @@ ROWS = [
 ]
 
 
-def test_a_table_fits_and_keeps_what_tells_most() -> None:
+def test_a_table_fits_and_keeps_the_most_important_columns() -> None:
     for limit in range(9, 120):
         assert all(cells(line) <= limit for line in table(COLUMNS, ROWS, limit, "…"))
     heads = {limit: table(COLUMNS, ROWS, limit, "…")[0].split() for limit in (9, 45, 55, 100)}
@@ -238,6 +238,6 @@ def test_a_table_fits_and_keeps_what_tells_most() -> None:
     assert ROWS[0][0] in table(COLUMNS, ROWS, None, "…")[1]
 
 
-def test_the_right_edge_of_figures_is_straight() -> None:
+def test_figures_are_aligned_right() -> None:
     lines = table([Column("a"), Column("size", 1, right=True)], [["x", "1 B"], ["模", "105 MB"]], 79, "…")
     assert lines == ["a     size", "x      1 B", "模  105 MB"]

@@ -1,4 +1,4 @@
-"""Memory, read here on Linux and told by psutil elsewhere: both say the same."""
+"""Memory, read here on Linux and reported by psutil elsewhere: both say the same."""
 
 from __future__ import annotations
 

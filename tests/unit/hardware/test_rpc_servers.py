@@ -31,11 +31,11 @@ def test_a_server_that_answers_its_greeting_can_be_used() -> None:
         (answer(major=6), "version 6.0"),
         (answer(major=8), "version 8.0"),
         (answer(minor=1), "version 7.1"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, "no RPC server"),
-        (b"", "no RPC server"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, "not an RPC server"),
+        (b"", "not an RPC server"),
     ],
 )
-def test_one_that_answers_something_else_is_told(said: bytes, words: str) -> None:
+def test_one_that_answers_something_else_is_reported(said: bytes, words: str) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(GREETING_BYTES, socket.MSG_WAITALL)
         connection.sendall(said)
@@ -44,7 +44,7 @@ def test_one_that_answers_something_else_is_told(said: bytes, words: str) -> Non
         assert words in unavailable([endpoint])[endpoint]
 
 
-def test_those_that_are_silent_or_gone_are_told_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_that_are_silent_or_gone_are_reported_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc_servers, "ANSWER_S", 0.3)
     release = threading.Event()
     gone, unknown = f"127.0.0.1:{free_port()}", f"{'a' * 64}:50052"  # no name that would be asked for
@@ -53,6 +53,6 @@ def test_those_that_are_silent_or_gone_are_told_all_at_once(monkeypatch: pytest.
         release.set()
     assert list(reasons) == [silent, gone, unknown]
     assert reasons[silent] == BUSY
-    told = rpc_servers.error(reasons)
-    assert told.details["value"] == [silent, gone, unknown]
-    assert all(f"{endpoint}: {reason}" in told.problem for endpoint, reason in reasons.items())
+    described = rpc_servers.error(reasons)
+    assert described.details["value"] == [silent, gone, unknown]
+    assert all(f"{endpoint}: {reason}" in described.problem for endpoint, reason in reasons.items())

@@ -1,4 +1,4 @@
-"""The one table of errors."""
+"""The table of errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_kind_says_what_happened_and_what_to_do(kind: str) -> None:
     }  # fmt: skip
 
 
-def test_a_kind_that_is_not_in_the_table_does_not_pass_unseen() -> None:
+def test_an_unknown_kind_raises() -> None:
     with pytest.raises(KeyError):
         SidecarError("nonsense", "x").to_wire()
 
@@ -29,12 +29,12 @@ def test_a_kind_that_is_not_in_the_table_does_not_pass_unseen() -> None:
 @pytest.mark.parametrize(
     "error", [RuntimeError("/home/secret"), KeyError("secret"), RecursionError("secret")]
 )
-def test_a_defect_is_not_described_on_the_wire(error: Exception) -> None:
+def test_a_bug_is_not_described_on_the_wire(error: Exception) -> None:
     wire = error_object(error)
     assert (wire["code"], wire["data"]["kind"]) == (-32603, "internalError")
     assert "secret" not in json.dumps(wire)
     assert type(error).__name__ in wire["message"]
 
 
-def test_want_of_memory_is_told_as_that() -> None:
+def test_a_memory_error_is_out_of_memory() -> None:
     assert error_object(MemoryError())["data"]["kind"] == "outOfMemory"

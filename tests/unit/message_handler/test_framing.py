@@ -32,20 +32,20 @@ def test_a_stream_of_single_bytes_gives_the_same_lines() -> None:
     assert split(*(STREAM[i : i + 1] for i in range(len(STREAM)))) == LINES
 
 
-def test_a_byte_order_mark_is_taken_off_the_start_only() -> None:
+def test_a_byte_order_mark_is_removed_at_the_start_only() -> None:
     assert split(BOM + b"1\n" + BOM + b"2\n") == [b"1", BOM + b"2"]
 
 
-def test_a_stream_of_nothing_but_a_byte_order_mark_has_no_line() -> None:
+def test_a_stream_of_only_a_byte_order_mark_has_no_line() -> None:
     assert split(BOM) == []
 
 
-def test_a_line_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:
+def test_a_line_as_long_as_the_limit_is_accepted_and_one_byte_more_is_not() -> None:
     assert split(b"x" * 10 + b"\n" + b"y" * 11 + b"\nz\n", limit=10) == [b"x" * 10, TOO_LONG, b"z"]
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 11, 40])
-def test_the_line_after_one_that_is_too_long_is_whole_however_it_is_cut(size: int) -> None:
+def test_the_line_after_a_too_long_one_is_complete_for_any_cut(size: int) -> None:
     stream = b"y" * 35 + b"\nnext\n" + b"y" * 11
     chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
     assert split(*chunks, limit=10) == [TOO_LONG, b"next", TOO_LONG]
@@ -66,7 +66,7 @@ def test_a_line_that_never_ends_costs_no_more_memory_than_the_limit() -> None:
 
 
 def test_a_line_that_comes_in_tiny_pieces_costs_little_more_than_its_size() -> None:
-    # A writer that sends two bytes at a time must not cost forty bytes for each two.
+    # A sender of two bytes at a time must not cost forty bytes for each two.
     splitter = LineSplitter(10_000_000)
     pieces = [bytes([i % 200, 1]) for i in range(200)]
     tracemalloc.start()
@@ -112,7 +112,7 @@ def test_a_line_that_comes_in_tiny_pieces_costs_little_more_than_its_size() -> N
     ],
     ids=lambda line: repr(line[:24]),
 )
-def test_what_is_no_json_in_utf_8_is_a_value_error_with_a_text(line: bytes) -> None:
+def test_invalid_json_or_utf_8_is_a_value_error_with_a_text(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w+") as caught:
         decode(line)
     assert len(str(caught.value)) < 300
@@ -149,7 +149,7 @@ def test_a_value_comes_back_from_the_wire_as_it_was(value: Any) -> None:
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
-def test_nesting_ends_where_it_can_still_be_handled(opening: str) -> None:
+def test_nesting_up_to_the_limit_is_accepted(opening: str) -> None:
     closing = "]" if opening == "[" else "}"
     deepest = opening * (MAX_NESTING - 1) + "[]" + closing * (MAX_NESTING - 1)
     decode(deepest.encode())
@@ -157,19 +157,19 @@ def test_nesting_ends_where_it_can_still_be_handled(opening: str) -> None:
         decode(f"[{deepest}]".encode())
 
 
-def test_many_brackets_side_by_side_are_no_nesting() -> None:
+def test_many_brackets_side_by_side_are_not_nesting() -> None:
     value = [{"text": "[[[{{{"}] * 1000
     assert decode(json.dumps(value).encode()) == value
     assert decode(json.dumps("[" * 1000).encode()) == "[" * 1000
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_json_is_not_written(value: float) -> None:
+def test_numbers_that_json_lacks_are_not_written(value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         encode({"v": value})
 
 
-def test_bytes_at_random_are_refused_or_taken_but_raise_nothing_else() -> None:
+def test_random_bytes_are_accepted_or_a_value_error() -> None:
     chance = random.Random(7)
     taken = 0
     for _ in range(3000):

@@ -1,4 +1,4 @@
-"""The log on stderr: never in the way of the work."""
+"""The log on stderr: it never blocks the work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BOUND_S = 60
 
 
 def run(script: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run a script that logs, in a process of its own: the log writes to descriptor 2 of its process."""
+    """Run a script that logs in its own process: the log writes to descriptor 2."""
     code = "from sidecar.message_handler import log\n" + textwrap.dedent(script)
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, check=False, timeout=BOUND_S, **options)
@@ -46,7 +46,7 @@ def test_long_texts_are_shortened() -> None:
     assert len(line["message"]) == len(line["more"]) == 4000
 
 
-def test_an_exception_is_told_with_its_end() -> None:
+def test_the_end_of_a_long_traceback_is_kept() -> None:
     (line,) = lines(
         run(
             """
@@ -61,8 +61,8 @@ def test_an_exception_is_told_with_its_end() -> None:
     assert line["traceback"].rstrip().endswith("ValueError: the reason")
 
 
-def test_a_stderr_that_nobody_reads_costs_lines_and_never_the_work() -> None:
-    # The parent reads only after the child has logged far more than any pipe and the queue hold.
+def test_an_unread_stderr_loses_lines_and_never_blocks() -> None:
+    # The parent reads only after the child has logged far more than a pipe and the queue can hold.
     script = textwrap.dedent(
         """
         import os
@@ -89,7 +89,7 @@ def test_a_stderr_that_nobody_reads_costs_lines_and_never_the_work() -> None:
     assert dropped + len(told) == 20_001, "every line is either there or counted"
 
 
-def test_a_stderr_that_is_gone_does_no_harm() -> None:
+def test_a_closed_stderr_does_no_harm() -> None:
     script = """
         import os
         reader, writer = os.pipe()

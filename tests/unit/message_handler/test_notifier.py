@@ -1,4 +1,4 @@
-"""The shapes of what is sent, and how often progress is told."""
+"""The form of messages, and how often progress is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sidecar.message_handler.notifier import Progress, error_response, progress_
 
 
 class Sink:
-    """Stands for the writer."""
+    """Takes the place of the writer."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -32,7 +32,7 @@ def sink() -> Sink:
     return Sink()
 
 
-def test_a_null_result_is_there() -> None:
+def test_a_null_result_is_a_member() -> None:
     assert response(0, None) == {"jsonrpc": "2.0", "id": 0, "result": None}
 
 
@@ -49,14 +49,14 @@ def test_progress_never_falls_and_never_passes_one(sink: Sink, clock: list[float
     progress = Progress(sink, 1, "load")  # type: ignore[arg-type]
     for fraction in (0.0, 0.5, 0.25, 0.75, 1.5):
         clock[0] += 1
-        progress.tell(fraction)
+        progress.report(fraction)
     assert [p["progress"] for p in sink.told] == [0.0, 0.5, 0.5, 0.75, 1.0]
 
 
-def test_progress_is_told_at_most_so_often_but_its_end_always(sink: Sink, clock: list[float]) -> None:
+def test_progress_is_limited_in_rate_but_its_end_is_always_sent(sink: Sink, clock: list[float]) -> None:
     progress = Progress(sink, 1, "load")  # type: ignore[arg-type]
     for step in range(101):
         clock[0] += notifier.PROGRESS_INTERVAL_S / 10
-        progress.tell(step / 100)
+        progress.report(step / 100)
     assert 9 <= len(sink.told) <= 12
     assert sink.told[-1] == {"requestId": 1, "progressType": "load", "progress": 1.0}

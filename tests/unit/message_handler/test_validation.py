@@ -1,4 +1,4 @@
-"""Params that break the schema: where, what was there, and what is allowed."""
+"""Invalid params: the error says where, what was sent and what is allowed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refused(method: str, params: Any) -> dict[str, Any]:
 
 
 def resolve(document: Any, pointer: str) -> Any:
-    """What a JSON pointer leads to. Raises LookupError."""
+    """The value at a JSON pointer. Raises LookupError."""
     for part in pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
         document = document[int(name)] if isinstance(document, list) else document[name]
@@ -103,32 +103,32 @@ def test_the_error_names_the_field_the_value_and_what_is_allowed(
     assert told == allowed
 
 
-def test_a_missing_field_is_named_with_what_it_may_be() -> None:
+def test_a_missing_field_is_named_with_what_is_allowed() -> None:
     details = refused("detokenize", {"modelId": "m"})
     assert details["pointer"] == "/tokens"
     assert details["allowed"]["type"] == "array"
     assert "value" not in details
 
 
-def test_a_field_missing_further_down_is_named_with_its_place() -> None:
+def test_a_missing_nested_field_is_named_with_its_pointer() -> None:
     details = refused(
         "chat", {"contextId": "c", "messages": [{"role": "user", "content": ""}, {"role": "user"}]}
     )
     assert details["pointer"] == "/messages/1/content"
 
 
-def test_an_unknown_field_is_named_with_those_that_are_known() -> None:
+def test_an_unknown_field_is_named_with_the_known_ones() -> None:
     details = refused("tokenize", {"modelId": "m", "text": "", "add_special": True})
     assert (details["pointer"], details["value"]) == ("/add_special", True)
     assert details["allowed"] == ["addSpecial", "modelId", "parseSpecial", "text"]
 
 
-def test_the_pointer_escapes_what_pointers_escape() -> None:
+def test_pointers_are_escaped() -> None:
     assert refused("ping", {"a/b~c": 1})["pointer"] == "/a~1b~0c"
 
 
 @pytest.mark.parametrize("path", COUNTEREXAMPLES)
-def test_every_counterexample_gets_an_error_whose_pointer_leads_to_the_fault(path: Path) -> None:
+def test_every_counterexample_gets_an_error_that_points_to_the_fault(path: Path) -> None:
     params = json.loads(path.read_text(encoding="utf-8"))
     details = refused(METHOD_OF[path.parent.name], params)
     pointer = details["pointer"]
@@ -140,13 +140,13 @@ def test_every_counterexample_gets_an_error_whose_pointer_leads_to_the_fault(pat
 
 
 @pytest.mark.parametrize("path", sorted((SCHEMA / "examples").glob("*Params/*.json")), ids=str)
-def test_every_example_is_taken(path: Path) -> None:
+def test_every_example_is_accepted(path: Path) -> None:
     if path.parent.name in METHOD_OF:
         validate_params(METHOD_OF[path.parent.name], json.loads(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("method", PARAMS)
-def test_no_params_are_taken_where_none_are_required(method: str) -> None:
+def test_empty_params_are_accepted_if_none_are_required(method: str) -> None:
     schema = openrpc_document()["components"]["schemas"][PARAMS[method]]
     if schema.get("required") or "oneOf" in schema:
         refused(method, {})
@@ -154,7 +154,7 @@ def test_no_params_are_taken_where_none_are_required(method: str) -> None:
         validate_params(method, {})
 
 
-def test_one_of_two_is_wanted_and_not_both() -> None:
+def test_exactly_one_of_two_is_required() -> None:
     neither = refused("inspectModel", {"revision": "main"})
     assert (neither["pointer"], neither["allowed"]) == ("", ["model", "path"])
     both = refused("inspectModel", {"path": "a.gguf", "model": "hf:owner/repo"})
@@ -177,34 +177,34 @@ def test_a_token_is_never_repeated(params: dict[str, Any]) -> None:
     assert "secret" not in json.dumps(caught.value.to_wire())
 
 
-def test_a_long_value_is_told_shortened() -> None:
+def test_a_long_value_is_shortened() -> None:
     details = refused("tokenize", {"modelId": "m", "text": ["x" * 100_000]})
     assert len(details["value"]) < 300
 
 
-def test_the_error_nearest_to_the_top_is_told_first() -> None:
+def test_the_error_nearest_to_the_top_comes_first() -> None:
     assert (
         refused("chat", {"contextId": 1, "messages": [{"role": 1, "content": 2}]})["pointer"] == "/contextId"
     )
 
 
-def test_nesting_is_refused_like_anything_else() -> None:
+def test_nested_values_are_refused_like_others() -> None:
     value: Any = []
     for _ in range(400):
         value = [value]
     assert refused("tokenize", {"modelId": "m", "text": value})["pointer"] == "/text"
 
 
-def test_a_prompt_of_many_tokens_does_not_hold_up_the_router() -> None:
-    # 34 seconds at the pace of jsonschema's own `items`; nothing else is answered in that time.
+def test_a_prompt_of_many_tokens_does_not_block_the_router() -> None:
+    # jsonschema's own `items` needs 34 seconds, in which nothing else is answered.
     validate_params("init", {"debug": True})
     started = time.monotonic()
     validate_params("detokenize", {"modelId": "m", "tokens": list(range(1_000_000))})
     assert time.monotonic() - started < 5
 
 
-def test_for_params_that_fit_jsonschema_is_not_even_imported() -> None:
-    """7 MB and 100 ms of the router, which the first loadModel would wait for."""
+def test_valid_params_do_not_import_jsonschema() -> None:
+    """It would cost the router 7 MB and delay the first loadModel by 100 ms."""
     code = """
 import sys
 from sidecar.message_handler.validation import validate_params
@@ -223,5 +223,5 @@ print([name for name in ("jsonschema", "referencing", "rpds") if name in sys.mod
      (["a", [2**31]], "/input/1/0"), (["a", None, 3], "/input/1"), ([1, "a"], "/input/0")],
     ids=str,
 )  # fmt: skip
-def test_the_first_text_that_is_wrong_is_named(given: Any, pointer: str) -> None:
+def test_the_first_wrong_text_is_named(given: Any, pointer: str) -> None:
     assert refused("embed", {"contextId": "c", "input": given})["pointer"] == pointer

@@ -1,4 +1,4 @@
-"""One thread that writes, and what happens while nobody reads."""
+"""The writer's queue, and what happens while the other side does not read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sidecar.message_handler.notifier import progress_key
 from sidecar.message_handler.writer import MAX_PENDING_INFO, ROOM_BYTES, Writer
 
 BOUND_S = 30.0
-"""Against hanging only."""
+"""Only to prevent a hanging test."""
 
 PIPE_BYTES = 1024 * 1024
-"""More than any pipe holds by itself."""
+"""More than a pipe can hold."""
 
 
 class Pipe:
@@ -64,7 +64,7 @@ class Pipe:
 def pipe() -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
-    pipe.close_reader()  # a thread stuck in a write gets away by this
+    pipe.close_reader()  # frees a thread that is blocked in a write
     pipe.writer.send(b"0\n")
     assert pipe.broken.wait(BOUND_S)
     os.close(pipe.write_end)
@@ -83,7 +83,7 @@ def put(pipe: Pipe, message: dict[str, Any], **options: Any) -> None:
     pipe.writer.progress(progress_key(message["params"]), message, **options)
 
 
-def test_lines_leave_in_the_order_in_which_they_came(pipe: Pipe) -> None:
+def test_lines_are_written_in_order(pipe: Pipe) -> None:
     for number in range(500):
         pipe.writer.send(b"%d\n" % number)
     assert pipe.messages() == list(range(500))
@@ -108,7 +108,7 @@ def test_logprobs_are_joined_with_their_deltas(pipe: Pipe) -> None:
     assert only["params"]["logprobs"] == [0, 1, 2]
 
 
-def test_lines_that_were_encoded_already_merge_too(pipe: Pipe) -> None:
+def test_encoded_lines_merge_too(pipe: Pipe) -> None:
     pipe.fill()
     for delta in "é😀x":
         message = progress(1, delta)
@@ -143,7 +143,7 @@ def test_text_of_a_later_request_does_not_join_that_of_an_earlier_one_of_the_sam
     assert [m.get("params", {}).get("delta") for m in pipe.messages()[1:]] == ["first", None, "second"]
 
 
-def test_what_is_queued_without_waking_leaves_with_what_wakes(pipe: Pipe) -> None:
+def test_messages_queued_without_waking_are_written_with_the_next_that_wakes(pipe: Pipe) -> None:
     put(pipe, progress(1, "a"), wake=False)
     put(pipe, progress(2, "b"), wake=False)
     pipe.writer.wake()
@@ -151,7 +151,7 @@ def test_what_is_queued_without_waking_leaves_with_what_wakes(pipe: Pipe) -> Non
     assert len(lines) == 2, "two streams of a step should leave in one write"
 
 
-def test_memory_stays_flat_and_nothing_is_lost_while_nobody_reads(pipe: Pipe) -> None:
+def test_memory_is_bounded_and_nothing_is_lost_without_a_reader(pipe: Pipe) -> None:
     pipe.fill()
     sent = ""
     for number in range(50_000):
@@ -170,7 +170,7 @@ def test_memory_stays_flat_and_nothing_is_lost_while_nobody_reads(pipe: Pipe) ->
     assert pipe.writer.has_room()
 
 
-def test_responses_are_taken_whatever_waits(pipe: Pipe) -> None:
+def test_responses_are_always_accepted(pipe: Pipe) -> None:
     pipe.fill()
     for number in range(200):
         pipe.writer.send(b'"%s%d"\n' % (b"x" * 5000, number))
@@ -178,7 +178,7 @@ def test_responses_are_taken_whatever_waits(pipe: Pipe) -> None:
     assert len(pipe.messages()) == 201
 
 
-def test_who_waits_for_room_gets_it_when_the_other_side_reads(pipe: Pipe) -> None:
+def test_waiting_for_room_ends_when_the_other_side_reads(pipe: Pipe) -> None:
     pipe.fill()
     pipe.writer.send(b'"' + b"x" * ROOM_BYTES + b'"\n')
     waited = threading.Thread(target=pipe.writer.wait_for_room, args=(lambda: False,))
@@ -189,7 +189,7 @@ def test_who_waits_for_room_gets_it_when_the_other_side_reads(pipe: Pipe) -> Non
     assert not waited.is_alive()
 
 
-def test_who_waits_for_room_can_be_told_to_give_up(pipe: Pipe) -> None:
+def test_waiting_for_room_can_be_given_up(pipe: Pipe) -> None:
     pipe.fill()
     pipe.writer.send(b'"' + b"x" * ROOM_BYTES + b'"\n')
     hurry = threading.Event()
@@ -201,7 +201,7 @@ def test_who_waits_for_room_can_be_told_to_give_up(pipe: Pipe) -> None:
     assert not waited.is_alive()
 
 
-def test_info_is_dropped_when_too_much_of_it_waits_and_taken_again_afterwards(pipe: Pipe) -> None:
+def test_info_is_dropped_while_too_many_wait(pipe: Pipe) -> None:
     pipe.fill()
     for number in range(MAX_PENDING_INFO + 50):
         pipe.writer.info({"info": number})
@@ -210,7 +210,7 @@ def test_info_is_dropped_when_too_much_of_it_waits_and_taken_again_afterwards(pi
     assert pipe.messages() == [{"info": "later"}]
 
 
-def test_a_reader_that_is_gone_is_told_once(pipe: Pipe) -> None:
+def test_a_closed_reader_is_reported_once(pipe: Pipe) -> None:
     pipe.close_reader()
     for _ in range(10):
         pipe.writer.send(b"1\n")
@@ -221,7 +221,7 @@ def test_a_reader_that_is_gone_is_told_once(pipe: Pipe) -> None:
     assert not pipe.writer.flush(BOUND_S)
 
 
-def test_who_waits_for_room_is_freed_when_the_reader_is_gone(pipe: Pipe) -> None:
+def test_waiting_for_room_ends_when_the_reader_is_gone(pipe: Pipe) -> None:
     pipe.fill()
     pipe.writer.send(b'"' + b"x" * ROOM_BYTES + b'"\n')
     waited = threading.Thread(target=pipe.writer.wait_for_room, args=(lambda: False,))
@@ -237,7 +237,7 @@ def test_flush_returns_when_all_is_written(pipe: Pipe) -> None:
     assert b'"delta"' in os.read(pipe.read_end, 1000)
 
 
-def test_flush_gives_up_when_nobody_reads(pipe: Pipe) -> None:
+def test_flush_gives_up_without_a_reader(pipe: Pipe) -> None:
     pipe.fill()
     started = time.monotonic()
     assert not pipe.writer.flush(0.05)

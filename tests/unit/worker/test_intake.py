@@ -51,25 +51,25 @@ def test_without_an_id_it_is_a_notification() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "2", 2, 2.0, None, "", ["2.0"], "2.0 "])
-def test_a_wrong_version_is_told_under_the_id(version: Any) -> None:
+def test_a_wrong_version_is_reported_under_the_id(version: Any) -> None:
     item = refusal(read({**REQUEST, "jsonrpc": version}))
     assert item.request_id == 1
     assert item.error.details["pointer"] == "/jsonrpc"
     assert item.error.details["allowed"] == ["2.0"]
 
 
-def test_a_missing_version_is_told() -> None:
+def test_a_missing_version_is_reported() -> None:
     assert refusal(read({"id": 1, "method": "ping"})).error.details["pointer"] == "/jsonrpc"
 
 
 @pytest.mark.parametrize("method", [None, 1, True, [], {}])
-def test_a_method_that_is_no_string_is_told(method: Any) -> None:
+def test_a_method_that_is_no_string_is_reported(method: Any) -> None:
     item = refusal(read({**REQUEST, "method": method}))
     assert (item.request_id, item.error.details["pointer"]) == (1, "/method")
 
 
 @pytest.mark.parametrize("params", [1, 0, True, False, "", "x", 1.5])
-def test_params_that_are_no_structure_are_told(params: Any) -> None:
+def test_params_that_are_no_structure_are_reported(params: Any) -> None:
     item = refusal(read({**REQUEST, "params": params}))
     assert (item.request_id, item.error.details["pointer"]) == (1, "/params")
 

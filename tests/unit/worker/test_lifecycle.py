@@ -45,7 +45,7 @@ def test_the_end_of_a_process_that_ends_by_itself_is_noticed(child: subprocess.P
     assert gone.wait(BOUND_S)
 
 
-def test_two_watchers_of_one_process_are_both_told(child: subprocess.Popen[bytes]) -> None:
+def test_two_watchers_of_one_process_are_both_reported(child: subprocess.Popen[bytes]) -> None:
     events = [threading.Event(), threading.Event()]
     for event in events:
         watch_process(child.pid, event.set)
@@ -65,7 +65,7 @@ def ended_pid() -> int:
 def test_a_process_that_is_not_there_is_not_taken_for_one_that_ended(pid: object) -> None:
     number = pid() if callable(pid) else pid
     before = {thread.name for thread in threading.enumerate()}
-    watch_process(number, lambda: pytest.fail("told of the end of nothing"))  # type: ignore[arg-type]
+    watch_process(number, lambda: pytest.fail("called for a process that never existed"))  # type: ignore[arg-type]
     assert {thread.name for thread in threading.enumerate()} == before
 
 

@@ -36,18 +36,18 @@ def test_half_unpacked_folders_go_once_they_are_old(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    old = half_unpacked(tmp_path / f"_MEI{NOBODY}000001", one_file.MAKING_S + 1)
-    new = half_unpacked(tmp_path / f"_MEI{NOBODY}000002", one_file.MAKING_S / 2)
+    old = half_unpacked(tmp_path / f"_MEI{NOBODY}000001", one_file.UNPACKING_S + 1)
+    new = half_unpacked(tmp_path / f"_MEI{NOBODY}000002", one_file.UNPACKING_S / 2)
 
     def sleep(seconds: float) -> None:
         assert new.exists() and not old.exists(), "one that may still be unpacked was not let be"
         slept.append(seconds)
-        half_unpacked_at = time.time() - one_file.MAKING_S
+        half_unpacked_at = time.time() - one_file.UNPACKING_S
         os.utime(new, (half_unpacked_at, half_unpacked_at))
 
     monkeypatch.setattr(one_file.time, "sleep", sleep)
     one_file.sweep(str(own))
-    assert len(slept) == 1 and 0 < slept[0] <= one_file.MAKING_S / 2
+    assert len(slept) == 1 and 0 < slept[0] <= one_file.UNPACKING_S / 2
     assert list(tmp_path.iterdir()) == [own]
 
 

@@ -20,7 +20,7 @@ class FakeProcess:
         self.role = role
         self.arguments = arguments
         self.pid = id(self)
-        self.condemned = False
+        self.killed_by_us = False
         self.sent: list[Any] = []
         self.writer = SimpleNamespace(waiting_bytes=0)
 
@@ -82,7 +82,7 @@ def test_a_model_is_loaded_with_the_rpc_servers_of_its_time_unless_it_stays_here
     assert pool.add_model({"path": "a"}).rpc_servers == []
 
 
-def test_unknown_ids_are_told_with_those_that_are_known(pool: Pool) -> None:
+def test_unknown_ids_are_reported_with_those_that_are_known(pool: Pool) -> None:
     model = ready(pool)
     pool.add_context(model, {})
     for call, pointer, known in (
@@ -140,7 +140,7 @@ def test_an_engine_that_was_ended_for_an_abort_is_no_crash(pool: Pool) -> None:
     model = ready(pool)
     for _ in range(MAX_CRASHES + 1):
         engine = pool.engine(model)
-        engine.condemned = True
+        engine.killed_by_us = True
         pool.died(engine)
     pool.engine(model)
 
@@ -152,7 +152,7 @@ def test_an_engine_that_does_not_keep_up_gets_no_more(pool: Pool) -> None:
     assert kind_of(lambda: pool.engine(model)) == "overloaded"
 
 
-def test_an_engine_that_cannot_be_started_is_told(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_cannot_be_started_is_reported(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise OSError("no more processes")
 

@@ -1,4 +1,4 @@
-"""Messages in OpenAI's form reach templates in the form that each of them knows."""
+"""Messages in OpenAI's form reach each template in the form that it supports."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def refused(*messages: dict[str, Any], **params: Any) -> SidecarError:
         (EITHER, PIECES, "[user]<One><Two>"),
     ],
 )
-def test_content_comes_as_text_or_parts_whichever_the_template_knows(
+def test_content_comes_as_text_or_parts_as_the_template_supports(
     template: str, content: Any, prompt: str
 ) -> None:
     assert render(template, {"role": "user", "content": content}) == prompt
@@ -92,14 +92,14 @@ def test_a_system_message_goes_into_the_next_where_there_is_no_such_role() -> No
     assert render(NO_SYSTEM, SYSTEM) == ""
 
 
-def test_developer_is_system_but_for_the_templates_that_tell_them_apart() -> None:
+def test_developer_is_system_except_in_templates_that_have_both() -> None:
     developer = {**SYSTEM, "role": "developer"}
     assert render(PLAIN, developer) == "[system]Be brief."
     assert render(PLAIN + "{# <|channel|> #}", developer) == "[developer]Be brief."
 
 
 @pytest.mark.parametrize("arguments", ['{"a": "ä", "b": [1]}', {"a": "ä", "b": [1]}])
-def test_arguments_come_as_object_or_text_whichever_the_template_knows(arguments: Any) -> None:
+def test_arguments_come_as_object_or_text_as_the_template_supports(arguments: Any) -> None:
     expected = '[user]Hi[assistant](add {"a": "ä", "b": [1]})'
     assert render(WITH_JSON, USER, called(arguments)) == expected
     assert render(WITH_TEXT, USER, called(arguments)) == expected
@@ -107,8 +107,8 @@ def test_arguments_come_as_object_or_text_whichever_the_template_knows(arguments
 
 def test_null_content_is_empty_and_other_names_are_the_templates() -> None:
     assert render(WITH_JSON, called({}, None)) == "[assistant](add {})"
-    thought = {"role": "assistant", "content": None, "reasoningContent": "Hm."}
-    assert render(THINKS, thought) == "[assistant]Hm.|"
+    reasoning = {"role": "assistant", "content": None, "reasoningContent": "Hm."}
+    assert render(THINKS, reasoning) == "[assistant]Hm.|"
     answer = {"role": "tool", "content": "4", "toolCallId": "c", "name": "add"}
     ids = "{% for m in messages %}{{ m.tool_call_id }} {{ m.name }} {{ m.content }}{% endfor %}"
     assert render(ids, answer) == "c add 4"
@@ -130,7 +130,7 @@ def test_a_last_message_is_continued_where_it_ends(said: str) -> None:
     assert render(TURNS, USER, parts, continueFinalMessage=True) == expected
 
 
-def test_a_template_that_leaves_out_what_is_to_be_continued_is_told() -> None:
+def test_a_template_that_leaves_out_the_message_to_continue_fails() -> None:
     with pytest.raises(SidecarError) as caught:
         render(
             "{{ messages[0].content }}",
@@ -146,7 +146,7 @@ AUDIO = {"type": "input_audio", "inputAudio": {"data": "", "format": "wav"}}
 
 
 @pytest.mark.parametrize("part", [IMAGE, AUDIO])
-def test_what_is_no_text_is_refused(part: dict[str, Any]) -> None:
+def test_a_part_that_is_not_text_is_refused(part: dict[str, Any]) -> None:
     error = refused(SYSTEM, {"role": "user", "content": [PIECES[0], part]})
     assert error.kind == "unsupportedContent"
     assert error.details["pointer"] == "/messages/1/content/1"
@@ -166,7 +166,7 @@ def test_what_is_no_text_is_refused(part: dict[str, Any]) -> None:
         (called(json.dumps("a" * 999)), "/toolCalls/0/function/arguments"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(message: dict[str, Any], pointer: str) -> None:
+def test_a_malformed_message_is_refused_with_its_pointer(message: dict[str, Any], pointer: str) -> None:
     error = refused(message)
     assert error.kind == "invalidParams"
     assert error.details["pointer"] == "/messages/0" + pointer
@@ -174,7 +174,7 @@ def test_what_cannot_be_is_refused_by_name(message: dict[str, Any], pointer: str
 
 
 @pytest.mark.parametrize("messages", [[USER], [USER, called("{}")], [USER, {"role": "tool", "content": "4"}]])
-def test_only_words_of_the_assistant_can_be_continued(messages: list[dict[str, Any]]) -> None:
+def test_only_a_message_of_the_assistant_can_be_continued(messages: list[dict[str, Any]]) -> None:
     assert refused(*messages, continueFinalMessage=True).details["pointer"] == "/continueFinalMessage"
 
 

@@ -10,8 +10,8 @@ import pytest
 from template_cases import CASES, REFUSED, TEMPLATES, expected, fingerprint
 
 from sidecar.core.chat import prompt as chat
-from sidecar.core.chat import tool_prompt
 from sidecar.core.jobs import Jobs
+from sidecar.core.output import tool_formats
 from sidecar.message_handler.errors import SidecarError
 
 TABLE = {name: row for name, row in expected().items() if name.endswith(".jinja")}
@@ -49,7 +49,7 @@ def templates() -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vocabulary of the model that the table was made with; every template tells of tools itself."""
+    """The vocabulary of the model that the table was made with; every template describes tools itself."""
     vocabulary = SimpleNamespace(
         llama_vocab_bos=lambda _: 1,
         llama_vocab_eos=lambda _: 2,
@@ -57,7 +57,7 @@ def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
         llama_vocab_get_add_eos=lambda _: False,
     )
     monkeypatch.setattr(chat, "lib", vocabulary)
-    monkeypatch.setattr(tool_prompt, "call_form", lambda _: tool_prompt.HERMES)
+    monkeypatch.setattr(tool_formats, "call_form", lambda _: tool_formats.HERMES)
 
 
 def render(source: str, params: dict[str, Any]) -> str | None:
@@ -97,7 +97,7 @@ def test_most_of_the_table_is_compared() -> None:
 
 
 def test_a_message_is_continued_as_the_template_writes_it(templates: dict[str, str]) -> None:
-    # llama-server puts an empty thought before it where a model can think; we go by the template alone.
+    # llama-server puts empty reasoning before it if the model can reason. We follow the template alone.
     same = 0
     for name, source in templates.items():
         prompt = render(source, CASES["continued"])

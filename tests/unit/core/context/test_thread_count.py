@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.core.context.thread_count import FIRST_RETRY_S, LOOK_BACK, MAX_TOKENS, Pace
+from sidecar.core.context.thread_count import AVERAGED_STEPS, FIRST_RETRY_S, MAX_TOKENS, ThreadCount
 
 QUICK, STUCK = 0.004, 0.4
 PROBE = [2, 4]
@@ -10,21 +10,22 @@ PROBE_8 = [4, 8]
 
 
 class Run:
-    """A pace with a clock of its own; `stuck_above`: more threads than this are stuck."""
+    """A thread count with a clock of its own; `stuck_above`: more threads than this are stuck."""
 
     def __init__(self, threads: int) -> None:
         self.now = 1000.0
         self.used: list[int] = []
         self.stuck_above = threads
         self.all = threads
-        self.pace = Pace(threads, self.used.append, lambda: self.now)
+        self.count = ThreadCount(threads, lambda: self.now)
+        self.count.subscribe(self.used.append)
 
     def step(self, count: int = 1, tokens: int = 1) -> None:
         for _ in range(count):
-            threads = self.pace.threads
+            threads = self.count.threads
             seconds = STUCK if threads > self.stuck_above else QUICK * self.all / threads
             self.now += seconds
-            self.pace.note(tokens, seconds)
+            self.count.record(tokens, seconds)
 
 
 def test_on_a_quiet_machine_nothing_changes() -> None:
@@ -36,24 +37,24 @@ def test_on_a_quiet_machine_nothing_changes() -> None:
 def test_where_all_are_stuck_from_the_first_step_that_is_found_out() -> None:
     run = Run(2)
     run.stuck_above = 1
-    run.step(3 * LOOK_BACK)
-    assert run.pace.threads == 1
+    run.step(3 * AVERAGED_STEPS)
+    assert run.count.threads == 1
 
 
 def test_when_they_are_stuck_half_of_them_go_on_then_a_quarter() -> None:
     run = Run(8)
     run.step(20)
     run.stuck_above = 2
-    run.step(3 * LOOK_BACK)
+    run.step(3 * AVERAGED_STEPS)
     assert run.used == [*PROBE_8, 4, 2]
-    assert run.pace.threads == 2
+    assert run.count.threads == 2
 
 
 def test_one_slow_step_is_no_reason() -> None:
     run = Run(2)
     for _ in range(50):
         run.step(20)
-        run.pace.note(1, QUICK * 8)
+        run.count.record(1, QUICK * 8)
     assert run.used == [1, 2]
 
 
@@ -61,11 +62,11 @@ def test_all_come_back_when_the_machine_is_free_again() -> None:
     run = Run(2)
     run.step(20)
     run.stuck_above = 1
-    run.step(LOOK_BACK)
-    assert run.pace.threads == 1
+    run.step(AVERAGED_STEPS)
+    assert run.count.threads == 1
     run.stuck_above = 2
     run.step(int(FIRST_RETRY_S / QUICK) + 10)
-    assert run.pace.threads == 2
+    assert run.count.threads == 2
 
 
 def test_trying_again_costs_one_step_and_ever_less_often() -> None:
@@ -75,7 +76,7 @@ def test_trying_again_costs_one_step_and_ever_less_often() -> None:
     begin = run.now
     run.step(20_000)
     tries = run.used.count(2)
-    assert run.pace.threads == 1
+    assert run.count.threads == 1
     assert 3 <= tries <= 6 + (run.now - begin) / 60
     assert run.used[2::2] == [1] * len(run.used[2::2]), "after each try it goes back at once"
 
@@ -84,7 +85,7 @@ def test_a_context_that_fills_up_is_not_taken_for_a_busy_machine() -> None:
     run = Run(4)
     run.step(20)
     for i in range(5000):
-        run.pace.note(1, QUICK * (1 + i / 1000))
+        run.count.record(1, QUICK * (1 + i / 1000))
     assert run.used == PROBE
 
 
@@ -92,7 +93,7 @@ def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
     run = Run(4)
     run.step(20)
     for _ in range(20):
-        run.pace.note(MAX_TOKENS + 1, STUCK)
+        run.count.record(MAX_TOKENS + 1, STUCK)
     assert run.used == PROBE
     alone = Run(1)
     alone.stuck_above = 0
@@ -100,20 +101,20 @@ def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
     assert alone.used == []
 
 
-def test_what_the_draft_finds_out_counts_for_both() -> None:
+def test_what_the_draft_model_finds_out_counts_for_both() -> None:
     run = Run(2)
     for _ in range(20):
         run.step(tokens=5)
-        run.pace.note(1, QUICK / 10 * 2 / run.pace.threads, draft=True)
-    assert run.pace.threads == 2
-    for _ in range(LOOK_BACK):
-        run.pace.note(1, QUICK, draft=True)  # quick for the model, slow for its draft
-    assert run.pace.threads == 1
+        run.count.record(1, QUICK / 10 * 2 / run.count.threads, draft=True)
+    assert run.count.threads == 2
+    for _ in range(AVERAGED_STEPS):
+        run.count.record(1, QUICK, draft=True)  # quick for the model, slow for its draft
+    assert run.count.threads == 1
 
 
 def test_steps_of_nearly_as_many_tokens_are_compared() -> None:
     run = Run(2)
     run.step(20, tokens=9)
     for tokens in (8, 11, 13, 15):
-        run.pace.note(tokens, STUCK)
-    assert run.pace.threads == 1
+        run.count.record(tokens, STUCK)
+    assert run.count.threads == 1

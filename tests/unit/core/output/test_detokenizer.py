@@ -1,4 +1,4 @@
-"""From the bytes of tokens to text: whole characters, and nothing of a stop string."""
+"""From the bytes of tokens to text: complete characters, without the stop string."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from sidecar.core.output.detokenizer import TextStream
+from sidecar.core.output.detokenizer import Detokenizer
 
 
 def run(pieces: Iterable[bytes], stops: list[str]) -> tuple[list[str], str, str | None]:
     """Feed pieces as a generation does; returns (deltas, text, stop string)."""
-    stream, deltas = TextStream(stops), []
+    stream, deltas = Detokenizer(stops), []
     for piece in pieces:
         deltas.append(stream.feed(piece))
         assert stream.text == "".join(deltas)
@@ -48,7 +48,7 @@ def test_a_text_cut_anywhere_comes_out_whole(at: int) -> None:
         ([b"\xed\xa0\x80"], "\ufffd" * 3),
     ],
 )
-def test_bytes_that_are_no_utf_8_become_replacement_characters(pieces: list[bytes], text: str) -> None:
+def test_bytes_that_are_not_utf_8_become_replacement_characters(pieces: list[bytes], text: str) -> None:
     assert run(pieces, [])[1] == text
 
 
@@ -97,7 +97,7 @@ def test_a_stop_string_of_characters_of_several_bytes_is_found_when_cut_within_o
 
 
 def test_nothing_follows_a_stop_string() -> None:
-    stream = TextStream(["x"])
+    stream = Detokenizer(["x"])
     assert stream.feed(b"ax\xf0\x9f") == "a"
     assert stream.end() == ""
     assert stream.text == "a"

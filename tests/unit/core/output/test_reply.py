@@ -1,12 +1,12 @@
-"""What models say, taken apart: thoughts and text."""
+"""What models say is split into reasoning and text."""
 
 from __future__ import annotations
 
 import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
-from sidecar.core.chat.tool_prompt import FORMS, HERMES
-from sidecar.core.output.reasoning import FAMILIES, Thinking, thinking_of
+from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
+from sidecar.core.output.tool_formats import FORMS, HERMES
 
 HARMONY = next(family for family in FAMILIES if not family.plain)
 COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")
@@ -29,23 +29,23 @@ COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")
         ("", ("", "", [])),
     ],
 )
-def test_thoughts_are_told_apart_wherever_tokens_cut(stream: str, said: Said) -> None:
+def test_reasoning_is_split_off_wherever_tokens_cut(stream: str, said: Said) -> None:
     for parts in pieces(stream):
         assert read(parts, THINK, None) == (said, "stop"), parts
 
 
-def test_a_thought_that_the_prompt_began() -> None:
+def test_reasoning_that_the_prompt_began() -> None:
     for parts in pieces("\nHm.\n</think>\n\nHello"):
         assert read(parts, THINK, None, opened=True)[0] == ("Hello", "Hm.", [])
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.plain], ids=lambda f: f.start)
-def test_every_family_of_marks(family: Thinking) -> None:
+def test_every_family_of_marks(family: ReasoningMarks) -> None:
     for parts in pieces(f"{family.start}\nHm.{family.end}\nHello"):
         assert read(parts, family, None)[0] == ("Hello", "Hm.", [])
     forced = f"{family.start}Hm{family.closing}Hello"
     assert read([forced], family, None)[0] == ("Hello", "Hm", [])
-    assert thinking_of(f"{{{{ x }}}}{family.end}") == family
+    assert reasoning_marks(f"{{{{ x }}}}{family.end}") == family
 
 
 def test_channels() -> None:
@@ -61,7 +61,7 @@ def test_channels() -> None:
         assert read(parts, HARMONY, COMMENTARY)[0] == ("Hello", "", [])
 
 
-def test_a_thought_then_a_call_and_no_call_within_a_thought() -> None:
+def test_reasoning_then_a_call_and_no_call_within_reasoning() -> None:
     call = f'<tool_call>{{"name": "get_weather", "arguments": {OSLO}}}</tool_call>'
     for parts in pieces(f"<think>I could {call} now.</think>\n{call}"):
         said, _ = read(parts, THINK, HERMES)

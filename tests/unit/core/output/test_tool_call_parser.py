@@ -1,4 +1,4 @@
-"""What models say, taken apart: calls of tools, in the forms of all families."""
+"""Tool calls are parsed, in the forms of all families."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import pytest
 from made_streams import OSLO, TOOLS, pieces, read
 
-from sidecar.core.chat.tool_prompt import FORMS, HERMES, CallForm, Tools
 from sidecar.core.output.reply import Reply
+from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.tools import Tools
 from sidecar.message_handler.errors import SidecarError
 
 BARE = CallForm("", "", arguments="parameters")
@@ -138,17 +139,17 @@ CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
 
 
 @pytest.mark.parametrize(("form", "stream", "calls", "text"), CALLS)
-def test_calls_are_told_apart_wherever_tokens_cut(
+def test_calls_are_parsed_wherever_tokens_cut(
     form: CallForm, stream: str, calls: list[tuple[str, str]], text: str
 ) -> None:
     for parts in pieces(stream):
         assert read(parts, None, form) == ((text, "", calls), "toolCalls" if calls else "stop"), parts
 
 
-def test_arguments_are_told_while_they_come() -> None:
+def test_arguments_are_streamed_while_they_come() -> None:
     reply = Reply(None, HERMES, Tools(TOOLS, "auto"))
     reply.feed('<tool_call>{"name": "get_weather", "arguments": {"city": "Os')
-    (delta,) = reply.untold()
+    (delta,) = reply.take_deltas()
     assert delta.segment == "toolCall"
     assert delta.text == '{"city": "Os'
     assert delta.call is not None
@@ -167,7 +168,7 @@ def wrong(stream: str, form: CallForm = HERMES) -> SidecarError:
 
 
 @pytest.mark.parametrize("name", ["get_wether", "", "x" * 500])
-def test_an_unknown_tool_is_told_with_the_known_ones(name: str) -> None:
+def test_an_unknown_tool_is_reported_with_the_known_ones(name: str) -> None:
     error = wrong(f'<tool_call>{{"name": "{name}", "arguments": {{}}}}</tool_call>')
     assert error.kind == "unknownTool"
     assert error.details["allowed"] == ["get_weather", "now"]
@@ -192,7 +193,7 @@ def test_an_unknown_tool_is_told_with_the_known_ones(name: str) -> None:
         "{get_weather}",
     ],
 )
-def test_arguments_that_do_not_fit_are_told(call: str) -> None:
+def test_arguments_that_do_not_fit_are_reported(call: str) -> None:
     error = wrong(f"<tool_call>\n{call}\n</tool_call>")
     assert error.kind == "invalidToolArguments"
     assert error.details["cause"]
@@ -212,12 +213,12 @@ def test_arguments_that_do_not_fit_are_told(call: str) -> None:
         '{"name": "now", "arguments": 1}',
     ],
 )
-def test_tags_that_are_broken_are_told(call: str) -> None:
+def test_broken_tags_are_reported(call: str) -> None:
     error = wrong(f"<tool_call>\n{call}\n</tool_call>", tagged("<function=", "<tool_call>"))
     assert error.kind == "invalidToolArguments"
 
 
-def test_values_between_tags_are_what_the_parameters_say() -> None:
+def test_values_between_tags_have_the_types_of_the_parameters() -> None:
     kinds = {"s": "string", "n": "integer", "b": "boolean", "o": "object", "l": ["array", "null"]}
     schema = {"type": "object", "properties": {key: {"type": kind} for key, kind in kinds.items()}}
     tools = Tools([{"type": "function", "function": {"name": "f", "parameters": schema}}], "auto")
@@ -238,7 +239,7 @@ def test_values_between_tags_are_what_the_parameters_say() -> None:
     assert json.loads(call["function"]["arguments"]) == values
 
 
-def test_a_call_that_is_cut_off_is_no_call() -> None:
+def test_a_call_that_is_cut_off_is_not_a_call() -> None:
     stream = '<tool_call>{"name": "get_weather", "arguments": {"city": "Os'
     said, reason = read([stream], None, HERMES, reason="length")
     assert (said, reason) == (("", "", []), "length")

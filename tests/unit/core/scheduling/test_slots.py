@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from sidecar.core.context.context import Context, Sequence
-from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Queue
+from sidecar.core.context.context import Context
+from sidecar.core.context.sequence import Sequence
+from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Slots
 
 
 class Rows(Context):
@@ -25,24 +26,34 @@ class Rows(Context):
         return count
 
 
+def request(number: int, tokens: list[int], found: list[tuple[int, int]], priority: int = 0) -> Any:
+    """As much of a Generation as counts here. What `admit` gets goes to `found`."""
+
+    def admit(sequence: Sequence, kept: int) -> None:
+        made.sequence = sequence
+        found.append((sequence.index, kept))
+
+    made = SimpleNamespace(
+        tokens=tokens,
+        prompt=tokens,
+        scales=(),
+        priority=priority,
+        arrived=number,
+        admit=admit,
+        prompt_done=True,
+        sequence=None,
+        queue_position=0,
+    )
+    return made
+
+
 def placed(rows: Rows, *prompts: list[int]) -> list[tuple[int, int]]:
     """The index of the sequence that each gets, all at once, and how many tokens it finds there."""
     found: list[tuple[int, int]] = []
-
-    def asker(number: int, tokens: list[int]) -> Any:
-        def admit(sequence: Sequence, kept: int) -> None:
-            sequence.generation = asking
-            found.append((sequence.index, kept))
-
-        asking = SimpleNamespace(
-            tokens=tokens, prompt=tokens, scales=(), priority=0, arrived=number, admit=admit, prompt_done=True
-        )
-        return asking
-
-    queue = Queue(rows)
+    slots = Slots(rows)
     for number, tokens in enumerate(prompts):
-        queue.add(asker(number, tokens))
-    queue.admit()
+        slots.add(request(number, tokens, found))
+    slots.admit()
     return found
 
 
@@ -76,3 +87,37 @@ def test_a_state_of_which_no_part_can_be_kept_is_left_to_those_who_can_use_it_al
         rows = Rows([], begun)
         rows.model.has_state_beyond_kv = True
         assert placed(rows, prompt) == [place]
+
+
+def test_an_urgent_request_takes_the_sequence_of_the_youngest_in_the_background() -> None:
+    rows, found = Rows([900], [901]), list[tuple[int, int]]()
+    slots = Slots(rows)
+    old, young, urgent = (request(n, [n, 1, 2], found, priority) for n, priority in enumerate((1, 1, 0)))
+    slots.add(old)
+    slots.add(young)
+    slots.admit()
+    assert slots.running == [old, young]
+    slots.add(urgent)
+    slots.admit()
+    assert slots.running == [old, urgent]
+    assert (slots.waiting, young.sequence, young.queue_position) == (1, None, None)
+    assert slots.remove(urgent)
+    slots.admit()
+    assert slots.running == [old, young]
+    assert found == [(0, 0), (1, 0), (1, 0), (1, 0)]
+
+
+def test_the_sequence_of_a_removed_request_is_free_and_used_last() -> None:
+    rows, found = Rows([900], [901]), list[tuple[int, int]]()
+    slots = Slots(rows)
+    first, second = (request(n, [n, 1, 2], found) for n in range(2))
+    slots.add(first)
+    slots.add(second)
+    assert slots.remove(second), "it waits"
+    slots.admit()
+    assert [sequence.in_use for sequence in rows.sequences] == [True, False]
+    assert slots.remove(first), "it runs"
+    assert not slots.remove(first), "it has ended"
+    assert [sequence.in_use for sequence in rows.sequences] == [False, False]
+    assert rows.sequences[0].last_used > rows.sequences[1].last_used
+    assert list(slots) == []

@@ -2,80 +2,80 @@
 
 from __future__ import annotations
 
-from sidecar.core.speculation.prompt_lookup import Lookup
-from sidecar.core.speculation.speculation import FIRST_GUESSES, MAX_GUESSES, Speculation
+from sidecar.core.speculation.prompt_lookup import PromptLookup
+from sidecar.core.speculation.speculation import FIRST_DRAFT_TOKENS, MAX_DRAFT_TOKENS, Speculation
 
 
-def test_what_followed_the_last_three_before_is_guessed() -> None:
+def test_what_followed_the_last_three_before_is_proposed() -> None:
     tokens = [1, 2, 3, 4, 5, 6, 9, 2, 3, 4]
-    assert Lookup().guess(tokens, 3) == [5, 6, 9]
+    assert PromptLookup().propose(tokens, 3) == [5, 6, 9]
 
 
 def test_of_several_places_the_last_counts_and_three_tokens_count_more_than_two() -> None:
-    assert Lookup().guess([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 1) == [8]
-    assert Lookup().guess([1, 2, 3, 7, 9, 2, 3, 8, 1, 2, 3], 1) == [7]
+    assert PromptLookup().propose([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 1) == [8]
+    assert PromptLookup().propose([1, 2, 3, 7, 9, 2, 3, 8, 1, 2, 3], 1) == [7]
 
 
-def test_without_a_place_nothing_is_guessed() -> None:
-    assert Lookup().guess([1, 2, 3, 4, 5], 8) == []
-    assert Lookup().guess([1], 8) == []
-    assert Lookup().guess([], 8) == []
+def test_without_a_place_nothing_is_proposed() -> None:
+    assert PromptLookup().propose([1, 2, 3, 4, 5], 8) == []
+    assert PromptLookup().propose([1], 8) == []
+    assert PromptLookup().propose([], 8) == []
 
 
 def test_tokens_that_come_later_are_learned_and_a_cut_is_noticed() -> None:
-    lookup = Lookup()
+    lookup = PromptLookup()
     tokens = [1, 2, 3, 4]
-    assert lookup.guess(tokens, 4) == []
+    assert lookup.propose(tokens, 4) == []
     tokens += [1, 2, 3]
-    assert lookup.guess(tokens, 4) == [4, 1, 2, 3]
+    assert lookup.propose(tokens, 4) == [4, 1, 2, 3]
     del tokens[:4]
-    assert lookup.guess(tokens, 4) == []
+    assert lookup.propose(tokens, 4) == []
 
 
-def test_good_guesses_make_more_and_bad_ones_fewer() -> None:
-    speculation = Speculation(Lookup())
+def test_accepted_tokens_make_more_and_bad_ones_fewer() -> None:
+    speculation = Speculation(PromptLookup())
     tokens = [*range(100), 0, 1, 2]
-    assert len(speculation.guess(tokens, 99, 0)) == FIRST_GUESSES
-    speculation.judge(FIRST_GUESSES, FIRST_GUESSES)
-    assert len(speculation.guess(tokens, 99, 0)) == 2 * FIRST_GUESSES
+    assert len(speculation.propose(tokens, 99, 0)) == FIRST_DRAFT_TOKENS
+    speculation.record(FIRST_DRAFT_TOKENS, FIRST_DRAFT_TOKENS)
+    assert len(speculation.propose(tokens, 99, 0)) == 2 * FIRST_DRAFT_TOKENS
     for _ in range(5):
-        speculation.judge(10, 10)
-    assert len(speculation.guess(tokens, 99, 0)) == MAX_GUESSES
-    speculation.judge(16, 0)
-    assert len(speculation.guess(tokens, 99, 0)) == 2
-    assert (speculation.guessed, speculation.accepted) == (FIRST_GUESSES + 66, FIRST_GUESSES + 50)
+        speculation.record(10, 10)
+    assert len(speculation.propose(tokens, 99, 0)) == MAX_DRAFT_TOKENS
+    speculation.record(16, 0)
+    assert len(speculation.propose(tokens, 99, 0)) == 2
+    assert (speculation.drafted, speculation.accepted) == (FIRST_DRAFT_TOKENS + 66, FIRST_DRAFT_TOKENS + 50)
 
 
-def test_guesses_that_do_not_pay_are_compared_with_what_comes_until_they_do() -> None:
-    speculation = Speculation(Lookup())
+def test_draft_tokens_that_do_not_pay_are_compared_with_what_comes_until_they_do() -> None:
+    speculation = Speculation(PromptLookup())
     tokens = [*range(100), 0, 1, 2]
-    assert speculation.guess(tokens, 99, 0.7) == [3, 4, 5, 6, 7, 8], "at first they are taken to be right"
-    speculation.judge(6, 0)
-    assert speculation.guess(tokens, 99, 0.7) == []
-    assert speculation.guess(tokens, 99, 0) == [], "what is compared is not guessed anew meanwhile"
+    assert speculation.propose(tokens, 99, 0.7) == [3, 4, 5, 6, 7, 8], "at first they are taken to be right"
+    speculation.record(6, 0)
+    assert speculation.propose(tokens, 99, 0.7) == []
+    assert speculation.propose(tokens, 99, 0) == [], "what is compared is not proposed again meanwhile"
     for token in range(3, 40):
         tokens.append(token)
-        guesses = speculation.guess(tokens, 99, 0.7)
-        if guesses:
+        draft = speculation.propose(tokens, 99, 0.7)
+        if draft:
             break
-    assert guesses == list(range(token + 1, token + 1 + len(guesses)))
-    assert token == 8, "two guesses and four more were seen to be right"
-    assert (speculation.guessed, speculation.accepted) == (6, 0), "only what was evaluated counts"
+    assert draft == list(range(token + 1, token + 1 + len(draft)))
+    assert token == 8, "two draft tokens and four more were seen to be right"
+    assert (speculation.drafted, speculation.accepted) == (6, 0), "only what was evaluated counts"
 
 
-def test_guesses_that_go_on_to_be_wrong_are_not_evaluated() -> None:
-    speculation = Speculation(Lookup())
-    speculation.judge(6, 0)
+def test_draft_tokens_that_go_on_to_be_wrong_are_not_evaluated() -> None:
+    speculation = Speculation(PromptLookup())
+    speculation.record(6, 0)
     tokens = [0, 1, 2, 3] * 3
     for other in range(100, 150):
-        assert speculation.guess(tokens, 99, 0.7) == []
+        assert speculation.propose(tokens, 99, 0.7) == []
         tokens += [other, 0, 1, 2]
 
 
-def test_tokens_that_are_taken_out_say_nothing_of_guesses() -> None:
-    speculation = Speculation(Lookup())
-    speculation.judge(6, 2)
+def test_tokens_that_are_taken_out_say_nothing_of_draft_tokens() -> None:
+    speculation = Speculation(PromptLookup())
+    speculation.record(6, 2)
     tokens = [*range(100), 0, 1, 2]
-    assert speculation.guess(tokens, 99, 0.7) == []
+    assert speculation.propose(tokens, 99, 0.7) == []
     del tokens[4:90]
-    assert speculation.guess(tokens, 99, 0) != []
+    assert speculation.propose(tokens, 99, 0) != []

@@ -12,7 +12,7 @@ from sidecar.models.download.connections import GROW_INTERVAL_S, MAX_CONNECTIONS
 
 
 class Line:
-    """A server behind a line, and its clock. `speed`: connections → bytes a second of all together."""
+    """A server, its network and its clock. `speed`: number of connections → bytes per second of all together."""
 
     def __init__(self, growth: _Growth) -> None:
         self.growth = growth
@@ -20,11 +20,11 @@ class Line:
         self.received = 0.0
 
     def run(self, intervals: float, speed: Callable[[int], float], late: int = 0) -> list[int]:
-        """The limits one after the other; so many of the connections that may be there are `late`."""
+        """The limits one after the other. `late`: how many of the allowed connections are not there yet."""
         limits = [self.growth.limit]
         for _ in range(round(intervals * GROW_INTERVAL_S / TICK_S)):
             running = self.growth.limit - late
-            self.growth.look(int(self.received), running)
+            self.growth.update(int(self.received), running)
             if self.growth.limit != limits[-1]:
                 limits.append(self.growth.limit)
             self.now += TICK_S
@@ -50,7 +50,7 @@ def test_twice_as_many_as_long_as_that_is_faster(line: Line) -> None:
 
 @pytest.mark.parametrize(("enough", "limits"), [(1, [1, 2, 1]), (2, [1, 2, 4, 2]), (4, [1, 2, 4, 8])])
 def test_as_few_as_bring_as_much(line: Line, enough: int, limits: list[int]) -> None:
-    """The line is full with so many. Whether the last step helps is not looked at; nor is what comes later."""
+    """`enough` connections fill the network. The last doubling is not measured, nor anything after it."""
     assert line.run(20, lambda count: each(min(count, enough))) == limits
     assert line.run(20, each) == limits[-1:]
 

@@ -13,7 +13,7 @@ import pytest
 from sidecar.models.download import journal
 from sidecar.models.download import partial_file as parts
 from sidecar.models.download.journal import Identity, Journal, read
-from sidecar.models.download.partial_file import Part
+from sidecar.models.download.partial_file import PartialFile
 
 HUB = Identity("https://hub/a", 1000, "ab" * 32, None)
 PLAIN = Identity("https://server/a", 1000, None, '"v1"')
@@ -43,12 +43,12 @@ def opened() -> Iterator[Open]:
 
 
 @pytest.fixture
-def part(tmp_path: Path) -> Iterator[Callable[[], Part]]:
+def part(tmp_path: Path) -> Iterator[Callable[[], PartialFile]]:
     """The same for partial files."""
-    parts: list[Part] = []
+    parts: list[PartialFile] = []
 
-    def open_one() -> Part:
-        parts.append(Part(str(tmp_path / "a.part"), str(tmp_path / "a.journal"), HUB, SOURCE))
+    def open_one() -> PartialFile:
+        parts.append(PartialFile(str(tmp_path / "a.part"), str(tmp_path / "a.journal"), HUB, SOURCE))
         return parts[-1]
 
     yield open_one
@@ -59,11 +59,13 @@ def part(tmp_path: Path) -> Iterator[Callable[[], Part]]:
 def crash(path: str | Path) -> None:
     """Let a journal have been written before the system was started."""
     header, rest = Path(path).read_bytes().split(b"\n", 1)
-    told = json.loads(header)
-    Path(path).write_bytes(json.dumps({**told, "boot": told["boot"] - 3600}).encode() + b"\n" + rest)
+    described = json.loads(header)
+    Path(path).write_bytes(
+        json.dumps({**described, "boot": described["boot"] - 3600}).encode() + b"\n" + rest
+    )
 
 
-def write(part: Part, start: int, count: int) -> None:
+def write(part: PartialFile, start: int, count: int) -> None:
     """One connection's bytes."""
     writer = part.writer(start)
     for _ in range(count // 100):
@@ -77,13 +79,13 @@ def test_what_was_added_is_there_after_it_is_opened_again(opened: Open, path: st
     first.add(300, 400)
     first.add(100, 150)  # no close: as if the program had been killed
     again = opened(path)
-    assert (again.total, again.front) == (250, 150)
+    assert (again.total, again.contiguous) == (250, 150)
     assert again.missing(1000) == [(150, 300), (400, 1000)]
 
 
 def test_the_whole_file_is_missing_at_first(opened: Open, path: str) -> None:
     journal = opened(path)
-    assert (journal.total, journal.front, journal.missing(1000)) == (0, 0, [(0, 1000)])
+    assert (journal.total, journal.contiguous, journal.missing(1000)) == (0, 0, [(0, 1000)])
 
 
 def test_half_a_line_at_the_end_is_not_believed(opened: Open, path: str) -> None:
@@ -128,7 +130,7 @@ def test_a_journal_of_an_older_version_counts(
 ) -> None:
     monkeypatch.setattr(journal, "_boot_time", lambda: booted)
     Path(path).write_bytes(OLD)
-    header, _ = read(path) or pytest.fail("it is not read")
+    header, *_ = read(path) or pytest.fail("it is not read")
     assert (header["size"], header["source"]) == (1000, SOURCE)
     assert opened(path).missing(1000) == missing
 
@@ -154,7 +156,7 @@ def test_to_be_opened_again_does_not_make_it_safe(opened: Open, path: str) -> No
     assert (opened(path).total, opened(path).unsynced) == (100, 0)
 
 
-def test_nor_does_it_to_be_written_anew(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_does_it_when_it_is_rewritten(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "MAX_LINES", 10)
     growing = opened(path)
     for i in range(100):
@@ -164,9 +166,9 @@ def test_nor_does_it_to_be_written_anew(opened: Open, path: str, monkeypatch: py
 
 
 def test_bytes_are_given_to_the_disk_now_and_then(
-    part: Callable[[], Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: Callable[[], PartialFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also those that an attempt before left behind."""
+    """Also those that an earlier attempt has left."""
     monkeypatch.setattr(parts, "NOTE_BYTES", 100)
     monkeypatch.setattr(parts, "SYNC_BYTES", 300)
     write(part(), 0, 200)
@@ -177,7 +179,7 @@ def test_bytes_are_given_to_the_disk_now_and_then(
 
 
 def test_what_comes_while_others_are_given_to_the_disk_may_be_lost(
-    part: Callable[[], Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: Callable[[], PartialFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "SYNC_BYTES", 100)
     first, fsync, ours = part(), os.fsync, (tmp_path / "a.part").stat().st_ino
@@ -210,7 +212,7 @@ def test_what_comes_while_others_are_given_to_the_disk_may_be_lost(
         (PLAIN, replace(PLAIN, etag='"v2"'), 0),
         (PLAIN, replace(PLAIN, size=999), 0),
         (PLAIN, replace(PLAIN, url="https://other/a"), 0),
-        (replace(PLAIN, etag=None), replace(PLAIN, etag=None), 0),  # nobody can tell what it is
+        (replace(PLAIN, etag=None), replace(PLAIN, etag=None), 0),  # it may be another file
     ],
 )
 def test_bytes_of_another_file_are_not_taken(
@@ -229,7 +231,7 @@ def test_it_stays_short(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch
     assert growing.total == 100
 
 
-def test_a_journal_without_its_file_is_worth_nothing(part: Callable[[], Part], tmp_path: Path) -> None:
+def test_a_journal_without_its_file_is_worth_nothing(part: Callable[[], PartialFile], tmp_path: Path) -> None:
     writer = part().writer(0)
     writer.write(b"x" * 100)
     writer.close()
@@ -237,15 +239,15 @@ def test_a_journal_without_its_file_is_worth_nothing(part: Callable[[], Part], t
     assert part().resumed == 0
 
 
-def test_where_bytes_that_come_a_second_time_differ_is_told(part: Callable[[], Part]) -> None:
+def test_where_bytes_that_come_a_second_time_differ_is_reported(part: Callable[[], PartialFile]) -> None:
     twice = part()
     for data in (b"a" * 50 + b"X" + b"a" * 30 + b"YY" + b"a" * 17, b"a" * 120):
         writer = twice.writer(0)
         writer.write(data)
         writer.close()
-        if twice.wrong is None:
+        if twice.differing is None:
             twice.start_again()
-    assert twice.wrong == [(50, 120)], "from the first to the last of what came in one piece"
+    assert twice.differing == [(50, 120)], "from the first to the last of what came in one piece"
 
 
 def test_what_the_file_does_not_hold_is_not_believed(opened: Open, path: str) -> None:

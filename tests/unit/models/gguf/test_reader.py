@@ -64,15 +64,19 @@ def refused(path: str) -> SidecarError:
 
 
 def test_a_whole_header_is_described(write: Any) -> None:
-    told = reader.describe(write(WHOLE))
-    assert told["sizeBytes"] == told["readBytes"] == len(WHOLE)
-    assert told["source"] is None
-    assert (told["architecture"], told["name"], told["ggufVersion"]) == ("llama", "Näme", 3)
-    assert (told["contextLengthTrained"], told["embeddingSize"], told["layers"]) == (2048, 64, 2)
-    assert (told["parameters"], told["tensors"], told["quantization"]) == (136, 2, "Q4_1")
-    assert told["vocabularySize"] == 40
-    assert told["chatTemplate"] is True
-    metadata = told["metadata"]
+    described = reader.describe(write(WHOLE))
+    assert described["sizeBytes"] == described["readBytes"] == len(WHOLE)
+    assert described["source"] is None
+    assert (described["architecture"], described["name"], described["ggufVersion"]) == ("llama", "Näme", 3)
+    assert (described["contextLengthTrained"], described["embeddingSize"], described["layers"]) == (
+        2048,
+        64,
+        2,
+    )
+    assert (described["parameters"], described["tensors"], described["quantization"]) == (136, 2, "Q4_1")
+    assert described["vocabularySize"] == 40
+    assert described["chatTemplate"] is True
+    metadata = described["metadata"]
     assert (metadata["some.flag"], metadata["some.float"], metadata["some.short"]) == (True, 0.5, [1, -2, 3])
     assert metadata["some.long"] == {"type": "uint64", "length": 20}
     assert metadata["tokenizer.ggml.tokens"] == {"type": "string", "length": 40}
@@ -80,10 +84,10 @@ def test_a_whole_header_is_described(write: Any) -> None:
 
 
 def test_the_real_model_is_described(model_path: str) -> None:
-    told = reader.describe(model_path)
-    assert (told["architecture"], told["quantization"]) == ("llama", "Q4_1")
-    assert told["parameters"] == 134_515_008
-    assert told["vocabularySize"] == 49_152
+    described = reader.describe(model_path)
+    assert (described["architecture"], described["quantization"]) == ("llama", "Q4_1")
+    assert described["parameters"] == 134_515_008
+    assert described["vocabularySize"] == 49_152
 
 
 def test_a_header_is_read_from_any_file_without_its_tensors() -> None:
@@ -133,12 +137,12 @@ def test_every_metadata_type_is_read(write: Any) -> None:
 
 
 def test_a_bare_header_has_nulls(write: Any) -> None:
-    told = reader.describe(write(files.header([], [])))
-    assert (told["architecture"], told["name"], told["vocabularySize"]) == ("", None, None)
-    assert (told["parameters"], told["quantization"], told["chatTemplate"]) == (0, "", False)
+    described = reader.describe(write(files.header([], [])))
+    assert (described["architecture"], described["name"], described["vocabularySize"]) == ("", None, None)
+    assert (described["parameters"], described["quantization"], described["chatTemplate"]) == (0, "", False)
 
 
-def test_values_of_the_wrong_type_are_not_told_as_what_they_should_be(write: Any) -> None:
+def test_values_of_the_wrong_type_are_not_reported_as_what_they_should_be(write: Any) -> None:
     entries = [
         files.entry("general.architecture", files.ARRAY, (files.INT32, [1])),
         files.entry("general.name", files.INT32, 7),
@@ -146,10 +150,14 @@ def test_values_of_the_wrong_type_are_not_told_as_what_they_should_be(write: Any
         files.entry(".block_count", files.BOOL, True),
         files.entry("tokenizer.ggml.tokens", files.ARRAY, (files.STRING, ["a", "b"])),
     ]
-    told = reader.describe(write(files.header(entries, [])))
-    assert (told["architecture"], told["name"], told["contextLengthTrained"]) == ("", None, None)
-    assert told["layers"] is None
-    assert told["vocabularySize"] == 2
+    described = reader.describe(write(files.header(entries, [])))
+    assert (described["architecture"], described["name"], described["contextLengthTrained"]) == (
+        "",
+        None,
+        None,
+    )
+    assert described["layers"] is None
+    assert described["vocabularySize"] == 2
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -158,14 +166,14 @@ def test_numbers_that_json_lacks_can_still_be_sent(write: Any, value: float) -> 
     json.dumps(reader.describe(write(files.header(entries, []))), allow_nan=False)
 
 
-def test_a_file_cut_off_anywhere_is_told(write: Any) -> None:
+def test_a_file_cut_off_anywhere_is_reported(write: Any) -> None:
     path = write(WHOLE)
     for size in reversed(range(len(WHOLE))):
         os.truncate(path, size)
         assert refused(path).kind == ("notGguf" if size == 0 else "modelDamaged"), size
 
 
-def test_missing_files_folders_and_other_files_are_told_apart(tmp_path: Path, write: Any) -> None:
+def test_missing_files_folders_and_other_files_are_distinguished(tmp_path: Path, write: Any) -> None:
     assert refused(str(tmp_path / "none.gguf")).kind == "fileNotFound"
     assert refused(str(tmp_path)).kind == "fileNotReadable"
     assert refused(write(b"")).kind == "notGguf"
@@ -177,7 +185,7 @@ def test_missing_files_folders_and_other_files_are_told_apart(tmp_path: Path, wr
 @pytest.mark.parametrize(
     "path", ["a\0b", "\ud800", "/\udc80", "x" * 100_000], ids=lambda path: ascii(path[:8])
 )
-def test_paths_that_no_system_has_are_told(path: str) -> None:
+def test_paths_that_no_system_has_are_reported(path: str) -> None:
     assert refused(path).kind in ("fileNotFound", "fileNotReadable")
 
 
@@ -198,13 +206,13 @@ def test_a_device_is_refused() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="needs permissions")
-def test_a_file_without_permission_is_told(write: Any) -> None:
+def test_a_file_without_permission_is_reported(write: Any) -> None:
     path = write(WHOLE)
     Path(path).chmod(0)
     assert refused(path).kind == "fileNotReadable"
 
 
-def test_big_endian_files_and_other_versions_are_told(write: Any) -> None:
+def test_big_endian_files_and_other_versions_are_reported(write: Any) -> None:
     for version in (0, 1, 4, 0x03000000):
         assert refused(write(files.header(ENTRIES, ROWS, version=version))).kind == "notGguf"
     assert reader.describe(write(files.header(ENTRIES, ROWS, version=2) + bytes(128)))["ggufVersion"] == 2
@@ -249,7 +257,7 @@ def array(kind: int, count: int) -> bytes:
         files.header([files.entry("general.alignment", files.STRING, "32")], []),
     ],
 )  # fmt: skip
-def test_absurd_sizes_are_told_without_taking_memory_for_them(write: Any, data: bytes) -> None:
+def test_absurd_sizes_are_reported_without_taking_memory_for_them(write: Any, data: bytes) -> None:
     path = write(data + bytes(64))
     tracemalloc.start()
     try:
@@ -285,7 +293,7 @@ def test_an_array_that_would_take_hours_to_walk_is_refused_at_once(tmp_path: Pat
     assert refused(str(path)).kind == "modelDamaged"
 
 
-def test_damage_at_random_is_told_or_taken_but_raises_nothing_else(write: Any) -> None:
+def test_damage_at_random_is_reported_or_taken_but_raises_nothing_else(write: Any) -> None:
     chance = random.Random(5)
     outcomes = set()
     for _ in range(1500):

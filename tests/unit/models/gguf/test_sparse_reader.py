@@ -30,13 +30,13 @@ class Counting(io.BytesIO):
         return data
 
 
-def told(header: Header) -> dict[str, Any]:
+def described(header: Header) -> dict[str, Any]:
     """All that it says."""
     rows = [[getattr(tensor, name) for name in Tensor.__slots__] for tensor in header.tensors]
     return {**vars(header), "tensors": rows}
 
 
-def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 8192) -> tuple[int, int]:
+def compared(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 8192) -> tuple[int, int]:
     """Compare both ways of reading; returns the bytes that each took."""
     data = files.header(BEFORE + entries, rows) + bytes(rest)
     walked, here = Counting(data), Counting(data)
@@ -45,13 +45,13 @@ def skimmed(entries: list[bytes], rows: list[bytes] = ROWS, rest: int = 50 * 819
         sparse_reader.read_header(here, len(data), "m.gguf"),
     )
     expected.read_bytes = found.read_bytes
-    assert told(found) == told(expected)
+    assert described(found) == described(expected)
     return here.count, walked.count
 
 
 @pytest.mark.parametrize(("tokens", "merges"), [(50_000, 49_000), OF_LLAMA_3])
 def test_a_vocabulary_is_jumped_over(tokens: int, merges: int) -> None:
-    here, walked = skimmed(vocabulary(tokens, merges))
+    here, walked = compared(vocabulary(tokens, merges))
     assert here < 1_800_000 and here < walked
 
 
@@ -72,7 +72,7 @@ AFTER: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("longest", [0, 40, -1])
 def test_whatever_follows(after: str, longest: int) -> None:
     tokens = words(30_000, longest) if longest >= 0 else (files.STRING, words(30_000, 30)[1][::-1])
-    here, walked = skimmed([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]])
+    here, walked = compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]])
     assert here < (2 * walked if after.endswith("texts") else walked)
 
 
@@ -90,7 +90,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("texts", TEXTS)
 def test_strange_texts(texts: str) -> None:
     tokens = (files.STRING, [TEXTS[texts](n) for n in range(40_000)])
-    skimmed([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]])
+    compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_strange_texts(texts: str) -> None:
     ids=["none", "in disorder", "of a new type"],
 )
 def test_tensors_that_prove_nothing(rows: list[bytes]) -> None:
-    here, walked = skimmed(vocabulary(20_000, 20_000), rows)
+    here, walked = compared(vocabulary(20_000, 20_000), rows)
     assert here > walked, "what is not proven must be read"
 
 
@@ -122,8 +122,8 @@ def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         guessed.append(start)
         return start + 8 * count
 
-    monkeypatch.setattr(sparse_reader._Skimmer, "_end_of_texts", wrong)
-    skimmed(vocabulary(20_000, 20_000))
+    monkeypatch.setattr(sparse_reader._SparseReader, "_end_of_texts", wrong)
+    compared(vocabulary(20_000, 20_000))
     assert guessed
 
 
@@ -140,7 +140,7 @@ def test_what_is_damaged_is_refused_as_ever() -> None:
             try:
                 header = read(io.BytesIO(data), len(data), "m.gguf")
                 header.read_bytes = 0
-                results.append(told(header))
+                results.append(described(header))
             except SidecarError as error:
                 results.append((error.kind, error.problem))
         assert results[0] == results[1]

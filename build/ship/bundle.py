@@ -1,0 +1,282 @@
+"""What goes beside the program's files into the bundle: the manifest, the SBOM and the licences.
+
+`sidecar.spec` calls `describe` once the folder is made; the one file gets the same three files, inside and beside it.
+Nothing in them depends on when or where the bundle is made. `python -m ship.bundle FOLDER`, in build/,
+corrects the manifests after signing.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import cache
+import pins
+from checkout import ROOT, Failed
+
+MANIFEST: Final = "MANIFEST.json"
+SBOM: Final = "sbom.cdx.json"
+LICENCES: Final = "LICENCES.txt"
+
+TocEntry = tuple[str, str, str]
+"""PyInstaller's: (name in the bundle, path of the source, kind)."""
+
+SYSTEM_LIBRARIES: Final = {
+    "libcrypto": ("openssl", "Apache-2.0"),
+    "libssl": ("openssl", "Apache-2.0"),
+    "libffi": ("libffi", "MIT"),
+    "libz": ("zlib", "Zlib"),
+    "libbz2": ("bzip2", "bzip2-1.0.6"),
+    "liblzma": ("xz", "0BSD"),
+    "libuuid": ("util-linux", "BSD-3-Clause"),
+    "libstdc++": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "libgcc_s": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "vcruntime140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
+    "vcruntime140_1": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
+}
+"""Shared libraries of the build machine that PyInstaller takes along: name → (component, SPDX licence)."""
+
+OF_PYTHON: Final = ("python", "libpython")
+"""How the names of the interpreter's own libraries begin."""
+
+CLASSIFIERS: Final = {
+    "MIT License": "MIT",
+    "BSD License": "BSD-3-Clause",
+    "Apache Software License": "Apache-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+}
+LLAMA_CPP_AUTHORS: Final = "Copyright (c) 2023-2026 The ggml authors"
+
+
+class Component(NamedTuple):
+    """A component that somebody else wrote."""
+
+    name: str
+    version: str
+    licence: str  # an SPDX expression
+    purl: str
+    text: str
+
+
+def target_triple() -> str:
+    """This platform's target triple, as Tauri names sidecars."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
+    if sys.platform == "win32":
+        return f"{machine}-pc-windows-msvc"
+    if sys.platform == "darwin":
+        return f"{machine}-apple-darwin"
+    return f"{machine}-unknown-linux-{'gnu' if platform.libc_ver()[0] else 'musl'}"
+
+
+def describe(folder: Path, contents: str, inside: Iterable[TocEntry]) -> list[TocEntry]:
+    """Write the three files into `folder`/`contents`; returns them as entries for the one file."""
+    components = sorted(set(_components(list(inside))))
+    place = folder / contents
+    written = {
+        SBOM: json.dumps(_sbom(components), indent=1),
+        LICENCES: "\n".join(
+            f"{c.name} {c.version}: {c.licence}\n\n{c.text}\n{'-' * 80}\n" for c in components
+        ),
+    }
+    for name, text in written.items():
+        (place / name).write_text(text, encoding="utf-8", newline="\n")
+    told = {"glibc": _needed_glibc(folder), "files": _files(folder), "components": [*map(_short, components)]}
+    facts = {**_facts(), **told}
+    (place / MANIFEST).write_text(json.dumps(facts, indent=1), encoding="utf-8", newline="\n")
+    return [(name, str(place / name), "DATA") for name in (MANIFEST, SBOM, LICENCES)]
+
+
+def describe_one_file(file: Path, described: Iterable[TocEntry]) -> None:
+    """Write the same three beside the one file, under its name; this manifest lists that file only."""
+    for name, source, _ in described:
+        text = Path(source).read_text(encoding="utf-8")
+        if name == MANIFEST:
+            text = json.dumps({**json.loads(text), "files": {file.name: _record(file)}}, indent=1)
+        file.with_name(f"{file.name}.{name.lower()}").write_text(text, encoding="utf-8", newline="\n")
+
+
+def describe_anew(folder: Path) -> None:
+    """Correct the manifests after files were signed: those of the folder's files, and of one-file programs beside."""
+    inside = next(folder.rglob(MANIFEST))
+    for manifest, there in (
+        (inside, {name: facts for name, facts in _files(folder).items() if folder / name != inside}),
+        *((path, {path.name.removesuffix(f".{MANIFEST.lower()}"): None}) for path in _beside(folder)),
+    ):
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        facts["files"] = {name: record or _record(manifest.with_name(name)) for name, record in there.items()}
+        manifest.write_text(json.dumps(facts, indent=1), encoding="utf-8", newline="\n")
+
+
+def _beside(folder: Path) -> list[Path]:
+    return sorted(folder.parent.glob(f"*.{MANIFEST.lower()}"))
+
+
+def _facts() -> dict[str, Any]:
+    return {
+        "name": "llama-sidecar",
+        "version": _own_version(),
+        "target": target_triple(),
+        "python": platform.python_version(),
+        "llamaCpp": {
+            "bindingsVersion": metadata.version("llama-cpp-python"),
+            "commit": pins.llama_cpp_commit(),
+        },
+    }
+
+
+def _own_version() -> str:
+    text = (ROOT / "sidecar" / "__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    """Path relative to the folder → size and hash, or where a link leads."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = {"link": path.readlink().as_posix()}
+        elif path.is_file():
+            found[name] = _record(path)
+    return found
+
+
+def _needed_glibc(folder: Path) -> str | None:
+    """The oldest glibc that has every symbol the files need, as "2.35"; None with another C library."""
+    found: set[tuple[int, int]] = set()
+    for file in folder.rglob("*"):
+        if file.is_file() and (content := file.read_bytes()).startswith(b"\x7fELF"):
+            versions = re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)
+            found.update((int(major), int(minor)) for major, minor in versions)
+    return ".".join(map(str, max(found))) if found else None
+
+
+def _record(file: Path) -> dict[str, Any]:
+    return {"sha256": cache.sha256(file), "sizeBytes": file.stat().st_size}
+
+
+def _short(component: Component) -> dict[str, str]:
+    return {"name": component.name, "version": component.version, "licence": component.licence}
+
+
+def _sbom(components: list[Component]) -> dict[str, Any]:
+    """CycloneDX 1.5."""
+
+    def entry(component: Component) -> dict[str, Any]:
+        licences = [{"expression": component.licence}]
+        named = {"name": component.name, "version": component.version, "licenses": licences}
+        return {"type": "library", "bom-ref": component.purl, **named, "purl": component.purl}
+
+    version = _own_version()
+    own = {
+        "type": "application",
+        "name": "llama-sidecar",
+        "version": version,
+        "bom-ref": f"llama-sidecar@{version}",
+    }
+    refs = [component.purl for component in components]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {**own, "licenses": [{"expression": "MIT"}]}},
+        "components": [entry(component) for component in components],
+        "dependencies": [{"ref": own["bom-ref"], "dependsOn": refs}],
+    }
+
+
+def _components(inside: list[TocEntry]) -> Iterator[Component]:
+    version = platform.python_version()
+    yield Component("python", version, "PSF-2.0", f"pkg:generic/python@{version}", _python_licence())
+    commit = pins.llama_cpp_commit()
+    purl = f"pkg:github/ggml-org/llama.cpp@{commit}"
+    terms = re.sub("Copyright .*", LLAMA_CPP_AUTHORS, (ROOT / "LICENSE").read_text(encoding="utf-8"))
+    yield Component("llama.cpp", commit, "MIT", purl, terms)
+    providers = metadata.packages_distributions()
+    tops = {_top(name) for name, _, _ in inside}
+    names = {name for top in tops for name in providers.get(top, ())}
+    for name in sorted(
+        names - {"llama-sidecar"} | {"pyinstaller"}
+    ):  # whose boot loader is the program's first code
+        yield _distribution(metadata.distribution(name))
+    for name, source, kind in inside:
+        if kind == "BINARY" and _top(name) not in providers:
+            library = Path(name).name.lower()
+            if not library.startswith(OF_PYTHON):
+                yield _system_library(library, Path(source).resolve())
+
+
+def _top(name: str) -> str:
+    return re.split(r"[./\\]", name)[0]
+
+
+def _system_library(library: str, source: Path) -> Component:
+    """Raises Failed if its component is unknown."""
+    try:
+        component, licence = SYSTEM_LIBRARIES[library.split(".")[0].split("-")[0]]
+    except KeyError:
+        raise Failed(
+            f"{source} goes into the bundle: add it to SYSTEM_LIBRARIES, with its licence."
+        ) from None
+    known = {"openssl": ssl.OPENSSL_VERSION.split()[1], "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    number = known.get(component) or source.name.rpartition(".so.")[2] or "unknown"
+    return Component(
+        component, number, licence, f"pkg:generic/{component}@{number}", _debian_licence(source) or licence
+    )
+
+
+def _debian_licence(source: Path) -> str:
+    """The licence text of the package that a file belongs to; empty if there is none."""
+    if shutil.which("dpkg-query") is None:
+        return ""
+    command = ["dpkg-query", "--search", f"*/{source.name}"]
+    packages = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    named = (Path("/usr/share/doc", line.split(":")[0], "copyright") for line in packages)
+    return next((path.read_text(encoding="utf-8", errors="replace") for path in named if path.is_file()), "")
+
+
+def _distribution(found: metadata.Distribution) -> Component:
+    about: Any = found.metadata
+    name, version = about["Name"], found.version
+    if name == "pyinstaller":
+        licence = "GPL-2.0-or-later WITH Bootloader-exception"
+    else:
+        licence = about.get("License-Expression") or _classified(about) or about.get("License") or "unknown"
+    texts = [
+        Path(str(found.locate_file(file))).read_text(encoding="utf-8", errors="replace")
+        for file in sorted(found.files or [])
+        if re.search(r"LICEN[CS]E|COPYING|NOTICE", file.name, re.IGNORECASE) and ".dist-info" in str(file)
+    ]
+    purl = f"pkg:pypi/{name.lower().replace('_', '-')}@{version}"
+    return Component(name, version, licence, purl, "\n".join(texts))
+
+
+def _classified(about: Any) -> str:
+    lines = [
+        line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")
+    ]
+    return next((CLASSIFIERS[line] for line in lines if line in CLASSIFIERS), "")
+
+
+def _python_licence() -> str:
+    library = Path(json.__file__).parent.parent
+    for place in (library / "LICENSE.txt", Path(sys.base_prefix) / "LICENSE.txt"):
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    return "The Python Software Foundation License."
+
+
+if __name__ == "__main__":
+    describe_anew(Path(sys.argv[1]))

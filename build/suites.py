@@ -1,0 +1,102 @@
+"""What `dev.py test` runs: the tests in parts that suit the processors, and how long each part took."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import node
+from checkout import VENV_PYTHON, call
+
+QUICK: Final = (
+    *("-m", "not real and not process and not slow"),
+    *(f"--numprocesses={os.cpu_count() or 1}", "--dist=worksteal"),
+)
+"""Arguments of pytest for the tests that need no model and wait for nothing."""
+
+WAITING: Final = ("-m", "not real", "--numprocesses=6", "--dist=worksteal")
+"""The same for all that need no model: most wait for other processes."""
+
+TWO_HALVES: Final = ("--numprocesses=2", "--dist=worksteal") if sys.platform == "linux" else ()
+DECODING: Final = ("-m", "real", *TWO_HALVES)
+"""The same for those that decode. On Linux half of the processors decode for one and half for the other: two
+threads for one small model are not twice as fast as one. Elsewhere a process cannot be kept to its half."""
+
+OF_A_FORM: Final = (
+    "tests/test_transcripts.py",  # a conversation, embeddings, a state, aborts
+    "tests/contract/test_command_line.py",
+    "tests/models/test_tls.py",  # downloads, and the certificates of the machine
+    "tests/process/test_doctor.py",
+    "tests/process/test_end.py::test_a_signal_ends_it_cleanly",
+    "tests/process/test_end.py::test_at_the_end_of_stdin_it_answers_what_is_open_and_is_gone",
+    "tests/process/test_end.py::test_ctrl_c_in_a_terminal_ends_it_cleanly",
+    "tests/process/test_frozen.py",
+    "tests/process/test_gpu_pack.py",
+    "tests/process/test_old_processors.py",
+    "tests/process/test_one_file.py",
+    "tests/process/test_orphans.py",
+    "tests/process/test_rpc.py::test_a_build_without_the_backend_is_told",
+    "tests/process/test_rpc.py::test_a_model_split_over_two_workers_says_the_same",
+    "tests/process/test_rpc.py::test_the_backend_is_loaded_only_where_servers_are_named",
+    "tests/process/test_stdio.py",
+    "tests/process/test_surroundings.py",
+    "tests/real/test_cpu_variant.py",
+    "tests/real/test_schemas.py::test_a_response_format_is_kept_to",
+)
+"""What a frozen form can break: start, files, libraries, processes, roles, temporary folders, one of each feature."""
+
+OF_A_PROGRAM: Final = (
+    "tests/test_transcripts.py",
+    "tests/contract/test_command_line.py",
+    "tests/models/test_resume.py",
+    "tests/models/test_tls.py",
+    "tests/process",
+    "tests/real",
+)
+"""All that runs the program under test: `--all`."""
+
+Parts = Mapping[str, Callable[[], bool]]
+
+
+def run(arguments: Sequence[str]) -> bool:
+    """Runs the tests that the arguments of `dev.py test` ask for; returns whether all passed."""
+    ours = {"--quick", "--all"}
+    options = [argument for argument in arguments if argument not in ours]
+    if "--quick" in arguments:
+        return in_turn({"pytest, quick": lambda: pytest(*QUICK, *options)})
+    runtime = next((option for option in options if option.startswith("--runtime=")), "")
+    if runtime and all(option.startswith("-") for option in options):  # no path of a test
+        which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
+        return in_turn(_halves(runtime.partition("=")[2], *which, *options))
+    if options:
+        return pytest(*options)
+    return in_turn({**_halves("source"), "npm test": lambda: node.test("test", None)})
+
+
+def _halves(name: str, *arguments: str) -> Parts:
+    return {
+        f"pytest, {name}": lambda: pytest(*arguments, *WAITING),
+        f"pytest, {name}, real models": lambda: pytest(*arguments, *DECODING),
+    }
+
+
+def pytest(*arguments: str | Path) -> bool:
+    """Runs pytest; returns whether all passed."""
+    return call([VENV_PYTHON, "-m", "pytest", *arguments]) == 0
+
+
+def in_turn(parts: Parts) -> bool:
+    """Runs all parts, also after one has failed; then prints a line for each. Returns whether all went well."""
+    lines = []
+    well = True
+    for name, part in parts.items():
+        started = time.monotonic()
+        passed = part()
+        well = well and passed
+        lines.append(f"{'ok    ' if passed else 'FAILED'} {time.monotonic() - started:6.1f} s  {name}")
+    print("\n".join(lines), flush=True)
+    return well

@@ -1,0 +1,136 @@
+"""The Jinja2 sandbox in which chat templates run: set up as transformers does, with limits on what they multiply."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, nodes
+    from jinja2.parser import Parser
+    from jinja2.runtime import Context
+
+MAX_PRODUCT: Final = 1_000_000
+"""Longest string or list that a template may make by multiplying."""
+
+MAX_POWER: Final = 64
+"""Largest base and largest exponent of a power."""
+
+MAX_BITS: Final = 1024
+"""Largest number, in bits, that a template may multiply."""
+
+_lock: Final = threading.Lock()
+
+
+class FixedList(list[object]):
+    """A list that was passed to the template, which may change only the lists that it made itself."""
+
+
+def fixed(value: object) -> object:
+    """A copy in which every list is a FixedList."""
+    if isinstance(value, dict):
+        return {key: fixed(member) for key, member in value.items()}
+    return FixedList(map(fixed, value)) if isinstance(value, list) else value
+
+
+def environment() -> Environment:
+    """The one environment of this process. Importing Jinja2 for it takes 60 ms."""
+    with _lock:  # while a model loads, a second thread calls this
+        return _environment()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    with _without_openssl():
+        from jinja2.ext import Extension, loopcontrols
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class GenerationBlock(Extension):
+        """`{% generation %}` marks what to train on. Here it only writes its content."""
+
+        tags = {"generation"}  # noqa: RUF012 - jinja2's own declaration
+
+        def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**"})
+
+        def is_safe_attribute(self, owner: object, name: str, value: object) -> bool:
+            own_list = type(owner) is list and name in ("append", "pop")
+            return own_list or super().is_safe_attribute(owner, name, value)
+
+        def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:  # of any type
+            sizes = [len(side) if hasattr(side, "__len__") else side for side in (left, right)]
+            if operator == "**" and max(map(abs, sizes)) > MAX_POWER:
+                raise OverflowError("a power is too large")
+            if any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > MAX_PRODUCT:
+                raise OverflowError("a product is too large")
+            if any(isinstance(side, int) and side.bit_length() > MAX_BITS for side in (left, right)):
+                raise OverflowError("a number is too large")  # to square it repeatedly takes for ever
+            product: object = super().call_binop(context, operator, left, right)
+            return product
+
+    made = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationBlock])
+    made.filters["tojson"] = _to_json
+    made.filters["safe"] = str  # prompts are not HTML, so nothing is escaped
+    made.globals["raise_exception"] = _raise_exception
+    made.globals["strftime_now"] = time.strftime
+    return made
+
+
+def _raise_exception(message: str) -> None:
+    from jinja2 import TemplateError
+
+    raise TemplateError(message)
+
+
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """The filter `tojson` as in transformers: unlike Jinja2's own, it does not escape for HTML."""
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+        default=_as_list,
+    )
+
+
+def _as_list(value: object) -> list[object]:
+    """The items of an iterator, which filters such as `map` return. Raises TypeError for other values."""
+    if not isinstance(value, Iterator):
+        raise TypeError(f"{type(value).__name__} is not a JSON type")
+    return list(value)
+
+
+@contextmanager
+def _without_openssl() -> Iterator[None]:
+    """Import without OpenSSL, which takes 3.6 MB: Jinja2 imports hashlib only for caches on disk, which we do not use.
+
+    hashlib works without OpenSSL if Python was built with its own hashes, as it almost always is.
+    """
+    if "hashlib" not in sys.modules and all(map(importlib.util.find_spec, ("_md5", "_sha1"))):
+        sys.modules["_hashlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if sys.modules.get("_hashlib", ...) is None:
+            del sys.modules["_hashlib"]
+            sys.modules.pop(
+                "hashlib", None
+            )  # a later import gets OpenSSL's hashes, which are 7 times as fast

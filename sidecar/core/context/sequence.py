@@ -1,0 +1,36 @@
+"""A sequence of the KV cache, and how much two lists of tokens have in common."""
+
+from __future__ import annotations
+
+from sidecar.core.model.adapters import Scales
+
+
+class Sequence:
+    """One sequence of a context's KV cache. Position i of the cache holds `tokens[i]`."""
+
+    def __init__(self, index: int, tokens: list[int], last_used: float = 0.0) -> None:
+        self.index = index
+        self.tokens = tokens
+        self.scales: Scales = ()
+        """The adapters that computed the cache."""
+        self.in_use = False
+        """Whether a request runs in it. Slots sets this."""
+        self.last_used = last_used
+        """When the last request left it, in seconds of the monotonic clock."""
+        self.shifted = False
+        """Whether a context shift removed tokens. The rest was computed with them, so no request can reuse it."""
+
+
+def shared_length(left: list[int], right: list[int]) -> int:
+    """Length of the common prefix."""
+    limit = min(len(left), len(right))
+    if left[:limit] == right[:limit]:
+        return limit
+    low, high = 0, limit  # left[:low] is shared, left[:high] is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

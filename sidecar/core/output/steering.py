@@ -1,0 +1,20 @@
+"""How a request controls what the model says, beyond sampling."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sidecar.core.structured_output.grammar import Grammar
+
+
+class Steering(NamedTuple):
+    """What a chat request shows and forces while tokens are generated."""
+
+    visible_tokens: frozenset[int] = frozenset()
+    """Control tokens whose text the output must see, because they are marks."""
+    reasoning_budget: int | None = None
+    """Most tokens that reasoning may take. None: no limit."""
+    reasoning_end: tuple[int, ...] = ()
+    """The tokens that are forced in order to end the reasoning."""
+    grammar: Grammar | None = None
+    """The grammar of a forced tool call. It replaces a grammar from the params."""

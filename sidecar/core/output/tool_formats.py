@@ -1,0 +1,117 @@
+"""The forms in which models write tool calls, and which one a chat template uses."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from sidecar.core.output.tags import DSML, FUNCTION, INVOKE, PAIRS, Tags
+
+
+class CallForm(NamedTuple):
+    """How a call is written: as an object with name and arguments, or as name, separator, arguments."""
+
+    start: str
+    """Before the first call. Empty: the object itself begins the call, at the beginning of the answer."""
+    end: str
+    """After the last call. Empty: nothing marks the end."""
+    arguments: str = "arguments"
+    """The member of the object that contains the arguments."""
+    name: str = "name"
+    """The member of the object that contains the name."""
+    listed: bool = False
+    """The objects are in a JSON list, even a single one."""
+    separator: str = ""
+    """Between name and arguments. Empty: both are members of an object."""
+    around: tuple[str, ...] = ()
+    """Further marks around calls, which are skipped."""
+    tags: Tags | None = None
+    """The tags around names and arguments if they are not JSON. Forced calls are JSON in these forms, too."""
+
+    @property
+    def marks(self) -> list[str]:
+        """All marks of the form."""
+        return [self.start, self.separator, self.end, *self.around]
+
+
+HERMES: Final = CallForm("<tool_call>", "</tool_call>")
+FORMS: Final = (
+    # (texts that the template contains, texts that it does not contain, form). The first match counts.
+    (("[TOOL_CALLS]", "[ARGS]"), (), CallForm("[TOOL_CALLS]", "", separator="[ARGS]")),
+    (("[TOOL_CALLS]",), (), CallForm("[TOOL_CALLS]", "", listed=True)),
+    (
+        ("<|channel|>commentary",),
+        (),
+        CallForm("<|channel|>commentary to=functions.", "<|call|>", separator="<|message|>"),
+    ),
+    (("<TOOLCALL>",), (), CallForm("<TOOLCALL>", "</TOOLCALL>", listed=True)),
+    (("<|tool_call|>",), ("<|tool_call>",), CallForm("<|tool_call|>", "", listed=True)),
+    (("<tool_call>", '"arguments"'), ("<function=", "<arg_key>", "<invoke"), HERMES),
+    (
+        ("dsml_token", "function_calls>"),
+        (),
+        CallForm("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", tags=DSML),
+    ),
+    (("dsml_token", "tool_calls>"), (), CallForm("<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", tags=DSML)),
+    (
+        ("<minimax:tool_call>", "<invoke name="),
+        (),
+        CallForm("<minimax:tool_call>", "</minimax:tool_call>", tags=INVOKE),
+    ),
+    (
+        ("<seed:tool_call>", "<function="),
+        (),
+        CallForm("<seed:tool_call>", "</seed:tool_call>", tags=FUNCTION),
+    ),
+    (
+        ("<tool_call>", "<function=", "<parameter="),
+        (),
+        CallForm("<tool_call>", "</tool_call>", tags=FUNCTION),
+    ),
+    (("<tool_call>", "<arg_key>"), (), CallForm("<tool_call>", "</tool_call>", tags=PAIRS)),
+    (
+        ("<tool_calls>", '"arguments"'),
+        ("<function=", "<invoke"),
+        CallForm("<tool_calls>", "</tool_calls>", listed=True),
+    ),
+    (
+        ("<|START_ACTION|>", '"tool_name"'),
+        (),
+        CallForm("<|START_ACTION|>", "<|END_ACTION|>", "parameters", "tool_name", listed=True),
+    ),
+    (("<|function_call|>",), (), CallForm("<|function_call|>", "")),
+    (("function call<|role_sep|>",), (), CallForm("function call<|role_sep|>", "")),
+    (
+        ("<|tool_call_argument_begin|>",),
+        (),
+        CallForm(
+            "<|tool_call_begin|>functions.",
+            "<|tool_call_end|>",
+            separator="<|tool_call_argument_begin|>",
+            around=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
+        ),
+    ),
+    (
+        ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>", "```json"),
+        (),
+        CallForm(
+            "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+            "```<｜tool▁call▁end｜>",
+            separator="\n```json\n",
+            around=("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"),
+        ),
+    ),
+    (("<function=", "</function>"), ("<parameter=",), CallForm("<function=", "</function>", separator=">")),
+    (("<|start_header_id|>ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
+    (("Environment: ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
+)
+
+
+def call_form(template: str) -> CallForm | None:
+    """The form of calls in a chat template; None if it has no known one."""
+    if not re.search(r"\btools\b", template):
+        return None
+    for present, absent, form in FORMS:
+        if all(text in template for text in present) and not any(text in template for text in absent):
+            return form
+    return None

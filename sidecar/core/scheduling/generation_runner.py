@@ -1,0 +1,232 @@
+"""Runs the requests of a context that generates: which tokens are in its batch, and what comes of them.
+
+In a step, each request that generates has one token and its draft tokens in the batch. Requests whose prompt is not
+evaluated yet share the rest of the room.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sidecar.core.context.context import DECODE_ABORTED, Context
+from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING
+from sidecar.core.scheduling.slots import Slots
+from sidecar.core.speculation.draft_model import DraftModel
+from sidecar.core.speculation.speculation import Speculation
+from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.writer import Writer
+
+if TYPE_CHECKING:
+    from sidecar.core.scheduling.generation import Generation
+
+TURN_STEPS: Final = 8
+"""Steps that requests with other adapters wait for their turn. A change makes llama.cpp plan its memory anew."""
+
+
+class GenerationRunner:
+    """See `Runner`."""
+
+    def __init__(self, context: Context, draft_model: DraftModel | None, writer: Writer) -> None:
+        """Owns both from now on."""
+        self.context = context
+        self._draft_model = draft_model
+        self._writer = writer
+        self._slots = Slots(context)
+        self._in_step: list[Generation] = []
+        """The requests of the current step. Only the compute thread touches them."""
+        self._chunks: dict[Generation, list[int]] = {}
+        """The tokens in the batch."""
+        self._others_waiting = False
+        """Whether streams wait for the end of the step: in other contexts, or with other adapters."""
+        self._turn_steps = 0
+        """Steps since the adapters changed."""
+
+    # ---- requests --------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        return self._slots.waiting
+
+    def add(self, generation: Generation) -> None:
+        self._slots.add(generation)
+
+    def interrupt(self, generation: Generation) -> None:
+        if generation not in self._in_step:
+            self._abort(generation)
+        elif not self.context.model.has_state_beyond_kv or len(self._in_step) == 1:
+            # A recurrent state cannot take back an aborted batch: the other requests would start again.
+            self.context.abort_flag.set()
+
+    def _abort(self, generation: Generation) -> None:
+        if self._slots.remove(generation):  # else it has ended
+            generation.abort()
+
+    def drop_unwanted(self) -> None:
+        for generation in self._slots:
+            if generation.job.cancelled:
+                self._abort(generation)
+            elif generation.job.late and self._slots.remove(generation):
+                generation.expire()
+
+    def has_work(self) -> bool:
+        return bool(self._slots.running) or self._slots.waiting > 0
+
+    def is_streaming(self) -> bool:
+        return any(generation.prompt_done for generation in self._slots.running)
+
+    def send_deltas(self) -> None:
+        for generation in self._slots.running:
+            generation.send_deltas()
+
+    def close(self) -> None:
+        for generation in self._slots:
+            generation.abort()
+        if self._draft_model is not None:
+            self._draft_model.free()
+        self.context.free()
+
+    # ---- a step ----------------------------------------------------------------------------------
+
+    def plan(self, others_streaming: bool) -> bool:
+        if self._slots.waiting:
+            self._slots.admit()
+            self._slots.send_progress(self._writer)
+        running = self._slots.running
+        if _unwanted(running):
+            return False
+        self._in_step = self._take_turns(running)
+        self._others_waiting = others_streaming or (
+            len(self._in_step) < len(running)
+            and any(g.prompt_done for g in running if g.scales != self.context.scales)
+        )
+        self.context.abort_flag.clear()
+        return True
+
+    def _take_turns(self, generations: list[Generation]) -> list[Generation]:
+        """The requests with one set of adapters. A set has its turn for TURN_STEPS steps if others wait."""
+        sets = sorted({generation.scales for generation in generations})
+        self._turn_steps += 1
+        if sets and (self.context.scales not in sets or self._turn_steps >= TURN_STEPS):
+            self._turn_steps = 0
+            self.context.use_adapters(
+                next((scales for scales in sets if scales > self.context.scales), sets[0])
+            )
+        return [generation for generation in generations if generation.scales == self.context.scales]
+
+    def draft(self) -> None:
+        generations, context = self._in_step, self.context
+        if self._draft_model is None or not generations:
+            return
+        each = (min(context.batch_size, context.max_outputs) - len(generations)) // len(generations)
+        asking: list[Speculation] = []
+        indices, tokens, limits = [], [], []
+        for generation in generations:
+            speculation, sequence = generation.speculation, generation.sequence
+            assert sequence is not None
+            most = generation.max_draft_tokens(each)
+            if speculation is None or not speculation.uses_draft_model or most <= 0:
+                continue
+            if len(generation.pending_tokens()) == 1:
+                asking.append(speculation)
+                indices.append(sequence.index)
+                tokens.append(generation.tokens)
+                limits.append(most)
+        if not asking:
+            return
+        alone = len(generations) == 1 and not self._others_waiting
+        room = context.batch_size if alone else len(generations) + PROMPT_CHUNK_WHILE_STREAMING
+        drafts = self._draft_model.propose(indices, tokens, limits, min(room, context.batch_size))
+        for speculation, draft in zip(asking, drafts, strict=True):
+            speculation.offer(draft)
+
+    def fill(self) -> bool:
+        generations, context = self._in_step, self.context
+        if _unwanted(generations):
+            return False
+        context.abort_flag.clear()
+        context.clear_batch()
+        self._chunks = {}
+        pending = sorted(((g, g.pending_tokens()) for g in generations), key=lambda each: len(each[1]))
+        streams = sum(len(tokens) == 1 for _, tokens in pending)
+        room = context.batch_size
+        if streams or self._others_waiting:
+            room = min(room, streams + PROMPT_CHUNK_WHILE_STREAMING)
+        for index, (generation, tokens) in enumerate(pending):
+            # The shortest first, each at most its share: a short prompt does not wait for a long one.
+            chunk = tokens[: max(room // (len(pending) - index), 1)] if room else []
+            if not chunk:
+                continue
+            assert generation.sequence is not None
+            outputs = int(len(chunk) == len(tokens))
+            if len(tokens) == 1:
+                most = (min(room, context.max_outputs) - len(pending)) // streams
+                draft = generation.propose(most, streams)
+                chunk, outputs = chunk + draft, 1 + len(draft)
+            at = context.add_to_batch(generation.sequence, chunk, outputs)
+            generation.batch_index = at if outputs else -1
+            self._chunks[generation] = chunk
+            room -= len(chunk)
+        if self._others_waiting and sum(map(len, self._chunks.values())) > len(self._chunks):
+            self._turn_steps = TURN_STEPS  # a piece of a prompt is a whole turn
+        self._in_step = list(self._chunks)
+        return True
+
+    def compute(self) -> None:
+        code = self.context.decode()
+        if code != 0:
+            self._recover(code)
+            return
+        for generation, chunk in self._chunks.items():
+            assert generation.sequence is not None
+            generation.sequence.tokens.extend(chunk)
+        for generation in self._chunks:
+            self._sample(generation)
+
+    def _sample(self, generation: Generation) -> None:
+        if not generation.prompt_done:
+            generation.send_prompt_progress()
+        if generation.batch_index < 0:
+            return
+        try:
+            reason = generation.sample()
+        except Exception as error:
+            self._fail(generation, error)
+            return
+        if reason is not None:
+            self._slots.remove(generation)
+            generation.finish(reason)
+
+    def _fail(self, generation: Generation, error: Exception) -> None:
+        self._slots.remove(generation)
+        generation.fail(error)
+
+    def _recover(self, code: int) -> None:
+        """A batch was aborted or failed. llama.cpp has removed what did not run: go by what it holds."""
+        for generation in self._chunks:
+            self._resynchronise(generation)
+            if code != DECODE_ABORTED:
+                cause = f"llama_decode returned {code}"
+                error = SidecarError("decodeFailed", "The batch could not be evaluated", cause=cause)
+                self._fail(generation, error)
+        if code != DECODE_ABORTED:
+            log.log("warning", "llama_decode failed", code=code, context=self.context.context_id)
+
+    def _resynchronise(self, generation: Generation) -> None:
+        sequence, context = generation.sequence, self.context
+        assert sequence is not None
+        held = context.cached_length(sequence)
+        if context.model.has_state_beyond_kv or held < len(sequence.tokens):
+            context.clear_sequence(sequence)
+        else:
+            sequence.tokens = generation.tokens[:held]
+            # llama.cpp computes a batch in parts. Some may be done, but their logits are gone.
+            context.cut(sequence, len(generation.tokens) - 1)
+
+    def end(self) -> None:
+        self._in_step, self._chunks = [], {}
+
+
+def _unwanted(generations: list[Generation]) -> bool:
+    """Whether one was cancelled: the scheduler drops it first."""
+    return any(generation.job.cancelled for generation in generations)

@@ -1,0 +1,67 @@
+"""What the scheduler asks of the runner of a context, of which there is one kind per kind of context."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from sidecar.core.context.context import Context
+
+PROMPT_CHUNK_WHILE_STREAMING: Final = 64
+"""Max prompt tokens per step while other requests generate."""
+
+
+class Runner(Protocol):
+    """Computes the requests of one context.
+
+    A step is `plan`, `draft`, `fill`, `compute`, `end`; if `plan` or `fill` returns False, the step is over. The
+    scheduler holds its lock during all calls but `draft` and `compute`. Only the compute thread calls these two,
+    and all that change the cache.
+    """
+
+    # ---- requests --------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> Context:
+        """Its context, which it owns."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+
+    def add(self, request: Any) -> None:  # a Generation or a TextsRequest: each kind of runner has its own
+        """Queue a request."""
+
+    def interrupt(self, request: Any) -> None:  # as in `add`
+        """Stop a cancelled request now: at once, or in the middle of the batch that it is in."""
+
+    def drop_unwanted(self) -> None:
+        """Answer the requests that were cancelled or took too long."""
+
+    def has_work(self) -> bool:
+        """Whether there is something to compute."""
+
+    def is_streaming(self) -> bool:
+        """Whether a request generates."""
+
+    def send_deltas(self) -> None:
+        """Send the text that has come since the last call."""
+
+    def close(self) -> None:
+        """Abort all requests and free the context."""
+
+    # ---- a step ----------------------------------------------------------------------------------
+
+    def plan(self, others_streaming: bool) -> bool:
+        """Choose the requests of the next step. `others_streaming`: whether another context generates."""
+
+    def draft(self) -> None:
+        """Get the draft model's tokens for this step."""
+
+    def fill(self) -> bool:
+        """Fill the batch."""
+
+    def compute(self) -> None:
+        """Evaluate the batch, and hand the requests what comes of it."""
+
+    def end(self) -> None:
+        """Note that nothing is computed any more."""

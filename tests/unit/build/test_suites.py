@@ -1,0 +1,65 @@
+"""The parts of `dev.py test`: what they pick exists, and all run whatever fails."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import suites
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("chosen", sorted({*suites.OF_A_FORM, *suites.OF_A_PROGRAM}))
+def test_what_is_chosen_for_a_frozen_form_is_there(chosen: str) -> None:
+    path, _, name = chosen.partition("::")
+    assert (ROOT / path).exists()
+    if name:
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_what_is_chosen_for_a_form_is_part_of_all() -> None:
+    assert all(chosen.startswith(suites.OF_A_PROGRAM) for chosen in suites.OF_A_FORM)
+
+
+def test_all_parts_run_and_each_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert suites.in_turn({"one": lambda: True, "other": lambda: True})
+    assert not suites.in_turn({"bad": lambda: False, "good": lambda: True})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(line[0], line[-1]) for line in lines] == [
+        ("ok", "one"),
+        ("ok", "other"),
+        ("FAILED", "bad"),
+        ("ok", "good"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        ([], ["not real", "real", "npm"]),
+        (["--quick"], ["not real and not process and not slow"]),
+        (["--runtime=onedir"], ["form: not real", "form: real"]),
+        (["--runtime=onedir", "--all"], ["program: not real", "program: real"]),
+        (["--runtime=onedir", "tests/process"], ["--runtime=onedir tests/process"]),
+        (["-k", "grammar"], ["-k grammar"]),
+    ],
+)
+def test_the_arguments_pick_the_parts(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], runs: list[str]
+) -> None:
+    ran = []
+
+    def pytest_(*given: str) -> bool:
+        kind = "form: " if suites.OF_A_FORM[-1] in given else "program: " if "tests/real" in given else ""
+        which = given[given.index("-m") + 1] if "-m" in given else " ".join(given)
+        ran.append(f"{kind}{which}")
+        return True
+
+    monkeypatch.setattr(suites, "pytest", pytest_)
+    monkeypatch.setattr(suites.node, "test", lambda _script, _frozen: ran.append("npm") or True)
+    assert suites.run(arguments)
+    assert ran == runs

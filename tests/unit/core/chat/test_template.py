@@ -1,0 +1,303 @@
+"""Chat templates: what real ones need, and what hostile ones try."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sidecar.core.chat import prompt as chat
+from sidecar.core.chat import template as limits
+from sidecar.core.jobs import Jobs
+from sidecar.message_handler.errors import SidecarError
+
+BOUND_S = 30.0
+"""Only against hanging. The templates' own limit is MAX_RENDER_S."""
+
+MESSAGES = [{"role": "user", "content": "<Grüß & 'Gott'>"}]
+
+
+class FakeModel:
+    """What chat uses of a model, without llama.cpp."""
+
+    model_id = "model-1"
+    vocab = None
+
+    def __init__(self, template: str | None, bos: str = "<s>") -> None:
+        self.chat_template = template
+        self._special = {1: bos, 2: "</s>", -1: ""}
+        self.tokenized: tuple[str, bool, bool] | None = None
+
+    def token_text(self, token: int) -> str:
+        return self._special[token]
+
+    def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
+        self.tokenized = (text, add_special, parse_special)
+        return [1]
+
+
+@pytest.fixture(autouse=True)
+def _vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(
+        llama_vocab_bos=lambda _: 1,
+        llama_vocab_eos=lambda _: 2,
+        llama_vocab_get_add_bos=lambda model: model is not None,
+        llama_vocab_get_add_eos=lambda _: False,
+    )
+    monkeypatch.setattr(chat, "lib", fake)
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs(SimpleNamespace(send=lambda *_, **__: None))  # type: ignore[arg-type]
+
+
+def render(jobs: Jobs, template: str | None, messages: Any = None, **params: Any) -> str:
+    job = jobs.open(1, "chat", {})
+    jobs.begin(job)
+    model: Any = FakeModel(template)
+    return chat.render(model, {"messages": MESSAGES if messages is None else messages, **params}, job)
+
+
+def failed(jobs: Jobs, template: str) -> str:
+    """The cause of the failure, which must come within the bound."""
+    started = time.monotonic()
+    with pytest.raises(SidecarError) as caught:
+        render(jobs, template)
+    assert time.monotonic() - started < BOUND_S
+    assert caught.value.kind == "templateFailed"
+    cause = caught.value.details["cause"]
+    assert 0 < len(cause) <= 2000
+    return str(cause)
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [
+        ("{{ bos_token }}|{{ eos_token }}", "<s>|</s>"),
+        ("{% for m in messages %}{{ m.role }}:{{ m['content'] }}{% endfor %}", "user:<Grüß & 'Gott'>"),
+        ("{% if add_generation_prompt %}yes{% endif %}", "yes"),
+        ("{{ messages | tojson }}", '[{"role": "user", "content": "<Grüß & \'Gott\'>"}]'),
+        ("{{ {'b': 1, 'a': 2} | tojson(separators=(',', ':'), sort_keys=True) }}", '{"a":2,"b":1}'),
+        ("{{ 'é' | tojson(ensure_ascii=True) }}{{ 'é' | tojson }}", '"\\u00e9""é"'),
+        ("{{ [1] | tojson(indent=2) }}", "[\n  1\n]"),
+        ("  {% if true %}\n  a\n  {% endif %}\n", "  a\n"),
+        ("{% for i in range(9) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "01"),
+        ("{% for i in range(3) %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% endfor %}", "02"),
+        (
+            "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+            "1",
+        ),
+        ("{{ tools is defined }}{{ tools }}", "False"),
+        ("{{ strftime_now('%Y') | length }}", "4"),
+        ("{{ messages | map(attribute='role') | tojson }}", '["user"]'),
+        ("{{ '<a>' | safe + (messages[0].role | tojson) }}", '<a>"user"'),
+        ("{% generation %}{% set a = 1 %}{{ a }}{% endgeneration %}", "1"),
+        ("{{ date_string | length }}{{ datetime | length }}", "1111"),
+        ("{{ enable_thinking }}{{ preserve_thinking }}", "TrueTrue"),
+        ("{{ 'ab' * 2 }}{{ 3 * 4 }}{{ 2 ** 10 }}{{ -1 * 2.5 }}", "abab121024-2.5"),
+        ("{{ messages[0].content.strip().split('&')[0] }}", "<Grüß "),
+    ],
+)
+def test_what_real_templates_use_works(jobs: Jobs, template: str, prompt: str) -> None:
+    assert render(jobs, template) == prompt
+
+
+def test_the_generation_prompt_is_left_out_when_not_wanted(jobs: Jobs) -> None:
+    assert render(jobs, "{% if add_generation_prompt %}yes{% endif %}no", addGenerationPrompt=False) == "no"
+
+
+def test_a_model_without_a_template_is_refused(jobs: Jobs) -> None:
+    with pytest.raises(SidecarError) as caught:
+        render(jobs, None)
+    assert caught.value.kind == "noChatTemplate"
+
+
+def test_a_template_can_refuse_the_messages_with_its_own_words(jobs: Jobs) -> None:
+    assert "Roles must alternate" in failed(jobs, "{{ raise_exception('Roles must alternate') }}")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% if %}",
+        "{{ 'x' ",
+        "{% for %}",
+        "{{ 1 / 0 }}",
+        "{{ messages[0].content.nothing.more }}",
+        "{{ none + 1 }}",
+        "{{ undefined_function() }}",
+        "{% include 'x' %}",
+        "{% import 'os' as os %}",
+        "{{ raise_exception() }}",
+        "{{ tools | tojson }}",
+        "{% if a %}" * 500 + "{% endif %}" * 500,
+        "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+        "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
+    ],
+    ids=lambda template: template[:30],
+)
+def test_a_template_that_fails_is_reported(jobs: Jobs, template: str) -> None:
+    failed(jobs, template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ strftime_now.__self__.sleep(5) }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+        "{{ (messages | map(attribute='__class__') | list)[0].__mro__ }}",
+        "{{ ''['__class__'].__mro__ }}",
+        "{{ '{0.__class__.__mro__}'.format(1) }}",
+        "{% set x = messages.append(1) %}",
+        "{{ messages[0].update(role='x') }}",
+    ],
+    ids=lambda template: template[:40],
+)
+def test_a_template_cannot_reach_out_of_its_sandbox(jobs: Jobs, template: str) -> None:
+    cause = failed(jobs, template)
+    assert "unsafe" in cause or "undefined" in cause or "no attribute" in cause or "not safely" in cause
+
+
+@pytest.mark.parametrize("template", ["{{ ''.__class__ }}", "{{ raise_exception.__globals__ }}"])
+def test_what_lies_outside_the_sandbox_looks_undefined(jobs: Jobs, template: str) -> None:
+    assert render(jobs, template) == ""
+
+
+FOR_EVER = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        FOR_EVER + "{% endfor %}" * 3,
+        FOR_EVER + "{{ a }}" + "{% endfor %}" * 3,
+        "{% macro m() %}" + FOR_EVER + "{% endfor %}" * 3 + "{% endmacro %}{{ m() }}",
+        "{{ range(99999) | map('string') | map('list') | sum(start=[]) | length }}" * 50,
+    ],
+    ids=["nothing", "output", "macro", "filters"],
+)
+# The stop may fall into a callback of the garbage collector, which says that it ignored it; the next one does not.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_template_that_runs_for_ever_is_stopped(
+    jobs: Jobs, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_RENDER_S", 0.2)
+    assert "still running" in failed(jobs, template)
+    assert not [t for t in threading.enumerate() if t.name == "sidecar:template" and t.is_alive()]
+
+
+def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_RENDER_S", 0.05)
+    monkeypatch.setattr(limits, "STOP_TIMEOUT_S", 0.1)
+    dropped: list[int] = []
+    until = time.monotonic() + BOUND_S
+
+    def work(_: limits.Template) -> str:
+        while time.monotonic() < until:
+            try:
+                while time.monotonic() < until:
+                    pass
+            except SystemExit:
+                dropped.append(1)
+                if len(dropped) == limits.STOP_TRIES - 1:
+                    raise
+        return "it was never stopped"
+
+    job = jobs.open(1, "chat", {})
+    jobs.begin(job)
+    with pytest.raises(SidecarError, match="still running"):
+        limits.run("", work, job)
+    assert len(dropped) == limits.STOP_TRIES - 1
+    assert not [t for t in threading.enumerate() if t.name == "sidecar:template" and t.is_alive()]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * 10**9 }}",
+        "{{ 10**9 * 'a' }}",
+        "{{ [1] * 10**9 }}",
+        "{{ 2 ** 10**9 }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{% set ns = namespace(n=3) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+        "{{ range(10**9) | list }}",
+        "{{ 'a'.ljust(10**10) }}",
+        "{{ '%10000000000d' % 1 }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}",
+        "{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(60) %}{% set ns.t = ns.t + ns.t %}{% endfor %}",
+        "{% set ns = namespace(t=[1]) %}{% for i in range(60) %}{% set ns.t = ns.t + ns.t %}{% endfor %}",
+    ],
+    ids=lambda template: template[:45],
+)
+def test_a_template_cannot_take_the_memory_of_the_machine(jobs: Jobs, template: str) -> None:
+    import psutil
+
+    before = psutil.Process().memory_info().rss
+    assert len(failed(jobs, template)) < 500
+    assert psutil.Process().memory_info().rss - before < 1.5 * limits.MAX_MEMORY_BYTES
+
+
+def test_the_limit_of_memory_is_lifted_again(jobs: Jobs) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    failed(jobs, "{{ 'a'.ljust(10**11) }}")
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert render(jobs, "fine") == "fine"
+
+
+def test_output_past_its_limit_is_refused(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_OUTPUT_CHARS", 1000)
+    assert "1000 characters" in failed(jobs, "{% for i in range(1001) %}x{% endfor %}")
+    assert len(render(jobs, "{% for i in range(1000) %}x{% endfor %}")) == 1000
+
+
+def test_a_running_template_stops_when_its_request_is_cancelled(jobs: Jobs) -> None:
+    job = jobs.open("a", "chat", {})
+    jobs.begin(job)
+    model: Any = FakeModel(FOR_EVER + "{% endfor %}" * 3)
+    caught: list[SidecarError] = []
+
+    def work() -> None:
+        try:
+            chat.render(model, {"messages": MESSAGES}, job)
+        except SidecarError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    jobs.cancel("a")
+    thread.join(BOUND_S)
+    assert [error.kind for error in caught] == ["aborted"]
+
+
+@pytest.mark.parametrize(
+    ("template", "vocab", "prompt"),
+    [
+        ("{{ bos_token }}Hi", "adds it", "Hi"),
+        ("{{ bos_token }}Hi", None, "<s>Hi"),
+        ("Hi{{ bos_token }}", "adds it", "Hi<s>"),
+        ("Hi", "adds it", "Hi"),
+    ],
+)
+def test_a_beginning_that_tokenizing_adds_is_not_doubled(
+    jobs: Jobs, template: str, vocab: Any, prompt: str
+) -> None:
+    model: Any = FakeModel(template)
+    model.vocab = vocab
+    job = jobs.open(1, "chat", {})
+    assert chat.render(model, {"messages": MESSAGES}, job) == prompt
+    chat.tokenize_prompt(model, prompt)
+    assert model.tokenized == (prompt, True, True)
+
+
+def test_messages_are_the_same_after_rendering(jobs: Jobs) -> None:
+    messages = [{"role": "user", "content": "a"}]
+    render(jobs, "{{ messages }}", messages)
+    assert messages == [{"role": "user", "content": "a"}]

@@ -1,0 +1,70 @@
+"""The largest context, and which contexts are refused, on machines made up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from made_models import MADE
+
+from sidecar.core.context import memory_check
+from sidecar.core.model import memory_plan
+from sidecar.hardware.machine import Machine
+from sidecar.message_handler.errors import SidecarError
+from sidecar.models.gguf import reader
+
+
+def model_of(path: str) -> Any:
+    """As much of a loaded model as counts here."""
+    return SimpleNamespace(header=reader.read_header(path), devices=(), gpu_layers=0, draft=None)
+
+
+def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(MADE["mixture"](tmp_path / "model.gguf"))
+    sizes = []
+    for megabytes in (20, 30, 40, 1000):
+        free = megabytes * 10**6
+        monkeypatch.setattr(memory_plan, "machine", lambda _, free=free: Machine(free))
+        sizes.append(memory_check.largest_context(model, {"contextSize": "auto"}))
+    assert sizes == sorted(sizes)
+    assert 256 <= sizes[0] < sizes[1] < sizes[2] < sizes[3] == 8192
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**6))
+    with pytest.raises(SidecarError) as caught:
+        memory_check.largest_context(model, {})
+    assert caught.value.kind == "outOfMemory"
+
+
+def test_the_largest_context_leaves_room_for_the_drafts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = MADE["mixture"](tmp_path / "model.gguf")
+    alone, drafted = model_of(path), model_of(path)
+    drafted.draft = model_of(path)
+    sizes = []
+    for model, megabytes in ((alone, 20), (drafted, 20), (drafted, 40)):
+        monkeypatch.setattr(memory_plan, "machine", lambda _, free=megabytes * 10**6: Machine(free))
+        sizes.append(memory_check.largest_context(model, {"contextSize": "auto"}))
+    assert sizes[1] < sizes[0] == sizes[2]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_context_that_a_device_has_no_room_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """But where a driver says 0, as some do that cannot tell, the driver has to refuse it."""
+    gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
+    model = model_of(MADE["mixture"](tmp_path / "model.gguf"))
+    model.devices, model.gpu_layers = (1,), 5
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40, [gpu]))
+    monkeypatch.setattr(memory_check, "_upper_bound", lambda *_: 2**39)
+    memory_check.check_context(model, {}, 2**20)
+    gpu["memoryFreeBytes"] = 10**5 if known else 0
+    if not known:
+        memory_check.check_context(model, {}, 2**20)
+        return
+    with pytest.raises(SidecarError) as caught:
+        memory_check.check_context(model, {}, 2**20)
+    assert caught.value.kind == "outOfMemory" and "on GPU0" in caught.value.problem
+    assert caught.value.details["value"] > caught.value.details["allowed"]["maximum"] == 10**5

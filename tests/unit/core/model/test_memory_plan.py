@@ -1,0 +1,45 @@
+"""How many layers go to the devices, and whether the weights fit there, on machines made up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_models import MADE
+
+from sidecar.core.model import memory_plan
+from sidecar.hardware.machine import Machine
+from sidecar.message_handler.errors import SidecarError
+
+
+def test_layers_are_placed_on_the_devices_that_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = MADE["mixture"](tmp_path / "model.gguf")
+    gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
+    monkeypatch.setattr(memory_plan, "machine", lambda handles: Machine(2**40, [gpu] if handles else ()))
+    assert memory_plan.plan_load({"path": path}, []) == 0
+    assert memory_plan.plan_load({"path": path, "gpuLayers": 3}, []) == 0
+    assert memory_plan.plan_load({"path": path, "gpuLayers": 3}, [1]) == 3
+    assert memory_plan.plan_load({"path": path}, [1]) == 4 + 1
+    gpu["memoryFreeBytes"] = 80 * 10**6
+    assert 0 < memory_plan.plan_load({"path": path, "gpuLayers": "auto"}, [1]) < 4
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_weights_that_a_device_has_no_room_for_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """But where a driver says 0, as some do that cannot tell, the driver has to refuse them."""
+    path = MADE["mixture"](tmp_path / "model.gguf")
+    gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40, [gpu]))
+    assert memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
+    gpu["memoryFreeBytes"] = 10**5 if known else 0
+    if not known:
+        assert memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1]) == 5
+        return
+    with pytest.raises(SidecarError) as caught:
+        memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1])
+    assert caught.value.kind == "outOfMemory" and "on GPU0" in caught.value.problem
+    assert caught.value.details["value"] > caught.value.details["allowed"]["maximum"] == 10**5
