@@ -45,7 +45,7 @@ OF_A_FORM: Final = (
     "tests/process/test_stdio.py",
     "tests/process/test_surroundings.py",
     "tests/real/test_cpu_variant.py",
-    "tests/real/test_schemas.py::test_a_response_format_is_kept_to",
+    "tests/real/test_schemas.py::test_a_response_format_is_enforced",
 )
 """What a frozen form can break: start, files, libraries, processes, roles, temporary folders, one of each feature."""
 

@@ -125,7 +125,7 @@ def test_two_circles_are_both_named(tmp_path: Path) -> None:
         ("core/methods/x", "core/process"),
         ("models/store/x", "models/hub/x"),
         ("models/http/x", "models/download/x"),
-        ("models/hub/x", "models/download/x"),
+        ("models/download/x", "models/hub/x"),
         ("models/download/x", "models/inventory"),
         ("models/methods", "models/transfer"),
         ("worker/x", "cli/x"),
