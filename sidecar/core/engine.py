@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """The state of an engine process. Only the thread that serves the queue of requests uses it."""
+    """The state of an engine process. Only the request thread (process.py) changes it."""
 
     scheduler: Scheduler
     """There from the second request on; `init` needs none, and answers before it is imported."""

@@ -1,8 +1,8 @@
 """The engine process: it reads requests from the router, answers them, and ends when its stdin ends.
 
-Four threads:
+Four threads do the work:
 * the reader puts requests into a queue, and passes on a cancel at once;
-* the queue's thread answers the requests in their order, and hands those that compute to the scheduler;
+* the request thread takes them in their order: it answers them, or gives those that compute to the scheduler;
 * the main thread computes (scheduling/scheduler.py);
 * the writer writes answers.
 
@@ -48,7 +48,7 @@ FAULT_FLUSH_S: Final = 0.2
 
 
 class EngineProcess:
-    """See the module."""
+    """The threads of an engine process, and the queue between them."""
 
     def __init__(self, protocol_in: int, protocol_out: int, *, log_level: str) -> None:
         log.configure(log_level, "engine")
@@ -123,7 +123,7 @@ class EngineProcess:
                 self._queue.put(jobs.open(message["id"], message["method"], params or {}))
         os._exit(0)
 
-    # ---- the queue's thread ----------------------------------------------------------------------
+    # ---- the request thread ----------------------------------------------------------------------
 
     def _serve_queue(self) -> None:
         first = self._queue.get()

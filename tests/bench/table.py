@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from pairs import Paired
 
 HEADS = ("", "", "sidecar", "peer", "its figure", "ratio", "quartiles", "swing", "pairs")
+BUSY = 0.2
+"""Swing of a peer above which something else was using the processors."""
+
 LEFT = {0, 1, 3}
 """Columns of words; the others hold numbers."""
 
@@ -64,6 +67,7 @@ def swings(rows: list[Row]) -> list[str]:
             worst[row.peer] = max(worst.get(row.peer, 0.0), row.paired.swing)
     return [
         f"{peer} itself swung by up to ±{100 * swing:.0f} % (quartiles) during the run."
+        + (" The machine was busy: repeat it." if swing > BUSY else "")
         for peer, swing in worst.items()
     ]
 

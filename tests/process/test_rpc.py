@@ -237,10 +237,10 @@ def test_it_warns_of_who_can_reach_it_and_ends_with_its_stdin(program: list[str]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--port", "0"], "0 is no port: a number from 1 to 65535"),
-        (["--port", "65536"], "65536 is no port"),
-        (["--port", "http"], "http is no port"),
-        (["--threads", "0"], "0 is no number of at least 1"),
+        (["--port", "0"], "0 is not a port: a number from 1 to 65535"),
+        (["--port", "65536"], "65536 is not a port"),
+        (["--port", "http"], "http is not a port"),
+        (["--threads", "0"], "0 is not a number of at least 1"),
         (["--host", "::1"], "no IPv4 address"),
         (["--host", ""], "no IPv4 address"),
         (["--host", "192.0.2.1"], "this machine has no such address"),

@@ -71,3 +71,28 @@ def dispose_context(engine: Engine, job: Job) -> None:
 def _dispose(engine: Engine, context: Context) -> None:
     del engine.contexts[context.context_id]
     engine.scheduler.remove(context)
+
+
+# ---- for other methods -------------------------------------------------------------------------------------
+
+
+def generating(engine: Engine, context_id: str) -> Context:
+    """A context that generates. Raises SidecarError `unsuitableContext`, and as `engine.context` does."""
+    context = engine.context(context_id)
+    if isinstance(context, EmbeddingContext):
+        raise unsuitable(context, "was created for embeddings")
+    return context
+
+
+def embedding(engine: Engine, context_id: str) -> EmbeddingContext:
+    """A context that embeds. Raises SidecarError `unsuitableContext`, and as `engine.context` does."""
+    context = engine.context(context_id)
+    if not isinstance(context, EmbeddingContext):
+        raise unsuitable(context, "was created without embeddings")
+    return context
+
+
+def unsuitable(context: Context, why: str) -> SidecarError:
+    """The error for a request to a context of the wrong kind."""
+    problem = f"/contextId: {context.context_id} {why}"
+    return SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)

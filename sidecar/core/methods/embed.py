@@ -9,16 +9,16 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
+from sidecar.core.methods import contexts
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sidecar.core.context.context import Context
+    from sidecar.core.embedding.context import EmbeddingContext
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
     from sidecar.core.model.model import Model
@@ -33,9 +33,9 @@ MAX_NUMBERS: Final = 2 * 1024 * 1024
 def embed(engine: Engine, job: Job) -> None:
     """Begin an `embed`."""
     params: EmbedParams = job.params
-    context = _context(engine, params["contextId"])
+    context = contexts.embedding(engine, params["contextId"])
     if context.pooling == "rank":
-        raise _unsuitable(context, "ranks: use rerank")
+        raise contexts.unsuitable(context, "ranks: use rerank")
     given = params["input"]
     if isinstance(given, str) or isinstance(given[0], int):
         texts, pointers = [given], ["/input"]
@@ -53,9 +53,9 @@ def embed(engine: Engine, job: Job) -> None:
 def rerank(engine: Engine, job: Job) -> None:
     """Begin a `rerank`."""
     params: RerankParams = job.params
-    context = _context(engine, params["contextId"])
+    context = contexts.embedding(engine, params["contextId"])
     if context.pooling != "rank":
-        raise _unsuitable(context, f"has the pooling {context.pooling!r}, rerank needs 'rank'")
+        raise contexts.unsuitable(context, f"has the pooling {context.pooling!r}, rerank needs 'rank'")
     tokens = []
     for index, document in enumerate(params["documents"]):
         job.check()
@@ -65,18 +65,6 @@ def rerank(engine: Engine, job: Job) -> None:
 
 
 # ---- params to tokens --------------------------------------------------------------------------------
-
-
-def _context(engine: Engine, context_id: str) -> EmbeddingContext:
-    context = engine.context(context_id)
-    if not isinstance(context, EmbeddingContext):
-        raise _unsuitable(context, "was created without embeddings")
-    return context
-
-
-def _unsuitable(context: Context, why: str) -> SidecarError:
-    problem = f"/contextId: {context.context_id} {why}"
-    return SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
 
 
 def _tokens(context: EmbeddingContext, text: str | list[int], pointer: str) -> list[int]:

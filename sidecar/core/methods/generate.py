@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.core.chat.prompt import conversation
-from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.llama.bindings import lib
+from sidecar.core.methods import contexts
 from sidecar.core.output.reply import Reply, TextOutput
 from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def complete(engine: Engine, job: Job) -> None:
     """Begin a `complete`."""
     params: CompleteParams = job.params
-    context = engine.context(params["contextId"])
+    context = contexts.generating(engine, params["contextId"])
     prompt = params["prompt"]
     if isinstance(prompt, str):
         prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
@@ -35,14 +35,14 @@ def complete(engine: Engine, job: Job) -> None:
 
 def chat(engine: Engine, job: Job) -> None:
     """Begin a `chat`."""
-    context = engine.context(job.params["contextId"])
+    context = contexts.generating(engine, job.params["contextId"])
     _generate(engine, job, context, *conversation(context.model, job.params, job))
 
 
 def infill(engine: Engine, job: Job) -> None:
     """Begin an `infill`."""
     params: InfillParams = job.params
-    context = engine.context(params["contextId"])
+    context = contexts.generating(engine, params["contextId"])
     prompt = _infill_prompt(context.model, params["prefix"], params["suffix"])
     _generate(engine, job, context, prompt, TextOutput(), Steering())
 
@@ -77,9 +77,6 @@ def _generate(
     steering: Steering,
 ) -> None:
     """Give the scheduler a request to generate after this prompt."""
-    if isinstance(context, EmbeddingContext):
-        problem = f"/contextId: {context.context_id} was created for embeddings"
-        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)

@@ -1,7 +1,8 @@
 """The engine's methods: one function for each, (engine, job) → result, or None if the answer comes later.
 
 They run in the order of the requests, so that createContext finds the model that the request before it loads.
-The methods of the router are in worker/methods.py.
+A new method needs a function in one of the files here, and a row in a table below. The methods of the router are
+in worker/methods.py.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from sidecar.core.context import state_file
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.state_file import State
-from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
+from sidecar.core.methods import contexts
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler.errors import SidecarError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def save_state(engine: Engine, job: Job) -> None:
     """Begin a `saveState`: copy the state now, in the order of requests; write it while other requests go on."""
     params: SaveStateParams = job.params
-    context = _context(engine, params["contextId"])
+    context = contexts.generating(engine, params["contextId"])
     prompt = _conversation(context, params, job)
     path = os.path.abspath(params["path"])
     saved, matched = engine.scheduler.between_steps(context, lambda: _copy_out(context, prompt))
@@ -48,7 +48,7 @@ def save_state(engine: Engine, job: Job) -> None:
 def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
     """Answer `restoreState`. The next request waits for it, and finds the state."""
     params: RestoreStateParams = job.params
-    context = _context(engine, params["contextId"])
+    context = contexts.generating(engine, params["contextId"])
     path = os.path.abspath(params["path"])
     saved = state_file.read(path, available_bytes(), job.check)
     scales = state_file.compare(saved, context, path)
@@ -58,14 +58,6 @@ def restore_state(engine: Engine, job: Job) -> RestoreStateResult:
     if not restored:
         raise state_file.mismatch(path, engine.llama_log.first_error())
     return {"path": path, "sizeBytes": os.path.getsize(path), "tokens": len(saved.tokens)}
-
-
-def _context(engine: Engine, context_id: str) -> Context:
-    context = engine.context(context_id)
-    if isinstance(context, EmbeddingContext):
-        problem = f"/contextId: {context.context_id} was created for embeddings"
-        raise SidecarError("unsuitableContext", problem, pointer="/contextId", value=context.context_id)
-    return context
 
 
 def _conversation(context: Context, params: SaveStateParams, job: Job) -> list[int] | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.core.model.draft_pair import check_pair
+from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import reader
-from sidecar.models.gguf.splits import part_paths
 
 if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
@@ -26,7 +25,7 @@ def load(
     Raises SidecarError `unsuitableDraft`, and those of `gguf.reader.check_readable` and `Model.load`.
     """
     reader.check_readable(params["path"])
-    draft_size, size = 0, _size(params["path"])
+    draft_size, size = 0, file_bytes(params["path"])
 
     def send(share: float) -> bool:
         if progress is not None:
@@ -61,7 +60,7 @@ def _load_draft(params: LoadParams, log: LlamaLog, send: Callable[[float, int], 
     path = params["draftPath"]
     try:
         reader.check_readable(path)
-        size = _size(path)
+        size = file_bytes(path)
         asked: LoadParams = {**params, "path": path, "adapters": []}
         return _load_one(asked, log, lambda fraction: send(fraction, size)), size
     except SidecarError as error:
@@ -82,10 +81,6 @@ def _load_one(params: LoadParams, log: LlamaLog, on_progress: Callable[[float], 
         reader.check(params["path"])
         error.details["cause"] = log.first_error()
         raise as_memory_error(error) from None
-
-
-def _size(path: str) -> int:
-    return sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
 
 
 def as_memory_error(error: SidecarError) -> SidecarError:

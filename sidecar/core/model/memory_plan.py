@@ -33,6 +33,11 @@ def read_header(path: str) -> Header | None:
         return None
 
 
+def file_bytes(path: str) -> int:
+    """Bytes of all parts of a model that are there."""
+    return sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
+
+
 def machine(handles: Collection[int]) -> Machine:
     """This machine with the devices that a model uses. Others may belong to an RPC server that is gone."""
     gpus = [ggml.describe(handle) for handle in handles]
@@ -52,7 +57,7 @@ def plan_load(params: LoadModelParams, handles: Collection[int]) -> int:
     if not handles:
         asked = 0
     here = machine(handles)
-    size = sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
+    size = file_bytes(path)
     # The CPU may need twice the file: the file mapped, and a copy in the order that its kernels prefer.
     plenty = 2 * size < here.free_bytes and size < least_free(here)
     if asked != "auto" and plenty:

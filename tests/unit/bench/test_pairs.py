@@ -135,3 +135,9 @@ def test_a_table_shows_ratio_quartiles_and_swing(capsys: pytest.CaptureFixture[s
     assert objects[2] == {
         "what": "idle", "unit": "ms/min", "ours": 0.0, "peer": "", "theirs": None, "paired": None, "ratio": None
     }  # fmt: skip
+
+
+def test_a_table_of_a_busy_machine_says_so() -> None:
+    quiet, busy = (compare([1.0] * 4, [1.0, 1.0 + swing, 1.0 - swing]) for swing in (0.02, 0.5))
+    rows = [table.Row.of("x", "ms", name, found) for name, found in (("a", quiet), ("b", busy))]
+    assert [line.endswith("The machine was busy: repeat it.") for line in table.swings(rows)] == [False, True]

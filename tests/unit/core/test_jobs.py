@@ -35,7 +35,7 @@ def test_a_job_that_nobody_has_begun_is_aborted_at_once(jobs: Jobs, sent: list[A
     job = jobs.open("x", "chat", {})
     jobs.cancel("x")
     assert sent[0]["error"]["code"] == -32800
-    assert not jobs.begin(job), "the desk must not take it up"
+    assert not jobs.begin(job), "the request thread must not start it"
 
 
 def test_a_running_job_is_interrupted(jobs: Jobs, sent: list[Any]) -> None:
