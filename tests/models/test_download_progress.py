@@ -197,7 +197,7 @@ def test_abort_at_once(downloads: Downloads, keep: bool) -> None:
 def test_abort_at_random_moments(downloads: Downloads, keep: bool) -> None:
     downloads.hub.fault(TARGET, bytes_per_second=50_000, times=None, origin="cdn")
     chance = random.Random(5)
-    for _ in range(12):
+    for _ in range(6):
         request = downloads.send(keepPartial=keep)
         time.sleep(chance.uniform(0.2, 1.2))
         assert_abort_is_quick(downloads, request, keep)
