@@ -80,7 +80,7 @@ def test_download_then_verify_to_the_end(downloads: Downloads) -> None:
     assert_whole(result, BIG)
 
 
-def test_at_most_ten_a_second(downloads: Downloads) -> None:
+def test_at_most_ten_per_second(downloads: Downloads) -> None:
     slow(downloads.hub)
     began = time.monotonic()
     request = downloads.send()
@@ -104,7 +104,7 @@ def test_it_does_not_fall_back_after_a_resume(downloads: Downloads) -> None:
     assert after >= before - MOST_TWICE
 
 
-def test_it_does_not_fall_while_bytes_come_a_second_time(downloads: Downloads) -> None:
+def test_it_does_not_fall_while_bytes_come_again(downloads: Downloads) -> None:
     slow(downloads.hub)
     downloads.hub.fault(TARGET, origin="cdn", corrupt_at=5_000_000)
     request = downloads.send()
@@ -130,7 +130,7 @@ def test_file_n_of_m(downloads: Downloads) -> None:
     assert download[-1]["downloadedBytes"] == result["sizeBytes"]
 
 
-def test_what_is_here_is_told_as_done(downloads: Downloads) -> None:
+def test_what_is_here_is_reported_as_done(downloads: Downloads) -> None:
     downloads.fetch(SPEC)
     request = downloads.send()
     assert downloads.sidecar.result(request)["fromCache"]
@@ -144,7 +144,7 @@ def test_without_ranges(downloads: Downloads) -> None:
     assert of_type(all_progress(downloads, request), "download")[-1]["downloadedBytes"] == BIG.size
 
 
-def test_where_no_length_is_told(downloads: Downloads) -> None:
+def test_a_server_that_gives_no_length(downloads: Downloads) -> None:
     """There is no end known to be a fraction of."""
     url = downloads.hub.put(FILE, BIG, ranges=False, length=False)
     downloads.hub.fault(f"files/{FILE}", bytes_per_second=8_000_000, times=None)

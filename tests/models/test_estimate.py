@@ -45,13 +45,15 @@ def compare(taken: Taken, number: int, near: float = NEAR) -> list[str]:
 @pytest.mark.parametrize(
     "number", range(len(GRID)), ids=["-".join(map(str, params.values())) for params in GRID]
 )
-def test_of_real_models_every_figure_is_near(taken: Callable[[str], Taken], model: str, number: int) -> None:
+def test_every_figure_of_real_models_is_near(taken: Callable[[str], Taken], model: str, number: int) -> None:
     assert not compare(taken(model), number)
 
 
 @pytest.mark.parametrize("model", MADE)
 @pytest.mark.parametrize("flash", ["auto", False])
-def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, flash: str | bool) -> None:
+def test_every_figure_of_other_architectures_is_near(
+    taken: Callable[[str], Taken], model: str, flash: str | bool
+) -> None:
     near = 0.15 if model == "latent" and not flash else NEAR
     wrong = {
         str(params): found
@@ -62,7 +64,7 @@ def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, f
 
 
 @pytest.mark.parametrize("model", REAL)
-def test_without_mapping_the_weights_are_there_once(model: str) -> None:
+def test_without_mapping_the_weights_count_once(model: str) -> None:
     path = str(MODELS / REAL[model])
     result = run(path, [], useMmap=False)
     machine = Machine.here(system_info=result["systemInfo"])

@@ -99,7 +99,7 @@ def test_layers_may_share_the_caches_of_others(tmp_path: Path) -> None:
     assert cache(shared) == 1024 * (LAYERS - 5) * 2 * 256 * 2
 
 
-def test_layers_that_guess_ahead_are_not_loaded(header: Header, tmp_path: Path) -> None:
+def test_layers_that_make_draft_tokens_are_not_loaded(header: Header, tmp_path: Path) -> None:
     ahead = made(tmp_path / "ahead.gguf", nextn_predict_layers=1)
     assert cache(ahead) == cache(header) * (LAYERS - 1) // LAYERS
     told = [estimate.estimate(each, {}, here())["weightsBytes"] for each in (ahead, header)]
@@ -183,7 +183,7 @@ def test_the_largest_context_fits_and_the_next_does_not(header: Header) -> None:
     assert estimate.estimate(header, {}, here(least // 2))["largestContextSize"] == 0
 
 
-def test_whether_it_runs_is_told_and_why(header: Header) -> None:
+def test_the_estimate_says_whether_it_runs_and_why(header: Header) -> None:
     needed = estimate.estimate(header, {}, here())["totalBytes"]
     told = [estimate.estimate(header, {}, here(int(needed * share))) for share in (2, 1.05, 0.99, 0.1)]
     assert [each["runs"] for each in told] == ["yes", "tight", "no", "no"]
@@ -222,14 +222,14 @@ def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
     jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **told})
 
 
-def test_little_known_architectures_are_told_as_such(tmp_path: Path) -> None:
+def test_an_estimate_of_a_little_known_architecture_is_called_rough(tmp_path: Path) -> None:
     assert "rough" in estimate.estimate(made(tmp_path / "x.gguf", "deepseek4"), {}, here())["why"]
     nothing = files.header([], [])
     empty = reader.parse(io.BytesIO(nothing), len(nothing), "empty.gguf")
     assert "rough" in estimate.estimate(empty, {}, here())["why"]
 
 
-def test_headers_that_say_nonsense_are_taken(tmp_path: Path) -> None:
+def test_headers_with_nonsense_are_accepted(tmp_path: Path) -> None:
     chance = random.Random(7)
     nonsense: list[Any] = [0, -1, 2**63, 1.5, "many", True, [], [1, "x"], {"type": "int32", "length": 5}]
     read = made(tmp_path / "model.gguf", attention__key_length=64)

@@ -109,7 +109,7 @@ def test_after_shutdown_it_is_answered_and_kept(begin: Begin) -> None:
     finish(begin(), SOME - MOST_TWICE)
 
 
-def test_asked_for_by_another_name_of_the_same_file(downloads: Downloads, commit: str) -> None:
+def test_a_request_by_another_name_of_the_same_file(downloads: Downloads, commit: str) -> None:
     download = downloads.send(f"hf:{REPO}")
     downloads.wait_bytes(download, SOME)
     kept = downloads.abort(download)["keptBytes"]
@@ -193,7 +193,7 @@ def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int
 
 
 @pytest.mark.parametrize("wreck", ["empty", "noise", "half", "huge", "part gone", "part short"])
-def test_a_wrecked_journal_costs_bytes_at_most(downloads: Downloads, wreck: str) -> None:
+def test_a_damaged_journal_costs_only_bytes(downloads: Downloads, wreck: str) -> None:
     """A power cut can leave anything; the checksum at the end must be right."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)
@@ -214,7 +214,7 @@ def test_a_wrecked_journal_costs_bytes_at_most(downloads: Downloads, wreck: str)
     assert not downloads.unfinished()
 
 
-def test_after_a_reboot_only_what_was_given_to_the_disk_counts(downloads: Downloads) -> None:
+def test_after_a_reboot_only_synced_bytes_count(downloads: Downloads) -> None:
     """The system may have lost the rest. This little was not synced at all."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)

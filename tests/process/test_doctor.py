@@ -62,7 +62,7 @@ def test_a_whole_installation_has_no_problem(program: list[str], tmp_path: Path)
     assert not models.exists()
 
 
-def test_it_tells_what_is_here(
+def test_it_reports_what_is_here(
     request: pytest.FixtureRequest, program: list[str], start: Start, tmp_path: Path
 ) -> None:
     about = start().call("init")

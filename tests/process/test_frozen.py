@@ -104,7 +104,7 @@ def described(runtime: str) -> Callable[[str], str]:
     return read
 
 
-def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
+def test_the_manifest_lists_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
     program = freeze.PROGRAMS[runtime]
     told = json.loads(described("MANIFEST.json"))["files"]
     for name, facts in told.items():
@@ -122,7 +122,7 @@ def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Ca
         assert there - set(told) == {"_internal/MANIFEST.json"}
 
 
-def test_the_manifest_tells_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
+def test_the_manifest_says_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
     told = json.loads(described("MANIFEST.json"))
     said = subprocess.run([*program, "--version"], capture_output=True, check=True).stdout.decode()
     assert told["version"] == said.split()[-1] == sidecar_version
@@ -135,7 +135,7 @@ def test_the_manifest_tells_what_the_program_is(program: list[str], described: C
         assert (2, 17) <= needed <= here
 
 
-def test_what_is_inside_is_told_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
+def test_every_component_is_listed_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
     bill = json.loads(described("sbom.cdx.json"))["components"]
     names = {component["name"].lower() for component in bill}
     assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names

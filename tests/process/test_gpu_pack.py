@@ -71,7 +71,7 @@ def install(
 
 
 @pytest.mark.parametrize("body", WORDS)
-def test_a_pack_without_a_working_driver_is_told_and_does_nothing(
+def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     install: Callable[..., Sidecar], body: str, model_path: str
 ) -> None:
     sidecar = install("fake", body)
@@ -87,7 +87,7 @@ def test_a_pack_without_a_working_driver_is_told_and_does_nothing(
     assert refused.value.kind == "backendNotAvailable"
 
 
-def test_a_library_that_is_none_is_told(install: Callable[..., Sidecar], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_reported(install: Callable[..., Sidecar], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"\x7fELF" + bytes(100))
     sidecar = install("fake", library=str(damaged))
@@ -131,7 +131,7 @@ def test_a_model_computes_on_vulkan(
     assert text and COUNTED.startswith(text)
 
 
-def test_the_vulkan_pack_without_a_driver_is_told(install: Callable[..., Sidecar], vulkan: str) -> None:
+def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:
     sidecar = install("vulkan", library=vulkan, VK_DRIVER_FILES="/nowhere", VK_ICD_FILENAMES="/nowhere")
     assert sidecar.call("init", {"gpu": "auto"})["gpu"] == "cpu"
     told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]

@@ -113,7 +113,7 @@ def test_others_are_not_touched(start: Start, tiny: str, tmp_path: Path) -> None
     assert sidecar.engines()[second] == engines[second]
 
 
-def test_a_model_that_cannot_be_loaded_again_is_told(start: Start, tiny: str) -> None:
+def test_a_model_that_cannot_be_loaded_again_is_reported(start: Start, tiny: str) -> None:
     sidecar = start()
     model_id, context = load(sidecar, tiny, keepAliveMs=50)
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")

@@ -60,7 +60,7 @@ def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
     assert sidecar.wait_exit(5) == 0
 
 
-def test_a_launcher_killed_with_the_pipes_inherited_takes_everything_with_it(
+def test_a_killed_launcher_whose_pipes_are_inherited_ends_all_processes(
     program: list[str], start: Start, model_path: str, tmp_path: object
 ) -> None:
     sidecar = Sidecar([sys.executable, "-c", LAUNCHER, *program], stderr=None)

@@ -82,7 +82,7 @@ def test_a_model_without_a_template_chats_with_one_of_the_callers_own(real: Side
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_call_that_must_be_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
+def test_a_forced_call_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
     tools = [WEATHER, TIME, SAVE]
     params = {"tools": tools, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
     result = chat(real, **params)

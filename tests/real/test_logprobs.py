@@ -46,7 +46,7 @@ def test_they_are_those_of_the_logits(
         assert [other["logprob"] for other in top] == pytest.approx([p for _, p in likely[:5]], abs=1e-3)
 
 
-def test_progress_and_result_tell_the_same_and_the_bytes_are_the_text(real: Sidecar) -> None:
+def test_progress_and_result_say_the_same_and_the_bytes_are_the_text(real: Sidecar) -> None:
     params = {"contextId": "context-2", "prompt": "😀😁😂", "maxTokens": 12, "temperature": 0, "seed": 1}
     asked = {**params, "logprobs": True, "topLogprobs": 1}
     requests = [real.send("complete", {**asked, "temperature": hot}) for hot in (0, 1, 2)]
@@ -69,7 +69,7 @@ def test_the_end_of_the_text_has_none(real: Sidecar) -> None:
     assert all(len(entry["topLogprobs"]) == 3 for entry in result["logprobs"])
 
 
-def test_nothing_is_told_unless_asked(real: Sidecar) -> None:
+def test_by_default_there_are_none(real: Sidecar) -> None:
     request = real.send("complete", {"contextId": "context-1", "prompt": PROMPT, "maxTokens": 3})
     assert "logprobs" not in real.result(request)
     assert not any("logprobs" in told for told in real.progress(request, "generate"))

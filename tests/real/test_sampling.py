@@ -37,7 +37,7 @@ def test_a_seed_repeats_the_text_and_the_reported_one_does_too(real: Sidecar) ->
     assert len(seeds) == 5, "the random seed is not random"
 
 
-def test_a_seed_holds_beside_another_stream(real: Sidecar, fresh: Callable[..., str]) -> None:
+def test_a_seed_holds_while_another_stream_runs(real: Sidecar, fresh: Callable[..., str]) -> None:
     context = fresh(sequences=2)
     hot = {"contextId": context, "prompt": COUNT, "maxTokens": 10, "temperature": 1, "topK": 3}
     alone = real.call("complete", {**hot, "seed": 7})["text"]
@@ -57,7 +57,7 @@ def test_a_seed_holds_beside_another_stream(real: Sidecar, fresh: Callable[..., 
     ],
     ids=str,
 )
-def test_every_way_to_be_greedy_is(real: Sidecar, narrow: dict[str, Any]) -> None:
+def test_every_way_to_ask_for_greedy_sampling_is_greedy(real: Sidecar, narrow: dict[str, Any]) -> None:
     assert complete(real, **narrow)["text"] == COUNTED
 
 

@@ -47,7 +47,7 @@ def test_no_delta_cuts_a_character_that_tokens_cut(real: Sidecar, plain: Any, na
         assert result["text"] == whole
 
 
-def test_a_continuation_that_begins_within_a_character_is_bytes_that_are_none(
+def test_a_continuation_that_begins_within_a_character_has_replacement_characters(
     real: Sidecar, plain: Any
 ) -> None:
     expected = plain["foxes"]

@@ -40,7 +40,7 @@ def test_an_error_without_a_request_has_the_id_null() -> None:
     assert error_response(None, {"code": 1})["id"] is None
 
 
-def test_one_and_the_text_one_do_not_merge() -> None:
+def test_1_and_the_text_1_do_not_merge() -> None:
     keys = {progress_key({"requestId": each, "progressType": "load"}) for each in (1, "1")}
     assert len(keys) == 2
 
