@@ -121,10 +121,10 @@ def test_refuses_in_the_hubs_own_words(
     hub.add("owner/gated", {"a.gguf": b"a"}, gated="auto")
     tokens = {"token": hub.token, "stranger": hub.stranger, "bad": "hf_bad"}
     headers = {"Authorization": f"Bearer {tokens[who]}"} if who else {}
-    got, told, _ = fetch(hub.endpoint + path, **headers)
-    assert (got, told.get("x-error-code")) == (status, code)
+    got, answered, _ = fetch(hub.endpoint + path, **headers)
+    assert (got, answered.get("x-error-code")) == (status, code)
     if who == "bad":
-        assert told["x-error-message"] == "Invalid credentials in Authorization header"
+        assert answered["x-error-message"] == "Invalid credentials in Authorization header"
 
 
 def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
@@ -136,7 +136,7 @@ def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "told", "first", "count"),
+    ("asked", "status", "content_range", "first", "count"),
     [
         ("bytes=10-19", 206, "bytes 10-19/3000000", 10, 10),
         ("bytes=2999990-", 206, "bytes 2999990-2999999/3000000", 2999990, 10),
@@ -148,10 +148,10 @@ def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
     ],
 )
 def test_ranges(
-    hub: Hub, commit: str, asked: str, status: int, told: str | None, first: int, count: int
+    hub: Hub, commit: str, asked: str, status: int, content_range: str | None, first: int, count: int
 ) -> None:
     got, headers, body = fetch(hub_link(hub), Range=asked)
-    assert (got, headers.get("content-range")) == (status, told)
+    assert (got, headers.get("content-range")) == (status, content_range)
     assert body == BIG.bytes()[first : first + count]
 
 

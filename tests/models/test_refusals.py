@@ -87,7 +87,7 @@ def test_a_missing_repository_with_names_like_it(downloads: Downloads, model: st
     error = downloads.refused(model, **token)
     data = check(error, 1050, "repositoryNotFound")
     assert REPO in data["allowed"] and REPO in error["message"]
-    assert ("owner/Hidden-GGUF" in data["allowed"]) <= known, "it told of what it may not"
+    assert ("owner/Hidden-GGUF" in data["allowed"]) <= known, "it named a private repository"
 
 
 def test_a_missing_repository_with_nothing_like_it(downloads: Downloads) -> None:

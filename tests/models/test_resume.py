@@ -187,8 +187,10 @@ def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int
     result = downloads.sidecar.result(download)
     assert sha256_of(result["path"]) == other.sha256
     assert result["sha256"] == other.sha256, "two versions were mixed"
-    told = [m["params"] for m in downloads.sidecar.messages if m.get("method") == "progress"]
-    fractions = [p["progress"] for p in told if (p["requestId"], p["progressType"]) == (download, "download")]
+    reported = [m["params"] for m in downloads.sidecar.messages if m.get("method") == "progress"]
+    fractions = [
+        p["progress"] for p in reported if (p["requestId"], p["progressType"]) == (download, "download")
+    ]
     assert fractions == sorted(fractions) and fractions[-1] == 1
 
 
@@ -221,11 +223,11 @@ def test_after_a_reboot_only_synced_bytes_count(downloads: Downloads) -> None:
     downloads.abort(download)
     journal = next(path for path in downloads.unfinished() if path.suffix == ".journal")
     header, rest = journal.read_bytes().split(b"\n", 1)
-    told = {**json.loads(header), "boot": 1.0}
+    earlier = {**json.loads(header), "boot": 1.0}
     part = journal.with_suffix(".part")
     part.write_bytes(bytes(part.stat().st_size))
     downloads.hub.faults.clear()
-    journal.write_bytes(json.dumps(told).encode() + b"\n" + rest)
+    journal.write_bytes(json.dumps(earlier).encode() + b"\n" + rest)
     before = len(downloads.infos())
     result = downloads.fetch(SPEC)
     assert result["resumedBytes"] == 0

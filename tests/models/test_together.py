@@ -44,8 +44,8 @@ def test_a_waiting_request_sees_the_progress_of_the_other(downloads: Downloads) 
     second = downloads.send()
     for request in (first, second):
         assert_whole(downloads.sidecar.result(request), BIG)
-    told = downloads.sidecar.progress(second, "download")
-    counts = [params["downloadedBytes"] for params in told]
+    reported = downloads.sidecar.progress(second, "download")
+    counts = [params["downloadedBytes"] for params in reported]
     assert counts == sorted(counts) and counts[-1] == BIG.size
     assert len({count for count in counts if 0 < count < BIG.size}) >= 2, "it saw nothing of it"
     assert_fetched_once(downloads)

@@ -154,8 +154,8 @@ def test_an_engine_that_dies_is_reported_as_info(start: Start, model_path: str) 
     sidecar = start()
     load(sidecar, model_path)
     psutil.Process(sidecar.engines()["model-1"]).kill()
-    told = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
-    assert told["params"]["modelId"] == "model-1"
+    info = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
+    assert info["params"]["modelId"] == "model-1"
 
 
 def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, model_path: str) -> None:

@@ -78,8 +78,8 @@ def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     result = sidecar.call("init")
     assert (result["gpu"], result["llamaCpp"]["backends"]) == ("cpu", ["cpu"])
     level, words = WORDS[body]
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert [info["level"] for info in told if words in info["message"]] == [level]
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in infos if words in info["message"]] == [level]
     load(sidecar, model_path)
     assert count(sidecar) == COUNTED
     with pytest.raises(Refused) as refused:
@@ -134,5 +134,5 @@ def test_a_model_computes_on_vulkan(
 def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:
     sidecar = install("vulkan", library=vulkan, VK_DRIVER_FILES="/nowhere", VK_ICD_FILENAMES="/nowhere")
     assert sidecar.call("init", {"gpu": "auto"})["gpu"] == "cpu"
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert [info["level"] for info in told if "vulkan is not used: no" in info["message"]] == ["info"]
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in infos if "vulkan is not used: no" in info["message"]] == ["info"]

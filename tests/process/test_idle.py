@@ -60,8 +60,8 @@ def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start,
     wait_until(lambda: not psutil.pid_exists(pid))
     assert sidecar.engines() == {}
     assert status(sidecar, model_id)["idleMs"] >= 400
-    told = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
-    assert any(info.get("modelId") == model_id and "unloaded" in info["message"] for info in told)
+    infos = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
+    assert any(info.get("modelId") == model_id and "unloaded" in info["message"] for info in infos)
     again = sidecar.call("complete", params)
     assert again["text"] == before["text"]
     assert again["usage"]["cachedTokens"] == 0

@@ -42,13 +42,13 @@ def assert_gone(sidecar: Sidecar) -> None:
     assert not sidecar.survivors(BOUND_S)
 
 
-@pytest.mark.parametrize("told_by", ["argument", "init"])
+@pytest.mark.parametrize("given_by", ["argument", "init"])
 @pytest.mark.parametrize("state", ["idle", "in load", "in generation"])
 def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
-    start: Start, model_path: str, app: subprocess.Popen[bytes], told_by: str, state: str
+    start: Start, model_path: str, app: subprocess.Popen[bytes], given_by: str, state: str
 ) -> None:
-    sidecar = start(*(["--parent-pid", str(app.pid)] if told_by == "argument" else []))
-    sidecar.call("init", {"processId": app.pid} if told_by == "init" else {})
+    sidecar = start(*(["--parent-pid", str(app.pid)] if given_by == "argument" else []))
+    sidecar.call("init", {"processId": app.pid} if given_by == "init" else {})
     if state == "in load":
         sidecar.wait_progress(sidecar.send("loadModel", {"path": model_path}), "load")
     elif state == "in generation":

@@ -163,8 +163,8 @@ def test_a_server_serves_one_model_at_a_time(start: Start, model_path: str) -> N
     assert count(sidecar) == COUNTED
     result = sidecar.call("init", {"rpcServers": [worker.endpoint], "gpu": "cpu"})
     assert not any("endpoint" in device for device in result["devices"])
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert any(info["level"] == "warning" and worker.endpoint in info["message"] for info in told)
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert any(info["level"] == "warning" and worker.endpoint in info["message"] for info in infos)
     sidecar.call("unloadModel", {"modelId": "model-1"})
     model = sidecar.call("loadModel", {"path": model_path})
     context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})

@@ -234,13 +234,13 @@ def test_memory_goes_with_the_context_and_the_load_has_one_progress(start: Start
     sidecar = start()
     loading = sidecar.send("loadModel", {"path": model_path, "draftPath": model_path})
     loaded = sidecar.result(loading)["memoryBytes"]
-    told = [
+    fractions = [
         m["params"]["progress"]
         for m in sidecar.messages
         if m.get("method") == "progress" and m["params"]["requestId"] == loading
     ]
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
     size = {"modelId": "model-1", "contextSize": 8192}
     cache = 8192 * 23040  # bytes a token: 30 layers × 2 × 192 × 2
     made = sidecar.call("createContext", size)

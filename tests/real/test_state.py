@@ -44,12 +44,12 @@ def rewritten(path: Path, header: Callable[[dict[str, Any]], None], data: Callab
     whole = path.read_bytes()
     (size,) = struct.unpack_from("<I", whole, len(MAGIC))
     start = len(MAGIC) + 4
-    told = json.loads(whole[start : start + size])
-    tokens_end = start + size + 4 * told["tokens"]
+    fields = json.loads(whole[start : start + size])
+    tokens_end = start + size + 4 * fields["tokens"]
     state = data(whole[tokens_end:-32])
-    told["stateBytes"] = len(state)
-    header(told)
-    head = json.dumps(told).encode()
+    fields["stateBytes"] = len(state)
+    header(fields)
+    head = json.dumps(fields).encode()
     body = MAGIC + struct.pack("<I", len(head)) + head + whole[start + size : tokens_end] + state
     path.write_bytes(body + hashlib.sha256(body).digest())
 

@@ -40,9 +40,9 @@ def test_no_delta_cuts_a_character_that_tokens_cut(real: Sidecar, plain: Any, na
     result, streamed = complete(real, expected)
     assert streamed == result["text"]
     assert result["text"].startswith(whole)
-    told = deltas(real)
-    assert all("\ufffd" not in delta for delta in told[:-1])
-    assert all(told), "an empty delta"
+    sent = deltas(real)
+    assert all("\ufffd" not in delta for delta in sent[:-1])
+    assert all(sent), "an empty delta"
     if expected.text == whole:
         assert result["text"] == whole
 

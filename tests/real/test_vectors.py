@@ -287,9 +287,9 @@ def test_a_short_request_does_not_wait_for_a_long_list(real: Sidecar, fresh: Mak
     ):
         assert cosine(found, expected) > 0.99
     assert not real.has_response(long)
-    told = real.progress(long, "embed")
-    assert told[0]["texts"] == 400
-    assert [p["processedTexts"] for p in told] == sorted(p["processedTexts"] for p in told)
+    reported = real.progress(long, "embed")
+    assert reported[0]["texts"] == 400
+    assert [p["processedTexts"] for p in reported] == sorted(p["processedTexts"] for p in reported)
     real.call("abort", {"requestId": long})
 
 
