@@ -42,7 +42,7 @@ def prepare() -> None:
 
 
 def curves(rows: list[Row], what: str, sizes: tuple[int, ...]) -> dict[str, Curve]:
-    """Who → curve, of the rows that growth.py makes; ours is the median of what was read beside each peer."""
+    """Who → curve, of the rows that growth.py makes; ours is the median of our readings against all peers."""
     found: dict[str, Curve] = {OURS: {}}
     for size in sizes:
         of_size = [row for row in rows if row.what == what.format(size)]

@@ -1,4 +1,4 @@
-"""Measures the program through its pipe, beside its peers, and prints tables.
+"""Measures the program through its pipe, compares it with its peers, and prints tables.
 
 Each ratio comes from short readings in turn (ours, the peer's, ours, …), so a machine that drifts does not
 move it. Absolute figures do move with the machine. A group ends within 10 minutes on a slow machine.
@@ -40,7 +40,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "speed": (speed.rows, "one stream, eight streams, a prompt, memory"),
     "streams": (growth.streams, "1 to 16 streams"),
     "prompts": (growth.prompts, "prompts of 16 to 4,096 tokens"),
-    "engine": (engine.rows, "first tokens, a long prompt beside streams, embeddings, prompt look-up"),
+    "engine": (engine.rows, "first tokens, a long prompt during streams, embeddings, prompt look-up"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),
     "latency": (latency.rows, "abort, ping, idle, exit"),
     "client": (client.rows, "the npm package's client"),
@@ -96,7 +96,7 @@ def _setting(options: argparse.Namespace) -> Setting:
     pairs = options.pairs or (QUICK_PAIRS if options.quick else PAIRS)
     seconds = QUICK_SECONDS if options.quick else SECONDS
     if options.pairs or (options.against and not options.quick):
-        seconds = math.inf  # who asks for a number of pairs, or for a small difference, waits for them
+        seconds = math.inf  # with --pairs or --against there is no time limit
     return Setting(program, str(MODEL), say, Limits(pairs, seconds), options.quick)
 
 

@@ -1,4 +1,4 @@
-"""This checkout beside another one, reading in turn: what a change costs or gains.
+"""This checkout compared with another one, in alternating readings: what a change costs or gains.
 
 The other checkout needs its own `.venv` (`python build/dev.py setup` in it). Both use the same model file.
 """
@@ -37,7 +37,7 @@ def program(checkout: Path) -> Program:
 
 def start(setting: Setting, other: Program, name: str) -> list[Row]:
     """Times from the start of the process."""
-    setting.say(f"start, beside {name}")
+    setting.say(f"start, compared with {name}")
     found = paired_figures(
         partial(ours.start_ms, setting.program, setting.model),
         partial(ours.start_ms, other, setting.model),

@@ -1,4 +1,4 @@
-// Readings of the npm package's client, and of a bare reader of the program's pipe beside it:
+// Readings of the npm package's client, and of a bare reader of the program's pipe:
 // node client.mjs PROGRAM MODEL, where PROGRAM is a JSON array; one task (JSON) per line on stdin.
 // Build the package first. Writes one JSON object per line: first {"ready": true}, then the result of each task.
 
@@ -66,7 +66,7 @@ const tasks = {
     return { speed: total / seconds, cpu: (user + system) / total };
   },
 
-  /** How long a timer of 1 ms must wait in the app's thread beside streams, in ms. */
+  /** How long a timer of 1 ms must wait in the app's thread during streams, in ms. */
   async stalls({ by, count, tokens }) {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     await new Promise((resolve) => setTimeout(resolve, 100));

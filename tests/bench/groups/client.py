@@ -1,4 +1,4 @@
-"""What the npm package's client costs an app, beside a bare reader of the program's pipe: see client.mjs."""
+"""What the npm package's client costs an app, compared with a bare reader of the program's pipe: see client.mjs."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def rows(setting: Setting) -> list[Row]:
 
 def _stalls(setting: Setting, script: Script) -> list[Row]:
     """Once for each: the bare pipe shows what the machine does, whose processors are all at work."""
-    setting.say("a timer beside eight streams")
+    setting.say("a timer during eight streams")
     mine, theirs = (script.ask("stalls", by=by, count=8, tokens=STALL_TOKENS) for by in ("client", "pipe"))
     return [
-        Row(f"a timer of 1 ms beside eight streams, {text}", "ms", mine[name], PEER, theirs[name])
+        Row(f"a timer of 1 ms during eight streams, {text}", "ms", mine[name], PEER, theirs[name])
         for name, text in STALLS.items()
     ]
 

@@ -1,4 +1,4 @@
-"""First tokens, a long prompt beside streams, embeddings, prompt look-up, and the scheduler's share of a step."""
+"""First tokens, a long prompt during streams, embeddings, prompt look-up, and the scheduler's share of a step."""
 
 from __future__ import annotations
 

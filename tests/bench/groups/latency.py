@@ -1,4 +1,4 @@
-"""How soon the program reacts: abort, ping, exit; and what it uses when idle. It has no peer."""
+"""How soon the program reacts to abort, ping and exit, and what it uses when idle. There is no peer."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def rows(setting: Setting) -> list[Row]:
         found += quantiles(
             f"abort of {operation}", abort_ms(setting.program, setting.model, operation, aborts)
         )
-    setting.say("ping beside streams")
+    setting.say("ping during streams")
     with closing(ours.ready(setting.program, setting.model, 8)) as pipe:
-        found += quantiles("ping beside 8 streams", ping_ms_with_streams(pipe))
+        found += quantiles("ping during 8 streams", ping_ms_with_streams(pipe))
         setting.say("idle")
         found.append(Row("processor time when idle", "ms/min", idle_cpu_ms_per_minute(pipe)))
     what = "end of stdin while generating to all processes gone"

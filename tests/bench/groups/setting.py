@@ -30,7 +30,7 @@ class Setting(NamedTuple):
         self, what: str, unit: str, peer: str, ours: Callable[[], float], theirs: Callable[[], float]
     ) -> Row:
         """Read us and a peer in turn."""
-        self.say(f"{what}, beside {peer}")
+        self.say(f"{what}, compared with {peer}")
         return Row.of(what, unit, peer, paired(ours, theirs, self.limits))
 
     def compare_figures(
@@ -41,6 +41,6 @@ class Setting(NamedTuple):
         theirs: Callable[[], Figures],
     ) -> list[Row]:
         """The same for readings of several figures; `figures`: name → (what it is, unit)."""
-        self.say(f"{', '.join(what for what, _ in figures.values())}, beside {peer}")
+        self.say(f"{', '.join(what for what, _ in figures.values())}, compared with {peer}")
         found = paired_figures(ours, theirs, self.limits)
         return [Row.of(*figures[name], peer, found[name]) for name in figures if name in found]

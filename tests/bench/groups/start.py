@@ -1,4 +1,4 @@
-"""What the program costs before it does anything: size and start-up of each form, beside node-llama-cpp."""
+"""What the program costs before it does anything: size and start-up of each form, compared with node-llama-cpp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures downloads over loopback, from the tests' hub in a process of its own, beside `hf_hub_download`.
+"""Compares downloads with `hf_hub_download`, over loopback, from the tests' hub in a process of its own.
 
 Both write to the disk; ours is verified when it is answered.
 """
@@ -71,7 +71,7 @@ def rows(setting: Setting) -> list[Row]:
 
 
 def _downloads(setting: Setting) -> list[Row]:
-    """Speed beside hf_hub_download; and what our processes needed for it."""
+    """Speed compared with hf_hub_download, and what our processes needed for it."""
     found: list[Row] = []
     runs: list[tuple[float, float, float]] = []
     numbers = itertools.count()
@@ -159,7 +159,7 @@ def resumed_mb(program: Program) -> float:
 
 @contextmanager
 def memory(router: psutil.Process) -> Iterator[list[float]]:
-    """The one element of the list becomes the largest memory of a transfer process meanwhile, in MB."""
+    """The one element of the list becomes the largest memory of a transfer process during the block, in MB."""
     peak, done = [0.0], threading.Event()
     watcher = threading.Thread(target=_watch, args=(router, peak, done))
     watcher.start()

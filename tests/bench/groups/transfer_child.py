@@ -15,7 +15,7 @@ from typing import Any
 
 REPO, FILE = "bench/Model-GGUF", "Model-Q4_K_M.gguf"
 HEAD_BYTES = 2_000_000
-"""More than the header of a model takes."""
+"""More bytes than the header of a model has."""
 
 
 def serve(size: str, fault: str, head: str) -> None:
