@@ -57,7 +57,7 @@ def check(type_name: str, value: Any) -> None:
     """Assert that a value is of a type of the schema."""
     schema = {"$ref": f"#/components/schemas/{type_name}", "components": openrpc_document()["components"]}
     errors = [error.message for error in Draft7Validator(schema).iter_errors(value)]
-    assert errors == [], f"{value} is no {type_name}"
+    assert errors == [], f"{value} is not of type {type_name}"
 
 
 class Replay:
@@ -135,9 +135,7 @@ class Replay:
         except EOFError:
             pass
         assert self._sidecar.wait_exit(EXIT_S) == 0
-        assert [m for m in self._open if isinstance(m, list) or "id" in m] == [], (
-            "answers that nobody expected"
-        )
+        assert [m for m in self._open if isinstance(m, list) or "id" in m] == [], "unexpected answers"
         self._check_the_whole(steps)
 
     def _check_the_whole(self, steps: list[dict[str, Any]]) -> None:
@@ -203,7 +201,7 @@ def test_every_transcript_says_once_what_it_shows_and_why() -> None:
         assert head["source"].startswith(SOURCES), name
         assert head["behaviour"], name
     assert [b for b, count in Counter(h["behaviour"] for h in heads.values()).items() if count > 1] == []
-    assert sorted(FOLDER.iterdir()) == FILES, "something else lies beside the transcripts"
+    assert sorted(FOLDER.iterdir()) == FILES, "there is a file that is not a transcript"
 
 
 def test_every_transcript_expects_something() -> None:

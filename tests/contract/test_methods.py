@@ -54,7 +54,7 @@ def raised_kinds() -> dict[str, str]:
     for path, tree in trees():
         for call in called(tree, "SidecarError"):
             literal = call.args and isinstance(call.args[0], ast.Constant)
-            assert literal, f"{path.name}:{call.lineno}: the kind is no literal, so nothing can check it"
+            assert literal, f"{path.name}:{call.lineno}: the kind is not a literal, so it cannot be checked"
             kinds[call.args[0].value] = f"{path.name}:{call.lineno}"  # type: ignore[attr-defined]
     return kinds
 

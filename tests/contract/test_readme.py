@@ -77,7 +77,7 @@ def test_the_messages_it_shows_fit_the_schema(text: str, answered: set[int]) -> 
         elif "method" in message:
             asked[message["id"]] = message["method"]
             _check(PARAMS[message["method"]], message["params"])
-        elif message["id"] in asked:  # others are answers to the shell's requests, cut short
+        elif message["id"] in asked:  # the other files are shortened answers to the shell's requests
             results.add(message["id"])
             _check(METHODS[asked[message["id"]]]["result"], message["result"])
     assert results == answered
@@ -88,7 +88,7 @@ SHOWN_MODEL = "owner/SmolLM2-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def _without_memory(text: str) -> list[str]:
-    """Lines without figures of memory, which are the machine's, and what they do to the widths of columns."""
+    """Lines without figures of memory, which depend on the machine, and without the column widths that they change."""
     figure = r"\d[\d.]* [kMG]B"
     lines = [
         re.sub(figure, "…", line) if "free" in line or "CPU" in line else line for line in text.splitlines()
@@ -181,7 +181,7 @@ def _written_paths(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("folder", DOCUMENTS)
 def test_the_paths_it_names_exist(folder: str) -> None:
-    """Each starts at the document's folder, at its package's, or at the root. Made folders are not in the tree."""
+    """Each is relative to the document's folder, its package's or the root. Generated folders are not in the tree."""
     made = ("out/", "models/", ".venv/", ".models/", "~/")
     for path in _written_paths(DOCUMENTS[folder]):
         if path and not path.startswith(("http", *made)):

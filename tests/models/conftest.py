@@ -1,4 +1,4 @@
-"""A hub of its own for each test of downloads; what llama.cpp takes for a model, once for all."""
+"""A test hub for each test of downloads; the memory that llama.cpp takes for a model, measured once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="session")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
-    """What is taken for a model of REAL or MADE."""
+    """The memory that is taken for a model of REAL or MADE."""
 
     @functools.cache
     def find_out(name: str) -> Taken:
@@ -46,7 +46,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
 
 @pytest.fixture(scope="module")
 def online(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
-    """A program for a whole module, with its log at its most talkative."""
+    """A program for a whole module, with all of its log."""
     folder = tmp_path_factory.mktemp("online")
     sidecar = Sidecar(
         [*program, "--log-level", "debug"],

@@ -1,4 +1,4 @@
-"""downloadModel over lines and servers that fail in every way: it goes on, and what it keeps is right."""
+"""downloadModel over networks and servers that fail in every way: it continues, and what it keeps is right."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def commit(hub: Hub) -> str:
 
 
 def fetch(downloads: Downloads, interruptions: int) -> None:
-    """Fetch it; little comes twice."""
+    """Fetch it; few bytes come twice."""
     assert_whole(downloads.fetch(SPEC), BIG)
     downloads.hub.settle()
     assert downloads.hub.sent(TARGET) <= BIG.size + interruptions * (BLOCK + IN_FLIGHT)
@@ -41,7 +41,7 @@ def fetch(downloads: Downloads, interruptions: int) -> None:
 
 
 def assert_longer_and_longer_pauses(hub: Hub) -> None:
-    """Before the second, third and fourth try: a quarter, a half and a whole second, give or take a quarter."""
+    """Before the second, third and fourth try: 0.25, 0.5 and 1 second, each ± a quarter of it."""
     starts = [body.started for body in hub.bodies(TARGET)[:4]]
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert all(pause >= least for pause, least in zip(pauses, (0.18, 0.37, 0.74), strict=True)), pauses
@@ -67,7 +67,7 @@ def test_a_connection_serves_one_piece_after_the_other(downloads: Downloads) -> 
 
 @pytest.mark.parametrize("kind", ["drop_after", "cut_after"])
 def test_connections_that_break_again_and_again(downloads: Downloads, kind: str) -> None:
-    """As long as bytes come at all, there is no end to patience."""
+    """As long as bytes come, it never gives up."""
     fault = downloads.hub.fault(TARGET, origin="cdn", times=12, **{kind: 300_000})
     fetch(downloads, interruptions=12)
     assert fault.hits == 12
@@ -179,7 +179,7 @@ def test_headers_that_lie(downloads: Downloads, lie: dict[str, int]) -> None:
 
 
 def test_a_link_that_expires_in_the_middle(downloads: Downloads) -> None:
-    """All connections have a piece at most: there is more to ask for."""
+    """Each connection has one piece at most, so more must be asked for."""
     large = Synthetic(24_000_000, seed=2)
     downloads.hub.add(REPO, {FILE: large})
     downloads.hub.fault(TARGET, bytes_per_second=2_000_000, times=None)

@@ -1,4 +1,4 @@
-"""The transfer process is killed again and again at random points: the file ends up right, and little comes twice."""
+"""The transfer process is killed again and again at random points: the file is right, and few bytes come twice."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ KILLS = 30
 SEED = 20260101
 
 SPEED = 1_500_000
-"""Bytes a second of each connection: slower than the program reads, so that its buffers stay empty."""
+"""Bytes per second and connection: slower than the program reads, so that its buffers stay empty."""
 
 SIZE = 24_000_000
-"""Of each file. There are as many as the kills need."""
+"""Size of each file. There are as many files as the kills need."""
 
 EARLY, EARLY_S = 0.2, 0.3
-"""Share of the kills that come within so long from the start, mostly before the first byte."""
+"""Share of the kills, and the seconds from the start within which they come, mostly before the first byte."""
 
 WORK_S = 1.0
-"""The others come within so long after it: several times what a kill may cost arrives meanwhile."""
+"""Seconds after that within which the others come: meanwhile more bytes arrive than a kill may cost."""
 
 
 def test_killed_at_random_points(begin: Begin, hub: Hub) -> None:
@@ -56,7 +56,7 @@ def test_killed_at_random_points(begin: Begin, hub: Hub) -> None:
 def kill_until_done(downloads: Downloads, name: str, chance: random.Random, most: int) -> int:
     """Begin a download and kill its process again and again; returns how often it was killed.
 
-    After each kill all that was sent is on the disk, but for a block and what was on its way.
+    After each kill all that was sent is on the disk, except for a block and what was on its way.
     """
     target = f"{REPO}/{name}"
     before = on_disk = 0
@@ -81,12 +81,12 @@ def kill_until_done(downloads: Downloads, name: str, chance: random.Random, most
 
 
 def bytes_on_disk(downloads: Downloads, name: str) -> int:
-    """Those of a file, by its journal; all, if it has its name already."""
+    """The bytes of a file on the disk, by its journal; all, if it has its final name."""
     if any(path.name == name for path in downloads.files()):
         return SIZE
     return journal.downloaded_bytes(str(downloads.directory / ".llama-sidecar" / REPO / f"{name}.journal"))
 
 
 def works_or_is_done(hub: Hub, target: str, before: int, process: psutil.Process) -> bool:
-    """Whether bytes have come since, or none will."""
+    """Whether more bytes have come, or the download has ended."""
     return hub.sent(target) > before or not alive(process)

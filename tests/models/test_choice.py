@@ -1,4 +1,4 @@
-"""downloadModel: what `model` may say, what is chosen for it, and what the result tells."""
+"""downloadModel: what `model` may say, what is chosen for it, and what the result says."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_file_by_its_path(downloads: Downloads) -> None:
 
 
 def test_the_address_of_a_file_on_the_hub(downloads: Downloads) -> None:
-    """As it is copied from a browser; the repository's checksum counts for it, too."""
+    """As copied from a browser. The repository's checksum is checked, too."""
     for kind in ("resolve", "blob"):
         result = downloads.fetch(f"{downloads.hub.endpoint}/{REPO}/{kind}/main/{FILE}?download=true")
         assert_whole(result, Q4)
@@ -178,7 +178,7 @@ def test_what_is_here_is_not_fetched_again_unless_forced(downloads: Downloads) -
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_program_that_ended_right_after_the_renaming(downloads: Downloads, remembered: bool) -> None:
-    """The whole file is taken for what it is, and the journal does not stay."""
+    """The complete file is accepted, and the journal is removed."""
     path = downloads.fetch(SPEC)["path"]
     record = next(downloads.directory.glob(f".llama-sidecar/**/{FILE}.json"))
     record.with_suffix(".journal").write_text("{}\n")

@@ -277,7 +277,7 @@ def test_a_second_ctrl_c_waits_for_nothing(person: Person, hub: Hub, model: Synt
     terminal = person.at_terminal(80, "pull", REPO)
     terminal.wait_for(r"[1-9] %")
     (router,) = psutil.Process(terminal.process.pid).children()
-    router.suspend()  # it answers nothing, not even the abort
+    router.suspend()  # it does not answer, not even to abort
     try:
         deadline = time.monotonic() + BOUND_S
         while terminal.process.poll() is None:  # the system may merge two signals into one

@@ -1,4 +1,4 @@
-"""downloadModel and the disk: no room, no right to write, and names that want to be elsewhere."""
+"""downloadModel and the disk: no room, no right to write, and names that lead out of the directory."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_not_enough_room_is_found_before_a_byte_is_fetched(downloads: Downloads)
 
 
 def test_not_enough_room_for_all_parts_together(downloads: Downloads) -> None:
-    """Each would fit: the first must not be fetched when the second cannot."""
+    """Each alone fits. The first must not be fetched when the second has no room."""
     free = shutil.disk_usage(downloads.directory.parent).free
     names = [f"Split-Q8_0-0000{part}-of-00002.gguf" for part in (1, 2)]
     downloads.hub.add(REPO, {names[0]: BIG, names[1]: Synthetic(free + (1 << 40))})
@@ -116,7 +116,7 @@ def test_a_link_that_leads_out_of_the_models_directory(downloads: Downloads) -> 
 
 
 def test_a_models_directory_that_is_made(begin: Begin, tmp_path: Path) -> None:
-    """Deep, with blanks and letters of all kinds in its name; also as `init` tells it."""
+    """Several folders deep, with blanks and many kinds of letters in its name; also as `init` reports it."""
     downloads = begin()
     downloads.directory = tmp_path / "a b" / "modèles 模型"
     assert_whole(downloads.fetch(SPEC), BIG)
@@ -158,7 +158,7 @@ HOSTILE = [
 
 
 def test_hostile_names_from_the_hub(downloads: Downloads) -> None:
-    """None is written, none is offered; the good file beside them can still be had."""
+    """None of them is written or offered; the good file in the same repository can be downloaded."""
     downloads.hub.add(REPO, {name: Synthetic(1000) for name in HOSTILE})
     around = downloads.directory.parent
     error = downloads.refused(f"hf:{REPO}:Q8_0")

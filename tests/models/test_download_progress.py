@@ -1,4 +1,4 @@
-"""The progress of downloadModel: by the schema, never falling, seldom enough; and its abort, at any moment."""
+"""The progress of downloadModel fits the schema, never falls and is limited in rate; abort works at any moment."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def commit(hub: Hub) -> str:
 
 
 def slow(hub: Hub, target: str = TARGET) -> None:
-    """Let a file come at half a megabyte a second and connection."""
+    """Serve a file at half a megabyte per second and connection."""
     hub.fault(target, bytes_per_second=500_000, times=None, origin="cdn")
 
 
 def all_progress(downloads: Downloads, request_id: Any) -> list[Message]:
-    """The params of all progress of a request, after they were found to be by the schema."""
+    """The params of all progress of a request; they must fit the schema."""
     components = {"components": OPENRPC["components"]}
     validator = Draft7Validator({"$ref": "#/components/schemas/Progress", **components})
     reported = [
@@ -53,7 +53,7 @@ def all_progress(downloads: Downloads, request_id: Any) -> list[Message]:
 
 
 def of_type(reported: list[Message], kind: str) -> list[Message]:
-    """Those of one type, after they were found never to fall and to end where they must."""
+    """Those of one type; they must never fall and must end at the total."""
     ours = [params for params in reported if params["progressType"] == kind]
     count = "downloadedBytes" if kind == "download" else "verifiedBytes"
     for name in (count, "progress", "fileIndex"):
@@ -145,7 +145,7 @@ def test_without_ranges(downloads: Downloads) -> None:
 
 
 def test_a_server_that_gives_no_length(downloads: Downloads) -> None:
-    """There is no end known to be a fraction of."""
+    """The total is not known, so there is no fraction."""
     url = downloads.hub.put(FILE, BIG, ranges=False, length=False)
     downloads.hub.fault(f"files/{FILE}", bytes_per_second=8_000_000, times=None)
     request = downloads.send(url)
@@ -229,7 +229,7 @@ def test_cancel_by_notification(downloads: Downloads) -> None:
 
 
 def assert_abort_is_quick(downloads: Downloads, request: Any, keep: bool) -> None:
-    """It is answered, its process ends, and what is on the disk is what it says."""
+    """It is answered, its process ends, and the disk holds what the answer says."""
     began = time.monotonic()
     partial = downloads.abort(request)
     assert time.monotonic() - began < ABORT_BOUND_S

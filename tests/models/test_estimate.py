@@ -1,4 +1,4 @@
-"""Estimates, beside what llama.cpp really takes."""
+"""Estimates, compared with the memory that llama.cpp really takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDING = 128 * 1024
 
 
 def differences(expected: dict[str, int], estimated: dict[str, Any], near: float = NEAR) -> list[str]:
-    """Which figures are not near what was really taken."""
+    """The figures that are not near what was really taken."""
     return [
         f"{key}: {estimated[key]} instead of {bytes_}"
         for key, bytes_ in expected.items()

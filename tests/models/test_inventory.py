@@ -1,4 +1,4 @@
-"""listModels, deleteModel, and inspectModel and estimateModel of what is not on this disk."""
+"""listModels, deleteModel, and inspectModel and estimateModel of models that are not on this disk."""
 
 from __future__ import annotations
 

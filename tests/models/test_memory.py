@@ -1,4 +1,4 @@
-"""The engine refuses what cannot fit, before it dies of it, and fills in "auto"."""
+"""The engine refuses what does not fit into memory before it tries, and fills in "auto"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the layers of a model go, what fits, and what is said of it: arithmetic, on machines made up here."""
+"""Where the layers of a model go, what fits, and what the estimate says: arithmetic on made-up machines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> Header:
 
 
 def made(path: Path, architecture: str = "llama", **changed: int | list[int]) -> Header:
-    """A model of LAYERS layers with four key/value heads of 64; lists are one number a layer."""
+    """A model of LAYERS layers with four key/value heads of 64; lists have one number per layer."""
     usual = {"block_count": LAYERS, "feed_forward_length": 1536, "attention__head_count": 8}
     usual |= {"attention__head_count_kv": 4}
     plain = {key: value for key, value in changed.items() if isinstance(value, int)}
@@ -45,7 +45,7 @@ def made(path: Path, architecture: str = "llama", **changed: int | list[int]) ->
 
 
 def here(free: int = 64 * GIB, *gpus: int) -> Machine:
-    """A machine with so much free memory, and on its GPUs."""
+    """A machine with this much free memory, and this much on each of its GPUs."""
     devices = [
         {"name": f"GPU{index}", "type": "gpu", "backend": "x", "memoryFreeBytes": room}
         for index, room in enumerate(gpus)

@@ -1,4 +1,4 @@
-"""downloadModel where nothing can be had: a typed error each, that says what to do and offers what is like it."""
+"""downloadModel that cannot succeed: a typed error that says what to do and offers similar names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SMALL = Synthetic(300_000, seed=1)
 
 @pytest.fixture(autouse=True)
 def commit(hub: Hub) -> str:
-    """The commit of an open repository; beside it are a gated and a private one."""
+    """The commit of an open repository. There are a gated and a private one, too."""
     hub.add("owner/Gated-GGUF", {FILE: SMALL}, gated="manual")
     hub.add("owner/Hidden-GGUF", {FILE: SMALL}, private=True)
     return hub.add(REPO, {FILE: SMALL, "Model-Q8_0.gguf": SMALL, "sub/Model-IQ2_XXS.gguf": SMALL})
 
 
 def check(error: Message, code: int, kind: str) -> Message:
-    """It is the error that is meant, and a person can do something with it. Returns its data."""
+    """It is an error of this kind, and says what to do. Returns its data."""
     data: Message = error["data"]
     assert (error["code"], data["kind"]) == (code, kind)
     assert data["remedy"] and data["remedy"] in error["message"]
@@ -51,7 +51,7 @@ def test_a_token_from_the_environment(begin: Begin, hub: Hub) -> None:
     downloads = begin(HF_TOKEN=hub.token)
     assert_whole(downloads.fetch("hf:owner/Hidden-GGUF"), SMALL)
     assert hub.tokens_sent_to("hub") == {f"Bearer {hub.token}"} and not hub.tokens_sent_to("cdn")
-    # The one of the request counts more.
+    # The one in the request takes precedence.
     check(
         downloads.refused("hf:owner/Hidden-GGUF", token=hub.stranger, force=True), 1050, "repositoryNotFound"
     )
@@ -122,7 +122,7 @@ def test_a_missing_plain_file(downloads: Downloads) -> None:
 
 
 def closed_port() -> str:
-    """An address on which nobody listens."""
+    """An address on which no server listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -167,7 +167,7 @@ def test_offline_mode_and_a_plain_address(begin: Begin, downloads: Downloads) ->
 
 @pytest.mark.slow
 def test_the_network_fails_in_the_middle(downloads: Downloads) -> None:
-    """Nobody answers any more: what came is kept, and the error says that it is the line."""
+    """The server no longer answers: what came is kept, and the error says that the network failed."""
     big = Synthetic(4_000_000, seed=9)
     downloads.hub.add(REPO, {FILE: big})
     downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=500_000, times=None)
@@ -183,7 +183,7 @@ def test_the_network_fails_in_the_middle(downloads: Downloads) -> None:
     "body", [b"", b"<html>no</html>", b"[]", b'{"id": 5}', b'{"siblings": "x"}', b"\xff\xfe"]
 )
 def test_a_server_that_is_not_a_hub(downloads: Downloads, body: bytes) -> None:
-    """Whatever it says, it is an error of ours that says so, and no defect."""
+    """Whatever it answers, the program reports a typed error and does not crash."""
     hub = downloads.hub
     hub.strange = body
     error = downloads.refused(SPEC)

@@ -1,4 +1,4 @@
-"""inspectModel of a model on a server: how much is read of it, whatever the server and the file say."""
+"""inspectModel of a model on a server reads a limited number of bytes, whatever the server and the file say."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class EndlessTexts:
 
 
 def test_a_remote_header_without_an_end_is_given_up(online: Sidecar, hub: Hub) -> None:
-    """Texts that are passed over, each in another of the pieces that are read."""
+    """Texts that are jumped over, each in another piece of the file."""
     hub.add(REPO, {"Endless-Q4_0.gguf": EndlessTexts()})
     with pytest.raises(Refused) as caught:
         online.call("inspectModel", {"model": f"hf:{REPO}", "endpoint": hub.endpoint})

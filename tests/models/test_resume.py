@@ -1,4 +1,4 @@
-"""downloadModel goes on where it stopped: after an abort, a crash, kill -9, in another process."""
+"""downloadModel continues where it stopped: after an abort, a crash or kill -9, also in another process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def commit(hub: Hub) -> str:
 
 
 def finish(downloads: Downloads, kept: int, interruptions: int = 1) -> None:
-    """Fetch the rest at full speed; next to nothing comes twice."""
+    """Fetch the rest at full speed; almost nothing comes twice."""
     downloads.hub.faults.clear()
     assert not downloads.files(), "a part has the final name"
     result = downloads.fetch(SPEC)
@@ -147,7 +147,7 @@ def test_another_commit_with_the_same_file_goes_on(downloads: Downloads) -> None
 
 @pytest.mark.parametrize("etag", ["strong", "weak", None])
 def test_plain_addresses(downloads: Downloads, etag: str | None) -> None:
-    """Without an ETag nobody can tell whether it is still the same file: it comes anew."""
+    """Without an ETag it may be another file: the download starts again."""
     url = downloads.hub.put(FILE, BIG, etag=etag)
     slow = downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
     download = downloads.send(url)
@@ -174,7 +174,7 @@ def test_a_plain_address_with_another_etag_starts_anew(downloads: Downloads) -> 
 
 @pytest.mark.parametrize(("size", "moved"), [(SOME // 4, False), (BIG.size, False), (BIG.size, True)])
 def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int, moved: bool) -> None:
-    """The size tells, or the ETag: also that of another server, to which the address leads."""
+    """The size or the ETag shows it, also the ETag of another server to which the address redirects."""
     url = downloads.hub.put(FILE, BIG)
     if moved:
         url = f"{downloads.hub.endpoint}/moved/{FILE}"
@@ -196,7 +196,7 @@ def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int
 
 @pytest.mark.parametrize("wreck", ["empty", "noise", "half", "huge", "part gone", "part short"])
 def test_a_damaged_journal_costs_only_bytes(downloads: Downloads, wreck: str) -> None:
-    """A power cut can leave anything; the checksum at the end must be right."""
+    """A power failure can leave any bytes; the checksum at the end must be right."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)
     downloads.abort(download)
@@ -217,7 +217,7 @@ def test_a_damaged_journal_costs_only_bytes(downloads: Downloads, wreck: str) ->
 
 
 def test_after_a_reboot_only_synced_bytes_count(downloads: Downloads) -> None:
-    """The system may have lost the rest. This little was not synced at all."""
+    """The system may have lost the rest. So few bytes were not synced at all."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)
     downloads.abort(download)

@@ -1,4 +1,4 @@
-"""Tokens, and what else is secret in an address, appear in no log, error, journal, record or process list."""
+"""Tokens and other secrets in an address appear in no log, error, journal, record or process list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def commit(hub: Hub) -> str:
 
 
 def assert_nowhere(downloads: Downloads, *secrets: str) -> None:
-    """They are in nothing that the program has said, and in no file, but for the model's own bytes."""
+    """They are in no output of the program and in no file except the model itself."""
     said = [downloads.sidecar.log(), downloads.sidecar.raw.decode()]
     files = [
         path for path in files_below(downloads.directory.parent) if path.suffix not in (".part", ".gguf")
@@ -35,7 +35,7 @@ def assert_nowhere(downloads: Downloads, *secrets: str) -> None:
 
 
 def seen_by_others(process: psutil.Process) -> str:
-    """What any process of this user can see of another one."""
+    """What a process can see of another one of the same user."""
     return "\n".join([*process.cmdline(), *(f"{k}={v}" for k, v in process.environ().items()), process.cwd()])
 
 
@@ -60,7 +60,7 @@ def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
         downloads.transfer().kill()
         downloads.sidecar.response(request)
     assert downloads.hub.tokens_sent_to("hub") and not downloads.hub.tokens_sent_to("cdn")
-    # Nor what the CDN's links are good for.
+    # Nor are the signatures of the CDN's links.
     signatures = [link.signature for link in downloads.hub.links.values()]
     assert_nowhere(downloads, token, *signatures)
 
@@ -104,7 +104,7 @@ def test_a_token_in_what_is_refused(begin: Begin, model: str, params: dict[str, 
 
 
 def test_secrets_in_an_address(begin: Begin) -> None:
-    """A signature behind the question mark, a password before the host."""
+    """A signature after the question mark, a password before the host."""
     downloads = begin("--log-level", "debug")
     plain = downloads.hub.put(FILE, BIG)
     downloads.hub.fault(f"files/{FILE}", status=503)

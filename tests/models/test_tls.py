@@ -1,4 +1,4 @@
-"""Over https: whom the system or SSL_CERT_FILE trusts is asked, nobody else; also through a proxy."""
+"""Over https, also through a proxy: only servers that the system or SSL_CERT_FILE trusts are asked."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def hub() -> Iterator[Hub]:
 
 
 def refused(downloads: Downloads, model: str = SPEC, **params: str) -> None:
-    """It is not fetched, and it is said why."""
+    """The download fails, and the error says why."""
     error = downloads.refused(model, **params)
     assert error["data"]["kind"] == "offline"
     assert "certificate" in error["message"] and "SSL_CERT_FILE" in error["message"]
-    assert not list(downloads.hub.requests), "something was asked of a server that nobody vouches for"
+    assert not list(downloads.hub.requests), "a request was sent to a server that is not trusted"
 
 
 def test_a_download(begin: Begin) -> None:

@@ -1,4 +1,4 @@
-"""Two requests, or two programs, for the same file: one fetches, all are answered, and nobody writes twice."""
+"""Two requests or two programs want the same file: one downloads it, and all are answered."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_waiting_request_sees_the_progress_of_the_other(downloads: Downloads) 
 
 
 def test_forced_at_the_same_time(downloads: Downloads) -> None:
-    """Whoever waited for a fetch that was forced has what was asked for."""
+    """A request that waited for a forced download has what it asked for, too."""
     requests = [downloads.send(force=True) for _ in range(2)]
     for request in requests:
         assert_whole(downloads.sidecar.result(request), BIG)

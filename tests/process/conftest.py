@@ -26,7 +26,7 @@ def one_file(runtime: str) -> Path:
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Path:
-    """A temporary folder of one's own for the program, named as people name theirs."""
+    """A temporary folder for the program alone, with blanks and letters that are not ASCII in its name."""
     folder = tmp_path / "Temporäre Dateien 模型"
     folder.mkdir()
     return folder

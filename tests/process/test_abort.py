@@ -142,7 +142,7 @@ def test_in_load_at_random_moments_and_the_next_load_works(start: Start, model_p
     ],
 )
 def test_in_a_call_of_llama_cpp_that_cannot_be_interrupted(busy: Sidecar, method: str, params: Any) -> None:
-    # It goes on to its end behind the answer. Had nobody answered, the engine would have been ended after a second.
+    # It continues after the answer. Without this answer the engine would have been killed after a second.
     contexts = busy.call("status")["contexts"]
     request = busy.send(method, params)
     for _ in range(20):  # it is on its way to the engine, and has time to be begun there
@@ -209,7 +209,7 @@ def test_of_one_of_two_streams_leaves_the_other_as_it_was(busy: Sidecar) -> None
 
 @pytest.mark.slow
 def test_of_a_long_prompt_while_a_stream_runs_leaves_the_stream_as_it_was(busy: Sidecar) -> None:
-    """The batch in which the stream's token was evaluated already, and whose rest is given up."""
+    """The abort stops a batch in which the stream's token was evaluated already."""
     params = {"contextId": "context-2", "prompt": COUNT, "maxTokens": 60, "temperature": 0, "ignoreEos": True}
     alone = busy.call("complete", params)["text"]
     for _ in range(2):
@@ -256,7 +256,7 @@ def test_of_a_request_by_an_abort_in_the_same_batch(busy: Sidecar) -> None:
     busy.messages.remove(answer)
 
 
-# ---- what there is not, and twice ------------------------------------------------------------------
+# ---- unknown ids, and twice ------------------------------------------------------------------
 
 
 def test_twice_both_answers_say_that_it_was_aborted(busy: Sidecar) -> None:

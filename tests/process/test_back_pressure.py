@@ -1,4 +1,4 @@
-"""A client that does not read: memory stays flat, abort still works, and not a letter is lost."""
+"""A client that does not read: memory stays constant, abort still works, and no character is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cpu_s(processes: list[psutil.Process]) -> float:
 
 
 def wait_stalled(sidecar: Sidecar) -> None:
-    """Wait until the program does nothing any more, because nobody reads."""
+    """Wait until the program stops working because the client does not read."""
     processes = sidecar.family()
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def unread(start: Start, model_path: str) -> Sidecar:
-    """A program with context-1 (two sequences), whose stdout nobody reads any more and stderr never."""
+    """A program with context-1 (two sequences), whose stdout is no longer read and whose stderr never is."""
     sidecar = start("--log-level", "debug", stderr=None)
     load(sidecar, model_path, sequences=2)
     assert count(sidecar) == COUNTED
@@ -76,10 +76,10 @@ def test_memory_stays_flat_while_two_streams_run_unread(unread: Sidecar) -> None
     requests = [send_endless(unread, maxTokens=250) for _ in range(2)]
     running = unread.family()
     begun = cpu_s(running)
-    wait_until(lambda: cpu_s(running) - begun > 1)  # the first steps take what they need for good
+    wait_until(lambda: cpu_s(running) - begun > 1)  # the first steps allocate memory that they keep
     measured = [memory(unread)]
     before = -1.0
-    while before < (now := cpu_s(running)):  # until all is said
+    while before < (now := cpu_s(running)):  # until all is generated
         before = now
         time.sleep(0.5)
         measured.append(memory(unread))
@@ -120,7 +120,7 @@ def test_abort_works_while_the_client_does_not_read(unread: Sidecar, form: str) 
         abort = unread.send("abort", {"requestId": goes})
     else:
         unread.notify(form, {"id": goes})
-    time.sleep(1.5)  # longer than the grace after which an engine is ended
+    time.sleep(1.5)  # longer than an aborted engine may take before it is killed
     assert sorted(process.pid for process in unread.family()) == engine
     unread.start_reading()
     partial = assert_aborted(unread, goes)

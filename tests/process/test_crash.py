@@ -1,4 +1,4 @@
-"""An engine is killed: one typed error for what it did, and nothing else is disturbed."""
+"""An engine is killed: its request gets one typed error, and nothing else is disturbed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kill_engine(sidecar: Sidecar, model_id: str = "model-1") -> None:
 
 
 def assert_crashed(sidecar: Sidecar, request: Any) -> None:
-    """The request has the typed error, once."""
+    """The request got the typed error, once."""
     error = sidecar.response(request)["error"]
     assert (error["code"], error["data"]["kind"]) == (1040, "engineCrashed")
     assert error["data"]["retryable"] is True
@@ -92,7 +92,7 @@ def test_a_context_made_after_a_crash_is_made_once(start: Start, model_path: str
     sidecar.call("disposeContext", {"contextId": "context-1"})
     kill_engine(sidecar)
     restored = sidecar.call("createContext", size)["memoryBytes"]
-    cache = 8192 * 23040  # bytes a token: 30 layers × 2 × 192 × 2
+    cache = 8192 * 23040  # bytes per token: 30 layers × 2 × 192 × 2
     assert restored < healthy + cache / 2
     assert count(sidecar, "context-2") == COUNTED
 

@@ -1,4 +1,4 @@
-"""`llama-sidecar doctor`: a whole installation has no problem, for a damaged one it says what to do."""
+"""`llama-sidecar doctor`: it finds no problem in a whole installation, and says what to do about a damaged one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.process, pytest.mark.real]
 
 CHECKS = {"program", "files", "engine", "device", "memory", "self-test", "models", "hub"}
 NOWHERE = "http://127.0.0.1:9"
-"""A port that nobody listens on."""
+"""A port on which no program listens."""
 
 
 def run(program: list[str], home: Path, *arguments: str, **environment: str) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def test_a_hub_over_https_must_prove_who_it_is(program: list[str], tmp_path: Pat
 
 @pytest.fixture
 def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """An installation of one's own to damage: the folder of libraries and more."""
+    """A copy of the installation that a test may damage: the folder of libraries and more."""
     if request.config.getoption("--runtime") != "onedir":
         pytest.skip("damages an installed folder")
     return Path(shutil.copytree(freeze.FOLDER, tmp_path / "llama-sidecar", symlinks=True))

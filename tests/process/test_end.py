@@ -1,4 +1,4 @@
-"""How the program ends: at the end of its input, by shutdown, exit and signals. Nothing is left behind."""
+"""How the program ends: at the end of stdin, by shutdown, exit and signals. It leaves no process behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from process_work import LONG_LOAD, count, load, send_endless, send_long_prompt
 pytestmark = pytest.mark.process
 
 BOUND_S = 1.0
-"""What the product promises: gone within a second."""
+"""The limit in seconds that the documentation promises."""
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 
@@ -73,14 +73,14 @@ AT_WORK = [in_init, in_load, in_prompt, in_generation]
 
 
 def assert_gone(sidecar: Sidecar, since: float, status: int = 0) -> None:
-    """The program and all that it started is gone in time."""
+    """The program and all processes that it started end in time."""
     assert sidecar.wait_exit(10) == status
     assert not sidecar.survivors(max(0.0, BOUND_S - (time.monotonic() - since)))
     assert time.monotonic() - since < BOUND_S + 0.1
 
 
 def assert_answered(sidecar: Sidecar, requests: list[Any]) -> None:
-    """Each of the open requests is answered once, with the reason."""
+    """Each open request is answered once, with `shuttingDown`."""
     sidecar.drain()
     for request in requests:
         (response,) = sidecar.responses(request)
@@ -152,7 +152,7 @@ def test_after_shutdown_every_request_is_refused(start: Start, model_path: str) 
     load(sidecar, model_path)
     shutdown = sidecar.send("shutdown")
     late = []
-    with contextlib.suppress(BrokenPipeError):  # it may be quick
+    with contextlib.suppress(BrokenPipeError):  # it may have ended already
         late.extend(sidecar.send("ping") for _ in range(50))
     sidecar.drain()
     assert sidecar.result(shutdown) is None
@@ -186,7 +186,7 @@ def test_a_signal_ends_it_cleanly(start: Start, model_path: str, stage: Stage, n
 
 @posix_only
 def test_a_signal_right_after_an_answer_is_not_missed(start: Start) -> None:
-    """The main thread is on its way back to reading then, or not yet."""
+    """The main thread may or may not be waiting for input again at that moment."""
     for _ in range(20):
         sidecar = start()
         sidecar.call("ping")

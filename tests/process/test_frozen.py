@@ -1,4 +1,4 @@
-"""What only a frozen program can do wrong: where it lies, what is in it, and what it leaves behind."""
+"""What only a frozen program can get wrong: its folder, its files, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.process
 
 EXIT_S = 10.0
 MIT_TERMS = 800
-"""Letters that the shortest licence has, more or less."""
+"""Length in characters of a very short licence."""
 
 VARIANTS = {
     *("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "zen4", "alderlake", "sapphirerapids")
@@ -35,7 +35,7 @@ VARIANTS = {
 
 
 def installed(runtime: str, folder: Path) -> Path:
-    """The program, put somewhere else, as an app's installer does."""
+    """A copy of the program in another folder, as an app's installer makes it."""
     source = freeze.PROGRAMS[runtime]
     if runtime == "onefile":
         return Path(shutil.copy2(source, folder))
@@ -97,8 +97,8 @@ def described(runtime: str) -> Callable[[str], str]:
     program = freeze.PROGRAMS[runtime]
 
     def read(name: str) -> str:
-        beside = program.with_name(f"{program.name}.{name.lower()}")
-        path = beside if runtime == "onefile" else program.parent / "_internal" / name
+        sibling = program.with_name(f"{program.name}.{name.lower()}")
+        path = sibling if runtime == "onefile" else program.parent / "_internal" / name
         return path.read_text(encoding="utf-8")
 
     return read

@@ -1,4 +1,4 @@
-"""A GPU's backend is a library beside the others: it is used if it works, and can do no harm if it does not."""
+"""A GPU's backend is one more library in the folder: it is used if it works, and does no harm if it does not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [
 
 TOKENS = 4
 SOFTWARE_S = 600.0
-"""How long a GPU made of software may take for a prompt and TOKENS, its shaders compiled first."""
+"""Seconds that a software GPU may take for a prompt and TOKENS, including the compilation of its shaders."""
 
 WORDS = {
     "return 0;": ("info", "fake is not used: no driver"),
@@ -108,7 +108,7 @@ def vulkan() -> str:
 
 @pytest.fixture
 def software_vulkan() -> dict[str, str]:
-    """The environment in which Mesa's software Vulkan is the only device: the real thing, on any machine."""
+    """An environment in which Mesa's software Vulkan is the only device: real Vulkan on any machine."""
     drivers = [*Path("/usr/share/vulkan/icd.d").glob("lvp_icd*.json")]
     if not drivers:
         pytest.skip("there is no software Vulkan here (Debian: mesa-vulkan-drivers)")

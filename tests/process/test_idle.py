@@ -1,4 +1,4 @@
-"""`keepAliveMs`: an engine that nobody asks for ends, and nobody has to know."""
+"""`keepAliveMs`: an idle engine ends, and the next request starts it again with all that it had."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The frozen engine on processors that this machine is not: each gets its own variant, and computes the same.
+"""The frozen engine on emulated processors: each uses its own variant and computes the same.
 
-qemu-user translates one process; what that starts runs untranslated. So the router here is the real processor's,
+qemu-user emulates one process, but not the processes that this one starts. So the router runs on the real processor,
 from source, and starts its engines under the emulator.
 """
 
@@ -44,8 +44,8 @@ main()
 def emulated(processor: str, program: Path) -> list[str]:
     """The command that runs the one-folder program on that processor.
 
-    On Linux the program starts itself anew to set its library path, which would leave the emulator: the
-    variables say that it has.
+    On Linux the program restarts itself to set its library path, and would leave the emulator: the variables
+    say that it has done so.
     """
     inside = str(program.parent / "_internal")
     variables = {

@@ -1,4 +1,4 @@
-"""What only the one-file program can do wrong: what it unpacks, and what is left of it."""
+"""What only the one-file program can get wrong: what it unpacks, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "client" /
 
 
 def long_ago() -> float:
-    """A time before which nothing of now can have been unpacked."""
+    """A time in the past: nothing that is in use was unpacked before it."""
     return time.time() - 3600
 
 
@@ -64,7 +64,7 @@ def test_a_killed_launcher_ends_all_processes_while_the_app_continues(
         sidecar.wait_progress(send_endless(sidecar), "generate")
     sidecar.process.kill()
     assert not sidecar.survivors(1.0)
-    assert list(temporary.iterdir()) == []  # its program's last act
+    assert list(temporary.iterdir()) == []  # the last thing that its program does
 
 
 def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
@@ -73,7 +73,7 @@ def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
     for tenth in range(8):
         sidecar = start(env=in_temp(temporary))
         time.sleep(0.03 * tenth)  # from unpacking to having answered
-        sidecar.process.kill()  # and not waited for, as some apps do
+        sidecar.process.kill()  # not waited for, as in some apps
         assert not sidecar.survivors(1.5)
     for left in temporary.iterdir():
         os.utime(left, (long_ago(), long_ago()))
@@ -98,7 +98,7 @@ def test_the_next_start_removes_what_a_killed_program_left(
     killed = start(env=in_temp(temporary))
     killed.call("ping")
     for process in sorted(killed.family(), key=lambda process: process.pid):
-        process.kill()  # the launcher first: nobody is left who could remove anything
+        process.kill()  # the launcher first: no process is left that could remove anything
     killed.process.wait()
     (left,) = temporary.iterdir()
     assert (left / "MANIFEST.json").is_file()
@@ -166,7 +166,7 @@ def test_a_bad_temporary_folder_ends_it_with_an_error_that_the_npm_client_knows(
 
 
 def explained(said: str) -> str:
-    """What the npm client makes of PyInstaller's words, by its own table."""
+    """The npm client's error for PyInstaller's message, by its own table."""
     rows = re.findall(r'^  \[/(.+)/(i?), "(.+)"\],$', UNPACKING.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) >= 3, "the table has another form"
     return next((why for words, i, why in rows if re.search(words, said, re.IGNORECASE if i else 0)), "")

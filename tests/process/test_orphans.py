@@ -1,4 +1,4 @@
-"""Whoever dies, and however: nobody is left behind. SIGKILL everywhere, so nobody can say goodbye."""
+"""When the app, the launcher or the router is killed (SIGKILL), all processes of the program end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ subprocess.Popen([*sys.argv[1:], "--parent-pid", str(os.getpid())]).wait()
 
 @pytest.fixture
 def app() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that could be the client, while this one holds the pipes: its death is no end of input."""
+    """A process that stands for the app, while this one holds the pipes: its death does not close stdin."""
     with subprocess.Popen(
         [sys.executable, "-c", APP], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -38,7 +38,7 @@ def app() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def assert_gone(sidecar: Sidecar) -> None:
-    """All processes of the program are gone in time, without any word to them."""
+    """All processes of the program end in time by themselves."""
     assert not sidecar.survivors(BOUND_S)
 
 

@@ -121,7 +121,7 @@ def test_disposing_of_a_context_gives_its_memory_back(start: Start, model_path: 
 def test_an_idle_program_uses_no_processor_time(start: Start, model_path: str) -> None:
     sidecar = start()
     load(sidecar, model_path, sequences=2)
-    sidecar.call("init")  # an idle engine beside
+    sidecar.call("init")  # a second, idle engine
     for request in [send_endless(sidecar, maxTokens=8) for _ in range(2)]:
         sidecar.result(request)
     request = send_endless(sidecar)

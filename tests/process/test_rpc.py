@@ -1,4 +1,4 @@
-"""A model on devices of other machines: what workers lend, and what it means when one is not there, or dies."""
+"""A model on devices of other machines, through rpc-workers; what happens when one is missing or dies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sidecar.hardware import rpc_servers
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
 HALF_BYTES = 25_000_000
-"""Less than what either of two workers gets of the test model's 98 MB, the embeddings of which stay here."""
+"""Less than each of two workers gets of the test model's 98 MB; the embeddings stay in the engine."""
 
 
 class Worker:

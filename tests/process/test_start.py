@@ -1,4 +1,4 @@
-"""Nobody slows the start down by accident: what a role imports before its first answer is pinned."""
+"""The modules that each role may import before its first answer, so that a slow import is noticed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ENGINE = {
         )
     ),
 }
-"""Until it is ready; the rest follows while the app reads the answer to `init`."""
+"""Until it is ready. It imports the rest while the app reads the answer to `init`."""
 
 STANDARD = {
     *("collections", "collections.abc", "contextlib", "copyreg", "enum", "functools", "heapq", "importlib"),
@@ -60,8 +60,8 @@ STANDARD = {
     *("re._constants", "re._parser", "reprlib", "runpy", "select", "signal", "sre_compile", "sre_constants"),
     *("sre_parse", "threading", "types", "typing", "warnings"),
 }
-"""Of the standard library of Python 3.10 to 3.13: all that json, queue and typing bring along. dataclasses and argparse
-would take 35 ms more on a slow machine: what they import, and what they make."""
+"""From the standard library of Python 3.10 to 3.13: all that json, queue and typing import. dataclasses and argparse
+would take 35 ms more on a slow machine."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_no_module_of_other_packages_is_imported(imported: set[str]) -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="the list is of Python 3.10 to 3.13")
 def test_only_these_modules_of_the_standard_library_are_imported(imported: set[str]) -> None:
-    """But for what is built in, which costs nothing, and private modules, which come with a public one."""
+    """Built-in modules cost nothing, and private ones come with a public one: both are left out."""
     standard = {name for name in imported if name.partition(".")[0] in sys.stdlib_module_names}
     public = {name for name in standard if not name.startswith("_") and not name.startswith("importlib._")}
     assert public - set(sys.builtin_module_names) - STANDARD == set()
@@ -105,7 +105,7 @@ LIFE = (
 
 @pytest.mark.real
 def test_a_run_without_errors_imports_nothing_slow(model_path: str) -> None:
-    """In the router: each of these was 1 to 7 MB of it and up to 130 ms of a first load."""
+    """Each of these took 1 to 7 MB of the router and up to 130 ms of a first load."""
     lines = [
         json.dumps({"jsonrpc": "2.0", "id": at, "method": method, "params": {**params, **extra}})
         for at, (method, params) in enumerate(LIFE)
@@ -113,5 +113,5 @@ def test_a_run_without_errors_imports_nothing_slow(model_path: str) -> None:
     ]
     found = set(startup.imports(["-m", "sidecar", "--finish"], "\n".join(lines).encode()))
     assert {"sidecar.models.store.store", "sidecar.message_handler.acceptance"} <= found, "it came to the end"
-    dear = {"argparse", "dataclasses", "hashlib", "inspect", "jsonschema", "psutil", "shutil", "urllib.parse"}
-    assert not found & dear
+    slow = {"argparse", "dataclasses", "hashlib", "inspect", "jsonschema", "psutil", "shutil", "urllib.parse"}
+    assert not found & slow

@@ -1,4 +1,4 @@
-"""Whatever is printed by whomever, stdout carries the protocol and stderr the log."""
+"""stdout carries only the protocol and stderr only the log, also when libraries or child processes print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strange surroundings: folders, locales, environments, and files that are no files."""
+"""Unusual surroundings: folders, locales, environments, and paths that are not files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def link(source: str, target: Path) -> None:
-    """Put a file somewhere else without its bytes, where that can be."""
+    """Put a file somewhere else, as a hard link where that is possible."""
     try:
         target.hardlink_to(source)
     except OSError:
@@ -104,7 +104,7 @@ def test_it_runs_with_an_empty_environment(start: Start, model_path: str) -> Non
 
 @pytest.fixture
 def cut_off() -> list[str]:
-    """What starts a command where there is no network, not even this machine's own."""
+    """The start of a command that has no network, not even loopback."""
     command = ["unshare", "--map-root-user", "--net"]
     if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode != 0:
         pytest.skip("may not take the network away here")

@@ -21,7 +21,7 @@ def shared(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def tiny(shared: Sidecar, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """(modelId, contextId) of a tiny model that stays loaded while everything else goes wrong."""
+    """(modelId, contextId) of a tiny model that stays loaded during all cases."""
     path = gguf_files.tiny_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
     model = shared.call("loadModel", {"path": path})["modelId"]
     context = shared.call("createContext", {"modelId": model, "contextSize": 256})

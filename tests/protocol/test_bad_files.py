@@ -128,7 +128,7 @@ def test_a_file_that_makes_llama_cpp_abort_costs_one_engine(
         shared.call("loadModel", {"path": damaged_tiny.path})
     assert caught.value.kind in FILE_ERRORS
     assert "SIGABRT" in caught.value.data["cause"], "llama.cpp has learned to refuse it; find another seed"
-    damaged_tiny.mend()
+    damaged_tiny.repair()
     assert attempt(shared, damaged_tiny.path) == "loaded"
 
 
@@ -143,5 +143,5 @@ def test_the_real_model_with_a_damaged_header_is_loaded_or_refused(
         copy.flip(seed, bits=2, within=within)
         outcomes.append(attempt(shared, copy.path))
     assert set(outcomes) & FILE_ERRORS, "none of them did any harm"
-    copy.mend()
+    copy.repair()
     assert attempt(shared, copy.path) == "loaded"

@@ -104,7 +104,7 @@ def test_a_client_that_sends_without_reading_has_to_wait(program: list[str], tmp
         while flood.is_alive() and (len(sizes) < 8 or len(set(sizes[-8:])) > 1):
             flood.join(0.05)
             sizes.append(psutil.Process(sidecar.process.pid).memory_info().rss)
-        assert flood.is_alive(), "all was taken, though nobody reads"
+        assert flood.is_alive(), "all was accepted while the client did not read"
         assert max(sizes) < 70 * 1024 * 1024
         sidecar.start_reading()
         flood.join(60)

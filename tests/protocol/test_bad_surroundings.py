@@ -1,4 +1,4 @@
-"""Problems around the program: it reports them, or works without."""
+"""Problems outside the program: it reports them or works in spite of them."""
 
 from __future__ import annotations
 

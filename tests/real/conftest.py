@@ -1,4 +1,4 @@
-"""One program with the model for all of these tests, and what a plain loop over the bindings says."""
+"""One program with the model for all of these tests, and the results of a plain loop over the bindings."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ PROMPTS: dict[str, tuple[str, int]] = {
 
 @dataclass
 class Plain:
-    """What the plain loop made of a prompt."""
+    """The plain loop's result for a prompt."""
 
     prompt: list[int]
     tokens: list[int]
@@ -98,7 +98,7 @@ class Plain:
 
 @pytest.fixture(scope="session")
 def plain(real: Sidecar, model_path: str) -> dict[str, Plain]:
-    """Name → what a plain loop makes of each of PROMPTS, with context parameters like the program's."""
+    """Name → the plain loop's result for each of PROMPTS, with context parameters like the program's."""
     return run_plain(model_path, {name: list(job) for name, job in PROMPTS.items()}, threads_of(real))
 
 
@@ -166,11 +166,11 @@ def run_chains(model_path: str, jobs: list[dict[str, Any]]) -> list[dict[str, An
 
 POOLINGS = {"none": 0, "mean": 1, "cls": 2, "last": 3, "rank": 4}
 Vectors = list[list[list[float]]]
-"""Of each text its vectors."""
+"""The vectors of each text."""
 
 
 def plain_vectors(model_path: str, pooling: str, texts: list[list[int]], exact: bool = False) -> Vectors:
-    """What plain_vectors.py makes of the texts."""
+    """The result of plain_vectors.py for the texts."""
     return all_plain_vectors(model_path, [pooling], texts, exact)[pooling]
 
 

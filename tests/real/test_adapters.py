@@ -1,4 +1,4 @@
-"""LoRA adapters: what they say equals a plain loop, requests with different ones do not disturb each other."""
+"""LoRA adapters: results equal a plain loop, and requests with different adapters do not disturb each other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def adapted(
     program: list[str], model_path: str, adapters: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sidecar]:
-    """A program with model-1 and both adapters, the second not counting, and a context of three sequences."""
+    """A program with model-1 and both adapters, the second with scale 0, and a context of three sequences."""
     sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("adapted") / "stderr.txt")
     wanted = [{"path": adapters[0], "scale": SCALE}, {"path": adapters[1], "scale": 0}]
     sidecar.call("loadModel", {"path": model_path, "adapters": wanted})

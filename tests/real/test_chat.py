@@ -62,7 +62,7 @@ def assert_llama_servers_prompts(real: Sidecar, model_id: str, file: str, **para
 
 
 TOOL_CASES = {name for name, case in CASES.items() if "tools" in case}
-"""Neither model's template knows of tools: we describe them, llama-server leaves them out."""
+"""The template of neither model supports tools: we describe them, llama-server leaves them out."""
 
 
 def test_the_prompts_of_the_test_model_are_llama_servers(real: Sidecar, model_path: str) -> None:
@@ -171,7 +171,7 @@ def test_a_last_message_is_continued(real: Sidecar) -> None:
     assert result["message"]["content"].startswith(" 5, 6")
 
 
-# ---- calls that may be, made certain by a grammar ------------------------------------------------------
+# ---- optional calls, forced by a grammar ------------------------------------------------------
 
 
 def written(name: str, arguments: str) -> str:
@@ -180,7 +180,7 @@ def written(name: str, arguments: str) -> str:
 
 
 def chat_saying(real: Sidecar, text: str, **params: Any) -> dict[str, Any]:
-    """The result of a chat with tools in which the model can say nothing else."""
+    """The result of a chat with tools whose grammar allows this text only."""
     return chat(real, tools=[WEATHER, TIME], grammar=f"root ::= {json.dumps(text)}", **params)
 
 

@@ -1,4 +1,4 @@
-"""The CPU backend is compiled once a processor generation, and the best that runs here is the one in use."""
+"""The CPU backend is compiled once per processor generation; the best that runs here is in use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(json.dumps({name: ctypes.CDLL(str(file)).ggml_backend_score() for name, fi
 
 
 def scores() -> dict[str, int]:
-    """How well each variant of the installed bindings fits this processor, by its own account; 0: not at all."""
+    """Variant of the installed bindings → how well it rates itself for this processor; 0: it cannot run."""
     rated = subprocess.run([sys.executable, "-c", RATE], capture_output=True, check=True, timeout=60)
     found: dict[str, int] = json.loads(rated.stdout)
     return found

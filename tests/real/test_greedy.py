@@ -1,4 +1,4 @@
-"""The program says what a plain loop over the same bindings says, token for token."""
+"""The program generates the same tokens as a plain loop over the same bindings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTING = [
     {"role": "user", "content": "Go on."},
 ]
 TURN = "1, 2, 3, 4, 5, 6"
-"""What follows, greedily, by far."""
+"""The greedy continuation; each token is far more likely than the next best."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`infill` is a completion of a prompt that the model's own tokens for it hold together."""
+"""`infill` completes a prompt that joins two texts with the model's own infill tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASKED: dict[str, Any] = {"contextId": "context-1", "temperature": 0, "maxTokens"
 
 @pytest.fixture
 def filler(start: Start, tmp_path: Path) -> Sidecar:
-    """A program with a made model that knows how to fill in."""
+    """A program with a made model that has infill tokens."""
     numbers = {"pre": BEFORE, "suf": BEHIND, "mid": BETWEEN}
     known: Any = {
         f"tokenizer__ggml__fim_{name}_token_id": (gguf_files.UINT32, token) for name, token in numbers.items()

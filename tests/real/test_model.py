@@ -1,4 +1,4 @@
-"""What a model and its contexts are said to be, tokens, and the chat template."""
+"""What the program reports of a model and its contexts; tokens; the chat template."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_the_weights_are_in_memory_once(start: Start, model_path: str) -> None:
     """Also where the processor wants them in another order than the file's, and llama.cpp makes a copy."""
     sidecar = start()
     made = sidecar.call("loadModel", {"path": model_path})
-    beside = 60_000_000  # Python, libraries, the vocabulary
-    assert made["sizeBytes"] < made["memoryBytes"] < 1.1 * made["sizeBytes"] + beside
+    overhead = 60_000_000  # Python, libraries, the vocabulary
+    assert made["sizeBytes"] < made["memoryBytes"] < 1.1 * made["sizeBytes"] + overhead
 
 
 # ---- contexts ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is kept of a cache shows in the time only, not in the text: for every kind of state a model can have."""
+"""Reuse of a cache changes the time and not the text, for every kind of state that a model can have."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ pytestmark = pytest.mark.real
 
 SIZE = 2048
 SHORT, LONG = 12, 40
-"""Tokens to generate; the long ones take so long that something can happen meanwhile."""
+"""Tokens to generate; the long ones leave time for something to happen meanwhile."""
 
 PATIENCE_S = 300
-"""For one text; a machine that has other things to do takes its time for Gemma's long prompt."""
+"""Seconds for one text; a busy machine takes long for Gemma's long prompt."""
 
 NEAR = 0.1
-"""How far apart probabilities may be: a batch is rounded otherwise than single tokens are."""
+"""Largest difference of probabilities: a batch rounds differently from single tokens."""
 
 Make = Callable[..., str]
 
 
 class Talk:
-    """A program with one model, and what is said with it, in tokens.
+    """A program with one model, and conversations with it, in tokens.
 
-    The real models go on counting, each token far more likely than the next best.
+    The real models continue to count, each token far more likely than the next best.
     """
 
     def __init__(self, sidecar: Sidecar, path: str, length: int, keeps_parts: bool) -> None:
         self.sidecar = sidecar
         self.path = path
         self.keeps_parts = keeps_parts
-        """Whether the beginning of what was computed can be kept without the rest."""
+        """Whether the beginning of a cache can be kept without the rest."""
         half = length // 2
         self.prompt = self.tokens(counted(range(1, length)), addSpecial=True)
         self.other = self.tokens(counted([*range(1, half), *range(half, 2 * length, 2)]), addSpecial=True)
@@ -63,7 +63,7 @@ class Talk:
         return result
 
     def fresh(self, prompt: list[int]) -> Message:
-        """What a context says that has computed nothing else."""
+        """The answer of a context that has computed nothing else."""
         key = tuple(prompt)
         if key not in self._fresh:
             with made_contexts(self.sidecar, contextSize=SIZE, threads=1) as make:
@@ -100,21 +100,21 @@ def shared(left: list[int], right: list[int]) -> int:
 
 KINDS = ["llama", "recurrent", "hybrid"]
 also_with_windows = pytest.mark.parametrize("talk", [*KINDS, "windows"], indirect=True, scope="module")
-"""For what windows could spoil: a long prompt takes the only small model that has them a few seconds."""
+"""Where windows could matter. The only small model with windows takes a few seconds for a long prompt."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def talk(
     request: pytest.FixtureRequest, program: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Talk]:
-    """Models of each kind: two real ones, and two that say something without sense."""
+    """Models of each kind: two real ones, and two with random weights."""
     if request.config.getoption("--runtime") != "source":
         pytest.skip("takes minutes, and what llama.cpp keeps does not depend on how the program is packed")
     folder = tmp_path_factory.mktemp("talk")
     made = {"recurrent": made_models.talking_recurrent, "hybrid": made_models.talking_hybrid}
     real = {"llama": SMOLLM2, "windows": GEMMA3}
     kind = request.param
-    length = 160 if kind == "windows" else 60  # Gemma looks 512 tokens back, and a batch is kept beside those
+    length = 160 if kind == "windows" else 60  # Gemma looks 512 tokens back, and a batch is kept as well
     path = made[kind](folder / "made.gguf") if kind in made else str(real[kind].path)
     sidecar = Sidecar(program, stderr=folder / "stderr.txt")
     sidecar.call("loadModel", {"path": path})
@@ -128,7 +128,7 @@ def talk(
 
 @pytest.fixture
 def make(talk: Talk) -> Iterator[Make]:
-    """Makes contexts that a test has for itself. One thread: several wait for whatever else computes here."""
+    """Makes contexts for one test alone. With one thread, because several wait for other busy programs."""
     with made_contexts(talk.sidecar, contextSize=SIZE, threads=1) as make_one:
         yield make_one
 
@@ -173,7 +173,7 @@ def test_a_difference_in_the_middle(talk: Talk, make: Make) -> None:
 
 @also_with_windows
 def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
-    context = make(batchSize=64)  # of what is beyond windows, llama.cpp would keep one batch
+    context = make(batchSize=64)  # llama.cpp would keep one batch of what is outside the windows
     talk.say(context, talk.prompt + talk.other)
     result = talk.say(context, talk.prompt)
     assert cached(result) == (len(talk.prompt) - 1 if talk.keeps_parts else 0)
@@ -181,7 +181,7 @@ def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
 
 
 def test_another_conversation_in_the_same_context(talk: Talk, make: Make) -> None:
-    """One with the same beginning takes that over, but leaves alone what it could only throw away."""
+    """A request with the same beginning reuses it, but does not take a cache of which it could keep nothing."""
     context = make(sequences=2)
     turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
     talk.say(context, talk.other)
@@ -200,7 +200,7 @@ def test_a_state_from_a_file(talk: Talk, make: Make, tmp_path: Path) -> None:
     talk.assert_as_fresh(result, turn)
 
 
-# ---- one beside the other ----------------------------------------------------------------------------
+# ---- two at the same time ----------------------------------------------------------------------------
 
 
 @also_with_windows
@@ -256,7 +256,7 @@ def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> N
     talk.assert_as_fresh(talk.sidecar.result(background), talk.prompt)
 
 
-# ---- what is taken out -------------------------------------------------------------------------------
+# ---- what is removed -------------------------------------------------------------------------------
 
 
 def test_wrong_draft_tokens_leave_nothing(talk: Talk, make: Make) -> None:

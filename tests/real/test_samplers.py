@@ -152,7 +152,7 @@ def test_it_chooses_as_the_chain_made_by_hand(
 
 
 def test_the_cases_differ(by_hand: dict[str, list[int]]) -> None:
-    # Else a sampler that does nothing would pass. Greedy ones may agree with few others.
+    # Otherwise a sampler that does nothing would pass. Greedy ones may agree with a few others.
     assert len({str(tokens) for tokens in by_hand.values()}) >= len(CASES) - 1
 
 
@@ -212,7 +212,7 @@ def test_biases_of_one_token_add_up(real: Sidecar, fresh: Callable[..., str]) ->
     assert both == plain
 
 
-# ---- what cannot be -----------------------------------------------------------------------------------
+# ---- refusals -----------------------------------------------------------------------------------
 
 REFUSED: list[tuple[dict[str, Any], str, Any]] = [
     ({"mirostat": 1, "samplers": ["topK"]}, "/samplers", ["mirostat 0"]),

@@ -122,8 +122,8 @@ def test_a_full_sequence_does_not_disturb_its_neighbour(
     context = fresh(contextSize=256, sequences=2)
     full = {"contextId": context, "prompt": plain["long"].prompt[:250], "ignoreEos": True, "temperature": 0}
     expected = plain["count"]
-    beside = {"contextId": context, "prompt": expected.prompt, "maxTokens": 30, "temperature": 0}
-    requests = [real.send("complete", params) for params in (beside, full, beside)]
+    other = {"contextId": context, "prompt": expected.prompt, "maxTokens": 30, "temperature": 0}
+    requests = [real.send("complete", params) for params in (other, full, other)]
     results = [real.result(request) for request in requests]
     assert [result["finishReason"] for result in results] == ["length", "contextFull", "length"]
     assert results[0]["text"] == results[2]["text"] == expected.text

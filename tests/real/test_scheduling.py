@@ -1,4 +1,4 @@
-"""Who is served when: priority, time limits, shared prefixes; and what happens at the end of the context."""
+"""The order in which requests are served: priority, time limits, shared prefixes; and the end of the context."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the village toward the sea. "
 SYSTEM = WORDS * 10
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
-"""Continued by tokens that are far more likely than the next best: no rounding can change them."""
+"""The model continues it with tokens far more likely than the next best, so that rounding changes none."""
 
 TEXTS = [f"Item {number} costs {number * 3} dollars." for number in range(100)]
 
@@ -26,7 +26,7 @@ GREEDY = {"temperature": 0, "ignoreEos": True}
 
 @pytest.fixture
 def contexts(real: Sidecar) -> Iterator[Any]:
-    """Makes contexts that a test has for itself."""
+    """Makes contexts for one test alone."""
     with made_contexts(real) as make:
         yield make
 
@@ -259,15 +259,15 @@ def test_an_abort_in_a_shifted_text(real: Sidecar, contexts: Any) -> None:
 # ---- speculation -------------------------------------------------------------------------------------
 
 LISTED = ("one two three four five six seven eight nine ten, " * 16).strip()
-"""The model goes on to repeat it, each token far more likely than the next best."""
+"""The model continues to repeat it, each token far more likely than the next best."""
 
 
 def test_draft_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=1024)
     plain = real.result(start(real, context, LISTED, 60))
-    guessing = start(real, context, LISTED, 60, speculation="lookup")
-    result = real.result(guessing)
-    assert result["text"] == plain["text"] == real.streamed(guessing)
+    with_lookup = start(real, context, LISTED, 60, speculation="lookup")
+    result = real.result(with_lookup)
+    assert result["text"] == plain["text"] == real.streamed(with_lookup)
     assert result["usage"]["completionTokens"] == 60
     assert result["usage"]["acceptedTokens"] > 20
     assert result["usage"]["acceptedTokens"] <= result["usage"]["guessedTokens"]

@@ -80,7 +80,7 @@ def test_unlikely_random_texts_satisfy_the_schema_too(
 ) -> None:
     hot = {"temperature": 1.8, "topK": 0, "topP": 1, "minP": 0, "seed": seed}
     context = fresh(sequences=4)
-    names = ["pattern", "others beside named ones", "oneOf by a constant", "enum"]
+    names = ["pattern", "others and named ones", "oneOf by a constant", "enum"]
     requests = {
         name: real.send("chat", {"contextId": context, **CHAT, **hot, "jsonSchema": SATISFIABLE[name]})
         for name in names

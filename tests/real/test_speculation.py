@@ -1,4 +1,4 @@
-"""A draft model guesses: the text is that without it, whatever the guesses and whatever else happens."""
+"""A draft model proposes tokens: the text is the same as without it, whatever it proposes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONG = " ".join([LISTED] * 3)
 
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
 ALPHABET = "The alphabet: a b c d e f g"
-"""Prompts that the model continues with tokens far more likely than the next best: no rounding changes them."""
+"""Prompts that the model continues with tokens far more likely than others, so that rounding changes none."""
 
 Make = Callable[..., str]
 
@@ -59,7 +59,7 @@ def drafted(
 
 @pytest.fixture
 def make(drafted: Sidecar) -> Iterator[Make]:
-    """Makes contexts that a test has for itself."""
+    """Makes contexts for one test alone."""
     with made_contexts(drafted, contextSize=512) as make_one:
         yield make_one
 
@@ -70,7 +70,7 @@ def ask(sidecar: Sidecar, context_id: str, prompt: str, tokens: int, **params: A
 
 
 def both(sidecar: Sidecar, make: Make, prompt: str, tokens: int, size: int = 512, **params: Any) -> Any:
-    """The result without guesses, and the one with those of the draft, which is the default.
+    """The result without draft tokens, and the one with those of the draft model, which is the default.
 
     Each in a context of its own: a prompt that is cached is not rounded as one that is evaluated.
     """
@@ -212,7 +212,7 @@ def test_a_background_request_gives_way_and_goes_on(drafted: Sidecar, make: Make
     assert drafted.result(background)["text"] == expected
 
 
-# ---- the life of the draft ---------------------------------------------------------------------------
+# ---- load and unload of it ---------------------------------------------------------------------------
 
 
 def test_an_engine_that_was_killed_comes_back_with_its_draft(start: Start, model_path: str) -> None:
@@ -242,7 +242,7 @@ def test_memory_goes_with_the_context_and_the_load_has_one_progress(start: Start
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     size = {"modelId": "model-1", "contextSize": 8192}
-    cache = 8192 * 23040  # bytes a token: 30 layers × 2 × 192 × 2
+    cache = 8192 * 23040  # bytes per token: 30 layers × 2 × 192 × 2
     made = sidecar.call("createContext", size)
     assert made["memoryBytes"] > loaded + 2 * cache
     sidecar.call("disposeContext", {"contextId": made["contextId"]})

@@ -1,4 +1,4 @@
-"""A conversation's cache goes to a file and back; what is not such a file costs an error and nothing else."""
+"""A conversation's cache is saved to a file and restored; any other file gives an error and does no harm."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_saving_while_a_stream_runs_leaves_it_as_it_was(real: Sidecar, fresh: Ma
     assert real.result(stream)["text"] == alone
 
 
-# ---- what is no such file ----------------------------------------------------------------------------
+# ---- what is not such a file ----------------------------------------------------------------------------
 
 
 def test_a_file_that_is_cut_or_changed_anywhere_is_damaged(
@@ -205,7 +205,7 @@ def test_a_file_longer_than_the_context_does_not_fit(real: Sidecar, fresh: Make,
 
 
 def test_made_up_bytes_with_a_right_checksum_do_no_harm(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
-    """The checksum is right, and llama.cpp itself must refuse them."""
+    """The checksum is right, so llama.cpp itself must refuse them."""
     file, context = tmp_path / "x.state", fresh()
     saved(real, context, file)
     whole = file.read_bytes()

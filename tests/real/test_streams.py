@@ -1,4 +1,4 @@
-"""Several requests at once: they share batches, and each says what it says alone."""
+"""Several requests at once share batches, and each generates the same text as alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from process_work import assert_not_held_up
 pytestmark = pytest.mark.real
 
 SURE = ["count", "alphabet", "letters and faces", "chat count"]
-"""Prompts whose every greedy token is far more likely than the next best: no rounding can change it."""
+"""Prompts whose greedy tokens are each far more likely than the next best, so that rounding changes none."""
 
 
 def send(real: Sidecar, expected: Any, context_id: str) -> Any:

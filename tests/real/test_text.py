@@ -1,4 +1,4 @@
-"""What is streamed is the text, letter for letter; stop strings; characters that tokens cut."""
+"""The stream is exactly the text; stop strings; characters that are split over tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`embed` and `rerank` give what a plain loop over the same bindings gives, however texts share batches."""
+"""`embed` and `rerank` give the same as a plain loop over the same bindings, however texts share batches."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def berts(
 
 @pytest.fixture(scope="session")
 def plain_of_real(model_path: str, tokens: list[list[int]]) -> dict[str, Vectors]:
-    """Pooling → what a plain loop makes of TEXTS with the real model."""
+    """Pooling → the plain loop's vectors of TEXTS with the real model."""
     return all_plain_vectors(model_path, POOLED, tokens)
 
 
 @pytest.fixture(scope="session")
 def plain_of_tiny(tiny: tuple[Sidecar, str]) -> dict[str, Vectors]:
-    """The same with the tiny one, without rounding that depends on the batch."""
+    """The same with the tiny model, without rounding that depends on the batch."""
     sidecar, path = tiny
     return all_plain_vectors(path, POOLED, tokens_of(sidecar, TEXTS), exact=True)
 
@@ -108,7 +108,7 @@ def plain_of_tiny(tiny: tuple[Sidecar, str]) -> dict[str, Vectors]:
 def test_vectors_of_a_real_model_equal_a_plain_loop(
     real: Sidecar, plain_of_real: dict[str, Vectors], fresh: Make, tokens: list[list[int]], pooling: str
 ) -> None:
-    """Alone in a batch to the digit; together with others llama.cpp rounds otherwise."""
+    """Exactly, for a text alone in a batch; together with others llama.cpp rounds differently."""
     context = fresh(embeddings=True, pooling=pooling)
     params = {"contextId": context, "normalize": False}
     together = real.call("embed", {**params, "input": TEXTS})

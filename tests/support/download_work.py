@@ -21,10 +21,10 @@ SPEC = f"hf:{REPO}:Q4_K_M"
 TARGET = f"{REPO}/{FILE}"
 
 BLOCK = 1 << 20
-"""What may come twice for each interruption."""
+"""Bytes that may come twice per interruption."""
 
 RECEIVE_BUFFER = 128 << 10
-"""What a system holds for a program that is slow to read, before it finds out that more would be better."""
+"""Bytes that a system buffers for a slow reader before it enlarges its buffer."""
 
 IN_FLIGHT = 2 * SEND_BUFFER + RECEIVE_BUFFER
 """Bytes of a connection that the hub counts as sent and that the program has not seen. Linux doubles what
@@ -42,7 +42,7 @@ SURROUNDINGS = (
 
 
 def surroundings(home: Path, **more: str) -> dict[str, str]:
-    """An environment in which nothing is set that a download heeds, but for some patience and `more`."""
+    """An environment without variables that change a download, except for timeouts and `more`."""
     kept = {name: value for name, value in environment().items() if not name.upper().startswith(SURROUNDINGS)}
     return {**kept, "HF_HOME": str(home), "HF_HUB_DOWNLOAD_TIMEOUT": "5", **more}
 
@@ -71,7 +71,7 @@ class Downloads:
         return caught.value.error
 
     def wait_bytes(self, request_id: Any, count: int) -> None:
-        """Wait until a running download tells that it has so many bytes."""
+        """Wait until a running download reports this number of bytes."""
 
         def has_them(message: Any) -> bool:
             params = message.get("params", {})
@@ -108,7 +108,7 @@ class Downloads:
         return [path for path in files_below(self.directory) if not is_state(path, self.directory)]
 
     def unfinished(self) -> list[Path]:
-        """What is in the directory of files that are not whole, but for locks, which are empty."""
+        """The files of unfinished downloads, without locks, which are empty."""
         state = [path for path in files_below(self.directory) if is_state(path, self.directory)]
         return [path for path in state if path.suffix not in (".json", ".lock")]
 
@@ -133,7 +133,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def assert_whole(result: Any, content: Synthetic) -> None:
-    """The file of a result is what it ought to be, and the result says so."""
+    """The file of a result has this content, and the result says so."""
     assert sha256_of(result["path"]) == content.sha256
     assert (result["sha256"], result["sizeBytes"]) == (content.sha256, content.size)
     assert all(file["verified"] for file in result["files"])

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 WAIT_S = 60.0
-"""How long a test waits for one message. Long, because it only bounds what went wrong."""
+"""How long a test waits for one message. Long, because it only limits failures."""
 
 MARK = "LLAMA_SIDECAR_TEST"
 """Environment variable by which all processes of one program can be found."""
@@ -48,7 +48,7 @@ class Sidecar:
         cwd: Path | None = None,
         new_session: bool = False,
     ) -> None:
-        """Start it. `stderr` None: a pipe that nobody reads."""
+        """Start it. `stderr` None: a pipe that is never read."""
         self.stderr = stderr
         self._stderr_file = stderr.open("wb") if stderr is not None else subprocess.PIPE
         self._mark = uuid.uuid4().hex
@@ -70,7 +70,7 @@ class Sidecar:
         self._next_id = 0
         self._received = bytearray()
         self.cut = b""
-        """What stdout ended with, if that was no whole line."""
+        """The end of stdout after its last whole line."""
         self._may_read = threading.Event()
         self._reader: threading.Thread | None = None
         if read:
@@ -128,7 +128,7 @@ class Sidecar:
         self._in.close()
 
     def close_stdout(self) -> None:
-        """Be a client that is gone: nobody can read the program's output any more."""
+        """Close stdout's reading end, as a client that is gone."""
         with open(os.devnull, "rb") as empty:  # noqa: PTH123
             os.dup2(empty.fileno(), self._out.fileno())  # the reader may be in it: do not close it
 
@@ -147,7 +147,7 @@ class Sidecar:
             self._reader.start()
 
     def stop_reading(self) -> None:
-        """Read no more until `start_reading`, but for one last chunk."""
+        """Stop reading until `start_reading`, after one last chunk."""
         self._may_read.clear()
 
     def _read(self) -> None:
@@ -262,7 +262,7 @@ class Sidecar:
         return self.process.wait(timeout_s)
 
     def family(self) -> list[psutil.Process]:
-        """The living processes of this program, whoever their parent is by now."""
+        """The living processes of this program, whatever their parent is now."""
         return [process for process in psutil.process_iter(["cmdline"]) if _has_mark(process, self._mark)]
 
     def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:

@@ -136,7 +136,7 @@ def tiny_shapes(tokens: int) -> dict[str, list[int]]:
 def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Typed) -> str:
     """Write a llama model of one layer with random weights and a byte vocabulary; returns its path.
 
-    It says nothing sensible, but loads within milliseconds. Keyword arguments replace or add metadata
+    Its text is random, but it loads within milliseconds. Keyword arguments replace or add metadata
     (`__` stands for the dot of a key).
     """
     metadata: dict[str, Typed] = {**TINY, **VOCABULARY}
@@ -147,7 +147,7 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
 
 
 def sure_model(path: Path, source: str) -> str:
-    """Write a tiny model with another one's vocabulary, which is sure of each of its random tokens."""
+    """Write a tiny model with the vocabulary of another one; it gives each random token a high probability."""
     entries = [entry(key, *value) for key, value in TINY.items()]
     entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.ggml.")]
     return _random_file(path, entries, tiny_shapes(_tokens_of(source)), {"": (-30.0, 30.0)})
@@ -186,7 +186,7 @@ def _tokens_of(source: str) -> int:
 def hollow_reranker(path: Path) -> str:
     """Write a BERT of MiniLM's size (6 layers of 384) that ranks, whose weights are 0; returns its path.
 
-    It takes the time that a real one takes, and says 0 of everything.
+    It takes as long as a real one, and every result is 0.
     """
     width, feed_forward, positions, layers = 384, 1536, 512, 6
     metadata: dict[str, Typed] = {
@@ -282,7 +282,7 @@ def random_model(
 ) -> str:
     """Write a file with the same random weights each time, of F32; returns its path.
 
-    They are from -1 to 1, but for `ranges`: how a tensor's name ends → the least and the largest.
+    They are from -1 to 1, except for `ranges`: end of a tensor's name → the least and the largest.
     """
     return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, ranges)
 
@@ -303,7 +303,7 @@ def _random_file(path: Path, entries: list[bytes], shapes: dict[str, list[int]],
 
 
 class DamagedCopy:
-    """A copy of a model whose header is damaged and mended in place, since copying takes longer."""
+    """A copy of a model whose header is damaged and repaired in place, because copying takes longer."""
 
     def __init__(self, source: str, copy: Path, header_bytes: int) -> None:
         shutil.copyfile(source, copy)
@@ -313,7 +313,7 @@ class DamagedCopy:
             self._header = file.read(header_bytes)
 
     def flip(self, seed: int, *, bits: int = 4, within: tuple[int, int] | None = None) -> None:
-        """Mend the header, then flip some bits of it, the same ones for the same seed."""
+        """Repair the header, then flip some bits of it, the same ones for the same seed."""
         chance = random.Random(seed)
         first, last = within or (0, len(self._header))
         damaged = bytearray(self._header)
@@ -321,8 +321,8 @@ class DamagedCopy:
             damaged[chance.randrange(first, last)] ^= 1 << chance.randrange(8)
         self._write(bytes(damaged))
 
-    def mend(self) -> None:
-        """Make it the model that it was."""
+    def repair(self) -> None:
+        """Restore the original header."""
         self._write(self._header)
 
     def _write(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 Run as a script: reads a JSON object from stdin {model, seed, count, grammars}; prints a JSON list with a list
 for each grammar: `count` texts, or null where none ended in time or the grammar was refused. Each step picks
 one of the single bytes that the grammar allows and that are UTF-8 with what comes before (llama.cpp alone
-takes some that are not); those that end something are picked more often.
+accepts some that are not); bytes that close something are picked more often.
 """
 
 from __future__ import annotations

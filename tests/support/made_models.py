@@ -1,6 +1,6 @@
-"""Models of several architectures with weights of 0, for what llama.cpp takes for them; see hollow_model.
+"""Models of several architectures with weights of 0, to measure the memory that llama.cpp takes; see hollow_model.
 
-Two of them can also be small and say something, which has no sense but depends on all that was said before.
+Two of them can also be small and generate random text that depends on all tokens before it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RANGES = {
     "ffn_down.weight": (-0.05, 0.05),
     "shortconv.out_proj.weight": (-0.01, 0.01),
 }
-"""Weights by which what was said long ago counts for what is said next."""
+"""Weights with which tokens of long ago affect the next one."""
 
 
 def talking_model(path: Path, metadata: dict[str, Typed], shapes: Shapes) -> str:
@@ -54,7 +54,7 @@ def numbers(architecture: str, **values: int) -> dict[str, Typed]:
 
 
 def blocks(count: int, shapes: dict[str, list[int]]) -> dict[str, list[int]]:
-    """The same tensors for each of so many layers."""
+    """The same tensors for each of `count` layers."""
     return {f"blk.{index}.{name}": shape for index in range(count) for name, shape in shapes.items()}
 
 
@@ -177,14 +177,14 @@ def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = holl
 
 
 def talking_recurrent(path: Path) -> str:
-    """A small Mamba that says something."""
+    """A small Mamba that generates text."""
     return recurrent(path, TALKING_WIDTH, talking_model)
 
 
 def talking_hybrid(path: Path) -> str:
-    """A small LFM 2 that says something, with two layers of attention."""
+    """A small LFM 2 with two layers of attention that generates text."""
     return hybrid(path, 6, TALKING_WIDTH, talking_model)
 
 
 MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}
-"""What the layers of a made model are → writes it."""
+"""Kind of the layers → function that writes such a model."""

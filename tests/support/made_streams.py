@@ -43,7 +43,7 @@ def read(
     opened: bool = False,
     reason: str = "stop",
 ) -> tuple[Said, str]:
-    """What a reply makes of a stream, and its finish reason; its deltas must be its final texts."""
+    """The texts of a reply to a stream, and its finish reason; the joined deltas must equal the final texts."""
     reply = Reply(reasoning, form, Tools(TOOLS, "auto") if form else None)
     if opened:
         reply.begin_reasoning()

@@ -1,4 +1,4 @@
-"""What llama.cpp says it takes, from its own log: what the estimates must equal.
+"""The memory that llama.cpp takes, from its own log; the estimates must equal it.
 
 Run as a script: reads a JSON object from stdin {load, contexts}: the params of loadModel, and a list of those
 of createContext; makes each as the program does and prints a JSON object {systemInfo, model, contexts} of what

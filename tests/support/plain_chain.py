@@ -1,4 +1,4 @@
-"""A plain loop over llama-cpp-python with a sampler chain made by hand: what the program must choose, too.
+"""A plain loop over llama-cpp-python with a sampler chain made by hand; the program must choose the same tokens.
 
 Run as a script: reads a JSON object from stdin {model, contextSize, jobs}, each job being {prompt, maxTokens,
 chain}, where `chain` lists [name, argument, …] of llama_sampler_init_<name>; prints a JSON list of {tokens,

@@ -1,4 +1,4 @@
-"""A plain greedy loop over llama-cpp-python, without a line of the program: what its results must equal.
+"""A plain greedy loop over llama-cpp-python, without any code of the program, whose results must equal it.
 
 Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, adapters
 (pairs of a LoRA file and its scale), ignoreEos, jobs}, each job being {prompt (text, or token ids), maxTokens};

@@ -1,4 +1,4 @@
-"""Embeddings by a plain loop over llama-cpp-python, without a line of the program, one text at a time.
+"""Embeddings by a plain loop over llama-cpp-python, without any code of the program, one text at a time.
 
 Run as a script: reads a JSON object from stdin {model, poolings (llama_pooling_type), texts (as token ids),
 exact}; prints a JSON list per pooling: of each text the list of its vectors, which is one unless the pooling is 0.

@@ -1,4 +1,4 @@
-"""For tests of the program: work to be interrupted, and what an interruption must leave behind."""
+"""Work that tests interrupt, and checks of the state after an interruption."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ABORTED = -32800
 
 COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
-"""How the model goes on, greedily, by 15 tokens, each far more likely than the next best."""
+"""The model's greedy continuation by 15 tokens, each far more likely than the next best."""
 
 LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
-"""loadModel's params for a load that lasts so long that it can be met in its middle: the file is read and copied."""
+"""loadModel's params for a slow load that tests can interrupt: the file is read and copied."""
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
@@ -52,7 +52,7 @@ def count(sidecar: Sidecar, context_id: str = "context-1") -> str:
 
 
 def send_endless(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
-    """A completion that goes on until the context is full, which takes many seconds."""
+    """A completion that runs until the context is full, which takes many seconds."""
     endless = {"contextId": context_id, "prompt": COUNT, "ignoreEos": True, "temperature": 0}
     return sidecar.send("complete", {**endless, **params})
 

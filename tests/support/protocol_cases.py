@@ -18,7 +18,7 @@ PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, ABORTED = (
 )
 
 FILE_ERRORS = {"notGguf", "modelDamaged", "modelLoadFailed", "outOfMemory"}
-"""What a file that is no good model may be answered with."""
+"""Kinds of errors with which a file that is not a valid model may be refused."""
 
 
 def exchange(sidecar: Sidecar, line: str | bytes) -> Any:

@@ -38,7 +38,7 @@ SATISFIABLE: dict[str, Any] = {
     "only optional properties": {"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}}},
     "no properties": {"type": "object", "additionalProperties": False},
     "a map": {"type": "object", "additionalProperties": {"type": "integer"}},
-    "others beside named ones": {
+    "others and named ones": {
         "type": "object",
         "properties": {"a": {"type": "null"}, "ab": {"type": "null"}, 'b"': {"type": "null"}},
         "required": ["ab"],
@@ -82,7 +82,7 @@ SATISFIABLE: dict[str, Any] = {
     "numbers above": {"type": "number", "exclusiveMinimum": 99},
     "numbers below": {"type": "number", "maximum": -20},
     "anyOf": {"anyOf": [{"type": "integer"}, {"type": "object", "properties": {"a": {"const": 1}}}]},
-    "anyOf beside properties": {
+    "anyOf and properties": {
         "type": "object",
         "properties": {"kind": {"enum": ["a", "b"]}, "x": {"type": "integer"}},
         "anyOf": [{"required": ["x"]}, {"properties": {"kind": {"const": "b"}}, "required": ["kind"]}],

@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / ".models" / "templates.zip"
 EXPECTED = ROOT / "tests" / "unit" / "core" / "chat" / "llama_server_prompts.json"
-"""Name of a template or model file → name of a case → `fingerprint` of what llama-server makes of it."""
+"""Name of a template or model file → name of a case → `fingerprint` of llama-server's prompt."""
 
 WEATHER = {
     "type": "function",

@@ -1,4 +1,4 @@
-"""A terminal that tests can look at: what a command shows to somebody who sits before it. Not on Windows."""
+"""A terminal whose rows tests can read: what a command shows to a person. Not on Windows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Terminal:
         self._cursor = 0
 
     def read(self) -> bool:
-        """Take in what the command writes next; False when nobody can write any more."""
+        """Take in what the command writes next; False at the end of its output."""
         assert select.select([self._master], [], [], WAIT_S)[0], f"nothing more came: {self.text}"
         try:
             data = os.read(self._master, 65536)

@@ -1,4 +1,4 @@
-"""The time slices of threads, as Linux tells them."""
+"""The time slices of threads, as Linux reports them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Slice(NamedTuple):
 
 
 def of_thread(thread: int = 0) -> Slice:
-    """That of a thread by its id; 0: the caller's."""
+    """The slice of the thread with this id; 0: the caller's."""
     attributes = ctypes.create_string_buffer(SIZE)
     number = SCHED_SETATTR[os.uname().machine] + 1  # sched_getattr is the next call on both
     assert ctypes.CDLL(None).syscall(number, thread, attributes, SIZE, 0) == 0

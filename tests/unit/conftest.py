@@ -9,5 +9,5 @@ from sidecar.message_handler import log
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the log of what the tests provoke off the terminal: its thread writes past pytest's capture."""
+    """Keep the log of provoked errors off the terminal: the log's thread bypasses pytest's capture."""
     monkeypatch.setattr(log, "_threshold", 100)

@@ -1,4 +1,4 @@
-"""A Hugging Face hub on loopback for tests: its API, a CDN of its own origin, and faults to order.
+"""A Hugging Face hub on loopback for tests: its API, a CDN of its own origin, and faults that tests set.
 
 Standard library only. `with Hub() as hub: hub.add("owner/repo", {"model.gguf": Synthetic(10_000_000)})`,
 then point a client at `hub.endpoint`.

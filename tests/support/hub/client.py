@@ -29,7 +29,7 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None, **headers: s
 
 
 def read_until_it_ends(url: str) -> tuple[int, type[BaseException] | None]:
-    """How many bytes of the body came, and what ended them if not their number."""
+    """How many bytes of the body came, and the error that ended them, if any."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
     came = 0
@@ -55,7 +55,7 @@ def hub_link(hub: Hub, target: str = "owner/repo/model.gguf") -> str:
 
 
 def wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Wait for something that comes about on another thread or in another process."""
+    """Wait for something that happens on another thread or in another process."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"

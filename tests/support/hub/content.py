@@ -1,4 +1,4 @@
-"""What files are made of: bytes that are held, or bytes that are made where they are read."""
+"""Contents of files: bytes in memory, or bytes that are computed when they are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GGUF_START = b"GGUF" + (3).to_bytes(4, "little")
 """Magic and version, so that made-up bytes pass for the start of a model."""
 
 PERIOD = 1 << 20
-"""Synthetic bytes repeat after so many, but for the block's number in its first eight."""
+"""Size of a block in bytes. All blocks are equal except for the block's number in their first eight bytes."""
 
 HASHED_LIMIT = 4 << 30
 """Larger synthetic files are there to be refused: their checksum is made up."""
@@ -63,7 +63,7 @@ class Synthetic:
             return memoryview(_block(self.seed))[start:end]
         head = GGUF_START if number == 0 else number.to_bytes(8, "big")
         if start == 0 and end > 8:
-            # The block's number and what follows, in one: a copy, once a block.
+            # The block's number and the rest in one copy per block.
             return memoryview(head + _block(self.seed)[8:end])
         return memoryview(head)[start : min(end, 8)]
 
@@ -82,7 +82,7 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Headed:
-    """`size` bytes that begin with `head`, as of a real model. The checksum is made up unless it is told."""
+    """`size` bytes that begin with `head`, as of a real model. Without `sha256` the checksum is made up."""
 
     head: bytes
     size: int

@@ -1,4 +1,4 @@
-"""What can go wrong on the way, to order: on which requests, how often, and what."""
+"""Faults that a test can set: on which requests, how often, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.records import Request
 
 @dataclass
 class Fault:
-    """One fault. It hits the requests that match it; `times` None: for good.
+    """One fault. It hits the requests that match it; `times` None: always.
 
     Set one thing that goes wrong in each. Where several faults hit a request, all of them do.
     """
@@ -23,15 +23,15 @@ class Fault:
     method: str = "*"
     times: int | None = 1
     skip: int = 0
-    """So many matching requests are served well first."""
+    """This number of matching requests is served well first."""
 
-    # What becomes of the body. These hit only requests whose body is longer than that many bytes.
+    # Faults of the body. They hit only requests whose body is longer than that number of bytes.
     drop_after: int | None = None
-    """Reset the connection after so many bytes of the body."""
+    """Reset the connection after this number of bytes of the body."""
     stall_after: int | None = None
-    """Send no more after so many bytes of the body, and keep the connection open."""
+    """Send no more after this number of bytes of the body, and keep the connection open."""
     cut_after: int | None = None
-    """Close the connection in order after so many bytes, although more were promised."""
+    """Close the connection cleanly after this number of bytes, although Content-Length says more."""
     corrupt_at: int | None = None
     """Flip the bits of the byte at this offset of the file; hits only requests that get this byte."""
     bytes_per_second: float | None = None
@@ -51,7 +51,7 @@ class Fault:
     length_off_by: int = 0
     """Added to Content-Length."""
     longer_by: int = 0
-    """Send so many bytes more than the range that was asked for, and than the answer says it is."""
+    """Send this number of bytes after the requested range, which the answer does not mention."""
     forget_ranges: bool = False
     """Answer 200 with all of the file, whatever was asked for."""
     latency_s: float = 0.0
@@ -71,7 +71,7 @@ class Fault:
         )
 
     def reaches(self, first: int, count: int) -> bool:
-        """Whether a body of `count` bytes from offset `first` of the file gets as far as the fault."""
+        """Whether a body of `count` bytes from offset `first` of the file reaches the fault."""
         befores = (self.drop_after, self.stall_after, self.cut_after)
         if any(before is not None and before >= count for before in befores):
             return False
@@ -103,11 +103,11 @@ class Faults:
             self._all.clear()
 
     def of_answer(self, request: Request) -> list[Fault]:
-        """Those that change what is answered to a request; each counts as a hit."""
+        """The faults that change the answer to a request; each counts as a hit."""
         return self._take([f for f in self._all if not f.of_body], request)
 
     def of_body(self, request: Request, first: int, count: int) -> list[Fault]:
-        """Those that change a body of `count` bytes from offset `first`; each counts as a hit."""
+        """The faults that change a body of `count` bytes from offset `first`; each counts as a hit."""
         return self._take([f for f in self._all if f.of_body and f.reaches(first, count)], request)
 
     def _take(self, candidates: list[Fault], request: Request) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""The hub as a whole: what it holds, who may read it, and what was asked of it."""
+"""The whole hub: its files, who may read them, and its record of requests."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class Hub:
         self.token = "hf_" + secrets.token_hex(17)
         """May read everything."""
         self.stranger = "hf_" + secrets.token_hex(17)
-        """A good token, but for no private or gated repository."""
+        """A valid token without access to any private or gated repository."""
         self.tokens: dict[str, set[str] | None] = {self.token: None, self.stranger: set()}
-        """Good tokens → the private and gated repositories that they may read; None: all."""
+        """Valid tokens → the private and gated repositories that they may read; None: all."""
         self.page_size = 1000
         self.link_lifetime_s = 3600.0
         self.link_uses: int | None = None
         """Requests that a new link is good for; None: any number."""
         self.strange: bytes | None = None
-        """What the hub answers to everything, with status 200, instead of what it ought to."""
+        """The hub's answer to every request, with status 200, in place of the right one."""
         self.faults = Faults()
         self.requests = Records()
 
@@ -167,7 +167,7 @@ class Hub:
         return f"{self.cdn}{path}?Expires={until}&Signature={link.signature}"
 
     def expire_links(self) -> None:
-        """Let all links that were given out expire now."""
+        """Make all links expire now."""
         for link in list(self.links.values()):
             link.expires = 0.0
 
@@ -190,7 +190,7 @@ class Hub:
         return sum(request.sent for request in self.bodies(target) if request.first is not None)
 
     def settle(self, timeout_s: float = 10.0) -> None:
-        """Wait until all that was asked for is answered or its connection is closed.
+        """Wait until every request is answered or its connection is closed.
 
         What a client has received may not be counted yet. Raises TimeoutError.
         """

@@ -38,7 +38,7 @@ class _ProxyExchange(Exchange):
         self.do_GET()
 
     def answer(self, path: str) -> None:
-        """Pass the request of the moment on."""
+        """Forward the current request."""
         if self.command == "CONNECT":
             self._tunnel()
             return
@@ -58,7 +58,7 @@ class _ProxyExchange(Exchange):
             while data := response.read1(PIECE):
                 self._send_piece(memoryview(data))
             if self.command == "GET" and response.length:
-                self.close_connection = True  # cut short: so is ours
+                self.close_connection = True  # cut short: cut ours, too
         finally:
             upstream.close()
 

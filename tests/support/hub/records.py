@@ -26,7 +26,7 @@ class Request:
     first: int | None = None
     """Offset in the file of the body's first byte, where the body is a file."""
     promised: int = 0
-    """Bytes of the body that the answer ought to have."""
+    """Bytes of the body that the answer should have."""
     sent: int = 0
     """Bytes of the body that were given to the operating system."""
     ended: float | None = None

@@ -1,4 +1,4 @@
-"""An origin: HTTP/1.1 with connections kept, records, and the faults that are ordered."""
+"""An origin: HTTP/1.1 with kept connections, a record of its requests, and the faults that a test sets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SLICES_PER_SECOND = 50
 """How finely a slowed-down body is cut."""
 
 AUTHORITY = Path(__file__).with_name("authority.pem")
-"""Who trusts this file trusts origins that speak TLS. Its own key is no more."""
+"""The test authority: a client that trusts this file trusts the origins that speak TLS. Its private key was deleted."""
 
 IDENTITY = Path(__file__).with_name("server.pem")
-"""Their certificate, for 127.0.0.1 only and until 2120, and its key, which protects nothing."""
+"""Certificate and key of these origins, for 127.0.0.1 only and until 2120. The key is public."""
 
 
 class Origin(ThreadingHTTPServer):
@@ -78,7 +78,7 @@ class Origin(ThreadingHTTPServer):
         if self._send_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer)
         if self._tls is not None:
-            # Hands are shaken by the connection's own thread, when it reads: here all others would wait.
+            # The connection's own thread does the handshake, when it reads. Here all other connections would wait.
             connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._open_lock:
             self._open.add(connection)
@@ -95,14 +95,14 @@ class Origin(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def reset(self, connection: socket.socket) -> None:
-        """Have a connection reset when it is closed: what is still on the way is thrown away."""
+        """Reset the connection when it is closed, so that bytes on their way are lost."""
         # Closed without time to linger, and without a shutdown before. Windows has shorts there.
         linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._to_reset.add(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what these tests are about."""
+        """Print nothing: these tests disconnect clients on purpose."""
 
     def close(self) -> None:
         """End everything that runs."""
@@ -117,7 +117,7 @@ class Origin(ThreadingHTTPServer):
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One connection; `answer` is called for each request. `request_` and `faults_` are of the moment."""
+    """One connection; `answer` is called per request. `request_` and `faults_` are those of the current request."""
 
     protocol_version = "HTTP/1.1"
     server: Origin
@@ -125,10 +125,10 @@ class Exchange(BaseHTTPRequestHandler):
     timeout = 60.0
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
+        """Print nothing."""
 
     def do_GET(self) -> None:
-        """Record the request, let what is ordered happen, and answer."""
+        """Record the request, apply the faults, and answer."""
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.query = {name: values[-1] for name, values in parse_qs(url.query, True).items()}
@@ -157,7 +157,7 @@ class Exchange(BaseHTTPRequestHandler):
         return path
 
     def answer(self, path: str) -> None:
-        """Answer the request of the moment."""
+        """Answer the current request."""
         raise NotImplementedError
 
     # ---- answers ---------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class Exchange(BaseHTTPRequestHandler):
                 self.close_connection = True
 
     def _range(self, size: int, etag: str | None) -> tuple[int, int] | None:
-        """The range that is asked for, as first byte and the one behind the last; None: all."""
+        """The range that is asked for, as its first byte and the one after its last; None: all."""
         header = self.headers.get("Range", "")
         condition = self.headers.get("If-Range")
         if condition is not None and (condition != etag or condition.startswith("W/")):
@@ -285,7 +285,7 @@ class Exchange(BaseHTTPRequestHandler):
     # ---- endings ---------------------------------------------------------------------------------
 
     def wait(self, seconds: float) -> None:
-        """Pause, at most until the test is over."""
+        """Pause, at most until the test ends."""
         if seconds > 0 and self.server.closing.wait(seconds):
             raise ConnectionAbortedError("the test is over")
 

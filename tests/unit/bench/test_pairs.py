@@ -1,4 +1,4 @@
-"""Readings in turn: what their ratio and their spread say, also on a machine that drifts."""
+"""Alternating readings: their ratio and spread are right, also on a machine that drifts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_machine_that_drifts_does_not_move_the_ratio(per_reading: float) -> No
 
 
 def test_a_machine_that_changes_once_does_not_move_the_ratio() -> None:
-    """Something else takes half of it in the middle of the run."""
+    """Another program takes half of the machine in the middle of the run."""
     machine = Machine(lambda reading: 1.0 if reading < 14 else 0.5)
     found = paired(machine.program("ours", 90), machine.program("theirs", 100))
     assert [found.low, found.ratio, found.high] == pytest.approx([0.9] * 3)

@@ -96,7 +96,7 @@ def test_a_closed_stderr_does_no_harm() -> None:
         os.dup2(writer, 2)
         os.close(reader), os.close(writer)
         for _ in range(5000):
-            log.log("error", "nobody hears this")
+            log.log("error", "stderr is closed")
         log.flush(0.05)
         os.write(1, b"done")
         """

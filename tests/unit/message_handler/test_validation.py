@@ -196,7 +196,7 @@ def test_nested_values_are_refused_like_others() -> None:
 
 
 def test_a_prompt_of_many_tokens_does_not_block_the_router() -> None:
-    # jsonschema's own `items` needs 34 seconds, in which nothing else is answered.
+    # jsonschema's own `items` needs 34 seconds, during which no request is answered.
     validate_params("init", {"debug": True})
     started = time.monotonic()
     validate_params("detokenize", {"modelId": "m", "tokens": list(range(1_000_000))})

@@ -1,4 +1,4 @@
-"""Exactly one response a request, whatever happens."""
+"""Exactly one response per request, whatever happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a watched process is noticed, and nothing else is taken for it."""
+"""Only the end of a watched process is reported as its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models, contexts and the engines that hold them, without any engine."""
+"""The table of models, contexts and engines, with stand-ins for engines."""
 
 from __future__ import annotations
 

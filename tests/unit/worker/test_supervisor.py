@@ -1,4 +1,4 @@
-"""How long what is aborted may take to stop by itself before its process is ended."""
+"""How long an aborted request may take to stop before its process is killed."""
 
 from __future__ import annotations
 

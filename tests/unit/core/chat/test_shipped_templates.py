@@ -1,4 +1,4 @@
-"""The prompts of the templates that llama.cpp ships are those that llama-server makes of them."""
+"""With the templates that llama.cpp ships, our prompts equal those of llama-server."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ DIFFERENT: dict[str, tuple[set[str], str]] = {
     "LFM2.5-8B-A1B": ({"parts", "system parts", "thought"}, "llama-server joins parts before it"),
     "StepFun3.5-Flash": ({"turns"}, "llama-server strips this family's messages"),
     "fireworks-ai-llama-3-firefunction-v2": (set(CASES), "wants a variable of its own service"),
-    "google-gemma-4-31B-it-interleaved": ({"tool answer", "tool history"}, "llama-server mends its messages"),
+    "google-gemma-4-31B-it-interleaved": (
+        {"tool answer", "tool history"},
+        "llama-server repairs its messages",
+    ),
     "mistralai-Ministral-3-14B-Reasoning-2512": (
         {"parts", "system parts", "thought"},
-        "llama-server mends its messages",
+        "llama-server repairs its messages",
     ),
     "unsloth-mistral-Devstral-Small-2507": ({"thought"}, "llama-server loses the answer"),
 }

@@ -15,7 +15,7 @@ from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
 
 BOUND_S = 30.0
-"""Only against hanging. The templates' own limit is MAX_RENDER_S."""
+"""Only so that a test cannot hang. The limit for templates is MAX_RENDER_S."""
 
 MESSAGES = [{"role": "user", "content": "<Grüß & 'Gott'>"}]
 
@@ -182,7 +182,7 @@ FOR_EVER = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in ra
     ],
     ids=["nothing", "output", "macro", "filters"],
 )
-# The stop may fall into a callback of the garbage collector, which says that it ignored it; the next one does not.
+# The stop may hit a callback of the garbage collector, which ignores it and prints that; the next stop does not.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_template_that_runs_for_ever_is_stopped(
     jobs: Jobs, template: str, monkeypatch: pytest.MonkeyPatch

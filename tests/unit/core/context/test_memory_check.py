@@ -17,7 +17,7 @@ from sidecar.models.gguf import reader
 
 
 def model_of(path: str) -> Any:
-    """As much of a loaded model as counts here."""
+    """The part of a loaded model that this needs."""
     return SimpleNamespace(header=reader.read_header(path), devices=(), gpu_layers=0, draft=None)
 
 
@@ -53,7 +53,7 @@ def test_the_largest_context_leaves_room_for_the_drafts(
 def test_a_context_that_a_device_has_no_room_for_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """But where a driver says 0, as some do that cannot tell, the driver has to refuse it."""
+    """Some drivers report 0 because they do not know; then the driver itself has to refuse it."""
     gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
     model = model_of(MADE["mixture"](tmp_path / "model.gguf"))
     model.devices, model.gpu_layers = (1,), 5

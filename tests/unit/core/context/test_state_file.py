@@ -16,7 +16,7 @@ STATE = state_file.State({"format": 1}, [1, 2, 3], bytearray(b"x" * (3 * state_f
 
 
 def aborted_after(count: int) -> state_file.Check:
-    """A check that passes so many times, and then says that nobody wants the file any more."""
+    """A check that passes this number of times and then raises, as after an abort."""
     left = count
 
     def check() -> None:
@@ -29,7 +29,7 @@ def aborted_after(count: int) -> state_file.Check:
 
 
 def passes() -> None:
-    """A check of work that is wanted."""
+    """A check that always passes."""
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

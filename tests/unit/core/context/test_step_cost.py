@@ -1,4 +1,4 @@
-"""What one token more costs in a step, learned from made-up step times."""
+"""The marginal cost of one more token in a step, learned from made-up step times."""
 
 from __future__ import annotations
 

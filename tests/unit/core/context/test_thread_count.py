@@ -1,4 +1,4 @@
-"""How many threads compute beside other programs: the rules, on made-up step times."""
+"""How many threads compute while other programs run: the rules, on made-up step times."""
 
 from __future__ import annotations
 

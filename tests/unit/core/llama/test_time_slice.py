@@ -1,4 +1,4 @@
-"""The slice of a thread, as the kernel tells it."""
+"""The scheduling time slice that the kernel reports for a thread."""
 
 from __future__ import annotations
 

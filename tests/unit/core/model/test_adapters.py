@@ -1,4 +1,4 @@
-"""Which scales a request gets, and how a file keeps them."""
+"""The scales that a request gets, and how a state file keeps them."""
 
 from __future__ import annotations
 

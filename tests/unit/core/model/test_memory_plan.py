@@ -30,7 +30,7 @@ def test_layers_are_placed_on_the_devices_that_are_used(
 def test_weights_that_a_device_has_no_room_for_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """But where a driver says 0, as some do that cannot tell, the driver has to refuse them."""
+    """Some drivers report 0 because they do not know; then the driver itself has to refuse them."""
     path = MADE["mixture"](tmp_path / "model.gguf")
     gpu = {"name": "GPU0", "type": "gpu", "backend": "x", "memoryFreeBytes": 2**40}
     monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40, [gpu]))

@@ -1,4 +1,4 @@
-"""Samplers that are slow to make, grammars above all, are made once, and not kept for ever."""
+"""Samplers that are slow to make, such as grammars, are made once; the oldest are dropped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidecar.core.structured_output.grammar import Grammar, make_sampler
 
 
 def address(sampler: Any) -> int:
-    """Where it is, by which samplers are told apart."""
+    """Its address, which distinguishes samplers."""
     return ctypes.addressof(sampler.contents)
 
 
@@ -36,7 +36,7 @@ def freed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     given_back: list[int] = []
 
     def note(sampler: Any) -> None:
-        given_back.append(address(sampler))  # and it stays, so that no other one gets its address
+        given_back.append(address(sampler))  # and is kept, so that no other one gets its address
 
     monkeypatch.setattr(lib, "llama_sampler_free", note)
     return given_back

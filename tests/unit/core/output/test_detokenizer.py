@@ -104,7 +104,7 @@ def test_nothing_follows_a_stop_string() -> None:
 
 
 def expected(text: str, stops: list[str]) -> tuple[str, str | None]:
-    """The plain way: look at every beginning of the text, one character longer each time."""
+    """The simple way: look at every prefix of the text, one character longer each time."""
     for end in range(1, len(text) + 1):
         met = [stop for stop in stops if text[:end].endswith(stop)]
         if met:

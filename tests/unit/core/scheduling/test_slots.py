@@ -1,4 +1,4 @@
-"""Which sequence a request gets, by what the caches hold; without a model, which that does not depend on."""
+"""Which sequence a request gets, depending on the caches; no model is needed for that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Rows(Context):
 
 
 def request(number: int, tokens: list[int], found: list[tuple[int, int]], priority: int = 0) -> Any:
-    """As much of a Generation as counts here. What `admit` gets goes to `found`."""
+    """The part of a Generation that this needs. What `admit` receives goes to `found`."""
 
     def admit(sequence: Sequence, kept: int) -> None:
         made.sequence = sequence

@@ -1,4 +1,4 @@
-"""Guessing tokens from what stood after the same ones before."""
+"""Draft tokens from the prompt: what followed the same tokens before."""
 
 from __future__ import annotations
 

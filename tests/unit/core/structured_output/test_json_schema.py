@@ -49,7 +49,7 @@ def test_a_schema_that_cannot_be_enforced_is_refused(schema: Any, kind: str, poi
 def test_integers_are_exactly_those_within(low: int | None, high: int) -> None:
     rule = integers(low, high)
     assert rule is not None
-    # What integers() writes is a regular expression, but for its quotes and spaces.
+    # What integers() writes is a regular expression, except for its quotes and spaces.
     expression = re.compile(re.sub(r'[" ]', "", rule))
     numbers = range(-1300, 1300)
     expected = {n for n in numbers if (low is None or low <= n) and n <= high}

@@ -30,7 +30,7 @@ Open = Callable[..., Journal]
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Open journals; they are closed at the end only, as if each time the program had been killed."""
+    """Opens journals; they are closed only at the end of the test, as if the program had been killed each time."""
     journals: list[Journal] = []
 
     def open_one(path: str, identity: Identity = HUB, held: int = 1000) -> Journal:
@@ -119,7 +119,7 @@ sync
 100 200
 350 400
 """ % (b"ab" * 32)
-"""As the first version wrote it. Whoever changes the format must still read it: apps are updated meanwhile."""
+"""As the first version wrote it. Later versions must still read it, because apps are updated during a download."""
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> str:
 
 
 def flipped(path: str, place: int) -> str:
-    """The fingerprint of the model with one bit of it changed, which is then mended."""
+    """The fingerprint of the model with one bit of it changed, which is then repaired."""
     with Path(path).open("r+b") as file:
         file.seek(place)
         (byte,) = file.read(1)

@@ -91,7 +91,7 @@ def test_the_real_model_is_described(model_path: str) -> None:
 
 
 def test_a_header_is_read_from_any_file_without_its_tensors() -> None:
-    """As of a model that is not here: only the beginning has come."""
+    """As for a remote model: only the beginning has arrived."""
     head = WHOLE[:-128]
     header = reader.parse(io.BytesIO(head), len(WHOLE), "far/away.gguf")
     assert header.data_start == header.read_bytes == len(head)

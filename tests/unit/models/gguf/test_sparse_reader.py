@@ -1,4 +1,4 @@
-"""Headers of which only windows are read: the same comes out as when all is read, for a fraction of the bytes."""
+"""Headers of which only parts are read: the result is the same as from all bytes."""
 
 from __future__ import annotations
 
@@ -116,15 +116,15 @@ def test_what_is_not_a_model_is_not_read_twice() -> None:
 
 
 def test_a_wrong_jump_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    guessed = []
+    jumps = []
 
     def wrong(self: Any, start: int, count: int) -> int:
-        guessed.append(start)
+        jumps.append(start)
         return start + 8 * count
 
     monkeypatch.setattr(sparse_reader._SparseReader, "_end_of_texts", wrong)
     compared(vocabulary(20_000, 20_000))
-    assert guessed
+    assert jumps
 
 
 def test_what_is_damaged_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Files that are written for good: to the disk first, then under their name, then the folder that has it."""
+"""Files that survive a power failure: sync the bytes, then rename the file, then sync the folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FOLDER = [] if sys.platform == "win32" else [("fsync", "folder", 0)]
 """Windows does that by itself."""
 
 Steps = list[tuple[str, str, int]]
-"""fsync or replace, of what, and the bytes that it had then."""
+"""fsync or replace, of which file, and the bytes that it had then."""
 
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """What is done from now on, in its order; it is done, too."""
+    """Records the calls from now on, in order; each is also carried out."""
     done: Steps = []
     fsync, replace = os.fsync, os.replace
 
