@@ -75,7 +75,7 @@ class EmbeddingContext(Context):
         self.dimensions: int = scores if self.pooling == "rank" else lib.llama_model_n_embd_out(model.handle)
 
     def _open(self, filled: ContextParams) -> ContextPointer:
-        """A llama_context that pools. Only a context tells whether its model reads forward only."""
+        """A llama_context that pools. Only a context can report whether its model reads forward only."""
         handle = self._create(filled)
         if self.whole_texts or (lib.llama_get_memory(handle) and lib.llama_get_causal_attn(handle)):
             return handle
