@@ -166,7 +166,7 @@ class EmbeddingContext(Context):
 
 
 def _size(model: Model, params: ContextParams) -> int:
-    """Most tokens per text: never more positions than in training, since some models have a table of them."""
+    """Maximum number of tokens per text: at most as in training, since some models have a table of positions."""
     size = params.get("contextSize", DEFAULT_SIZE)
     if size == "auto":
         one_sequence: ContextParams = {**params, "sequences": 1}
