@@ -113,9 +113,7 @@ class _Run:
                 self._render()
             with self._leaving:
                 self._left = True
-            for _ in range(
-                2
-            ):  # catches a second SystemExit, raised while the first one unwinds the stack
+            for _ in range(2):  # catches a second SystemExit, raised while the first one unwinds the stack
                 pass
         except SystemExit:
             pass

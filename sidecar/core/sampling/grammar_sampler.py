@@ -116,7 +116,8 @@ class GrammarSampler:
         count = len(numbers) - numbers.count(MINUS_INFINITY)
         if not count:
             return None
-        cut = lib.llama_sampler_init_top_k(count)  # drop the others: some samplers do not expect tokens with -inf
+        # Drop the forbidden tokens: some samplers do not expect them.
+        cut = lib.llama_sampler_init_top_k(count)
         lib.llama_sampler_apply(cut, ctypes.byref(array))
         lib.llama_sampler_free(cut)
         self._data = data  # the array points to it

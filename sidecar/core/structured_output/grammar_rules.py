@@ -44,9 +44,7 @@ def check_rules(rules: dict[str, Rule]) -> None:
     _check_recursion(rules, empty)
     ends = _fixpoint(rules, lambda item, known: item.rule is None or item.low == 0 or item.rule in known)
     if "root" not in ends:
-        raise GrammarError(
-            "no text can end: every alternative of 'root' is endless", rules["root"].offset
-        )
+        raise GrammarError("no text can end: every alternative of 'root' is endless", rules["root"].offset)
 
 
 def _items(rule: Rule) -> Iterator[Item]:
