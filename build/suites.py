@@ -39,7 +39,7 @@ OF_A_FORM: Final = (
     "tests/process/test_old_processors.py",
     "tests/process/test_one_file.py",
     "tests/process/test_orphans.py",
-    "tests/process/test_rpc.py::test_a_build_without_the_backend_is_told",
+    "tests/process/test_rpc.py::test_a_build_without_the_backend_is_reported",
     "tests/process/test_rpc.py::test_a_model_split_over_two_workers_says_the_same",
     "tests/process/test_rpc.py::test_the_backend_is_loaded_only_where_servers_are_named",
     "tests/process/test_stdio.py",

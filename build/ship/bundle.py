@@ -92,8 +92,12 @@ def describe(folder: Path, contents: str, inside: Iterable[TocEntry]) -> list[To
     }
     for name, text in written.items():
         (place / name).write_text(text, encoding="utf-8", newline="\n")
-    told = {"glibc": _needed_glibc(folder), "files": _files(folder), "components": [*map(_short, components)]}
-    facts = {**_facts(), **told}
+    measured = {
+        "glibc": _needed_glibc(folder),
+        "files": _files(folder),
+        "components": [*map(_short, components)],
+    }
+    facts = {**_facts(), **measured}
     (place / MANIFEST).write_text(json.dumps(facts, indent=1), encoding="utf-8", newline="\n")
     return [(name, str(place / name), "DATA") for name in (MANIFEST, SBOM, LICENCES)]
 

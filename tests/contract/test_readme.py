@@ -87,7 +87,7 @@ HOME = "/home/ada"
 SHOWN_MODEL = "owner/SmolLM2-GGUF/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-def _told(text: str) -> list[str]:
+def _without_memory(text: str) -> list[str]:
     """Lines without figures of memory, which are the machine's, and what they do to the widths of columns."""
     figure = r"\d[\d.]* [kMG]B"
     lines = [
@@ -115,7 +115,7 @@ def test_the_commands_on_models_print_what_it_shows(
                 stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", env=env, timeout=120,
             )  # fmt: skip
             assert ran.returncode == 0, ran.stderr
-            assert _told(ran.stdout.replace(str(tmp_path), HOME)) == _told(shown), command
+            assert _without_memory(ran.stdout.replace(str(tmp_path), HOME)) == _without_memory(shown), command
             if command.split()[1] == "list":
                 _check_layout(layout)
 

@@ -249,8 +249,8 @@ def test_a_wrong_byte_is_found_named_and_fetched_again(downloads: Downloads) -> 
     downloads.hub.fault(TARGET, origin="cdn", corrupt_at=3_456_789)
     before = len(downloads.infos())
     assert_whole(downloads.fetch(SPEC), BIG)
-    told = " ".join(downloads.infos()[before:])
-    assert FILE in told and "3456789" in told
+    said = " ".join(downloads.infos()[before:])
+    assert FILE in said and "3456789" in said
 
 
 def test_bytes_that_are_always_wrong(downloads: Downloads) -> None:

@@ -120,7 +120,7 @@ def test_a_split_model_comes_whole(downloads: Downloads) -> None:
         assert result["quantization"] == "Q3_K_L"
 
 
-def test_a_split_model_with_a_part_missing_is_none(downloads: Downloads) -> None:
+def test_a_split_model_with_a_part_missing_is_not_a_model(downloads: Downloads) -> None:
     downloads.hub.add(REPO, {f"Model-Q3_K_L-0000{part}-of-00003.gguf": PARTS[part] for part in (1, 2)})
     assert downloads.refused(f"hf:{REPO}:Q3_K_L")["data"]["kind"] == "remoteFileNotFound"
     assert not downloads.files()
@@ -137,14 +137,14 @@ def test_the_projector_comes_when_asked_for(downloads: Downloads) -> None:
     assert (both["path"], both["sha256"], both["fromCache"]) == (alone["path"], Q4.sha256, False)
 
 
-def test_a_projector_is_no_model(downloads: Downloads) -> None:
+def test_a_projector_is_not_a_model(downloads: Downloads) -> None:
     downloads.hub.add("owner/Eyes-GGUF", {"mmproj-Q8_0.gguf": Synthetic(900_000), "Eyes-Q4_0.gguf": Q4})
     assert downloads.fetch("hf:owner/Eyes-GGUF")["quantization"] == "Q4_0"
     error = downloads.refused(SPEC, projector=True)
     assert error["data"]["kind"] == "remoteFileNotFound"
 
 
-def test_the_result_tells_where_it_is_from(downloads: Downloads, commit: str) -> None:
+def test_the_result_says_where_it_is_from(downloads: Downloads, commit: str) -> None:
     result = downloads.fetch(SPEC)
     assert Path(result["path"]).is_relative_to(downloads.directory)
     assert (result["resumedBytes"], result["fromCache"], result["projectorPath"]) == (0, False, None)
@@ -199,7 +199,7 @@ def test_a_new_version_on_the_hub_takes_the_place_of_the_old(downloads: Download
     assert not result["fromCache"] and len(downloads.files()) == 1
 
 
-def test_revisions_lie_beside_each_other(downloads: Downloads, commit: str) -> None:
+def test_revisions_do_not_overwrite_each_other(downloads: Downloads, commit: str) -> None:
     downloads.hub.tag(REPO, "v1", commit)
     other = downloads.hub.add(REPO, {FILE: Q8}, revision="feature/x")
     newest = downloads.fetch(SPEC, revision="feature/x")

@@ -89,7 +89,7 @@ def test_a_models_directory_that_is_a_file(downloads: Downloads) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_models_directory_that_nobody_may_write(downloads: Downloads) -> None:
+def test_a_models_directory_without_the_right_to_write(downloads: Downloads) -> None:
     downloads.directory.mkdir()
     downloads.directory.chmod(0o500)
     try:

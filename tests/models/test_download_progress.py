@@ -41,20 +41,20 @@ def all_progress(downloads: Downloads, request_id: Any) -> list[Message]:
     """The params of all progress of a request, after they were found to be by the schema."""
     components = {"components": OPENRPC["components"]}
     validator = Draft7Validator({"$ref": "#/components/schemas/Progress", **components})
-    told = [
+    reported = [
         message["params"]
         for message in downloads.sidecar.messages
         if message.get("method") == "progress" and message["params"]["requestId"] == request_id
     ]
-    assert told and {params["progressType"] for params in told} <= {"download", "verify"}
-    for params in told:
+    assert reported and {params["progressType"] for params in reported} <= {"download", "verify"}
+    for params in reported:
         assert [error.message for error in validator.iter_errors(params)] == []
-    return told
+    return reported
 
 
-def of_type(told: list[Message], kind: str) -> list[Message]:
+def of_type(reported: list[Message], kind: str) -> list[Message]:
     """Those of one type, after they were found never to fall and to end where they must."""
-    ours = [params for params in told if params["progressType"] == kind]
+    ours = [params for params in reported if params["progressType"] == kind]
     count = "downloadedBytes" if kind == "download" else "verifiedBytes"
     for name in (count, "progress", "fileIndex"):
         values = [params[name] for params in ours]
@@ -67,27 +67,27 @@ def test_download_then_verify_to_the_end(downloads: Downloads) -> None:
     slow(downloads.hub)
     request = downloads.send()
     result = downloads.sidecar.result(request)
-    told = all_progress(downloads, request)
-    download, verify = of_type(told, "download"), of_type(told, "verify")
+    reported = all_progress(downloads, request)
+    download, verify = of_type(reported, "download"), of_type(reported, "verify")
     assert (download[-1]["downloadedBytes"], download[-1]["progress"]) == (BIG.size, 1)
     assert (verify[-1]["verifiedBytes"], verify[-1]["progress"]) == (BIG.size, 1)
-    assert {params["totalBytes"] for params in told} == {BIG.size}
-    assert {params["file"] for params in told} == {FILE}
-    assert {(params["fileIndex"], params["fileCount"]) for params in told} == {(1, 1)}
+    assert {params["totalBytes"] for params in reported} == {BIG.size}
+    assert {params["file"] for params in reported} == {FILE}
+    assert {(params["fileIndex"], params["fileCount"]) for params in reported} == {(1, 1)}
     assert len([p for p in download if 0 < p["progress"] < 1]) >= 3
     middle = [p for p in download if p["bytesPerSecond"] and p["progress"] < 1]
     assert middle and all(p["etaMs"] is not None and p["etaMs"] >= 0 for p in middle)
     assert_whole(result, BIG)
 
 
-def test_at_most_ten_a_second(downloads: Downloads) -> None:
+def test_at_most_ten_per_second(downloads: Downloads) -> None:
     slow(downloads.hub)
     began = time.monotonic()
     request = downloads.send()
     downloads.sidecar.result(request)
     took = time.monotonic() - began
     for kind in ("download", "verify"):
-        # The last one is told whenever it comes.
+        # The last one is sent at any time.
         assert len(of_type(all_progress(downloads, request), kind)) <= 10 * took + 2
 
 
@@ -104,13 +104,13 @@ def test_it_does_not_fall_back_after_a_resume(downloads: Downloads) -> None:
     assert after >= before - MOST_TWICE
 
 
-def test_it_does_not_fall_while_bytes_come_a_second_time(downloads: Downloads) -> None:
+def test_it_does_not_fall_while_bytes_come_again(downloads: Downloads) -> None:
     slow(downloads.hub)
     downloads.hub.fault(TARGET, origin="cdn", corrupt_at=5_000_000)
     request = downloads.send()
     assert_whole(downloads.sidecar.result(request), BIG)
-    told = all_progress(downloads, request)
-    assert of_type(told, "download") and of_type(told, "verify")
+    reported = all_progress(downloads, request)
+    assert of_type(reported, "download") and of_type(reported, "verify")
 
 
 def test_file_n_of_m(downloads: Downloads) -> None:
@@ -119,18 +119,18 @@ def test_file_n_of_m(downloads: Downloads) -> None:
     downloads.hub.add(REPO, {**dict(zip(names, parts, strict=True)), "mmproj-F16.gguf": Synthetic(400_000)})
     request = downloads.send(f"hf:{REPO}:Q2_K", projector=True)
     result = downloads.sidecar.result(request)
-    told = all_progress(downloads, request)
-    of_type(told, "verify")
-    download = of_type(told, "download")
+    reported = all_progress(downloads, request)
+    of_type(reported, "verify")
+    download = of_type(reported, "download")
     steps = [key for key, _ in itertools.groupby((p["fileIndex"], p["file"]) for p in download)]
     assert set(steps) <= set(enumerate([*names, "mmproj-F16.gguf"], 1))
     assert steps[-1] == (4, "mmproj-F16.gguf")
-    assert {p["totalBytes"] for p in told} == {result["sizeBytes"]}
-    assert {p["fileCount"] for p in told} == {4}
+    assert {p["totalBytes"] for p in reported} == {result["sizeBytes"]}
+    assert {p["fileCount"] for p in reported} == {4}
     assert download[-1]["downloadedBytes"] == result["sizeBytes"]
 
 
-def test_what_is_here_is_told_as_done(downloads: Downloads) -> None:
+def test_what_is_here_is_reported_as_done(downloads: Downloads) -> None:
     downloads.fetch(SPEC)
     request = downloads.send()
     assert downloads.sidecar.result(request)["fromCache"]
@@ -144,15 +144,15 @@ def test_without_ranges(downloads: Downloads) -> None:
     assert of_type(all_progress(downloads, request), "download")[-1]["downloadedBytes"] == BIG.size
 
 
-def test_where_no_length_is_told(downloads: Downloads) -> None:
+def test_a_server_that_gives_no_length(downloads: Downloads) -> None:
     """There is no end known to be a fraction of."""
     url = downloads.hub.put(FILE, BIG, ranges=False, length=False)
     downloads.hub.fault(f"files/{FILE}", bytes_per_second=8_000_000, times=None)
     request = downloads.send(url)
     assert downloads.sidecar.result(request)["sha256"] == BIG.sha256
-    told = [p for p in all_progress(downloads, request) if p["progressType"] == "download"]
-    assert {(p["progress"], p["totalBytes"], p["etaMs"]) for p in told} == {(None, None, None)}
-    counts = [p["downloadedBytes"] for p in told]
+    reported = [p for p in all_progress(downloads, request) if p["progressType"] == "download"]
+    assert {(p["progress"], p["totalBytes"], p["etaMs"]) for p in reported} == {(None, None, None)}
+    counts = [p["downloadedBytes"] for p in reported]
     assert counts == sorted(counts) and counts[-1] > 0
 
 

@@ -17,41 +17,43 @@ pytestmark = pytest.mark.real
 
 NEAR = 0.10
 ROUNDING = 128 * 1024
-"""llama.cpp's log tells hundredths of MiB, several times over; made models are small."""
+"""llama.cpp's log rounds each of several figures to hundredths of a MiB; made models are small."""
 
 
-def differences(expected: dict[str, int], told: dict[str, Any], near: float = NEAR) -> list[str]:
+def differences(expected: dict[str, int], estimated: dict[str, Any], near: float = NEAR) -> list[str]:
     """Which figures are not near what was really taken."""
     return [
-        f"{key}: {told[key]} instead of {bytes_}"
+        f"{key}: {estimated[key]} instead of {bytes_}"
         for key, bytes_ in expected.items()
-        if abs(told[key] - bytes_) > max(near * bytes_, ROUNDING)
+        if abs(estimated[key] - bytes_) > max(near * bytes_, ROUNDING)
     ]
 
 
 def compare(taken: Taken, number: int, near: float = NEAR) -> list[str]:
     """What is wrong with the estimate for a context of GRID."""
-    told = estimate.estimate(taken.header, GRID[number], taken.machine)
+    estimated = estimate.estimate(taken.header, GRID[number], taken.machine)
     context = taken.contexts[number]
     expected = {
         "weightsBytes": taken.weights,
         "kvCacheBytes": context.get("KV", 0) + context.get("RS", 0),
         "computeBytes": context["compute"] + context["output"],
     }
-    return differences(expected | {"totalBytes": sum(expected.values())}, told, near)
+    return differences(expected | {"totalBytes": sum(expected.values())}, estimated, near)
 
 
 @pytest.mark.parametrize("model", REAL)
 @pytest.mark.parametrize(
     "number", range(len(GRID)), ids=["-".join(map(str, params.values())) for params in GRID]
 )
-def test_of_real_models_every_figure_is_near(taken: Callable[[str], Taken], model: str, number: int) -> None:
+def test_every_figure_of_real_models_is_near(taken: Callable[[str], Taken], model: str, number: int) -> None:
     assert not compare(taken(model), number)
 
 
 @pytest.mark.parametrize("model", MADE)
 @pytest.mark.parametrize("flash", ["auto", False])
-def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, flash: str | bool) -> None:
+def test_every_figure_of_other_architectures_is_near(
+    taken: Callable[[str], Taken], model: str, flash: str | bool
+) -> None:
     near = 0.15 if model == "latent" and not flash else NEAR
     wrong = {
         str(params): found
@@ -62,9 +64,9 @@ def test_of_other_architectures_too(taken: Callable[[str], Taken], model: str, f
 
 
 @pytest.mark.parametrize("model", REAL)
-def test_without_mapping_the_weights_are_there_once(model: str) -> None:
+def test_without_mapping_the_weights_count_once(model: str) -> None:
     path = str(MODELS / REAL[model])
     result = run(path, [], useMmap=False)
     machine = Machine.here(system_info=result["systemInfo"])
-    told = estimate.estimate(reader.read_header(path), {"useMmap": False}, machine)
-    assert not differences({"weightsBytes": result["model"]["model"]}, told)
+    estimated = estimate.estimate(reader.read_header(path), {"useMmap": False}, machine)
+    assert not differences({"weightsBytes": result["model"]["model"]}, estimated)

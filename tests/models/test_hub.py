@@ -36,7 +36,7 @@ def test_synthetic_bytes_are_the_same_wherever_reading_starts() -> None:
         assert piece and piece == whole[offset : offset + len(piece)]
 
 
-def test_info_tells_sizes_and_checksums(hub: Hub, commit: str) -> None:
+def test_info_has_sizes_and_checksums(hub: Hub, commit: str) -> None:
     for path in ("", "/revision/main", f"/revision/{commit}"):
         info = ask(hub, f"/api/models/owner/repo{path}?blobs=true")
         assert info["sha"] == commit
@@ -61,7 +61,7 @@ def test_tree_comes_in_pages(hub: Hub, commit: str) -> None:
     assert [e["path"] for e in ask(hub, "/api/models/owner/repo/tree/main/sub")] == ["sub/deep"]
 
 
-def test_paths_info_tells_what_is_there(hub: Hub, commit: str) -> None:
+def test_paths_info_lists_what_is_there(hub: Hub, commit: str) -> None:
     url = f"{hub.endpoint}/api/models/owner/repo/paths-info/main"
     status, _, body = fetch(url, "POST", b"paths=model.gguf&paths=none&expand=false")
     assert status == 200
@@ -121,10 +121,10 @@ def test_refuses_in_the_hubs_own_words(
     hub.add("owner/gated", {"a.gguf": b"a"}, gated="auto")
     tokens = {"token": hub.token, "stranger": hub.stranger, "bad": "hf_bad"}
     headers = {"Authorization": f"Bearer {tokens[who]}"} if who else {}
-    got, told, _ = fetch(hub.endpoint + path, **headers)
-    assert (got, told.get("x-error-code")) == (status, code)
+    got, answered, _ = fetch(hub.endpoint + path, **headers)
+    assert (got, answered.get("x-error-code")) == (status, code)
     if who == "bad":
-        assert told["x-error-message"] == "Invalid credentials in Authorization header"
+        assert answered["x-error-message"] == "Invalid credentials in Authorization header"
 
 
 def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
@@ -136,7 +136,7 @@ def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "told", "first", "count"),
+    ("asked", "status", "content_range", "first", "count"),
     [
         ("bytes=10-19", 206, "bytes 10-19/3000000", 10, 10),
         ("bytes=2999990-", 206, "bytes 2999990-2999999/3000000", 2999990, 10),
@@ -148,10 +148,10 @@ def test_revisions_with_a_slash(hub: Hub, commit: str) -> None:
     ],
 )
 def test_ranges(
-    hub: Hub, commit: str, asked: str, status: int, told: str | None, first: int, count: int
+    hub: Hub, commit: str, asked: str, status: int, content_range: str | None, first: int, count: int
 ) -> None:
     got, headers, body = fetch(hub_link(hub), Range=asked)
-    assert (got, headers.get("content-range")) == (status, told)
+    assert (got, headers.get("content-range")) == (status, content_range)
     assert body == BIG.bytes()[first : first + count]
 
 
@@ -186,6 +186,6 @@ def test_plain_files(hub: Hub, etag: str | None, start: str | None) -> None:
     assert headers.get("etag", "").startswith(start) if start else "etag" not in headers
 
 
-def test_plain_files_of_no_told_length(hub: Hub) -> None:
+def test_plain_files_without_a_length(hub: Hub) -> None:
     _, headers, body = fetch(hub.put("a.gguf", b"0123456789", ranges=False, length=False))
     assert "content-length" not in headers and body == b"0123456789"

@@ -34,7 +34,7 @@ def test_drop_and_cut_as_often_as_ordered(hub: Hub, commit: str) -> None:
     assert hub.sent(TARGET) == 1_500_000 + BIG.size
 
 
-def test_faults_of_a_body_pass_over_bodies_too_short(hub: Hub, commit: str) -> None:
+def test_faults_of_a_body_do_not_hit_bodies_that_are_too_short(hub: Hub, commit: str) -> None:
     url = hub_link(hub)
     fault = hub.fault(TARGET, cut_after=1000)
     assert len(fetch(url, Range="bytes=0-99")[2]) == 100 and fault.hits == 0

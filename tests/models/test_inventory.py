@@ -224,7 +224,7 @@ def like_llama_3(folder: Path) -> str:
     return str(path)
 
 
-def test_a_remote_file_that_is_no_model_is_refused_before_much_is_read(online: Sidecar, hub: Hub) -> None:
+def test_a_remote_file_that_is_not_a_model_is_refused_before_much_is_read(online: Sidecar, hub: Hub) -> None:
     lies = gguf_files.header([gguf_files.entry("a", gguf_files.STRING, "b")] * 3, [])
     lie = Headed(lies[:16] + b"\xff" * 8 + b"\0" * 100_000, 1 << 30)
     hub.add(REPO, {"No-Q4_0.gguf": Headed(b"x" * 1000, 1 << 30), "Lie-Q8_0.gguf": lie})
@@ -260,7 +260,7 @@ def test_an_estimate_before_the_download_is_that_after_it(
     assert downloads.files() == []
 
 
-def test_a_model_that_is_too_large_is_told_before_it_is_fetched(online: Sidecar, hub: Hub) -> None:
+def test_a_model_that_is_too_large_is_reported_before_it_is_fetched(online: Sidecar, hub: Hub) -> None:
     big = gguf_files.header(
         [gguf_files.entry("general.architecture", gguf_files.STRING, "llama")]
         + [

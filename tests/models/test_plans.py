@@ -99,11 +99,11 @@ def test_layers_may_share_the_caches_of_others(tmp_path: Path) -> None:
     assert cache(shared) == 1024 * (LAYERS - 5) * 2 * 256 * 2
 
 
-def test_layers_that_guess_ahead_are_not_loaded(header: Header, tmp_path: Path) -> None:
+def test_layers_that_make_draft_tokens_are_not_loaded(header: Header, tmp_path: Path) -> None:
     ahead = made(tmp_path / "ahead.gguf", nextn_predict_layers=1)
     assert cache(ahead) == cache(header) * (LAYERS - 1) // LAYERS
-    told = [estimate.estimate(each, {}, here())["weightsBytes"] for each in (ahead, header)]
-    assert told[0] < told[1]
+    weights = [estimate.estimate(each, {}, here())["weightsBytes"] for each in (ahead, header)]
+    assert weights[0] < weights[1]
 
 
 def test_a_recurrent_state_does_not_grow_with_the_context(tmp_path: Path) -> None:
@@ -120,15 +120,15 @@ def test_a_recurrent_state_does_not_grow_with_the_context(tmp_path: Path) -> Non
 def test_layers_go_to_the_gpus_from_the_last_one_on(
     header: Header, layers: int, gpus: tuple[int, ...]
 ) -> None:
-    told = estimate.estimate(header, {"gpuLayers": layers}, here(64 * GIB, *gpus))
-    cpu, *others = told["devices"]
+    estimated = estimate.estimate(header, {"gpuLayers": layers}, here(64 * GIB, *gpus))
+    cpu, *others = estimated["devices"]
     placed = min(layers, LAYERS + 1)
-    assert told["gpuLayers"] == placed
+    assert estimated["gpuLayers"] == placed
     assert cpu["layers"] == LAYERS - max(0, placed - 1), "the first to go is the output"
     assert sum(device["layers"] for device in others) == max(0, placed - 1)
     nowhere = estimate.estimate(header, {"gpuLayers": 0}, here())
-    assert told["kvCacheBytes"] == nowhere["kvCacheBytes"]
-    assert told["weightsBytes"] == pytest.approx(nowhere["weightsBytes"], rel=0.01)
+    assert estimated["kvCacheBytes"] == nowhere["kvCacheBytes"]
+    assert estimated["weightsBytes"] == pytest.approx(nowhere["weightsBytes"], rel=0.01)
     if len(gpus) == 2 and placed > LAYERS:
         assert others[0]["layers"] == pytest.approx(2 * others[1]["layers"], abs=2), "by their free memory"
 
@@ -146,9 +146,9 @@ def test_auto_takes_as_many_layers_as_fit(header: Header) -> None:
     found = []
     for share in (0, 0.3, 0.6, 0.9, 1.2):
         gpu = here(64 * GIB, int(whole * share))
-        told = estimate.estimate(header, {}, gpu)
-        found.append(told["gpuLayers"])
-        assert told["devices"][1]["totalBytes"] <= estimate.FULL * whole * share
+        estimated = estimate.estimate(header, {}, gpu)
+        found.append(estimated["gpuLayers"])
+        assert estimated["devices"][1]["totalBytes"] <= estimate.FULL * whole * share
         if found[-1] <= LAYERS:
             more = estimate.estimate(header, {"gpuLayers": found[-1] + 1}, gpu)["devices"][1]
             assert more["totalBytes"] > estimate.FULL * whole * share
@@ -183,12 +183,12 @@ def test_the_largest_context_fits_and_the_next_does_not(header: Header) -> None:
     assert estimate.estimate(header, {}, here(least // 2))["largestContextSize"] == 0
 
 
-def test_whether_it_runs_is_told_and_why(header: Header) -> None:
+def test_the_estimate_says_whether_it_runs_and_why(header: Header) -> None:
     needed = estimate.estimate(header, {}, here())["totalBytes"]
-    told = [estimate.estimate(header, {}, here(int(needed * share))) for share in (2, 1.05, 0.99, 0.1)]
-    assert [each["runs"] for each in told] == ["yes", "tight", "no", "no"]
-    assert "tokens of context it would fit" in told[2]["why"]
-    assert "would fit" not in told[3]["why"]
+    estimates = [estimate.estimate(header, {}, here(int(needed * share))) for share in (2, 1.05, 0.99, 0.1)]
+    assert [each["runs"] for each in estimates] == ["yes", "tight", "no", "no"]
+    assert "tokens of context it would fit" in estimates[2]["why"]
+    assert "would fit" not in estimates[3]["why"]
     gpu = estimate.estimate(header, {"gpuLayers": 99}, here(64 * GIB, needed // 2))
     assert gpu["runs"] == "no"
     assert "GPU0" in gpu["why"]
@@ -196,9 +196,9 @@ def test_whether_it_runs_is_told_and_why(header: Header) -> None:
 
 def test_a_model_that_is_loaded_already_needs_only_its_context(header: Header) -> None:
     planner = estimate.Planner(header, {"contextSize": 512}, here(), loaded=True)
-    told = estimate.estimate(header, {"contextSize": 512}, here())
+    estimated = estimate.estimate(header, {"contextSize": 512}, here())
     (cpu,) = planner.plan(512, 0)
-    assert cpu.needed == told["kvCacheBytes"] + told["computeBytes"]
+    assert cpu.needed == estimated["kvCacheBytes"] + estimated["computeBytes"]
 
 
 def test_parts_of_a_split_model_count_together(tmp_path: Path, header: Header) -> None:
@@ -217,19 +217,19 @@ def test_parts_of_a_split_model_count_together(tmp_path: Path, header: Header) -
 @pytest.mark.parametrize("name", MADE)
 def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
     read = reader.read_header(MADE[name](tmp_path / "model.gguf"))
-    told = estimate.estimate(read, {"sequences": 3}, here(GIB, GIB))
+    estimated = estimate.estimate(read, {"sequences": 3}, here(GIB, GIB))
     schema = {"$ref": "#/definitions/EstimateModelResult", "definitions": TYPES["definitions"]}
-    jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **told})
+    jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **estimated})
 
 
-def test_little_known_architectures_are_told_as_such(tmp_path: Path) -> None:
+def test_an_estimate_of_a_little_known_architecture_is_called_rough(tmp_path: Path) -> None:
     assert "rough" in estimate.estimate(made(tmp_path / "x.gguf", "deepseek4"), {}, here())["why"]
     nothing = files.header([], [])
     empty = reader.parse(io.BytesIO(nothing), len(nothing), "empty.gguf")
     assert "rough" in estimate.estimate(empty, {}, here())["why"]
 
 
-def test_headers_that_say_nonsense_are_taken(tmp_path: Path) -> None:
+def test_headers_with_nonsense_are_accepted(tmp_path: Path) -> None:
     chance = random.Random(7)
     nonsense: list[Any] = [0, -1, 2**63, 1.5, "many", True, [], [1, "x"], {"type": "int32", "length": 5}]
     read = made(tmp_path / "model.gguf", attention__key_length=64)

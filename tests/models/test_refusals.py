@@ -87,7 +87,7 @@ def test_a_missing_repository_with_names_like_it(downloads: Downloads, model: st
     error = downloads.refused(model, **token)
     data = check(error, 1050, "repositoryNotFound")
     assert REPO in data["allowed"] and REPO in error["message"]
-    assert ("owner/Hidden-GGUF" in data["allowed"]) <= known, "it told of what it may not"
+    assert ("owner/Hidden-GGUF" in data["allowed"]) <= known, "it named a private repository"
 
 
 def test_a_missing_repository_with_nothing_like_it(downloads: Downloads) -> None:
@@ -128,13 +128,13 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-def test_nobody_there(downloads: Downloads) -> None:
+def test_no_server(downloads: Downloads) -> None:
     data = check(downloads.refused(SPEC, endpoint=closed_port()), 1055, "offline")
     assert data["retryable"] is True
     check(downloads.refused(f"{closed_port()}/model.gguf"), 1055, "offline")
 
 
-def test_nobody_there_but_the_model_is_here(downloads: Downloads) -> None:
+def test_no_server_but_the_model_is_here(downloads: Downloads) -> None:
     first = downloads.fetch(SPEC)
     again = downloads.fetch(SPEC, endpoint=closed_port())
     assert again["fromCache"] and again["path"] == first["path"] and again["sha256"] == SMALL.sha256
@@ -166,7 +166,7 @@ def test_offline_mode_and_a_plain_address(begin: Begin, downloads: Downloads) ->
 
 
 @pytest.mark.slow
-def test_the_line_goes_away_in_the_middle(downloads: Downloads) -> None:
+def test_the_network_fails_in_the_middle(downloads: Downloads) -> None:
     """Nobody answers any more: what came is kept, and the error says that it is the line."""
     big = Synthetic(4_000_000, seed=9)
     downloads.hub.add(REPO, {FILE: big})
@@ -182,7 +182,7 @@ def test_the_line_goes_away_in_the_middle(downloads: Downloads) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>no</html>", b"[]", b'{"id": 5}', b'{"siblings": "x"}', b"\xff\xfe"]
 )
-def test_a_server_that_is_no_hub(downloads: Downloads, body: bytes) -> None:
+def test_a_server_that_is_not_a_hub(downloads: Downloads, body: bytes) -> None:
     """Whatever it says, it is an error of ours that says so, and no defect."""
     hub = downloads.hub
     hub.strange = body

@@ -55,7 +55,7 @@ def test_no_more_of_an_answer_is_read_than_was_asked_for(online: Sidecar, hub: H
     assert hub.sent(f"{REPO}/Smol-Q4_1.gguf") <= len(data) / 2, "more than what the sockets hold"
 
 
-def test_a_server_without_ranges_is_told(online: Sidecar, hub: Hub) -> None:
+def test_a_server_without_ranges_is_reported(online: Sidecar, hub: Hub) -> None:
     url = hub.put("whole.gguf", Synthetic(50_000_000), ranges=False)
     with pytest.raises(Refused) as caught:
         online.call("inspectModel", {"model": url})

@@ -109,7 +109,7 @@ def test_after_shutdown_it_is_answered_and_kept(begin: Begin) -> None:
     finish(begin(), SOME - MOST_TWICE)
 
 
-def test_asked_for_by_another_name_of_the_same_file(downloads: Downloads, commit: str) -> None:
+def test_a_request_by_another_name_of_the_same_file(downloads: Downloads, commit: str) -> None:
     download = downloads.send(f"hf:{REPO}")
     downloads.wait_bytes(download, SOME)
     kept = downloads.abort(download)["keptBytes"]
@@ -187,13 +187,15 @@ def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int
     result = downloads.sidecar.result(download)
     assert sha256_of(result["path"]) == other.sha256
     assert result["sha256"] == other.sha256, "two versions were mixed"
-    told = [m["params"] for m in downloads.sidecar.messages if m.get("method") == "progress"]
-    fractions = [p["progress"] for p in told if (p["requestId"], p["progressType"]) == (download, "download")]
+    reported = [m["params"] for m in downloads.sidecar.messages if m.get("method") == "progress"]
+    fractions = [
+        p["progress"] for p in reported if (p["requestId"], p["progressType"]) == (download, "download")
+    ]
     assert fractions == sorted(fractions) and fractions[-1] == 1
 
 
 @pytest.mark.parametrize("wreck", ["empty", "noise", "half", "huge", "part gone", "part short"])
-def test_a_wrecked_journal_costs_bytes_at_most(downloads: Downloads, wreck: str) -> None:
+def test_a_damaged_journal_costs_only_bytes(downloads: Downloads, wreck: str) -> None:
     """A power cut can leave anything; the checksum at the end must be right."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)
@@ -214,18 +216,18 @@ def test_a_wrecked_journal_costs_bytes_at_most(downloads: Downloads, wreck: str)
     assert not downloads.unfinished()
 
 
-def test_after_a_reboot_only_what_was_given_to_the_disk_counts(downloads: Downloads) -> None:
+def test_after_a_reboot_only_synced_bytes_count(downloads: Downloads) -> None:
     """The system may have lost the rest. This little was not synced at all."""
     download = downloads.send()
     downloads.wait_bytes(download, SOME)
     downloads.abort(download)
     journal = next(path for path in downloads.unfinished() if path.suffix == ".journal")
     header, rest = journal.read_bytes().split(b"\n", 1)
-    told = {**json.loads(header), "boot": 1.0}
+    earlier = {**json.loads(header), "boot": 1.0}
     part = journal.with_suffix(".part")
     part.write_bytes(bytes(part.stat().st_size))
     downloads.hub.faults.clear()
-    journal.write_bytes(json.dumps(told).encode() + b"\n" + rest)
+    journal.write_bytes(json.dumps(earlier).encode() + b"\n" + rest)
     before = len(downloads.infos())
     result = downloads.fetch(SPEC)
     assert result["resumedBytes"] == 0

@@ -46,7 +46,7 @@ def test_a_plain_address(begin: Begin) -> None:
     assert downloads.fetch(url)["sha256"] == BIG.sha256
 
 
-def test_a_line_that_breaks_and_stalls(begin: Begin) -> None:
+def test_a_connection_that_breaks_and_stalls(begin: Begin) -> None:
     downloads = begin(**TRUSTING, HF_HUB_DOWNLOAD_TIMEOUT="1")
     for fault in ({"drop_after": 500_000}, {"cut_after": 300_000}, {"stall_after": 200_000}):
         downloads.hub.fault(TARGET, origin="cdn", **fault)
@@ -63,7 +63,7 @@ def test_through_a_proxy_that_sees_nothing_of_it(begin: Begin) -> None:
     assert not any(request.token for request in passed)
 
 
-def test_a_server_that_nobody_vouches_for(begin: Begin) -> None:
+def test_a_server_whose_certificate_is_not_trusted(begin: Begin) -> None:
     downloads = begin()
     refused(downloads)
     refused(downloads, downloads.hub.put(FILE, BIG))

@@ -38,14 +38,14 @@ def test_three_requests(downloads: Downloads) -> None:
     assert_fetched_once(downloads)
 
 
-def test_who_waits_sees_the_progress_of_who_fetches(downloads: Downloads) -> None:
+def test_a_waiting_request_sees_the_progress_of_the_other(downloads: Downloads) -> None:
     first = downloads.send()
     downloads.wait_bytes(first, 1_000_000)
     second = downloads.send()
     for request in (first, second):
         assert_whole(downloads.sidecar.result(request), BIG)
-    told = downloads.sidecar.progress(second, "download")
-    counts = [params["downloadedBytes"] for params in told]
+    reported = downloads.sidecar.progress(second, "download")
+    counts = [params["downloadedBytes"] for params in reported]
     assert counts == sorted(counts) and counts[-1] == BIG.size
     assert len({count for count in counts if 0 < count < BIG.size}) >= 2, "it saw nothing of it"
     assert_fetched_once(downloads)
@@ -68,7 +68,7 @@ def test_two_programs(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("end", ["abort", "kill the transfer", "kill the program"])
-def test_who_waits_goes_on_when_who_fetches_ends(begin: Begin, end: str) -> None:
+def test_a_waiting_request_continues_when_the_other_ends(begin: Begin, end: str) -> None:
     first, second = begin(), begin()
     first.hub.fault(TARGET, bytes_per_second=50_000, times=None, origin="cdn")
     fetching = first.send()
@@ -106,7 +106,7 @@ def test_other_requests_are_answered_meanwhile(downloads: Downloads) -> None:
     assert_whole(downloads.sidecar.result(request), BIG)
 
 
-def test_a_lock_that_a_dead_program_left_holds_nobody_up(downloads: Downloads) -> None:
+def test_the_lock_of_a_dead_program_delays_no_other(downloads: Downloads) -> None:
     request = downloads.send()
     downloads.wait_bytes(request, 1_000_000)
     kill(downloads.transfer())
@@ -117,7 +117,7 @@ def test_a_lock_that_a_dead_program_left_holds_nobody_up(downloads: Downloads) -
     assert_whole(downloads.fetch(SPEC), BIG)
 
 
-def test_the_record_of_who_fetched_is_whole(downloads: Downloads) -> None:
+def test_the_record_is_complete_after_two_requests(downloads: Downloads) -> None:
     for request in [downloads.send() for _ in range(2)]:
         downloads.sidecar.result(request)
     (record,) = [path for path in downloads.directory.rglob("*.json") if path.is_file()]

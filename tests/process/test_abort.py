@@ -141,7 +141,7 @@ def test_in_load_at_random_moments_and_the_next_load_works(start: Start, model_p
         ("createContext", {"modelId": "model-1", "contextSize": 8192, "sequences": 3, "kvCacheType": "f32"}),
     ],
 )
-def test_in_what_llama_cpp_does_in_one_piece(busy: Sidecar, method: str, params: Any) -> None:
+def test_in_a_call_of_llama_cpp_that_cannot_be_interrupted(busy: Sidecar, method: str, params: Any) -> None:
     # It goes on to its end behind the answer. Had nobody answered, the engine would have been ended after a second.
     contexts = busy.call("status")["contexts"]
     request = busy.send(method, params)
@@ -183,7 +183,7 @@ def test_in_the_generation_by_notification(busy: Sidecar) -> None:
     assert count(busy) == COUNTED
 
 
-def test_without_streaming_the_partial_text_is_told_all_the_same(busy: Sidecar) -> None:
+def test_without_streaming_the_error_has_the_partial_text_too(busy: Sidecar) -> None:
     request = send_endless(busy, stream=False)
     time.sleep(0.5)
     busy.send("abort", {"requestId": request})
@@ -208,7 +208,7 @@ def test_of_one_of_two_streams_leaves_the_other_as_it_was(busy: Sidecar) -> None
 
 
 @pytest.mark.slow
-def test_of_a_long_prompt_beside_a_stream_leaves_the_stream_as_it_was(busy: Sidecar) -> None:
+def test_of_a_long_prompt_while_a_stream_runs_leaves_the_stream_as_it_was(busy: Sidecar) -> None:
     """The batch in which the stream's token was evaluated already, and whose rest is given up."""
     params = {"contextId": "context-2", "prompt": COUNT, "maxTokens": 60, "temperature": 0, "ignoreEos": True}
     alone = busy.call("complete", params)["text"]
@@ -259,7 +259,7 @@ def test_of_a_request_by_an_abort_in_the_same_batch(busy: Sidecar) -> None:
 # ---- what there is not, and twice ------------------------------------------------------------------
 
 
-def test_twice_both_are_told_that_it_was_aborted(busy: Sidecar) -> None:
+def test_twice_both_answers_say_that_it_was_aborted(busy: Sidecar) -> None:
     for _attempt in range(10):
         request = send_endless(busy)
         busy.wait_progress(request, "generate")
@@ -277,7 +277,7 @@ def test_twice_both_are_told_that_it_was_aborted(busy: Sidecar) -> None:
 
 
 @pytest.mark.parametrize("unknown", [987654, "987654", "", -1, 10**30])
-def test_of_an_unknown_id_is_told(busy: Sidecar, unknown: Any) -> None:
+def test_of_an_unknown_id_says_so(busy: Sidecar, unknown: Any) -> None:
     assert busy.call("abort", {"requestId": unknown})["outcome"] == "notFound"
     busy.notify("$/cancelRequest", {"id": unknown})
     assert busy.call("ping")

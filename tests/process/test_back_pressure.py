@@ -113,7 +113,7 @@ def test_work_waits_for_the_reader_and_goes_on_with_every_letter(unread: Sidecar
 
 
 @pytest.mark.parametrize("form", ["abort", "$/cancelRequest"])
-def test_abort_works_though_nobody_reads(unread: Sidecar, form: str) -> None:
+def test_abort_works_while_the_client_does_not_read(unread: Sidecar, form: str) -> None:
     engine = sorted(process.pid for process in unread.family())
     stays, goes, *_ = stall(unread, {"maxTokens": 200}, {})
     if form == "abort":
@@ -135,7 +135,7 @@ def test_abort_works_though_nobody_reads(unread: Sidecar, form: str) -> None:
     assert count(unread) == COUNTED
 
 
-def test_unload_works_though_nobody_reads(unread: Sidecar) -> None:
+def test_unload_works_while_the_client_does_not_read(unread: Sidecar) -> None:
     request, *_ = stall(unread, {})
     unload = unread.send("unloadModel", {"modelId": "model-1"})
     deadline = time.monotonic() + 5
@@ -146,7 +146,9 @@ def test_unload_works_though_nobody_reads(unread: Sidecar) -> None:
     assert unread.result(unload)["memoryAfterBytes"] > 0
 
 
-def test_a_client_that_never_reads_and_closes_stdin_is_left_in_time(start: Start, model_path: str) -> None:
+def test_it_ends_in_time_for_a_client_that_never_reads_and_closes_stdin(
+    start: Start, model_path: str
+) -> None:
     sidecar = start("--log-level", "debug", stderr=None)
     load(sidecar, model_path, sequences=2)
     sidecar.stop_reading()

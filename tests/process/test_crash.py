@@ -125,7 +125,7 @@ def test_killed_while_it_is_restored_the_request_is_answered_and_the_next_works(
     assert count(sidecar) == COUNTED
 
 
-def test_five_deaths_in_a_row_are_enough_and_unload_and_load_begin_anew(
+def test_after_five_deaths_in_a_row_a_model_must_be_unloaded_and_loaded_again(
     start: Start, model_path: str
 ) -> None:
     sidecar = start()
@@ -150,12 +150,12 @@ def test_five_deaths_in_a_row_are_enough_and_unload_and_load_begin_anew(
     assert count(sidecar, context["contextId"]) == COUNTED
 
 
-def test_an_engine_that_dies_is_told_as_info(start: Start, model_path: str) -> None:
+def test_an_engine_that_dies_is_reported_as_info(start: Start, model_path: str) -> None:
     sidecar = start()
     load(sidecar, model_path)
     psutil.Process(sidecar.engines()["model-1"]).kill()
-    told = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
-    assert told["params"]["modelId"] == "model-1"
+    info = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
+    assert info["params"]["modelId"] == "model-1"
 
 
 def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, model_path: str) -> None:

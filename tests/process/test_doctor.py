@@ -1,4 +1,4 @@
-"""`llama-sidecar doctor`: a whole installation has no problem, a damaged one is told what to do."""
+"""`llama-sidecar doctor`: a whole installation has no problem, for a damaged one it says what to do."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def test_a_whole_installation_has_no_problem(program: list[str], tmp_path: Path)
     assert not models.exists()
 
 
-def test_it_tells_what_is_here(
+def test_it_reports_what_is_here(
     request: pytest.FixtureRequest, program: list[str], start: Start, tmp_path: Path
 ) -> None:
     about = start().call("init")
     _, found = examine(program, tmp_path, "--endpoint", NOWHERE)
-    told = {check: finding["message"] for check, finding in found.items()}
-    assert f"CPU code for {about['llamaCpp']['cpuVariant']}, {about['threads']} threads" in told["engine"]
-    assert about["devices"][0]["description"] in told["device"] and "free" in told["device"]
-    assert "are available" in told["memory"]
+    messages = {check: finding["message"] for check, finding in found.items()}
+    assert f"CPU code for {about['llamaCpp']['cpuVariant']}, {about['threads']} threads" in messages["engine"]
+    assert about["devices"][0]["description"] in messages["device"] and "free" in messages["device"]
+    assert "are available" in messages["memory"]
     if request.config.getoption("--runtime") != "source":
-        assert int(told["files"].split()[0]) > 20, "it looks at next to nothing"
-        assert "glibc" in told["program"] or platform.libc_ver()[0] != "glibc"
+        assert int(messages["files"].split()[0]) > 20, "it looks at next to nothing"
+        assert "glibc" in messages["program"] or platform.libc_ver()[0] != "glibc"
 
 
 def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -> None:

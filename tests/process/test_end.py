@@ -79,7 +79,7 @@ def assert_gone(sidecar: Sidecar, since: float, status: int = 0) -> None:
     assert time.monotonic() - since < BOUND_S + 0.1
 
 
-def assert_told(sidecar: Sidecar, requests: list[Any]) -> None:
+def assert_answered(sidecar: Sidecar, requests: list[Any]) -> None:
     """Each of the open requests is answered once, with the reason."""
     sidecar.drain()
     for request in requests:
@@ -96,7 +96,7 @@ def test_at_the_end_of_stdin_it_answers_what_is_open_and_is_gone(
     since = time.monotonic()
     sidecar.close_stdin()
     assert_gone(sidecar, since)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)
 
 
 def test_with_finish_it_does_what_is_open_before_it_ends(start: Start, model_path: str) -> None:
@@ -132,7 +132,7 @@ def test_shutdown_answers_everything_and_itself_last(start: Start, model_path: s
     since = time.monotonic()
     shutdown = sidecar.send("shutdown")
     assert_gone(sidecar, since)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)
     assert sidecar.result(shutdown) is None
     assert sidecar.messages[-1] == sidecar.response(shutdown)
 
@@ -168,7 +168,7 @@ def test_exit_ends_it_at_once(start: Start, model_path: str, stage: Stage) -> No
     since = time.monotonic()
     sidecar.notify("exit")
     assert_gone(sidecar, since)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)
 
 
 @posix_only
@@ -181,7 +181,7 @@ def test_a_signal_ends_it_cleanly(start: Start, model_path: str, stage: Stage, n
     since = time.monotonic()
     sidecar.process.send_signal(getattr(signal, name))
     assert_gone(sidecar, since)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)
 
 
 @posix_only
@@ -202,7 +202,7 @@ def test_ctrl_c_in_a_terminal_ends_it_cleanly(start: Start, model_path: str, sta
     since = time.monotonic()
     os.killpg(sidecar.process.pid, signal.SIGINT)
     assert_gone(sidecar, since)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)
     assert "Traceback" not in sidecar.log()
 
 
@@ -223,4 +223,4 @@ def test_requests_that_come_while_it_ends_are_answered_too(start: Start, model_p
     requests = [send_endless(sidecar) for _ in range(40)]
     sidecar.close_stdin()
     sidecar.wait_exit(10)
-    assert_told(sidecar, requests)
+    assert_answered(sidecar, requests)

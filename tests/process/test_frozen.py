@@ -104,10 +104,10 @@ def described(runtime: str) -> Callable[[str], str]:
     return read
 
 
-def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
+def test_the_manifest_lists_every_file_with_its_hash(runtime: str, described: Callable[[str], str]) -> None:
     program = freeze.PROGRAMS[runtime]
-    told = json.loads(described("MANIFEST.json"))["files"]
-    for name, facts in told.items():
+    files = json.loads(described("MANIFEST.json"))["files"]
+    for name, facts in files.items():
         if "link" not in facts:
             content = (program.parent / name).read_bytes()
             assert (hashlib.sha256(content).hexdigest(), len(content)) == (
@@ -115,35 +115,35 @@ def test_the_manifest_tells_every_file_with_its_hash(runtime: str, described: Ca
                 facts["sizeBytes"],
             )
     if runtime == "onefile":
-        assert told.keys() == {program.name}
+        assert files.keys() == {program.name}
     else:
         paths = (path for path in program.parent.rglob("*") if path.is_file() or path.is_symlink())
         there = {path.relative_to(program.parent).as_posix() for path in paths}
-        assert there - set(told) == {"_internal/MANIFEST.json"}
+        assert there - set(files) == {"_internal/MANIFEST.json"}
 
 
-def test_the_manifest_tells_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
-    told = json.loads(described("MANIFEST.json"))
+def test_the_manifest_says_what_the_program_is(program: list[str], described: Callable[[str], str]) -> None:
+    manifest = json.loads(described("MANIFEST.json"))
     said = subprocess.run([*program, "--version"], capture_output=True, check=True).stdout.decode()
-    assert told["version"] == said.split()[-1] == sidecar_version
-    assert told["llamaCpp"] == {
+    assert manifest["version"] == said.split()[-1] == sidecar_version
+    assert manifest["llamaCpp"] == {
         "bindingsVersion": metadata.version("llama-cpp-python"),
         "commit": pins.llama_cpp_commit(),
     }
     if platform.libc_ver()[0] == "glibc":
-        needed, here = (tuple(map(int, v.split("."))) for v in (told["glibc"], platform.libc_ver()[1]))
+        needed, here = (tuple(map(int, v.split("."))) for v in (manifest["glibc"], platform.libc_ver()[1]))
         assert (2, 17) <= needed <= here
 
 
-def test_what_is_inside_is_told_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
+def test_every_component_is_listed_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:
     bill = json.loads(described("sbom.cdx.json"))["components"]
     names = {component["name"].lower() for component in bill}
     assert {"python", "llama.cpp", "llama_cpp_python", "openssl"} <= names
     assert not names & {"numpy", "diskcache", "hf_xet", "pytest", "setuptools"}
     licences = {component["name"]: component["licenses"][0]["expression"] for component in bill}
     assert "unknown" not in licences.values()
-    told = json.loads(described("MANIFEST.json"))["components"]
-    assert {each["name"]: each["licence"] for each in told} == licences
+    components = json.loads(described("MANIFEST.json"))["components"]
+    assert {each["name"]: each["licence"] for each in components} == licences
     texts = described("LICENCES.txt").split(f"\n{'-' * 80}\n")
     for component, text in zip(bill, texts, strict=False):
         head, _, terms = text.strip().partition("\n\n")

@@ -71,15 +71,15 @@ def install(
 
 
 @pytest.mark.parametrize("body", WORDS)
-def test_a_pack_without_a_working_driver_is_told_and_does_nothing(
+def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     install: Callable[..., Sidecar], body: str, model_path: str
 ) -> None:
     sidecar = install("fake", body)
     result = sidecar.call("init")
     assert (result["gpu"], result["llamaCpp"]["backends"]) == ("cpu", ["cpu"])
     level, words = WORDS[body]
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert [info["level"] for info in told if words in info["message"]] == [level]
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in infos if words in info["message"]] == [level]
     load(sidecar, model_path)
     assert count(sidecar) == COUNTED
     with pytest.raises(Refused) as refused:
@@ -87,7 +87,7 @@ def test_a_pack_without_a_working_driver_is_told_and_does_nothing(
     assert refused.value.kind == "backendNotAvailable"
 
 
-def test_a_library_that_is_none_is_told(install: Callable[..., Sidecar], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_reported(install: Callable[..., Sidecar], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"\x7fELF" + bytes(100))
     sidecar = install("fake", library=str(damaged))
@@ -131,8 +131,8 @@ def test_a_model_computes_on_vulkan(
     assert text and COUNTED.startswith(text)
 
 
-def test_the_vulkan_pack_without_a_driver_is_told(install: Callable[..., Sidecar], vulkan: str) -> None:
+def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:
     sidecar = install("vulkan", library=vulkan, VK_DRIVER_FILES="/nowhere", VK_ICD_FILENAMES="/nowhere")
     assert sidecar.call("init", {"gpu": "auto"})["gpu"] == "cpu"
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert [info["level"] for info in told if "vulkan is not used: no" in info["message"]] == ["info"]
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert [info["level"] for info in infos if "vulkan is not used: no" in info["message"]] == ["info"]

@@ -60,8 +60,8 @@ def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start,
     wait_until(lambda: not psutil.pid_exists(pid))
     assert sidecar.engines() == {}
     assert status(sidecar, model_id)["idleMs"] >= 400
-    told = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
-    assert any(info.get("modelId") == model_id and "unloaded" in info["message"] for info in told)
+    infos = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
+    assert any(info.get("modelId") == model_id and "unloaded" in info["message"] for info in infos)
     again = sidecar.call("complete", params)
     assert again["text"] == before["text"]
     assert again["usage"]["cachedTokens"] == 0
@@ -113,7 +113,7 @@ def test_others_are_not_touched(start: Start, tiny: str, tmp_path: Path) -> None
     assert sidecar.engines()[second] == engines[second]
 
 
-def test_a_model_that_cannot_be_loaded_again_is_told(start: Start, tiny: str) -> None:
+def test_a_model_that_cannot_be_loaded_again_is_reported(start: Start, tiny: str) -> None:
     sidecar = start()
     model_id, context = load(sidecar, tiny, keepAliveMs=50)
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")

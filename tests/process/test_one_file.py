@@ -54,7 +54,7 @@ def test_workers_unpack_nothing(
 
 
 @pytest.mark.parametrize("state", ["idle", "in generation"])
-def test_the_launcher_killed_takes_everything_with_it_though_the_app_lives_on(
+def test_a_killed_launcher_ends_all_processes_while_the_app_continues(
     one_file: Path, start: Start, model_path: str, temporary: Path, state: str
 ) -> None:
     sidecar = start(env=in_temp(temporary))
@@ -67,7 +67,7 @@ def test_the_launcher_killed_takes_everything_with_it_though_the_app_lives_on(
     assert list(temporary.iterdir()) == []  # its program's last act
 
 
-def test_the_launcher_killed_while_it_starts_leaves_nobody(
+def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
     one_file: Path, start: Start, temporary: Path
 ) -> None:
     for tenth in range(8):
@@ -83,9 +83,7 @@ def test_the_launcher_killed_while_it_starts_leaves_nobody(
     assert living.call("init")["protocolVersion"] == 1
 
 
-def test_the_router_killed_is_told_by_the_launchers_end(
-    one_file: Path, start: Start, temporary: Path
-) -> None:
+def test_the_launcher_ends_when_the_router_is_killed(one_file: Path, start: Start, temporary: Path) -> None:
     sidecar = start(env=in_temp(temporary))
     sidecar.call("init")
     sidecar.router().kill()
@@ -122,7 +120,9 @@ def test_the_next_start_removes_what_a_killed_program_left(
     assert sorted(temporary.iterdir()) == sorted(strangers)
 
 
-def test_half_unpacked_folders_go_once_they_are_old(one_file: Path, start: Start, temporary: Path) -> None:
+def test_half_unpacked_folders_are_removed_when_they_are_old(
+    one_file: Path, start: Start, temporary: Path
+) -> None:
     old, new = temporary / "_MEI7ffffffe000001", temporary / "_MEI7ffffffe000002"
     for folder in (old, new):
         folder.mkdir()
@@ -139,7 +139,7 @@ def test_half_unpacked_folders_go_once_they_are_old(one_file: Path, start: Start
 
 @pytest.mark.skipif(sys.platform != "linux", reason="makes file systems as Linux does")
 @pytest.mark.parametrize(("options", "meaning"), [("noexec", "mounted noexec"), ("size=8m", "is full")])
-def test_a_temporary_folder_that_will_not_do_ends_it_with_words_that_the_npm_client_knows(
+def test_a_bad_temporary_folder_ends_it_with_an_error_that_the_npm_client_knows(
     one_file: Path, tmp_path: Path, options: str, meaning: str
 ) -> None:
     folder = tmp_path / "temp"

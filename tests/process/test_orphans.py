@@ -42,13 +42,13 @@ def assert_gone(sidecar: Sidecar) -> None:
     assert not sidecar.survivors(BOUND_S)
 
 
-@pytest.mark.parametrize("told_by", ["argument", "init"])
+@pytest.mark.parametrize("given_by", ["argument", "init"])
 @pytest.mark.parametrize("state", ["idle", "in load", "in generation"])
 def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
-    start: Start, model_path: str, app: subprocess.Popen[bytes], told_by: str, state: str
+    start: Start, model_path: str, app: subprocess.Popen[bytes], given_by: str, state: str
 ) -> None:
-    sidecar = start(*(["--parent-pid", str(app.pid)] if told_by == "argument" else []))
-    sidecar.call("init", {"processId": app.pid} if told_by == "init" else {})
+    sidecar = start(*(["--parent-pid", str(app.pid)] if given_by == "argument" else []))
+    sidecar.call("init", {"processId": app.pid} if given_by == "init" else {})
     if state == "in load":
         sidecar.wait_progress(sidecar.send("loadModel", {"path": model_path}), "load")
     elif state == "in generation":
@@ -60,7 +60,7 @@ def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
     assert sidecar.wait_exit(5) == 0
 
 
-def test_a_launcher_killed_with_the_pipes_inherited_takes_everything_with_it(
+def test_a_killed_launcher_whose_pipes_are_inherited_ends_all_processes(
     program: list[str], start: Start, model_path: str, tmp_path: object
 ) -> None:
     sidecar = Sidecar([sys.executable, "-c", LAUNCHER, *program], stderr=None)

@@ -118,7 +118,7 @@ def test_disposing_of_a_context_gives_its_memory_back(start: Start, model_path: 
     assert engine.memory_info().rss < before + 20_000_000
 
 
-def test_nothing_uses_the_processor_when_there_is_nothing_to_do(start: Start, model_path: str) -> None:
+def test_an_idle_program_uses_no_processor_time(start: Start, model_path: str) -> None:
     sidecar = start()
     load(sidecar, model_path, sequences=2)
     sidecar.call("init")  # an idle engine beside
@@ -148,7 +148,7 @@ def test_nothing_uses_the_processor_when_there_is_nothing_to_do(start: Start, mo
         assert switches - switches_before <= 5, "something polls"
 
 
-def test_model_ids_count_on_and_status_tells_the_truth(start: Start, model_path: str) -> None:
+def test_model_ids_are_not_used_again_and_status_is_correct(start: Start, model_path: str) -> None:
     sidecar = start()
     for _ in range(2):
         sidecar.call("loadModel", {"path": model_path})

@@ -99,7 +99,7 @@ def test_the_backend_is_loaded_only_where_servers_are_named(start: Start) -> Non
     assert not any("ggml-rpc" in path for path in libraries)
 
 
-def test_a_build_without_the_backend_is_told(
+def test_a_build_without_the_backend_is_reported(
     request: pytest.FixtureRequest, start: Start, tmp_path: Path
 ) -> None:
     if request.config.getoption("--runtime") != "source":
@@ -115,7 +115,9 @@ def test_a_build_without_the_backend_is_told(
     assert sidecar.call("init")["gpu"] == "cpu"
 
 
-def test_a_server_that_is_not_there_is_told_and_the_next_line_works(start: Start, model_path: str) -> None:
+def test_a_server_that_is_not_there_is_reported_and_the_next_line_works(
+    start: Start, model_path: str
+) -> None:
     gone = f"127.0.0.1:{free_port()}"
     sidecar = start()
     refused(sidecar, "init", {"rpcServers": [gone]}, gone)
@@ -124,7 +126,7 @@ def test_a_server_that_is_not_there_is_told_and_the_next_line_works(start: Start
     assert count(sidecar) == COUNTED
 
 
-def test_a_server_that_serves_something_else_is_told(start: Start) -> None:
+def test_a_server_that_serves_something_else_is_reported(start: Start) -> None:
     with listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n" * 9)) as endpoint:
         error = refused(start(), "init", {"rpcServers": [endpoint]}, endpoint)
     assert "not an RPC server" in error.data["cause"]
@@ -161,8 +163,8 @@ def test_a_server_serves_one_model_at_a_time(start: Start, model_path: str) -> N
     assert count(sidecar) == COUNTED
     result = sidecar.call("init", {"rpcServers": [worker.endpoint], "gpu": "cpu"})
     assert not any("endpoint" in device for device in result["devices"])
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
-    assert any(info["level"] == "warning" and worker.endpoint in info["message"] for info in told)
+    infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
+    assert any(info["level"] == "warning" and worker.endpoint in info["message"] for info in infos)
     sidecar.call("unloadModel", {"modelId": "model-1"})
     model = sidecar.call("loadModel", {"path": model_path})
     context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
@@ -196,7 +198,7 @@ def test_killed_in_generation_a_worker_costs_that_model_until_it_is_back(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops a process")
-def test_a_worker_that_says_nothing_any_more_cannot_hold_up_an_abort(start: Start, model_path: str) -> None:
+def test_a_worker_that_no_longer_answers_does_not_delay_an_abort(start: Start, model_path: str) -> None:
     worker = Worker(start)
     sidecar = start()
     sidecar.call("init", {"rpcServers": [worker.endpoint], "gpu": "cpu"})
@@ -212,7 +214,7 @@ def test_a_worker_that_says_nothing_any_more_cannot_hold_up_an_abort(start: Star
     assert count(sidecar) == COUNTED
 
 
-def test_it_listens_on_loopback_unless_told_otherwise(start: Start) -> None:
+def test_it_listens_on_loopback_by_default(start: Start) -> None:
     worker = Worker(start)  # which names no host
     connections = worker.program.router().net_connections()
     listens_on = {each.laddr for each in connections if each.status == psutil.CONN_LISTEN}
@@ -220,7 +222,7 @@ def test_it_listens_on_loopback_unless_told_otherwise(start: Start) -> None:
     assert "not a loopback address" not in worker.program.log()
 
 
-def test_it_warns_of_who_can_reach_it_and_ends_with_its_stdin(program: list[str]) -> None:
+def test_it_warns_that_others_can_reach_it_and_ends_with_its_stdin(program: list[str]) -> None:
     warned = []
     for host in ("127.0.0.1", "0.0.0.0"):
         ran = subprocess.run(
@@ -246,7 +248,9 @@ def test_it_warns_of_who_can_reach_it_and_ends_with_its_stdin(program: list[str]
         (["--host", "192.0.2.1"], "this machine has no such address"),
     ],
 )
-def test_a_wrong_address_is_told_in_a_sentence(program: list[str], arguments: list[str], words: str) -> None:
+def test_a_wrong_address_is_reported_in_a_sentence(
+    program: list[str], arguments: list[str], words: str
+) -> None:
     ran = subprocess.run(
         [*program, "rpc-worker", *arguments], capture_output=True, timeout=WAIT_S, env=environment(),
         stdin=subprocess.DEVNULL,
@@ -255,7 +259,7 @@ def test_a_wrong_address_is_told_in_a_sentence(program: list[str], arguments: li
     assert words in ran.stderr.decode().splitlines()[-1]
 
 
-def test_a_port_in_use_is_told(program: list[str]) -> None:
+def test_a_port_in_use_is_reported(program: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         command = [*program, "rpc-worker", "--port", port]

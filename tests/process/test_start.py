@@ -71,17 +71,17 @@ def imported() -> set[str]:
     return found
 
 
-def test_of_the_program_it_is_these_modules(imported: set[str]) -> None:
+def test_only_these_modules_of_the_program_are_imported(imported: set[str]) -> None:
     assert {name for name in imported if name.partition(".")[0] == "sidecar"} == OURS
 
 
-def test_of_other_peoples_it_is_none(imported: set[str]) -> None:
+def test_no_module_of_other_packages_is_imported(imported: set[str]) -> None:
     tops = {name.partition(".")[0] for name in imported}
     assert tops - {"sidecar", "org"} <= set(sys.stdlib_module_names)  # org: Jython's, looked for by copy
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="the list is of Python 3.10 to 3.13")
-def test_of_the_standard_library_it_is_nothing_else(imported: set[str]) -> None:
+def test_only_these_modules_of_the_standard_library_are_imported(imported: set[str]) -> None:
     """But for what is built in, which costs nothing, and private modules, which come with a public one."""
     standard = {name for name in imported if name.partition(".")[0] in sys.stdlib_module_names}
     public = {name for name in standard if not name.startswith("_") and not name.startswith("importlib._")}
@@ -104,7 +104,7 @@ LIFE = (
 
 
 @pytest.mark.real
-def test_a_life_without_errors_needs_none_of_what_is_dear(model_path: str) -> None:
+def test_a_run_without_errors_imports_nothing_slow(model_path: str) -> None:
     """In the router: each of these was 1 to 7 MB of it and up to 130 ms of a first load."""
     lines = [
         json.dumps({"jsonrpc": "2.0", "id": at, "method": method, "params": {**params, **extra}})

@@ -94,7 +94,7 @@ def test_a_named_pipe_as_a_model_blocks_nothing(start: Start, tmp_path: Path) ->
         assert sidecar.response(request, 20)["error"]["data"]["kind"] == "fileNotReadable"
 
 
-def test_an_environment_with_nothing_in_it_will_do(start: Start, model_path: str) -> None:
+def test_it_runs_with_an_empty_environment(start: Start, model_path: str) -> None:
     kept = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
     sidecar = start(env={name: os.environ[name] for name in kept if name in os.environ})
     sidecar.call("loadModel", {"path": model_path})
@@ -122,7 +122,7 @@ def test_it_needs_no_network(cut_off: list[str], program: list[str], model_path:
         assert sidecar.end() == []
 
 
-def test_without_a_network_the_doctor_misses_nothing_but_the_hub(
+def test_without_a_network_the_doctor_misses_only_the_hub(
     cut_off: list[str], program: list[str], tmp_path: Path
 ) -> None:
     command = [*cut_off, *program, "doctor", "--json", "--models-directory", str(tmp_path)]

@@ -137,7 +137,7 @@ def test_an_adapter_that_was_not_loaded_is_named(adapted: Sidecar, asked: list[A
     assert refused.value.data["allowed"] == [0, 1]
 
 
-def test_files_that_are_no_adapters_for_the_model_are_refused_and_the_next_load_works(
+def test_files_that_are_not_adapters_for_the_model_are_refused_and_the_next_load_works(
     start: Start, tmp_path: Path
 ) -> None:
     shapes = {"blk.0.attn_q.weight": [32, 32]}

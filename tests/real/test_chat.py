@@ -82,7 +82,7 @@ def test_a_model_without_a_template_chats_with_one_of_the_callers_own(real: Side
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_call_that_must_be_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
+def test_a_forced_call_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
     tools = [WEATHER, TIME, SAVE]
     params = {"tools": tools, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
     result = chat(real, **params)
@@ -103,12 +103,12 @@ def test_a_call_of_a_tool_by_name_and_the_answer_to_it(real: Sidecar) -> None:
     assert message["content"] == ""
     assert [call["function"] for call in message["toolCalls"]] == [{"name": "get_time", "arguments": "{}"}]
     answer = says("tool", "14:05", toolCallId=message["toolCalls"][0]["id"], name="get_time")
-    told = real.call(
+    rendered = real.call(
         "applyTemplate", {"modelId": "model-1", "messages": [ASK, message, answer], "tools": [TIME]}
     )
-    assert '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>' in told["prompt"]
-    assert "<tool_response>\n14:05\n</tool_response>" in told["prompt"]
-    assert '"get_time"' in told["prompt"].partition("<|im_start|>user")[0]
+    assert '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>' in rendered["prompt"]
+    assert "<tool_response>\n14:05\n</tool_response>" in rendered["prompt"]
+    assert '"get_time"' in rendered["prompt"].partition("<|im_start|>user")[0]
 
 
 def test_reasoning_ends_at_its_budget_and_the_answer_begins(real: Sidecar) -> None:

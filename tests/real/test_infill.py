@@ -52,7 +52,7 @@ def test_texts_that_are_too_long_are_refused(filler: Sidecar) -> None:
     assert refused.value.kind == "promptTooLong"
 
 
-def test_an_abort_tells_the_text_so_far(filler: Sidecar) -> None:
+def test_an_abort_returns_the_text_so_far(filler: Sidecar) -> None:
     endless = {**ASKED, "maxTokens": 2147483647, "stop": []}
     request = filler.send("infill", {**endless, "prefix": "a", "suffix": "b"})
     if filler.call("abort", {"requestId": request})["outcome"] == "aborted":

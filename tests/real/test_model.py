@@ -85,7 +85,9 @@ def test_the_weights_are_in_memory_once(start: Start, model_path: str) -> None:
     ],
     ids=str,
 )
-def test_a_context_is_as_told_and_works(real: Sidecar, asked: dict[str, Any], made: dict[str, Any]) -> None:
+def test_a_context_is_as_asked_for_and_works(
+    real: Sidecar, asked: dict[str, Any], made: dict[str, Any]
+) -> None:
     result = real.call("createContext", {"modelId": "model-1", **asked})
     assert {key: result[key] for key in made} == made
     assert result["memoryBytes"] > 0

@@ -180,7 +180,7 @@ def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
     talk.assert_as_fresh(result, talk.prompt)
 
 
-def test_another_conversation_beside_it(talk: Talk, make: Make) -> None:
+def test_another_conversation_in_the_same_context(talk: Talk, make: Make) -> None:
     """One with the same beginning takes that over, but leaves alone what it could only throw away."""
     context = make(sequences=2)
     turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
@@ -204,7 +204,7 @@ def test_a_state_from_a_file(talk: Talk, make: Make, tmp_path: Path) -> None:
 
 
 @also_with_windows
-def test_a_running_one_lends_its_beginning(talk: Talk, make: Make) -> None:
+def test_a_running_request_shares_its_beginning(talk: Talk, make: Make) -> None:
     context = make(sequences=2)
     stream = talk.send(context, talk.prompt, LONG)
     talk.sidecar.wait_progress(stream, "generate")
@@ -214,7 +214,7 @@ def test_a_running_one_lends_its_beginning(talk: Talk, make: Make) -> None:
     talk.assert_as_fresh(talk.sidecar.result(stream), talk.prompt)
 
 
-def test_a_running_one_lends_all_that_it_has(talk: Talk, make: Make) -> None:
+def test_a_running_request_shares_all_that_it_has(talk: Talk, make: Make) -> None:
     context = make(sequences=2)
     longer = talk.prompt + said(talk.fresh(talk.prompt)) + talk.again
     stream = talk.send(context, talk.prompt, LONG)
@@ -237,7 +237,7 @@ def test_an_abort_in_a_prompt(talk: Talk, make: Make) -> None:
         talk.assert_as_fresh(result, talk.prompt)
 
 
-def test_an_abort_beside_another(talk: Talk, make: Make) -> None:
+def test_an_abort_while_another_runs(talk: Talk, make: Make) -> None:
     context = make(sequences=2)
     streams = [talk.send(context, prompt, LONG) for prompt in (talk.prompt, talk.other)]
     talk.sidecar.wait_progress(streams[1], "generate")
@@ -259,7 +259,7 @@ def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> N
 # ---- what is taken out -------------------------------------------------------------------------------
 
 
-def test_guesses_that_are_wrong_leave_nothing(talk: Talk, make: Make) -> None:
+def test_wrong_draft_tokens_leave_nothing(talk: Talk, make: Make) -> None:
     prompt = talk.prompt + talk.other[talk.common :]
     result = talk.say(make(), prompt, LONG, speculation="lookup")
     assert ("guessedTokens" in result["usage"]) == talk.keeps_parts

@@ -1,4 +1,4 @@
-"""How tokens are chosen, when it ends, and what is told of it."""
+"""How tokens are chosen, when it ends, and what is reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_seed_repeats_the_text_and_the_reported_one_does_too(real: Sidecar) ->
     assert len(seeds) == 5, "the random seed is not random"
 
 
-def test_a_seed_holds_beside_another_stream(real: Sidecar, fresh: Callable[..., str]) -> None:
+def test_a_seed_holds_while_another_stream_runs(real: Sidecar, fresh: Callable[..., str]) -> None:
     context = fresh(sequences=2)
     hot = {"contextId": context, "prompt": COUNT, "maxTokens": 10, "temperature": 1, "topK": 3}
     alone = real.call("complete", {**hot, "seed": 7})["text"]
@@ -57,7 +57,7 @@ def test_a_seed_holds_beside_another_stream(real: Sidecar, fresh: Callable[..., 
     ],
     ids=str,
 )
-def test_every_way_to_be_greedy_is(real: Sidecar, narrow: dict[str, Any]) -> None:
+def test_every_way_to_ask_for_greedy_sampling_is_greedy(real: Sidecar, narrow: dict[str, Any]) -> None:
     assert complete(real, **narrow)["text"] == COUNTED
 
 
@@ -129,7 +129,7 @@ def test_a_full_sequence_does_not_disturb_its_neighbour(
     assert results[0]["text"] == results[2]["text"] == expected.text
 
 
-# ---- what is told ------------------------------------------------------------------------------------
+# ---- what is reported --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [1, 2, 20])
@@ -149,11 +149,11 @@ def test_timings_are_plausible(real: Sidecar, limit: int) -> None:
 
 def test_without_stream_the_same_text_comes_in_the_result_only(real: Sidecar) -> None:
     params = {"contextId": "context-1", "prompt": COUNT, "maxTokens": 15, "temperature": 0}
-    silent, told = (real.send("complete", {**params, "stream": stream}) for stream in (False, True))
-    assert real.result(silent)["text"] == real.result(told)["text"] == COUNTED
+    silent, streamed = (real.send("complete", {**params, "stream": stream}) for stream in (False, True))
+    assert real.result(silent)["text"] == real.result(streamed)["text"] == COUNTED
     assert real.progress(silent, "generate") == []
     assert real.progress(silent, "prompt")[-1]["progress"] == 1
-    assert real.streamed(told) == COUNTED
+    assert real.streamed(streamed) == COUNTED
 
 
 def test_prompt_progress_rises_to_one_over_a_long_prompt(
@@ -163,13 +163,13 @@ def test_prompt_progress_rises_to_one_over_a_long_prompt(
     params = {"contextId": fresh(batchSize=64), "prompt": prompt, "maxTokens": 1}
     request = real.send("complete", params)
     real.result(request)
-    told = real.progress(request, "prompt")
-    assert [p["processedTokens"] for p in told] == sorted(p["processedTokens"] for p in told)
-    assert [p["progress"] for p in told] == sorted(p["progress"] for p in told)
-    assert len(told) >= 5
-    assert told[-1]["progress"] == 1
-    assert all(p["promptTokens"] == len(prompt) for p in told)
-    assert told[-1]["processedTokens"] == len(prompt)
+    reported = real.progress(request, "prompt")
+    assert [p["processedTokens"] for p in reported] == sorted(p["processedTokens"] for p in reported)
+    assert [p["progress"] for p in reported] == sorted(p["progress"] for p in reported)
+    assert len(reported) >= 5
+    assert reported[-1]["progress"] == 1
+    assert all(p["promptTokens"] == len(prompt) for p in reported)
+    assert reported[-1]["processedTokens"] == len(prompt)
 
 
 def test_generate_progress_counts_and_none_comes_after_the_response(real: Sidecar) -> None:
@@ -178,15 +178,15 @@ def test_generate_progress_counts_and_none_comes_after_the_response(real: Sideca
     unknown = real.send("complete", {**params, "stop": "20"})
     for request in (known, unknown):
         real.result(request)
-        told = real.progress(request, "generate")
-        counts = [p["completionTokens"] for p in told]
+        reported = real.progress(request, "generate")
+        counts = [p["completionTokens"] for p in reported]
         assert counts == sorted(counts)
         if request == known:
-            fractions = [p["progress"] for p in told]
+            fractions = [p["progress"] for p in reported]
             assert fractions == sorted(fractions)
             assert fractions[-1] == 1
         else:
-            assert {p["progress"] for p in told} == {None}
+            assert {p["progress"] for p in reported} == {None}
         answered = real.messages.index(real.response(request))
         own = [i for i, m in enumerate(real.messages) if m.get("params", {}).get("requestId") == request]
         assert max(own) < answered

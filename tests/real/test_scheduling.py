@@ -73,7 +73,7 @@ def test_a_waiting_background_request_is_served_when_nothing_else_is(real: Sidec
     assert real.result(request)["usage"]["completionTokens"] == 3
 
 
-def test_only_so_many_may_wait(sidecar: Sidecar, tmp_path: Path) -> None:
+def test_the_number_of_waiting_requests_is_limited(sidecar: Sidecar, tmp_path: Path) -> None:
     sidecar.call("loadModel", {"path": gguf_files.tiny_model(tmp_path / "tiny.gguf")})
     context = sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256})["contextId"]
     running = start(sidecar, context, "A tale that never ends:", 10**9, contextOverflow="shift")
@@ -160,7 +160,7 @@ def test_requests_with_the_same_beginning_evaluate_it_once(real: Sidecar, contex
         assert real.result(request)["text"] == real.result(start(real, alone, question, 12))["text"]
 
 
-def test_a_running_conversation_lends_its_beginning(real: Sidecar, contexts: Any) -> None:
+def test_a_running_conversation_shares_its_beginning(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=1024, sequences=2)
     first = start(real, context, f"{SYSTEM}\nA tale:", 700)
     real.wait_progress(first, "generate")
@@ -195,7 +195,7 @@ def test_all_of_many_are_served(real: Sidecar, contexts: Any) -> None:
 # ---- the end of the context --------------------------------------------------------------------------
 
 
-def test_a_prompt_that_is_too_long_is_refused_unless_told_otherwise(real: Sidecar, contexts: Any) -> None:
+def test_a_prompt_that_is_too_long_is_refused_by_default(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=256)
     with pytest.raises(Refused) as caught:
         real.result(start(real, context, WORDS * 20, 4))
@@ -262,7 +262,7 @@ LISTED = ("one two three four five six seven eight nine ten, " * 16).strip()
 """The model goes on to repeat it, each token far more likely than the next best."""
 
 
-def test_guessed_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:
+def test_draft_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=1024)
     plain = real.result(start(real, context, LISTED, 60))
     guessing = start(real, context, LISTED, 60, speculation="lookup")
@@ -274,7 +274,7 @@ def test_guessed_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None
     assert "guessedTokens" not in plain["usage"]
 
 
-def test_guesses_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
+def test_draft_tokens_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=1024)
     for tokens in (1, 2, 7):
         result = real.result(start(real, context, LISTED, tokens, speculation="lookup"))
@@ -285,7 +285,7 @@ def test_guesses_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
     assert again["usage"]["cachedTokens"] >= again["usage"]["promptTokens"] - 1
 
 
-def test_guesses_beside_other_streams_and_at_the_end_of_the_context(real: Sidecar, contexts: Any) -> None:
+def test_draft_tokens_with_other_streams_and_at_the_end_of_the_context(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=256, sequences=4)
     requests = [start(real, context, LISTED, 400, speculation="lookup") for _ in range(3)]
     other = start(real, context, COUNT, 8)

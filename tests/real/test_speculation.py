@@ -114,7 +114,7 @@ def test_four_streams_say_the_same_as_one(drafted: Sidecar, make: Make) -> None:
     assert all(result["usage"]["guessedTokens"] > 0 for result in results)
 
 
-def test_look_up_beside_drafts_and_none(drafted: Sidecar, make: Make) -> None:
+def test_prompt_look_up_a_draft_model_and_neither_at_once(drafted: Sidecar, make: Make) -> None:
     context = make(sequences=3)
     requests = [ask(drafted, context, LISTED, 40, speculation=s) for s in ("none", "lookup", "draft")]
     results = [drafted.result(request) for request in requests]
@@ -122,7 +122,7 @@ def test_look_up_beside_drafts_and_none(drafted: Sidecar, make: Make) -> None:
     assert ["guessedTokens" in result["usage"] for result in results] == [False, True, True]
 
 
-def test_a_prompt_of_several_batches_beside_a_stream(drafted: Sidecar, make: Make) -> None:
+def test_a_prompt_of_several_batches_while_a_stream_runs(drafted: Sidecar, make: Make) -> None:
     context = make(contextSize=1024, sequences=2, batchSize=64)
     long = LISTED * 2
     plain = drafted.result(ask(drafted, context, long, 24, speculation="none"))
@@ -234,13 +234,13 @@ def test_memory_goes_with_the_context_and_the_load_has_one_progress(start: Start
     sidecar = start()
     loading = sidecar.send("loadModel", {"path": model_path, "draftPath": model_path})
     loaded = sidecar.result(loading)["memoryBytes"]
-    told = [
+    fractions = [
         m["params"]["progress"]
         for m in sidecar.messages
         if m.get("method") == "progress" and m["params"]["requestId"] == loading
     ]
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
     size = {"modelId": "model-1", "contextSize": 8192}
     cache = 8192 * 23040  # bytes a token: 30 layers × 2 × 192 × 2
     made = sidecar.call("createContext", size)
@@ -297,7 +297,7 @@ def test_drafts_that_do_not_fit(start: Start, model_path: str, tmp_path: Path) -
     assert sidecar.call("status")["models"] == []
 
 
-def test_files_that_are_no_draft(start: Start, model_path: str, tmp_path: Path) -> None:
+def test_files_that_are_not_a_draft(start: Start, model_path: str, tmp_path: Path) -> None:
     sidecar = start()
     cut = tmp_path / "cut.gguf"
     shutil.copyfile(MODEL, cut)
@@ -310,7 +310,7 @@ def test_files_that_are_no_draft(start: Start, model_path: str, tmp_path: Path) 
         assert "/draftPath" in error.error["message"]
 
 
-def test_no_draft_to_ask(loaded: Sidecar) -> None:
+def test_a_model_without_a_draft(loaded: Sidecar) -> None:
     error = refusal(loaded, "complete", contextId="context-1", prompt="a", speculation="draft")
     assert (error.kind, error.data["pointer"]) == ("invalidParams", "/speculation")
     assert error.data["allowed"] == ["none", "lookup"]

@@ -44,12 +44,12 @@ def rewritten(path: Path, header: Callable[[dict[str, Any]], None], data: Callab
     whole = path.read_bytes()
     (size,) = struct.unpack_from("<I", whole, len(MAGIC))
     start = len(MAGIC) + 4
-    told = json.loads(whole[start : start + size])
-    tokens_end = start + size + 4 * told["tokens"]
+    fields = json.loads(whole[start : start + size])
+    tokens_end = start + size + 4 * fields["tokens"]
     state = data(whole[tokens_end:-32])
-    told["stateBytes"] = len(state)
-    header(told)
-    head = json.dumps(told).encode()
+    fields["stateBytes"] = len(state)
+    header(fields)
+    head = json.dumps(fields).encode()
     body = MAGIC + struct.pack("<I", len(head)) + head + whole[start + size : tokens_end] + state
     path.write_bytes(body + hashlib.sha256(body).digest())
 
@@ -120,7 +120,7 @@ def test_the_conversation_that_is_named_is_the_one_that_is_saved(
     assert (refused.value.kind, refused.value.data["pointer"]) == ("invalidParams", "/messages")
 
 
-def test_saving_beside_a_stream_leaves_it_as_it_was(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
+def test_saving_while_a_stream_runs_leaves_it_as_it_was(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
     context = fresh()
     params = {"contextId": context, "prompt": COUNT, "maxTokens": 40, "ignoreEos": True, **GREEDY}
     alone = real.call("complete", params)["text"]
@@ -137,7 +137,9 @@ def test_saving_beside_a_stream_leaves_it_as_it_was(real: Sidecar, fresh: Make, 
 # ---- what is no such file ----------------------------------------------------------------------------
 
 
-def test_cut_or_changed_anywhere_it_is_damaged(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
+def test_a_file_that_is_cut_or_changed_anywhere_is_damaged(
+    real: Sidecar, fresh: Make, tmp_path: Path
+) -> None:
     file, context = tmp_path / "x.state", fresh()
     saved(real, context, file)
     whole = file.read_bytes()
@@ -170,16 +172,14 @@ def test_cut_or_changed_anywhere_it_is_damaged(real: Sidecar, fresh: Make, tmp_p
         b'{"tokens": true, "stateBytes": 1}',
     ],
 )
-def test_a_header_that_tells_nonsense_is_damaged(
-    real: Sidecar, fresh: Make, tmp_path: Path, text: bytes
-) -> None:
+def test_a_header_with_nonsense_is_damaged(real: Sidecar, fresh: Make, tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "x.state"
     body = MAGIC + struct.pack("<I", len(text)) + text
     file.write_bytes(body + hashlib.sha256(body).digest())
     assert_refused(real, fresh(), file, "stateDamaged")
 
 
-def test_of_another_model_context_or_release_it_does_not_fit(
+def test_a_file_of_another_model_context_or_release_does_not_fit(
     real: Sidecar, fresh: Make, start: Start, tmp_path: Path
 ) -> None:
     file = tmp_path / "x.state"
@@ -197,16 +197,14 @@ def test_of_another_model_context_or_release_it_does_not_fit(
         assert name in assert_refused(real, fresh(), copy, "stateMismatch")["cause"]
 
 
-def test_longer_than_the_context_it_does_not_fit(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
+def test_a_file_longer_than_the_context_does_not_fit(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
     file, context = tmp_path / "x.state", fresh()
     real.call("complete", {"contextId": context, "prompt": "word " * 300, "maxTokens": 1, **GREEDY})
     real.call("saveState", {"contextId": context, "path": str(file)})
     assert_refused(real, fresh(contextSize=256), file, "stateMismatch")
 
 
-def test_bytes_of_someone_who_knows_the_format_cost_nothing(
-    real: Sidecar, fresh: Make, tmp_path: Path
-) -> None:
+def test_made_up_bytes_with_a_right_checksum_do_no_harm(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
     """The checksum is right, and llama.cpp itself must refuse them."""
     file, context = tmp_path / "x.state", fresh()
     saved(real, context, file)
@@ -225,7 +223,7 @@ def test_bytes_of_someone_who_knows_the_format_cost_nothing(
     assert real.call("complete", params)["text"] == COUNTED
 
 
-def test_what_cannot_be_read_or_written_is_told(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
+def test_what_cannot_be_read_or_written_is_reported(real: Sidecar, fresh: Make, tmp_path: Path) -> None:
     context = fresh()
     assert_refused(real, context, tmp_path / "none.state", "fileNotFound")
     assert_refused(real, context, tmp_path, "fileNotReadable")

@@ -40,14 +40,14 @@ def test_no_delta_cuts_a_character_that_tokens_cut(real: Sidecar, plain: Any, na
     result, streamed = complete(real, expected)
     assert streamed == result["text"]
     assert result["text"].startswith(whole)
-    told = deltas(real)
-    assert all("\ufffd" not in delta for delta in told[:-1])
-    assert all(told), "an empty delta"
+    sent = deltas(real)
+    assert all("\ufffd" not in delta for delta in sent[:-1])
+    assert all(sent), "an empty delta"
     if expected.text == whole:
         assert result["text"] == whole
 
 
-def test_a_continuation_that_begins_within_a_character_is_bytes_that_are_none(
+def test_a_continuation_that_begins_within_a_character_has_replacement_characters(
     real: Sidecar, plain: Any
 ) -> None:
     expected = plain["foxes"]

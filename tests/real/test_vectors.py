@@ -287,13 +287,13 @@ def test_a_short_request_does_not_wait_for_a_long_list(real: Sidecar, fresh: Mak
     ):
         assert cosine(found, expected) > 0.99
     assert not real.has_response(long)
-    told = real.progress(long, "embed")
-    assert told[0]["texts"] == 400
-    assert [p["processedTexts"] for p in told] == sorted(p["processedTexts"] for p in told)
+    reported = real.progress(long, "embed")
+    assert reported[0]["texts"] == 400
+    assert [p["processedTexts"] for p in reported] == sorted(p["processedTexts"] for p in reported)
     real.call("abort", {"requestId": long})
 
 
-def test_abort_in_a_long_list_at_random_moments_costs_nobody_else(real: Sidecar, fresh: Make) -> None:
+def test_abort_in_a_long_list_at_random_moments_does_not_disturb_others(real: Sidecar, fresh: Make) -> None:
     context = fresh(embeddings=True, contextSize=256, batchSize=64)
     params = {"contextId": context, "input": TEXTS[:3]}
     alone = real.call("embed", params)["embeddings"]
@@ -308,7 +308,7 @@ def test_abort_in_a_long_list_at_random_moments_costs_nobody_else(real: Sidecar,
             assert cosine(found, expected) > 0.99
 
 
-def test_beside_a_stream_both_are_right(real: Sidecar, fresh: Make) -> None:
+def test_texts_and_a_stream_at_once_are_both_right(real: Sidecar, fresh: Make) -> None:
     context = fresh(embeddings=True, contextSize=256)
     stream = {"contextId": "context-2", "prompt": "1, 2, 3, 4, 5,", "maxTokens": 24, "temperature": 0}
     text = real.call("complete", stream)["text"]

@@ -62,8 +62,8 @@ def walk(grammar: Any, tokens: dict[int, int], end: int, chance: random.Random) 
         if end in allowed and (len(allowed) == 1 or chance.random() < 0.5):
             break
         choices = [byte for byte, token in tokens.items() if token in allowed and is_text(decoder, byte)]
-        hurry = step / 40  # the longer it is, the more it is drawn to its end
-        weights = [CLOSING.get(byte, 1.0) * (1 + hurry) if byte in CLOSING else 1.0 for byte in choices]
+        pull_to_end = step / 40  # the longer the text, the likelier its end
+        weights = [CLOSING.get(byte, 1.0) * (1 + pull_to_end) if byte in CLOSING else 1.0 for byte in choices]
         byte = chance.choices(choices, weights)[0]
         lib.llama_sampler_accept(sampler, tokens[byte])
         written += decoder.decode(bytes([byte]))

@@ -67,14 +67,18 @@ def send_long_prompt(sidecar: Sidecar, context_id: str = "context-1", **params: 
 def assert_not_held_up(sidecar: Sidecar, stream: Any, long: Any) -> None:
     """While the prompt of `long` is evaluated, a piece of it at a time, the stream gets its tokens in between."""
     sidecar.response(long)
-    told = [m["params"] for m in sidecar.messages if m.get("method") == "progress"]
-    at = [i for i, p in enumerate(told) if p["requestId"] == long and p["progressType"] == "prompt"]
-    pieces = (told[at[-1]]["processedTokens"] - told[at[0]]["processedTokens"]) / PIECE
+    reported = [m["params"] for m in sidecar.messages if m.get("method") == "progress"]
+    at = [i for i, p in enumerate(reported) if p["requestId"] == long and p["progressType"] == "prompt"]
+    pieces = (reported[at[-1]]["processedTokens"] - reported[at[0]]["processedTokens"]) / PIECE
     said = [
-        p["completionTokens"] for p in told[: at[-1]] if p["requestId"] == stream and "completionTokens" in p
+        p["completionTokens"]
+        for p in reported[: at[-1]]
+        if p["requestId"] == stream and "completionTokens" in p
     ]
     before = [
-        p["completionTokens"] for p in told[: at[0]] if p["requestId"] == stream and "completionTokens" in p
+        p["completionTokens"]
+        for p in reported[: at[0]]
+        if p["requestId"] == stream and "completionTokens" in p
     ]
     assert pieces > 8
     assert said[-1] - before[-1] >= pieces / 2, "the stream stood still while the prompt was evaluated"

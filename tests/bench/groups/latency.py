@@ -42,7 +42,7 @@ def rows(setting: Setting) -> list[Row]:
         )
     setting.say("ping beside streams")
     with closing(ours.ready(setting.program, setting.model, 8)) as pipe:
-        found += quantiles("ping beside 8 streams", ping_ms_beside_streams(pipe))
+        found += quantiles("ping beside 8 streams", ping_ms_with_streams(pipe))
         setting.say("idle")
         found.append(Row("processor time when idle", "ms/min", idle_cpu_ms_per_minute(pipe)))
     what = "end of stdin while generating to all processes gone"
@@ -118,7 +118,7 @@ def _operation(pipe: Pipe, model: str, operation: str, folder: Path) -> tuple[Ca
     return lambda _: pipe.send("rerank", params), 0.5
 
 
-def ping_ms_beside_streams(pipe: Pipe) -> list[float]:
+def ping_ms_with_streams(pipe: Pipe) -> list[float]:
     """Answer times of pings, one every 10 ms while 8 streams run."""
     ids = {pipe.send("complete", completion("Tell me a long story", 700)) for _ in range(8)}
     pipe.receive()

@@ -22,8 +22,8 @@ def fetch(url: str, method: str = "GET", body: bytes | None = None, **headers: s
         path = place.path + (f"?{place.query}" if place.query else "")
         connection.request(method, path, body, {name.replace("_", "-"): v for name, v in headers.items()})
         response = connection.getresponse()
-        told = {name.lower(): value for name, value in response.getheaders()}
-        return response.status, told, response.read()
+        received = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, received, response.read()
     finally:
         connection.close()
 

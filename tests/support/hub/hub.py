@@ -145,10 +145,10 @@ class Hub:
         ranges: bool = True,
         length: bool = True,
     ) -> str:
-        """Serve a plain file; returns its URL. `etag`: "strong", "weak" or None; `length`: tell it."""
+        """Serve a plain file; returns its URL. `etag`: "strong", "weak" or None; `length`: say it."""
         held = content_of(content)
-        told = {"strong": f'"{held.sha256[:16]}"', "weak": f'W/"{held.sha256[:16]}"', None: None}[etag]
-        self.plain[name] = Plain(held, told, ranges, length)
+        quoted = {"strong": f'"{held.sha256[:16]}"', "weak": f'W/"{held.sha256[:16]}"', None: None}[etag]
+        self.plain[name] = Plain(held, quoted, ranges, length)
         return f"{self.cdn}/files/{quote(name)}"
 
     def may_read(self, token: str | None, name: str) -> bool:

@@ -49,28 +49,28 @@ class File:
         return self.content.sha256 if self.is_lfs else self.blob_id
 
     def sibling(self, blobs: bool) -> dict[str, Any]:
-        """As model_info tells it."""
+        """As model_info gives it."""
         if not blobs:
             return {"rfilename": self.path}
-        told = {"rfilename": self.path, "size": self.content.size, "blobId": self.blob_id}
+        fields = {"rfilename": self.path, "size": self.content.size, "blobId": self.blob_id}
         if self.is_lfs:
-            told["lfs"] = {
+            fields["lfs"] = {
                 "sha256": self.content.sha256,
                 "size": self.content.size,
                 "pointerSize": len(self.pointer),
             }
-        return told
+        return fields
 
     def entry(self) -> dict[str, Any]:
-        """As the tree and paths-info tell it."""
-        told = {"type": "file", "oid": self.blob_id, "size": self.content.size, "path": self.path}
+        """As the tree and paths-info give it."""
+        fields = {"type": "file", "oid": self.blob_id, "size": self.content.size, "path": self.path}
         if self.is_lfs:
-            told["lfs"] = {
+            fields["lfs"] = {
                 "oid": self.content.sha256,
                 "size": self.content.size,
                 "pointerSize": len(self.pointer),
             }
-        return told
+        return fields
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Repository:
         return sha if sha in self.commits else None
 
     def info(self, sha: str, blobs: bool) -> dict[str, Any]:
-        """As model_info tells it."""
+        """As model_info gives it."""
         return {
             **self.summary(),
             "sha": sha,
@@ -118,7 +118,7 @@ class Repository:
         }
 
     def summary(self) -> dict[str, Any]:
-        """As a list of models tells it."""
+        """As a list of models gives it."""
         return {
             "_id": hashlib.sha1(self.name.encode()).hexdigest()[:24],
             "id": self.name,

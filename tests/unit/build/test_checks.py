@@ -177,7 +177,7 @@ def test_a_folder_holds_few_modules(tmp_path: Path) -> None:
     assert violation == "sidecar/worker: the folder has 13 modules, more than 12"
 
 
-def test_an_any_has_its_reason_beside_it(tmp_path: Path) -> None:
+def test_an_any_has_its_reason_in_a_comment(tmp_path: Path) -> None:
     reasoned = 'from typing import Any\nx: Any  # JSON\ny: "list[Any]"  # JSON\nz = "Any text"\n'
     assert found(tmp_path, {"sidecar/worker/x.py": reasoned}) == []
     bare = 'import typing\nfrom typing import Any\nx: Any\ny: "list[Any]"\ndef f(z: typing.Any): ...\n'

@@ -31,7 +31,7 @@ def test_only_the_first_answer_leaves(jobs: Jobs, sent: list[Any]) -> None:
     assert [m["result"] for m in sent] == [{"a": 1}]
 
 
-def test_a_job_that_nobody_has_begun_is_aborted_at_once(jobs: Jobs, sent: list[Any]) -> None:
+def test_a_job_that_has_not_begun_is_aborted_at_once(jobs: Jobs, sent: list[Any]) -> None:
     job = jobs.open("x", "chat", {})
     jobs.cancel("x")
     assert sent[0]["error"]["code"] == -32800
@@ -57,7 +57,7 @@ def test_a_cancel_between_two_kinds_of_work_interrupts_the_next(jobs: Jobs) -> N
         job.check()
 
 
-def test_cancelling_one_does_not_touch_the_text_one_nor_what_is_unknown(jobs: Jobs, sent: list[Any]) -> None:
+def test_cancelling_1_does_not_touch_the_text_1_nor_an_unknown_id(jobs: Jobs, sent: list[Any]) -> None:
     jobs.open("1", "chat", {})
     jobs.cancel(1)
     jobs.cancel(99)

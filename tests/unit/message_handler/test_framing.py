@@ -116,7 +116,7 @@ def test_invalid_json_or_utf_8_is_a_value_error_with_a_text(line: bytes) -> None
     with pytest.raises(ValueError, match=r"\w+") as caught:
         decode(line)
     assert len(str(caught.value)) < 300
-    assert "sys." not in str(caught.value), "tells of Python's inside"
+    assert "sys." not in str(caught.value), "it speaks of Python's internals"
 
 
 @pytest.mark.parametrize(

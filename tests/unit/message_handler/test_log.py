@@ -82,11 +82,11 @@ def test_an_unread_stderr_loses_lines_and_never_blocks() -> None:
         assert child.stdout is not None
         assert child.stdout.read(4) == b"done", "the work was held up"
         _, stderr = child.communicate(b"x", timeout=BOUND_S)
-    told = [json.loads(line) for line in stderr.splitlines()]
-    dropped = sum(line.get("droppedBefore", 0) for line in told)
-    assert told[-1]["message"] == "after"
+    entries = [json.loads(line) for line in stderr.splitlines()]
+    dropped = sum(line.get("droppedBefore", 0) for line in entries)
+    assert entries[-1]["message"] == "after"
     assert dropped > 10_000
-    assert dropped + len(told) == 20_001, "every line is either there or counted"
+    assert dropped + len(entries) == 20_001, "every line is either there or counted"
 
 
 def test_a_closed_stderr_does_no_harm() -> None:

@@ -14,10 +14,10 @@ class Sink:
     """Takes the place of the writer."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.params: list[Any] = []
 
     def progress(self, _key: Any, message: Any, **_: Any) -> None:
-        self.told.append(message["params"])
+        self.params.append(message["params"])
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_an_error_without_a_request_has_the_id_null() -> None:
     assert error_response(None, {"code": 1})["id"] is None
 
 
-def test_one_and_the_text_one_do_not_merge() -> None:
+def test_1_and_the_text_1_do_not_merge() -> None:
     keys = {progress_key({"requestId": each, "progressType": "load"}) for each in (1, "1")}
     assert len(keys) == 2
 
@@ -50,7 +50,7 @@ def test_progress_never_falls_and_never_passes_one(sink: Sink, clock: list[float
     for fraction in (0.0, 0.5, 0.25, 0.75, 1.5):
         clock[0] += 1
         progress.report(fraction)
-    assert [p["progress"] for p in sink.told] == [0.0, 0.5, 0.5, 0.75, 1.0]
+    assert [p["progress"] for p in sink.params] == [0.0, 0.5, 0.5, 0.75, 1.0]
 
 
 def test_progress_is_limited_in_rate_but_its_end_is_always_sent(sink: Sink, clock: list[float]) -> None:
@@ -58,5 +58,5 @@ def test_progress_is_limited_in_rate_but_its_end_is_always_sent(sink: Sink, cloc
     for step in range(101):
         clock[0] += notifier.PROGRESS_INTERVAL_S / 10
         progress.report(step / 100)
-    assert 9 <= len(sink.told) <= 12
-    assert sink.told[-1] == {"requestId": 1, "progressType": "load", "progress": 1.0}
+    assert 9 <= len(sink.params) <= 12
+    assert sink.params[-1] == {"requestId": 1, "progressType": "load", "progress": 1.0}

@@ -97,10 +97,10 @@ def test_the_error_names_the_field_the_value_and_what_is_allowed(
     details = refused(method, params)
     assert (details["pointer"], details["value"]) == (pointer, value)
     assert type(details["value"]) is type(value)
-    told = details["allowed"]
+    found = details["allowed"]
     if isinstance(allowed, dict):
-        told = {name: told[name] for name in allowed}
-    assert told == allowed
+        found = {name: found[name] for name in allowed}
+    assert found == allowed
 
 
 def test_a_missing_field_is_named_with_what_is_allowed() -> None:

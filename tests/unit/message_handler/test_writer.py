@@ -123,8 +123,8 @@ def test_only_the_same_request_type_and_segment_merge(pipe: Pipe) -> None:
         put(pipe, progress(request_id, kind="prompt", progress=0.5))
     put(pipe, progress(1, "b"))
     put(pipe, progress("1", kind="prompt", progress=1))
-    told = [(m["params"]["requestId"], m["params"].get("delta")) for m in pipe.messages()[1:]]
-    assert told == [(1, "ab"), (1, None), ("1", "a"), ("1", None), (2, "a"), (2, None)]
+    written = [(m["params"]["requestId"], m["params"].get("delta")) for m in pipe.messages()[1:]]
+    assert written == [(1, "ab"), (1, None), ("1", "a"), ("1", None), (2, "a"), (2, None)]
 
 
 def test_a_response_follows_the_text_that_came_before_it(pipe: Pipe) -> None:
@@ -161,7 +161,7 @@ def test_memory_is_bounded_and_nothing_is_lost_without_a_reader(pipe: Pipe) -> N
         sent += delta
         put(pipe, progress(1, delta))
         pipe.writer.send(b'{"id":%d,"result":null}\n' % number) if number % 100 == 0 else None
-    assert not pipe.writer.has_room(), "a producer would never have been told to pause"
+    assert not pipe.writer.has_room(), "a producer would never have had to pause"
     assert pipe.writer.waiting_bytes < ROOM_BYTES + 1000
     messages = pipe.messages()[1:]
     assert "".join(m["params"]["delta"] for m in messages if "params" in m) == sent
@@ -192,10 +192,10 @@ def test_waiting_for_room_ends_when_the_other_side_reads(pipe: Pipe) -> None:
 def test_waiting_for_room_can_be_given_up(pipe: Pipe) -> None:
     pipe.fill()
     pipe.writer.send(b'"' + b"x" * ROOM_BYTES + b'"\n')
-    hurry = threading.Event()
-    waited = threading.Thread(target=pipe.writer.wait_for_room, args=(hurry.is_set,))
+    given_up = threading.Event()
+    waited = threading.Thread(target=pipe.writer.wait_for_room, args=(given_up.is_set,))
     waited.start()
-    hurry.set()
+    given_up.set()
     pipe.writer.nudge()
     waited.join(BOUND_S)
     assert not waited.is_alive()

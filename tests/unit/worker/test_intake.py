@@ -63,13 +63,13 @@ def test_a_missing_version_is_reported() -> None:
 
 
 @pytest.mark.parametrize("method", [None, 1, True, [], {}])
-def test_a_method_that_is_no_string_is_reported(method: Any) -> None:
+def test_a_method_that_is_not_a_string_is_reported(method: Any) -> None:
     item = refusal(read({**REQUEST, "method": method}))
     assert (item.request_id, item.error.details["pointer"]) == (1, "/method")
 
 
 @pytest.mark.parametrize("params", [1, 0, True, False, "", "x", 1.5])
-def test_params_that_are_no_structure_are_reported(params: Any) -> None:
+def test_params_that_are_not_a_structure_are_reported(params: Any) -> None:
     item = refusal(read({**REQUEST, "params": params}))
     assert (item.request_id, item.error.details["pointer"]) == (1, "/params")
 
@@ -89,17 +89,17 @@ def test_other_arrays_are_left_for_the_schema_to_refuse(params: list[Any]) -> No
 
 
 @pytest.mark.parametrize("message", [1, 0, "x", True, False, None, 1.5])
-def test_a_message_that_is_no_object_is_an_invalid_request(message: Any) -> None:
+def test_a_message_that_is_not_an_object_is_an_invalid_request(message: Any) -> None:
     item = refusal(read(message))
     assert (item.request_id, item.error.kind) == (None, "invalidRequest")
 
 
 @pytest.mark.parametrize("member", [{"result": 1}, {"result": None}, {"error": {"code": 1, "message": ""}}])
-def test_a_response_is_no_request(member: dict[str, Any]) -> None:
+def test_a_response_is_not_a_request(member: dict[str, Any]) -> None:
     assert refusal(read({"jsonrpc": "2.0", "id": 5, **member})).error.kind == "invalidRequest"
 
 
-def test_an_empty_batch_is_one_refusal_and_no_list() -> None:
+def test_an_empty_batch_is_one_refusal_and_not_a_list() -> None:
     assert refusal(read([])).error.kind == "invalidRequest"
 
 
@@ -116,7 +116,7 @@ def test_a_batch_that_would_be_answered_with_hundreds_of_megabytes_is_one_refusa
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"\xff", b"NaN", b"[" * 100_000, b"9" * 5000])
-def test_what_is_no_json_is_a_parse_error_under_null(line: bytes) -> None:
+def test_what_is_not_json_is_a_parse_error_under_null(line: bytes) -> None:
     item = refusal(read_line(line))
     assert (item.request_id, item.error.kind) == (None, "parseError")
 

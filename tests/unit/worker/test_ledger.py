@@ -87,7 +87,7 @@ def test_a_late_answer_does_not_close_the_next_request_of_the_same_id(rig: Rig) 
     assert [m["result"] for m in rig.sink.sent] == ["first", "second"]
 
 
-def test_one_and_the_text_one_are_two_ids(rig: Rig) -> None:
+def test_1_and_the_text_1_are_two_ids(rig: Rig) -> None:
     number, text = rig.open(1), rig.open("1")
     assert rig.ledger.find(1) is number
     assert rig.ledger.find("1") is text

@@ -32,7 +32,7 @@ def half_unpacked(folder: Path, age_s: float) -> Path:
     return folder
 
 
-def test_half_unpacked_folders_go_once_they_are_old(
+def test_half_unpacked_folders_are_removed_when_they_are_old(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -51,6 +51,6 @@ def test_half_unpacked_folders_go_once_they_are_old(
     assert list(tmp_path.iterdir()) == [own]
 
 
-def test_where_nothing_is_half_unpacked_nobody_waits(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_half_unpacked_folders_nothing_waits(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_file.time, "sleep", lambda _: pytest.fail("it waits"))
     one_file.sweep(str(own))

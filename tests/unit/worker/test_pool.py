@@ -113,7 +113,7 @@ def test_the_engine_of_a_dead_model_is_started_again_with_all_that_it_had(pool: 
     assert model.state == "ready"
 
 
-def test_the_death_of_the_spare_concerns_no_model(pool: Pool) -> None:
+def test_the_death_of_the_spare_engine_affects_no_model(pool: Pool) -> None:
     ready(pool)
     spare = pool.spare()
     assert pool.died(spare) is None
@@ -136,7 +136,7 @@ def test_crashes_long_ago_are_forgiven(pool: Pool, monkeypatch: pytest.MonkeyPat
     pool.engine(model)
 
 
-def test_an_engine_that_was_ended_for_an_abort_is_no_crash(pool: Pool) -> None:
+def test_an_engine_that_was_ended_for_an_abort_did_not_crash(pool: Pool) -> None:
     model = ready(pool)
     for _ in range(MAX_CRASHES + 1):
         engine = pool.engine(model)

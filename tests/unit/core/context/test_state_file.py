@@ -62,7 +62,7 @@ def test_more_than_the_memory_holds_is_not_read(tmp_path: Path) -> None:
     assert refused.value.kind == "outOfMemory"
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
+def test_a_disk_that_is_too_small_is_reported_before_the_first_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
@@ -75,7 +75,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-def test_a_disk_that_gets_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_gets_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: object) -> tuple[int, str]:
         beside = tmp_path / "beside.part"
         beside.write_bytes(b"")

@@ -19,7 +19,7 @@ def learned(alone_s: float, further_s: float, sizes: list[int], noise: float = 0
 
 @pytest.mark.parametrize("further", [0.0, 0.0005, 0.004])
 @pytest.mark.parametrize("streams", [1, 4])
-def test_it_is_the_slope_of_the_line_beside_what_each_token_costs(further: float, streams: int) -> None:
+def test_it_is_the_slope_of_the_line_relative_to_the_mean_cost(further: float, streams: int) -> None:
     cost = learned(0.01, further, [streams, streams, streams + 6, streams, streams + 2] * 20)
     each = (0.01 + further * (streams - 1)) / streams
     assert cost.of_one_more(streams) == pytest.approx(further / each)

@@ -50,7 +50,7 @@ def test_when_they_are_stuck_half_of_them_go_on_then_a_quarter() -> None:
     assert run.count.threads == 2
 
 
-def test_one_slow_step_is_no_reason() -> None:
+def test_one_slow_step_changes_nothing() -> None:
     run = Run(2)
     for _ in range(50):
         run.step(20)

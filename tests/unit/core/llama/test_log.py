@@ -43,6 +43,6 @@ def test_debug_lines_and_dots_of_progress_are_left_out(written: list[tuple[str, 
     assert written == []
 
 
-def test_bytes_that_are_no_text_do_no_harm(written: list[tuple[str, str]]) -> None:
+def test_bytes_that_are_not_text_do_no_harm(written: list[tuple[str, str]]) -> None:
     LlamaLog()(3, b"\xff!\n")
     assert written == [("info", "\ufffd!")]

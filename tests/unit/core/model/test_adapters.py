@@ -52,5 +52,5 @@ def test_a_file_keeps_scales_by_the_weights_without_those_that_are_off(adapters:
 
 
 @pytest.mark.parametrize("written", [None, 7, [["unknown", 1.0]], ["x"], [[1, 2, 3]]])
-def test_what_a_file_has_of_other_adapters_fits_none(adapters: Adapters, written: Any) -> None:
+def test_a_file_of_other_adapters_fits_none(adapters: Adapters, written: Any) -> None:
     assert adapters.from_fingerprints(written) is None

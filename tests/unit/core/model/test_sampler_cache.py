@@ -50,7 +50,7 @@ def test_it_is_made_once_and_every_copy_is_its_callers_own(freed: list[int]) -> 
     assert freed == []
 
 
-def test_the_one_whose_last_use_is_longest_ago_goes_first(freed: list[int]) -> None:
+def test_the_least_recently_used_goes_first(freed: list[int]) -> None:
     cache, make = SamplerCache(), Maker()
     for key in range(MAX_KEPT):
         cache.clone(key, make)

@@ -69,19 +69,19 @@ def test_a_few_common_tokens_do_not_spread_requests_over_the_sequences() -> None
     assert placed(rows, [*few, *own], [*few, *own], [*few, *own]) == [(0, 0), (1, 0), (2, 15)]
 
 
-def test_as_many_as_decide_do_and_so_does_half_of_the_prompt() -> None:
+def test_enough_common_tokens_or_half_of_the_prompt_decide() -> None:
     enough = list(range(MIN_DECIDING_TOKENS))
     assert placed(Rows([900], [901], [*enough, 902]), [*enough, *range(100, 120)]) == [(2, 16)]
     assert placed(Rows([900], [901], [1, 2, 3, 902]), [1, 2, 3, 4, 5, 6]) == [(2, 3)]
 
 
-def test_the_cache_that_was_not_used_for_longest_is_given_up() -> None:
+def test_the_least_recently_used_cache_is_given_up() -> None:
     rows = Rows(*([900 + index] for index in range(4)))
     rows.sequences[0].last_used = 9
     assert placed(rows, [1, 2, 3]) == [(1, 0)]
 
 
-def test_a_state_of_which_no_part_can_be_kept_is_left_to_those_who_can_use_it_all() -> None:
+def test_a_state_that_cannot_be_cut_is_kept_for_requests_that_use_all_of_it() -> None:
     begun = list(range(40))
     for prompt, place in ([*begun[:30], 99], (0, 0)), ([*begun, 99], (1, 40)):
         rows = Rows([], begun)

@@ -11,7 +11,7 @@ def test_what_followed_the_last_three_before_is_proposed() -> None:
     assert PromptLookup().propose(tokens, 3) == [5, 6, 9]
 
 
-def test_of_several_places_the_last_counts_and_three_tokens_count_more_than_two() -> None:
+def test_the_last_of_several_places_counts_and_three_tokens_count_more_than_two() -> None:
     assert PromptLookup().propose([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3], 1) == [8]
     assert PromptLookup().propose([1, 2, 3, 7, 9, 2, 3, 8, 1, 2, 3], 1) == [7]
 
@@ -63,7 +63,7 @@ def test_draft_tokens_that_do_not_pay_are_compared_with_what_comes_until_they_do
     assert (speculation.drafted, speculation.accepted) == (6, 0), "only what was evaluated counts"
 
 
-def test_draft_tokens_that_go_on_to_be_wrong_are_not_evaluated() -> None:
+def test_draft_tokens_that_stay_wrong_are_not_evaluated() -> None:
     speculation = Speculation(PromptLookup())
     speculation.record(6, 0)
     tokens = [0, 1, 2, 3] * 3
@@ -72,7 +72,7 @@ def test_draft_tokens_that_go_on_to_be_wrong_are_not_evaluated() -> None:
         tokens += [other, 0, 1, 2]
 
 
-def test_tokens_that_are_taken_out_say_nothing_of_draft_tokens() -> None:
+def test_removed_tokens_do_not_rate_draft_tokens() -> None:
     speculation = Speculation(PromptLookup())
     speculation.record(6, 2)
     tokens = [*range(100), 0, 1, 2]

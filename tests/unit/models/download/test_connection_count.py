@@ -49,7 +49,7 @@ def test_twice_as_many_as_long_as_that_is_faster(line: Line) -> None:
 
 
 @pytest.mark.parametrize(("enough", "limits"), [(1, [1, 2, 1]), (2, [1, 2, 4, 2]), (4, [1, 2, 4, 8])])
-def test_as_few_as_bring_as_much(line: Line, enough: int, limits: list[int]) -> None:
+def test_no_more_than_bring_more_speed(line: Line, enough: int, limits: list[int]) -> None:
     """`enough` connections fill the network. The last doubling is not measured, nor anything after it."""
     assert line.run(20, lambda count: each(min(count, enough))) == limits
     assert line.run(20, each) == limits[-1:]

@@ -104,7 +104,7 @@ def test_what_cannot_be_read_ends_it(opened: Open, path: str, rubbish: bytes) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n0 100\n", b"[]\n", b'{"format": 99}\n0 100\n'])
-def test_another_kind_of_file_is_no_journal(opened: Open, path: str, content: bytes) -> None:
+def test_another_kind_of_file_is_not_a_journal(opened: Open, path: str, content: bytes) -> None:
     Path(path).write_bytes(content)
     assert read(path) is None
     assert opened(path).total == 0
@@ -145,7 +145,7 @@ def test_after_a_crash_of_the_system_only_what_was_synced_counts(opened: Open, p
     assert opened(path).total == 100
 
 
-def test_to_be_opened_again_does_not_make_it_safe(opened: Open, path: str) -> None:
+def test_opening_it_again_does_not_make_it_safe(opened: Open, path: str) -> None:
     first = opened(path)
     first.add(0, 100)
     first.synced(first.ranges)
@@ -156,7 +156,7 @@ def test_to_be_opened_again_does_not_make_it_safe(opened: Open, path: str) -> No
     assert (opened(path).total, opened(path).unsynced) == (100, 0)
 
 
-def test_nor_does_it_when_it_is_rewritten(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rewriting_it_does_not_make_it_safe(opened: Open, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "MAX_LINES", 10)
     growing = opened(path)
     for i in range(100):

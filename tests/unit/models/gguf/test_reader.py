@@ -102,7 +102,7 @@ def test_a_header_is_read_from_any_file_without_its_tensors() -> None:
     assert (caught.value.details["pointer"], caught.value.details["value"]) == ("/model", "far/away.gguf")
 
 
-def test_numbers_a_layer_are_kept_but_not_shown_and_vocabularies_are_neither() -> None:
+def test_numbers_per_layer_are_kept_but_not_shown_and_vocabularies_are_neither() -> None:
     layers, scores = list(range(26)), [0.5] * (reader.MAX_KEPT_ARRAY + 1)
     entries = [
         files.entry("x.attention.head_count_kv", files.ARRAY, (files.INT32, layers)),
@@ -118,7 +118,7 @@ def test_numbers_a_layer_are_kept_but_not_shown_and_vocabularies_are_neither() -
     }
 
 
-def test_only_so_many_arrays_are_kept() -> None:
+def test_the_number_of_kept_arrays_is_limited() -> None:
     entries = [
         files.entry(f"a{number}", files.ARRAY, (0, [0] * 17)) for number in range(2 * reader.MAX_KEPT_ARRAYS)
     ]
@@ -312,7 +312,7 @@ def test_damage_at_random_is_reported_or_taken_but_raises_nothing_else(write: An
     assert outcomes == {"taken", "modelDamaged", "notGguf"}
 
 
-def test_text_that_is_no_utf_8_is_shown_with_replacements(write: Any) -> None:
+def test_text_that_is_not_utf_8_is_shown_with_replacements(write: Any) -> None:
     entries = [files.entry("general.name", files.STRING, b"\xff\xfe"), files.entry(b"\xff", files.UINT32, 1)]
     assert reader.describe(write(files.header(entries, [])))["name"] == "\ufffd\ufffd"
 

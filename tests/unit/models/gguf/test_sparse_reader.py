@@ -107,7 +107,7 @@ def test_tensors_that_prove_nothing(rows: list[bytes]) -> None:
     assert here > walked, "what is not proven must be read"
 
 
-def test_what_is_no_model_is_not_read_twice() -> None:
+def test_what_is_not_a_model_is_not_read_twice() -> None:
     for data in (b"x" * 2_000_000, files.header([], [])[:16] + b"\xff" * 2_000_000):
         file = Counting(data)
         with pytest.raises(SidecarError):
@@ -115,7 +115,7 @@ def test_what_is_no_model_is_not_read_twice() -> None:
         assert file.count < 300_000
 
 
-def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_jump_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     guessed = []
 
     def wrong(self: Any, start: int, count: int) -> int:
@@ -127,7 +127,7 @@ def test_a_wrong_guess_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guessed
 
 
-def test_what_is_damaged_is_refused_as_ever() -> None:
+def test_what_is_damaged_is_refused() -> None:
     whole = files.header(BEFORE + vocabulary(20_000, 20_000), ROWS)
     chance = random.Random(5)
     for _ in range(60):
