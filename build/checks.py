@@ -55,6 +55,13 @@ def folder_violations(paths: Iterable[str]) -> Iterator[str]:
             yield f"{folder}: the folder has {count} modules, more than {FOLDER_MODULES}"
 
 
+def package_violations(source: Source) -> Iterator[str]:
+    """Code in an `__init__.py` of core/ and models/: whoever imports one module would run it, too."""
+    if re.match(rf"{PROGRAM}/(core|models)/(.*/)?__init__\.py$", source.path):
+        for node in source.tree.body[1:]:
+            yield f"{source.path}:{node.lineno}: this __init__.py may hold nothing but its docstring"
+
+
 def any_violations(sources: Sequence[tuple[Source, str]]) -> Iterator[str]:
     """Uses of `Any` without a reason beside them, and more of them than the limit."""
     count = 0
@@ -98,6 +105,7 @@ def tree_violations(root: Path) -> list[str]:
     by_hand = [(source, text) for source, text in read if GENERATED not in text.partition("\n")[0]]
     found = [violation for source, text in by_hand for violation in length_violations(source, text)]
     found += folder_violations(texts)
+    found += [violation for source, _ in by_hand for violation in package_violations(source)]
     found += any_violations([each for each in by_hand if each[0].path.startswith(f"{PROGRAM}/")])
     # Tests compare with the library itself, and tools look for it: the rules of imports are the program's.
     found += python_imports.violations(

@@ -1,4 +1,4 @@
-"""The options of the program when it serves a client, read without argparse; and its own command line.
+"""Reads the options of the program when it serves a client, without argparse. Makes its own command line.
 
 argparse and its imports take 20 ms, a quarter of the time to the first answer.
 """

@@ -49,7 +49,10 @@ def wire_module(contract: Contract) -> str:
     required = [method for method, type_ in flat.items() if type_.get("required") or "oneOf" in type_]
     lines = [f'"""{NOTICE}."""', "", "from __future__ import annotations", ""]
     lines += [f"PROTOCOL_VERSION: int = {contract.protocol_version}", ""]
-    lines += ["# Request → the lane that serves it.", "REQUESTS: dict[str, str] = {"]
+    lines += [
+        "# Request → who takes it: the router (which may start a transfer for it) or an engine.",
+        "REQUESTS: dict[str, str] = {",
+    ]
     lines += [f'    "{name}": "{row["lane"]}",' for name, row in contract.requests.items()]
     lines += ["}", "", "# Request or accepted notification → its params type."]
     lines += ["PARAMS: dict[str, str] = {"]

@@ -1,7 +1,8 @@
 """The commands for people. Each is a thin client of the protocol and can do nothing that an app cannot do.
 
 Commands: models (pull, list, rm, inspect, estimate), demo, doctor (with tiny_model), rpc_worker. client speaks the
-protocol; naming finds what MODEL and PATH mean; failure words the errors; bar, table, figures and terminal print.
+protocol; naming finds what MODEL and PATH mean; failure makes the texts of
+errors; bar, table, figures and terminal print.
 """
 
 from __future__ import annotations

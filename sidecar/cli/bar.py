@@ -93,32 +93,32 @@ class ProgressBar:
 
 def _figures(progress: FileProgress) -> dict[str, str]:
     """The parts of a line by name; unknown ones are left out."""
-    said = {"verb": VERBS[progress["progressType"]], "name": printable(progress["file"])}
+    figures = {"verb": VERBS[progress["progressType"]], "name": printable(progress["file"])}
     if progress["progress"] is not None:
-        said["percent"] = f"{int(progress['progress'] * 100 + 1e-9):3d} %"
+        figures["percent"] = f"{int(progress['progress'] * 100 + 1e-9):3d} %"
     if progress["progressType"] == "download":
-        said["bytes"] = share(progress["downloadedBytes"], progress["totalBytes"])
+        figures["bytes"] = share(progress["downloadedBytes"], progress["totalBytes"])
         if progress["bytesPerSecond"]:
-            said["speed"] = f"{size(progress['bytesPerSecond'])}/s"
+            figures["speed"] = f"{size(progress['bytesPerSecond'])}/s"
         if progress["etaMs"]:
-            said["left"] = f"{duration(progress['etaMs'] / 1000)} left"
+            figures["left"] = f"{duration(progress['etaMs'] / 1000)} left"
     else:
-        said["bytes"] = share(progress["verifiedBytes"], progress["totalBytes"])
+        figures["bytes"] = share(progress["verifiedBytes"], progress["totalBytes"])
     if progress["fileCount"] > 1:
-        said["count"] = f"file {progress['fileIndex']} of {progress['fileCount']}"
-    return said
+        figures["count"] = f"file {progress['fileIndex']} of {progress['fileCount']}"
+    return figures
 
 
 def bar_line(progress: FileProgress, columns: int, signs: Marks) -> str:
     """The line for a terminal: the most important parts that fit."""
-    said = _figures(progress)
+    figures = _figures(progress)
     fraction = progress["progress"]
     chosen: dict[str, str] = {}
     room = columns + len(GAP)
     for part in ("percent", "left", "bytes", "speed", "bar", "count", "verb", "name"):
         if part == "bar" and fraction is None:
             continue
-        text = " " * MIN_BAR if part == "bar" else said.get(part, "")
+        text = " " * MIN_BAR if part == "bar" else figures.get(part, "")
         if text and cells(text) + len(GAP) <= room:
             chosen[part] = text
             room -= cells(text) + len(GAP)
@@ -133,6 +133,8 @@ def bar_line(progress: FileProgress, columns: int, signs: Marks) -> str:
 
 def log_line(progress: FileProgress) -> str:
     """The line for a log."""
-    said = _figures(progress)
-    parts = [said[part].strip() for part in ("percent", "bytes", "speed", "left", "count") if part in said]
-    return f"{said['verb']} {said['name']}: {', '.join(parts)}"
+    figures = _figures(progress)
+    shown = [
+        figures[part].strip() for part in ("percent", "bytes", "speed", "left", "count") if part in figures
+    ]
+    return f"{figures['verb']} {figures['name']}: {', '.join(shown)}"

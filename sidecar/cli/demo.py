@@ -21,11 +21,11 @@ MAX_SHOWN_CHARS = 160
 
 def demo(model_path: str, prompt: str) -> int:
     """Load a model, ask it and print the answer as it is generated. Returns the exit status."""
-    say = _Transcript()
+    transcript = _Transcript()
     try:
-        with Client(say.line) as client:
+        with Client(transcript.line) as client:
             client.call("init", {"gpu": "auto"})
-            model: LoadModelResult = client.call("loadModel", {"path": model_path}, say.progress)
+            model: LoadModelResult = client.call("loadModel", {"path": model_path}, transcript.progress)
             context: CreateContextResult = client.call(
                 "createContext", {"modelId": model["modelId"], "contextSize": 1024}
             )
@@ -35,8 +35,8 @@ def demo(model_path: str, prompt: str) -> int:
                 "maxTokens": 200,
                 "temperature": 0,
             }
-            answer: ChatResult = client.call("chat", params, say.progress)
-            say.end()
+            answer: ChatResult = client.call("chat", params, transcript.progress)
+            transcript.end()
             usage, timings = answer["usage"], answer["timings"]
             print(
                 f"\n{usage['completionTokens']} tokens, {timings['tokensPerSecond']} per second, "
@@ -44,7 +44,7 @@ def demo(model_path: str, prompt: str) -> int:
             )
             client.call("shutdown")
     except SidecarFailed as error:
-        say.end()
+        transcript.end()
         print(f"llama-sidecar: {error}", file=sys.stderr)
         return 1
     return 0

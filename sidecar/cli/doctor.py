@@ -1,6 +1,6 @@
 """`llama-sidecar doctor`: describes this machine and this installation, what is wrong with them, and what to do.
 
-Whatever an app can find out through the protocol, it finds out through the protocol.
+It uses the protocol for everything that an app can find out through it.
 """
 
 from __future__ import annotations

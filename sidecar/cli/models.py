@@ -35,7 +35,7 @@ INTERRUPTED: Final = 130
 
 
 def run_model_command(options: argparse.Namespace) -> int:
-    """Run one of COMMANDS with its own program. Returns the exit status."""
+    """Start the program, and run one of COMMANDS with it. Returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
@@ -92,18 +92,18 @@ def pull(client: Client, options: argparse.Namespace) -> None:
 
 def _summary(result: DownloadModelResult) -> str:
     files = result["files"]
-    said = [size(result["sizeBytes"])]
+    parts = [size(result["sizeBytes"])]
     if len(files) > 1:
-        said.insert(0, counted(len(files), "file"))
+        parts.insert(0, counted(len(files), "file"))
     if result["quantization"] is not None:
-        said.append(result["quantization"])
+        parts.append(result["quantization"])
     whole = all(file["verified"] for file in files)
-    said.append("verified" if whole else "not verified: there was no checksum to compare with")
+    parts.append("verified" if whole else "not verified: there was no checksum to compare with")
     if result["fromCache"]:
-        said.append("was already here")
+        parts.append("was already here")
     elif result["resumedBytes"]:
-        said.append(f"{size(result['resumedBytes'])} of it from an earlier attempt")
-    return printable(f"{os.path.basename(result['path'])}: {', '.join(said)}.")
+        parts.append(f"{size(result['resumedBytes'])} of it from an earlier attempt")
+    return printable(f"{os.path.basename(result['path'])}: {', '.join(parts)}.")
 
 
 def list_models(client: Client, options: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ def list_models(client: Client, options: argparse.Namespace) -> None:
         return
     print("\n\n".join(_listing(listing, width(sys.stdout), marks(sys.stdout).ellipsis)))
     if listing["truncated"]:
-        print("There are more files than the search looks at.", file=sys.stderr)
+        print("The search stopped at its limit; there are more files.", file=sys.stderr)
 
 
 LISTED: Final = [
@@ -149,8 +149,8 @@ def _listing(listing: ListModelsResult, limit: int | None, ellipsis: str) -> lis
         ]
         parts.append(table(UNFINISHED, rows, limit, ellipsis))
     total = size(sum(model["sizeBytes"] for model in models))
-    said = f"{counted(len(models), 'model')}, {total}" if models else "No models yet"
-    parts.append([f"{said}; models directory: {printable(directory)}"])
+    summary = f"{counted(len(models), 'model')}, {total}" if models else "No models yet"
+    parts.append([f"{summary}; models directory: {printable(directory)}"])
     return ["\n".join(lines) for lines in parts if lines]
 
 

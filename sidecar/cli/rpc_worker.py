@@ -17,7 +17,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.worker import lifecycle, one_file
 
 FLUSH_S: Final = 0.2
-"""Most time to write the last lines of the log."""
+"""Longest time to write the last lines of the log."""
 
 OPEN: Final = (
     "The RPC protocol has neither authentication nor encryption: everyone who can reach {0} can compute on this "
@@ -56,7 +56,9 @@ def _address(host: str) -> str:
     try:
         found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise OSError(0, f"--host: {host!r} is no IPv4 address and no host name that has one.") from None
+        raise OSError(
+            0, f"--host: {host!r} is neither an IPv4 address nor a host name that has one."
+        ) from None
     return str(found[0][4][0])
 
 

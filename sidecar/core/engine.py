@@ -21,7 +21,7 @@ class Engine:
     """The state of an engine process. Only the request thread (process.py) changes it."""
 
     scheduler: Scheduler
-    """There from the second request on; `init` needs none, and answers before it is imported."""
+    """Set before the second request. `init` needs none, and answers before its module is imported."""
 
     def __init__(
         self, writer: Writer, llama_log: LlamaLog, cpu_variant: str, notes: Sequence[tuple[str, str]]
@@ -39,7 +39,7 @@ class Engine:
         self.restore_error: SidecarError | None = None
         """Why the model of the engine before this one could not be loaded again."""
         self.restore_again: Callable[[], None] | None = None
-        """Tries it once more, where that may help."""
+        """Tries to load it once more; None if that cannot help."""
 
     def the_model(self) -> Model:
         """The loaded model. Raises SidecarError `modelNotFound`, or why it could not be loaded again."""

@@ -50,7 +50,7 @@ class Job:
         self._jobs.close(self, error_response(self.id, error_object(error)), True)
 
     def abort(self, partial: Mapping[str, object] | None = None) -> None:
-        """Answer with the error `aborted`. `partial`: what there is of the result."""
+        """Answer with the error `aborted`. `partial`: the result so far."""
         self.fail(self._aborted(partial))
 
     @property
@@ -59,7 +59,7 @@ class Job:
         return self._deadline is not None and time.monotonic() > self._deadline
 
     def expire(self, partial: Mapping[str, object]) -> None:
-        """Answer with the error `timedOut`. `partial`: what there is of the result."""
+        """Answer with the error `timedOut`. `partial`: the result so far."""
         problem = f"{self.method} took longer than its {self.params['timeoutMs']} ms"
         self.fail(SidecarError("timedOut", problem, partial=partial))
 
@@ -86,7 +86,7 @@ class Jobs:
         self._writer = writer
         self._lock = threading.Lock()
         self._open: dict[tuple[type, RequestId], Job] = {}
-        """By type, too: 1 and "1" are two ids."""
+        """The key contains the type of the id: 1 and "1" are two ids."""
 
     def open(self, request_id: RequestId, method: str, params: Mapping[str, object]) -> Job:
         """Add a request that has arrived."""

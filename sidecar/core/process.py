@@ -102,7 +102,7 @@ class EngineProcess:
         self.engine.scheduler.run()
 
     def _send_fault(self, message: str, starting: bool = False) -> None:
-        """Send why the process is about to end. `starting`: it never was ready."""
+        """Send why the process is about to end. `starting`: the process was never ready."""
         send(self._writer, notification("fault", {"message": message, "starting": starting}))
         self._writer.flush(FAULT_FLUSH_S)
 
@@ -113,7 +113,7 @@ class EngineProcess:
         for line in read_lines(self._descriptor, NO_LIMIT):
             assert isinstance(line, bytes)
             message = decode(line)
-            params: Any = message.get("params") or {}  # the method's
+            params: Any = message.get("params") or {}  # those of the method
             if message["method"] == "$/cancelRequest":
                 jobs.cancel(params["id"])
             elif message["method"] == "restore":

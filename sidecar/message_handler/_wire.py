@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PROTOCOL_VERSION: int = 1
 
-# Request → the lane that serves it.
+# Request → who takes it: the router (which may start a transfer for it) or an engine.
 REQUESTS: dict[str, str] = {
     "init": "router",
     "ping": "router",

@@ -10,7 +10,7 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Default limit of an input line, without its newline."""
 
 MAX_NESTING: Final = 256
-"""Most levels of nested arrays and objects: well below the interpreter's recursion limit, so that every message that
+"""Maximum depth of nested arrays and objects: well below the interpreter's recursion limit, so that every message that
 was read can also be validated, logged and sent on."""
 
 BOM: Final = b"\xef\xbb\xbf"

@@ -38,7 +38,7 @@ def progress_key(params: dict[str, Any]) -> Hashable:  # a Progress of any type
 
 
 class Progress:
-    """Progress of one type of one request. It never falls and is sent at most every `interval_s`, but always at 1."""
+    """Progress of one type of one request. It never decreases. Sent at most once per `interval_s`, but always at 1."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ ROOM_BYTES: Final = 256 * 1024
 """Waiting bytes from which producers of progress should pause."""
 
 MAX_PENDING_INFO: Final = 64
-"""Most `info` messages that wait in the queue; more are dropped."""
+"""Maximum number of `info` messages that wait in the queue; more are dropped."""
 
 DIRECT_BYTES: Final = getattr(select, "PIPE_BUF", 0)
 """A writable pipe accepts this many bytes without blocking. 0: the platform cannot tell."""

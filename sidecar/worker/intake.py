@@ -92,7 +92,7 @@ def read_message(message: object) -> Item:
 def _by_name(params: object) -> object:
     """Params as an object. Clients such as vscode-jsonrpc wrap one value in an array: `[{…}]`, `[null]`.
 
-    Any other array stays as it is. The method's schema refuses it, after an unknown method was refused.
+    Any other array stays as it is. The method's schema refuses it later: an unknown method is reported first.
     """
     if isinstance(params, list) and len(params) <= 1:
         params = params[0] if params else None

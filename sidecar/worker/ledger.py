@@ -1,6 +1,6 @@
 """The ledger of open requests. Every response leaves from here, so that each request gets exactly one.
 
-Whoever finishes a request calls `answer`, `fail` or `forward`. The first call closes the request; later calls
+Code that finishes a request calls `answer`, `fail` or `forward`. The first call closes the request; later calls
 do nothing.
 """
 
@@ -56,13 +56,13 @@ class Request:
         self.aborts: list[tuple[Request, float]] = []
         """`abort` requests that wait for the end of this one, each with its arrival in monotonic seconds."""
         self.kept_bytes = 0
-        """Bytes that a download has reported last, for the case that its process dies."""
+        """Bytes that a download has last reported, in case its process dies."""
         self.earlier_settings: Settings | None = None
         """The settings before this `init`, restored if it fails."""
 
 
 class Ledger:
-    """Thread-safe. `lock` is the supervisor's: who holds it sees consistent requests and models."""
+    """Thread-safe. `lock` is the supervisor's: a thread that holds it sees consistent requests and models."""
 
     def __init__(self, writer: Writer, lock: threading.RLock) -> None:
         self._writer = writer

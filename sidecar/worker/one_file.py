@@ -68,7 +68,7 @@ def leave() -> None:
 
 
 def sweep(place: str) -> None:
-    """Remove the folders beside this one whose launcher and program have ended.
+    """Remove the folders next to this one whose launcher and program have ended.
 
     A launcher in another container may still be unpacking an incomplete folder. So it is checked again later.
     """
@@ -108,7 +108,7 @@ def _is_ours(place: str, names: set[str]) -> bool:
 
 
 def _unpacking_s(place: str) -> float:
-    """How many more seconds the unpacking may take; 0 if it is complete, or was given up."""
+    """How many more seconds the unpacking may take; 0 if it is complete, or takes too long."""
     if os.path.exists(os.path.join(place, MARK)):
         return 0.0
     return max(0.0, os.lstat(place).st_mtime + UNPACKING_S - time.time())

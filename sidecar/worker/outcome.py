@@ -144,7 +144,7 @@ def _fail_followers(supervisor: Supervisor, model: ModelEntry) -> None:
 
 
 def _died_of_a_file(paths: dict[str, str], cause: str) -> RpcMessage:
-    """The error if llama.cpp ended its process over a model file: what is wrong with the first bad one of `paths`."""
+    """The error if a model file made llama.cpp end its process: what is wrong with the first bad one of `paths`."""
     from sidecar.models.gguf import reader
 
     for field, path in paths.items():
@@ -157,5 +157,5 @@ def _died_of_a_file(paths: dict[str, str], cause: str) -> RpcMessage:
         except Exception as error:
             log.log_exception("cannot inspect the model file", error)
             return error_object(error)
-    problem = f"llama.cpp ended its process over {' or '.join(map(repr, paths.values()))}"
+    problem = f"llama.cpp ended its process because of {' or '.join(map(repr, paths.values()))}"
     return SidecarError("modelLoadFailed", problem, cause=cause).to_wire()

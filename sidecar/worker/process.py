@@ -96,7 +96,7 @@ class WorkerProcess:
         try:
             self._on_end(self)
         finally:
-            self.ended.set()  # last: whoever waits for it finds all requests answered
+            self.ended.set()  # last: when it is set, all requests are answered
 
     def _reap(self) -> None:
         import subprocess

@@ -25,7 +25,7 @@ from sidecar.worker.process import Params, WorkerProcess
 from sidecar.worker.supervisor import Supervisor
 
 MAX_UNREAD_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of answers that may wait for a client that sends without reading. Above, its next line waits, too."""
+"""Bytes of answers that may wait for a client that sends without reading. With more, the client's next line waits."""
 
 
 class Router:
@@ -146,7 +146,7 @@ class Router:
             line = _inner_line(request, request.model.load)
         elif request.method == "createContext":
             request.model = pool.model(params["modelId"])
-            pool.engine(request.model)  # first: a restarted engine makes all contexts that are known by then
+            pool.engine(request.model)  # first: a restarted engine creates all contexts that are known
             request.params = pool.add_context(request.model, params)
             line = _inner_line(request, request.params)
         elif "contextId" in params:

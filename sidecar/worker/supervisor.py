@@ -43,7 +43,7 @@ class Supervisor:
         self.lock = threading.RLock()
         self.closing = False
         self._ending = threading.Lock()
-        """Taken for good by the first thread that ends the program."""
+        """The first thread that ends the program takes it, and never releases it."""
         self.writer = Writer(protocol_out, lambda: self.begin_close(1))
         self.ledger = Ledger(self.writer, self.lock)
         self.pool = Pool(Settings(log_level=log_level), on_message, on_end)

@@ -13,6 +13,8 @@ import pytest
 from sidecar.core.methods.handlers import HANDLERS as ENGINE_HANDLERS
 from sidecar.core.methods.handlers import INFERENCE, inference
 from sidecar.message_handler import _wire
+from sidecar.models.methods import HANDLERS as TRANSFER_HANDLERS
+from sidecar.worker import methods as router_methods
 from sidecar.worker.methods import HANDLERS as ROUTER_HANDLERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +30,9 @@ RESERVED: dict[str, str] = {}
 
 IN_TWO_LANES = {"init"}
 """The router stores the settings, an engine answers."""
+
+IN_TWO_PROCESSES = {"inspectModel", "estimateModel"}
+"""The router answers for files on this disk, a transfer for a model on the hub."""
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
@@ -65,6 +70,8 @@ def test_every_request_has_a_handler_in_its_lane() -> None:
     engine = {name for name, lane in lanes.items() if lane == "engine"}
     assert ENGINE_HANDLERS.keys() == engine | IN_TWO_LANES
     assert inference().keys() == set(INFERENCE)
+    passed_on = {name for name, handler in ROUTER_HANDLERS.items() if handler is router_methods.transfer}
+    assert TRANSFER_HANDLERS.keys() == passed_on | IN_TWO_PROCESSES
 
 
 def test_the_generated_table_has_the_methods_of_the_schema() -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = {
     name: (ROOT / name / "README.md").read_text(encoding="utf-8")
-    for name in (".", "sidecar", "sidecar/core", "sidecar/models", "tests", "tests/bench")
+    for name in (".", "sidecar", "sidecar/core", "sidecar/models", "tests", "tests/bench", "build", "schema")
 }
 """Folder → the README in it."""
 
@@ -182,7 +182,7 @@ def _written_paths(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("folder", DOCUMENTS)
 def test_the_paths_it_names_exist(folder: str) -> None:
     """Each is relative to the document's folder, its package's or the root. Generated folders are not in the tree."""
-    made = ("out/", "models/", ".venv/", ".models/", "~/")
+    made = ("out/", "_internal/", "llama-sidecar/", ".venv/", ".models/", "~/")
     for path in _written_paths(DOCUMENTS[folder]):
         if path and not path.startswith(("http", *made)):
             places = [ROOT / folder / path, ROOT / path, ROOT / "package.json-shim" / path]

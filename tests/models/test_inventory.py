@@ -9,11 +9,13 @@ from typing import Any
 
 import gguf_files
 import pytest
-from download_work import REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
+from download_work import CONNECTIONS, REPO, SPEC, Begin, Downloads, files_below, kill, surroundings
 from driver import Refused, Sidecar
 from hub import Headed, Hub, Synthetic
 from model_memory import MODELS, REAL
 from vocabularies import OF_LLAMA_3, vocabulary
+
+from sidecar.models.download.partial_file import NOTE_BYTES
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
@@ -140,9 +142,9 @@ def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub) ->
 def test_an_unfinished_download_is_listed_and_can_be_deleted(begin: Begin, hub: Hub) -> None:
     downloads = begin()
     hub.add(REPO, {"Model-Q4_K_M.gguf": Synthetic(64 << 20, seed=1)})
-    hub.fault(bytes_per_second=5e5, times=None)
+    hub.fault(bytes_per_second=1e6, times=None)
     request = downloads.send()
-    downloads.wait_bytes(request, 1 << 20)
+    downloads.wait_bytes(request, 2 << 20)
     final = str(downloads.directory / "owner" / "Model-GGUF" / "Model-Q4_K_M.gguf")
     assert refused(downloads, final) == "modelInUse"
     kill(downloads.transfer())
@@ -151,7 +153,8 @@ def test_an_unfinished_download_is_listed_and_can_be_deleted(begin: Begin, hub: 
     assert found["models"] == []
     (partial,) = found["partials"]
     assert (partial["path"], partial["totalBytes"]) == (final, 64 << 20)
-    assert 1 << 20 <= partial["downloadedBytes"] < 64 << 20
+    lost = CONNECTIONS * NOTE_BYTES  # a kill loses what was reported and is not yet journaled
+    assert (2 << 20) - lost <= partial["downloadedBytes"] < 64 << 20
     assert partial["source"]["repository"] == REPO
     assert delete(downloads, final)["freedBytes"] > 0
     assert listed(downloads)["partials"] == []

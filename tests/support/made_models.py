@@ -1,6 +1,6 @@
 """Models of several architectures with weights of 0, to measure the memory that llama.cpp takes; see hollow_model.
 
-Two of them can also be small and generate random text that depends on all tokens before it.
+Some of them can also be small and say something, which has no sense but depends on all that was said before.
 """
 
 from __future__ import annotations
@@ -184,6 +184,27 @@ def talking_recurrent(path: Path) -> str:
 def talking_hybrid(path: Path) -> str:
     """A small LFM 2 with two layers of attention that generates text."""
     return hybrid(path, 6, TALKING_WIDTH, talking_model)
+
+
+def talking_windows(path: Path) -> str:
+    """A small Gemma 3 that says something: five layers that look 64 tokens back, and one that looks at all."""
+    width, head = TALKING_WIDTH, 64
+    metadata = numbers(
+        "gemma3", block_count=6, feed_forward_length=2 * width, attention__head_count=width // head,
+        attention__head_count_kv=2, attention__key_length=head, attention__value_length=head,
+        attention__sliding_window=64, embedding_length=width,
+    )  # fmt: skip
+    norms = {f"{name}_norm.weight": [width] for name in ("attn", "post_attention", "ffn", "post_ffw")}
+    head_norms = {f"attn_{name}_norm.weight": [head] for name in ("q", "k")}
+    layer = norms | head_norms | attention(width, 2 * head, width) | feed_forward(2 * width, width)
+    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    ranges = {
+        "attn_q_norm.weight": (-2.0, 2.0),
+        "attn_k_norm.weight": (-2.0, 2.0),
+        "post_attention_norm.weight": (-20.0, 20.0),  # llama.cpp multiplies the embeddings by 16
+        "post_ffw_norm.weight": (-5.0, 5.0),
+    }
+    return random_model(path, VOCABULARY | metadata, ends | blocks(6, layer), RANGES | ranges)
 
 
 MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}

@@ -151,7 +151,7 @@ def arguments_text(call: ToolCallMessage) -> str:
 
 
 class _Support:
-    """What a template supports. Each answer is found by rendering, once, and kept with the template."""
+    """What a template supports. Each answer comes from one rendering, and is kept with the template."""
 
     def __init__(self, template: Template, variables: dict[str, object]) -> None:
         self._template = template

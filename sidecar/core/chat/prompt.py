@@ -35,7 +35,7 @@ KEEP_REASONING: Final = {
 def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int], Reply, Steering]:
     """The prompt's tokens, the output that splits what the model says, and how the generation is steered.
 
-    Raises SidecarError: what `render` and Tools do.
+    Raises SidecarError as `render` and `Tools` do.
     """
     choice = params.get("toolChoice", str(DEFAULTS["ChatParams"]["toolChoice"]))
     tools = Tools(params.get("tools", []), choice)

@@ -1,4 +1,4 @@
-"""The Jinja2 sandbox in which chat templates run: set up as transformers does, with limits on what they multiply."""
+"""The Jinja2 sandbox in which chat templates run: set up as transformers does, with limits on multiplication."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fixed(value: object) -> object:
 
 
 def environment() -> Environment:
-    """The one environment of this process. Importing Jinja2 for it takes 60 ms."""
+    """The one environment of this process. Importing Jinja2 takes 60 ms."""
     with _lock:  # while a model loads, a second thread calls this
         return _environment()
 
@@ -75,7 +75,7 @@ def _environment() -> Environment:
             if any(hasattr(side, "__len__") for side in (left, right)) and sizes[0] * sizes[1] > MAX_PRODUCT:
                 raise OverflowError("a product is too large")
             if any(isinstance(side, int) and side.bit_length() > MAX_BITS for side in (left, right)):
-                raise OverflowError("a number is too large")  # to square it repeatedly takes for ever
+                raise OverflowError("a number is too large")  # each squaring doubles its length
             product: object = super().call_binop(context, operator, left, right)
             return product
 

@@ -35,7 +35,7 @@ STOP_TIMEOUT_S: Final = 0.3
 """How long to wait for the thread to stop before the next try."""
 
 STOP_TRIES: Final = 5
-"""How often to try to stop it. Python drops an exception that falls into a callback (`Exception ignored in`)."""
+"""How many times to try to stop it. Python drops an exception that is raised in a callback (`Exception ignored in`)."""
 
 
 class Template:
@@ -113,9 +113,7 @@ class _Run:
                 self._render()
             with self._leaving:
                 self._left = True
-            for _ in range(
-                2
-            ):  # a second SystemExit, raised while the first unwound, arrives here at the latest
+            for _ in range(2):  # catches a second SystemExit, raised while the first one unwinds the stack
                 pass
         except SystemExit:
             pass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     class ContextParams(CreateContextParams):
         """The params of createContext with the id that the router has given."""
 
-        contextId: str  # noqa: N815  # a name of the wire
+        contextId: str  # noqa: N815  # a name on the wire
 
 
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
@@ -85,7 +85,7 @@ class Context:
         options = self._options(filled)
         memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
-        """Most tokens per batch that can have logits."""
+        """How many tokens of a batch can have logits."""
         handle = lib.llama_init_from_model(self.model.handle, options)
         if not handle:
             problem = f"llama.cpp could not create a context of {options.n_ctx} tokens in total"
@@ -133,7 +133,7 @@ class Context:
         lib.llama_free(self.handle)
 
     def use_adapters(self, scales: Scales) -> None:
-        """Compute with these adapters from now on. A change takes about as long as a token."""
+        """Compute with these adapters from now on. A change takes about as long as generating a token."""
         if scales != self.scales:
             self.model.adapters.apply(self.handle, scales)
             self.scales = scales
@@ -211,7 +211,7 @@ class Context:
         return not self.model.has_state_beyond_kv or count == len(source.tokens)
 
     def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
-        """Copy the first `count` tokens of a sequence into another one. Returns how many that has then."""
+        """Copy the first `count` tokens of a sequence into another one. Returns how many tokens the target then has."""
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
         target.tokens, target.scales = list(source.tokens), source.scales
@@ -227,6 +227,6 @@ class Context:
         return removed
 
     def cached_length(self, sequence: Sequence) -> int:
-        """How many tokens llama.cpp holds for the sequence: after an abort, other than `sequence.tokens`."""
+        """How many tokens llama.cpp holds for the sequence. After an abort, it differs from `sequence.tokens`."""
         length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
         return length

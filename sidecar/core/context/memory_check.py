@@ -1,7 +1,7 @@
-"""Whether a context fits into memory, and the largest that does, before llama.cpp makes it.
+"""Checks whether a context fits into memory, and finds the largest that does, before llama.cpp creates it.
 
-As for a model (model/memory_plan.py), the answer comes from the header. Where memory is plentiful, a bound that
-needs no header answers first.
+As for a model (model/memory_plan.py), the answer comes from the header. If memory is plentiful, an upper
+bound is enough, which needs no header.
 """
 
 from __future__ import annotations

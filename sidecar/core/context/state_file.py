@@ -37,7 +37,7 @@ FORMAT: Final = 1
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 CHUNK_BYTES: Final = 4 * 1024 * 1024
-"""Read or written between two checks for an abort."""
+"""Bytes that are read or written between two checks for an abort."""
 
 SHA256_BYTES: Final = 32
 
@@ -63,7 +63,7 @@ def header_of(context: Context) -> dict[str, object]:
         "model": context.model.fingerprint,
         "kvCacheType": context.kv_cache_type,
         "flashAttention": context.flash_attention,
-        "sequences": len(context.sequences),  # each state has the number of the cache's parts
+        "sequences": len(context.sequences),  # llama.cpp checks this number when it reads a state
     }
 
 
@@ -92,14 +92,14 @@ def write(path: str, state: State, check: Check) -> int:
     try:
         with os.fdopen(handle, "wb") as file:
             _write_parts(file, parts, check)
-        os.replace(unfinished, path)  # not synced: the checksum shows what a power cut did
+        os.replace(unfinished, path)  # not synced: after a power cut the checksum shows missing bytes
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(path, size, None) from error
         raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
-            os.unlink(unfinished)  # it is gone after a success
+            os.unlink(unfinished)  # after a success it no longer exists
     return size
 
 
@@ -140,7 +140,7 @@ def read(path: str, available_bytes: int, check: Check) -> State:
             raise _unreadable(path, "it is not a regular file")
         with Path(path).open("rb") as file:
             return _read(file, os.fstat(file.fileno()).st_size, path, available_bytes, check)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a path no system has
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no system has such a path
         problem = f"/path: there is no file {path!r}"
         raise SidecarError("fileNotFound", problem, pointer="/path", value=path[:500]) from None
     except OSError as error:

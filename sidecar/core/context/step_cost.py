@@ -1,7 +1,7 @@
 """The cost of one more token in a step, learned from how long the steps of a context take.
 
 On most machines a step waits for memory, and further tokens are nearly free. Where it waits for the processor, each
-token costs nearly as much as the first. Draft tokens that are too seldom accepted do not pay there.
+token costs nearly as much as the first. Draft tokens then cost more than they save if few are accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MIN_SPREAD: Final = 0.05
 
 
 class StepCost:
-    """A line through the steps' times by their numbers of tokens: least squares, recent steps count most."""
+    """Fits a line to the times of steps by their numbers of tokens: least squares, recent steps count most."""
 
     def __init__(self) -> None:
         self._weight = self._tokens = self._seconds = self._squares = self._products = 0.0
@@ -39,7 +39,7 @@ class StepCost:
     def of_one_more(self, tokens: int) -> float:
         """Cost of one more token, as a share of what each token of a step with `tokens` tokens costs.
 
-        At least this share of draft tokens must be accepted for them to pay. 0 while it is not known.
+        Draft tokens save time only if at least this share of them is accepted. 0 while it is not known.
         """
         spread = self._weight * self._squares - self._tokens**2
         if spread <= MIN_SPREAD * self._weight**2:

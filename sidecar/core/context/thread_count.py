@@ -1,9 +1,9 @@
-"""How many threads compute, where other programs want the processors too.
+"""Chooses how many threads compute when other programs use the processors, too.
 
 ggml's threads wait for each other after every operation. If one of them waits for a processor, all of them do, and the
-speed falls to a hundredth instead of a half. With 2 threads on 2 cores beside programs that keep both busy, a model
-makes 2 tokens per second; with one thread it makes 40. So when steps take far longer than they can, fewer threads
-compute, and after a while one step tries all of them again.
+speed falls to a hundredth instead of a half. With 2 threads on 2 cores that other programs keep busy, a model
+makes 2 tokens per second; with one thread it makes 40. So when steps take far longer than the best ones, fewer
+threads compute. After a while one step tries all of them again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SLOW: Final = 3.0
 """A step is slow if it takes this many times the best time. Contexts that fill up get slower by less."""
 
 DRIFT: Final = 1.002
-"""The best time grows by this factor per step, since an old one may be out of reach."""
+"""The best time grows by this factor per step, since an old one may no longer be possible."""
 
 FIRST_RETRY_S: Final = 5.0
 MAX_RETRY_S: Final = 60.0
@@ -39,7 +39,7 @@ class ThreadCount:
         self._best: dict[tuple[int, bool], float] = {}
         """Shortest step with all threads, in seconds, per size class of the batch and per model."""
         self._probed: set[tuple[int, bool]] = set()
-        """The keys of `_best` for which one step with half the threads has shown how fast all could be."""
+        """The keys of `_best` for which a step with half the threads has shown the possible best time."""
         self._recent: deque[float] = deque(maxlen=AVERAGED_STEPS)
         """Times of the last steps in multiples of the best, corrected for fewer threads."""
         self._retry_s = FIRST_RETRY_S

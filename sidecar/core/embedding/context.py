@@ -75,7 +75,7 @@ class EmbeddingContext(Context):
         self.dimensions: int = scores if self.pooling == "rank" else lib.llama_model_n_embd_out(model.handle)
 
     def _open(self, filled: ContextParams) -> ContextPointer:
-        """A llama_context that pools. Only a context tells whether its model reads forward only."""
+        """A llama_context that pools. Only a context can report whether its model reads forward only."""
         handle = self._create(filled)
         if self.whole_texts or (lib.llama_get_memory(handle) and lib.llama_get_causal_attn(handle)):
             return handle
@@ -166,7 +166,7 @@ class EmbeddingContext(Context):
 
 
 def _size(model: Model, params: ContextParams) -> int:
-    """Most tokens per text: never more positions than in training, since some models have a table of them."""
+    """Maximum number of tokens per text: at most as in training, since some models have a table of positions."""
     size = params.get("contextSize", DEFAULT_SIZE)
     if size == "auto":
         one_sequence: ContextParams = {**params, "sequences": 1}

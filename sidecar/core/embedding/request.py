@@ -23,7 +23,7 @@ ShapeVectors: TypeAlias = "Callable[[list[list[Vector]]], Mapping[str, object]]"
 
 
 class TextsRequest:
-    """State of one `embed` or `rerank`. Its runner moves it on; nobody else touches it."""
+    """State of one `embed` or `rerank`. Only its runner uses it."""
 
     def __init__(self, job: Job, texts: list[list[int]], writer: Writer, shape: ShapeVectors) -> None:
         self.job = job

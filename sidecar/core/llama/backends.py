@@ -1,7 +1,7 @@
-"""Starts llama.cpp, and loads the backends of GPUs: libraries that a GPU pack puts beside llama.cpp's own.
+"""Starts llama.cpp, and loads the backends of GPUs: libraries that a GPU pack puts next to llama.cpp's own.
 
-To load such a backend runs a driver, and drivers crash. So another process tries it first, and an engine loads
-only what has survived that and has found a device.
+Loading such a backend runs a driver, and drivers can crash. So another process tries it first. An engine loads
+only backends that did not crash and found a device.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def load() -> list[tuple[str, str]]:
     notes = []
     present = ggml.backends()
     for name, path in _installed().items():
-        if name in present:  # part of libggml, in a build of one's own
+        if name in present:  # in a custom build, part of libggml
             continue
         why_not = None if name in TRUSTED else _try(path)
         if why_not is None:

@@ -19,10 +19,10 @@ BEST_FIRST: Final = (
 def load() -> str:
     """Load the best variant for this processor; returns its name. Raises ImportError if none can run.
 
-    Each library scores itself, 0 if it cannot run here. ggml's own loader does the same, but does not say which
-    one it took, and on Windows fails with a folder whose name is not ASCII.
+    Each library scores itself, 0 if it cannot run here. ggml's own loader does the same, but does not report
+    its choice, and on Windows fails with a folder whose name is not ASCII.
     """
-    if "cpu" in ggml.backends():  # part of libggml, in a build of one's own
+    if "cpu" in ggml.backends():  # in a custom build, part of libggml
         return "builtIn"
     folder = bindings.folder()
     names = {

@@ -32,7 +32,7 @@ CType = Any  # a ctypes type, or None for void: typeshed has no public name for 
 def function(name: str, result: CType, *arguments: CType) -> Callable[..., Any]:  # Any: what `result` becomes
     """A function of libggml, found through the handle of libllama.
 
-    To open the library by its file name could load a second copy with its own registry of backends. Only Windows
+    Opening the library by its file name could load a second copy with its own registry of backends. Only Windows
     does not search the dependencies of a library; it finds loaded libraries by their names.
     """
     for file_name in (None, "ggml.dll", "ggml-base.dll"):

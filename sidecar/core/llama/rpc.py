@@ -1,7 +1,7 @@
 """Devices of other machines, over llama.cpp's RPC backend: used for a model, and lent to others.
 
 The backend's library is loaded only when a server is named or one is started. The devices of servers are not
-registered, so that llama.cpp asks no server about which the current model does not know.
+registered, so that llama.cpp contacts only the servers of the current model.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def make(engine: Engine, params: ContextParams) -> Context:
     """Make a context and give it to the scheduler."""
     engine.llama_log.clear()
     if "pooling" in params and not params.get("embeddings"):
-        problem = "/pooling: only a context with embeddings pools"
+        problem = "/pooling: only a context with embeddings has a pooling"
         raise SidecarError("invalidParams", problem, pointer="/pooling", value=params["pooling"])
     try:
         runner = _runner(engine, params)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     WrittenVector: TypeAlias = list[float] | str
 
 MAX_NUMBERS: Final = 2 * 1024 * 1024
-"""Most numbers in one answer: 2,048 texts with a large model, or about 25 MB of JSON."""
+"""Limit of one answer, in numbers: 2,048 texts with a large model, or about 25 MB of JSON."""
 
 
 def embed(engine: Engine, job: Job) -> None:
@@ -35,7 +35,7 @@ def embed(engine: Engine, job: Job) -> None:
     params: EmbedParams = job.params
     context = contexts.embedding(engine, params["contextId"])
     if context.pooling == "rank":
-        raise contexts.unsuitable(context, "ranks: use rerank")
+        raise contexts.unsuitable(context, "has the pooling 'rank': use rerank")
     given = params["input"]
     if isinstance(given, str) or isinstance(given[0], int):
         texts, pointers = [given], ["/input"]
@@ -130,7 +130,7 @@ def _embeddings(job: Job, context: EmbeddingContext, texts: list[list[Vector]]) 
 
 
 def _write(vector: Vector, normalize: bool, encoding: str) -> WrittenVector:
-    """A vector as JSON has it. Raises SidecarError `decodeFailed` if a number is infinite or none (NaN)."""
+    """A vector as JSON has it. Raises SidecarError `decodeFailed` if a number is infinite or NaN."""
     length = math.hypot(*vector)
     if not math.isfinite(length):
         raise _not_finite()

@@ -1,4 +1,4 @@
-"""`complete`, `chat` and `infill`: from the params to the tokens of a prompt, which the scheduler goes on with."""
+"""`complete`, `chat` and `infill`: they make the tokens of a prompt from the params, and submit it to the scheduler."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def infill(engine: Engine, job: Job) -> None:
 
 
 def _infill_prompt(model: Model, prefix: str, suffix: str) -> list[int]:
-    """The prompt that llama-server makes: prefix and suffix, each after the token that the model learnt for it.
+    """The prompt that llama-server makes: prefix and suffix, each after the model's special token for it.
 
-    Raises SidecarError `unsuitableModel` if the model has no such tokens. In the texts nothing is read as a special
-    token: they are somebody's work.
+    Raises SidecarError `unsuitableModel` if the model has no such tokens. Special tokens in the texts are not
+    parsed: they are part of the user's text.
     """
     vocab = model.vocab
     before_prefix, before_suffix, before_middle = (

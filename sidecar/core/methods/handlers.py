@@ -58,7 +58,7 @@ def infer(engine: Engine, job: Job) -> Mapping[str, object] | None:
 INFERENCE: Final = (
     "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
 )  # fmt: skip
-"""Methods that change nothing before they compute. So an abort is answered at once; what runs then has no effect."""
+"""Methods that change nothing before they compute. So an abort is answered at once; what still runs has no effect."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     "init": init.init,

@@ -1,4 +1,4 @@
-"""`saveState` and `restoreState`: which sequence is meant, and its state copied out of the cache and back."""
+"""`saveState` and `restoreState`: they choose a sequence, and copy its state out of the cache and back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _conversation(context: Context, params: SaveStateParams, job: Job) -> list[i
 
 
 def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | None]:
-    """A sequence's state, and how many of its tokens are the prompt's. Runs on the compute thread."""
+    """A sequence's state, and how many of its tokens belong to the prompt. Runs on the compute thread."""
     sequence, matched = _find(context, prompt)
     size = lib.llama_state_seq_get_size(context.handle, sequence.index)
     available = available_bytes()

@@ -109,7 +109,7 @@ def load(model: ModelPointer, architecture: str, wanted: Sequence[AdapterParams]
 
 
 def _check(path: str, pointer: str, architecture: str) -> None:
-    """Check the header before llama.cpp reads it: over values of a wrong type it ends its process."""
+    """Check the header before llama.cpp reads it: at values of a wrong type llama.cpp ends the process."""
     try:
         header = reader.read_header(path)
     except SidecarError as error:

@@ -1,8 +1,8 @@
-"""Whether a model fits into memory, and how many of its layers go to the GPUs, before llama.cpp loads it.
+"""Decides whether a model fits into memory, and how many layers go to the GPUs, before llama.cpp loads it.
 
-A system promises more memory than it has, and ends the process that uses too much. So a lack of memory is found
-here first, from the model's header (models/memory/estimate.py). To read the header takes up to 100 ms; where
-memory is plentiful, the size of the file is enough to know.
+A system promises more memory than it has, and ends the process that uses too much. So this module finds a lack of
+memory first, from the model's header (models/memory/estimate.py). Reading the header takes up to 100 ms; if
+memory is plentiful, the size of the file is enough.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_header(path: str) -> Header | None:
 
 
 def file_bytes(path: str) -> int:
-    """Bytes of all parts of a model that are there."""
+    """Bytes of all existing parts of a model."""
     return sum(os.path.getsize(part) for part in part_paths(path) if os.path.exists(part))
 
 
@@ -46,7 +46,7 @@ def machine(handles: Collection[int]) -> Machine:
 
 
 def least_free(here: Machine) -> int:
-    """Bytes that are free on every device. A driver that does not know says 0 and is left out."""
+    """Bytes that are free on every device. A driver that does not know reports 0 and is left out."""
     known: list[int] = [gpu["memoryFreeBytes"] for gpu in here.gpus if gpu["memoryFreeBytes"]]
     return min([here.free_bytes, *known])
 

@@ -1,4 +1,4 @@
-"""A loaded model: its weights and its vocabulary. What only reads them, as tokenising does, is thread-safe."""
+"""A loaded model: its weights and its vocabulary. Methods that only read them, such as `tokenize`, are thread-safe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     class LoadParams(LoadModelParams):
         """The params of loadModel with what the router adds: an id, and settings of `init`."""
 
-        modelId: ModelId  # noqa: N815  # names of the wire
+        modelId: ModelId  # noqa: N815  # names on the wire
         gpu: str | Literal[False]
         maxThreads: int | None  # noqa: N815
         rpcServers: NotRequired[list[str]]  # noqa: N815
@@ -149,7 +149,7 @@ class Model:
         return fingerprint(part_paths(self.path))
 
     def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
-        """The result of loadModel. The arguments are what only the caller can measure."""
+        """The result of loadModel. Only the caller can measure the arguments."""
         buffer = ctypes.create_string_buffer(256)
         lib.llama_model_desc(self.handle, buffer, len(buffer))
         return {

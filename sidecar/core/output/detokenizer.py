@@ -10,7 +10,7 @@ from sidecar.core.output.partial_match import partial_match
 class Detokenizer:
     """Takes the bytes of one token after another and returns the text that is certain.
 
-    It holds back the bytes of an incomplete UTF-8 character, and an end of the text that may become a stop
+    It holds back the bytes of an incomplete UTF-8 character, and text at the end that may become a stop
     string. Bytes that are not UTF-8 become U+FFFD. `text` is all text returned so far.
     """
 

@@ -1,6 +1,6 @@
 """Splits what a model says into text, reasoning and tool calls while it is generated.
 
-A mark may be cut into several tokens: an end of the text that may become a mark is held back until it is
+A mark may be cut into several tokens: text at the end that may become a mark is held back until this is
 known. White space around a mark belongs to the mark, not to a segment.
 """
 
@@ -71,7 +71,7 @@ class Reply:
         self._arguments: list[str] = []
         self._reader: CallReader | None = None
         self._unmarked = ""
-        """What the reader got of a call without a start mark. It is text if no call comes of it."""
+        """The beginning of a possible call without a start mark. It becomes text if it is not a call."""
         self._segment: Segment | None = "text"
         self._held = ""
         self._trim = False
@@ -119,7 +119,7 @@ class Reply:
             raise bad_arguments(self._call["name"], "".join(self._arguments), "the call has no end")
 
     def _advance(self) -> bool:
-        """Process what is certain of the held text. Returns whether to continue with the rest."""
+        """Process the certain part of the held text. Returns whether to continue with the rest."""
         if self._reader is not None:
             return self._feed_reader(self._reader)
         if self._form is not None and self._may_begin_unmarked_call and self._held.lstrip().startswith("{"):

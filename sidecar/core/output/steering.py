@@ -13,7 +13,7 @@ class Steering(NamedTuple):
     visible_tokens: frozenset[int] = frozenset()
     """Control tokens whose text the output must see, because they are marks."""
     reasoning_budget: int | None = None
-    """Most tokens that reasoning may take. None: no limit."""
+    """Maximum number of tokens of the reasoning. None: no limit."""
     reasoning_end: tuple[int, ...] = ()
     """The tokens that are forced in order to end the reasoning."""
     grammar: Grammar | None = None

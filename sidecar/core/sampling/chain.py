@@ -24,7 +24,7 @@ COLDEST: Final = 1e-5
 """Lower temperatures count as 0: logits divided by them do not fit into a float."""
 
 MIROSTAT_CANDIDATES: Final = 100
-"""Mirostat 1 fits its law to this many of the likeliest tokens (llama.cpp's number)."""
+"""Mirostat 1 estimates the distribution from this many of the likeliest tokens (llama.cpp's number)."""
 
 MAX_BREAKER_BYTES: Final = 40
 """llama.cpp cuts longer DRY sequence breakers."""
@@ -153,7 +153,7 @@ def check_combination(params: SamplingParams) -> None:
         raise conflicting_params(
             "adaptiveTarget", params["adaptiveTarget"], "/mirostat", {"exclusiveMaximum": 0}
         )
-    numbers = cast("Mapping[str, float]", params)  # those of OFF are
+    numbers = cast("Mapping[str, float]", params)  # the values of OFF are numbers
     for name, (sampler, off) in OFF.items():
         value = numbers.get(name, off)
         if value == off or (name == "topNSigma" and value < off):
@@ -195,7 +195,7 @@ def token_biases(model: Model, options: SamplingParams) -> dict[int, float]:
 
 def _active(options: SamplingParams) -> set[str]:
     """The samplers of the list that change something."""
-    numbers = cast("Mapping[str, float]", options)  # those of OFF are
+    numbers = cast("Mapping[str, float]", options)  # the values of OFF are numbers
     names = {sampler for name, (sampler, off) in OFF.items() if numbers[name] != off}
     if not options["repeatLastN"]:
         names.discard("penalties")

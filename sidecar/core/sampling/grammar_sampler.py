@@ -25,7 +25,7 @@ MANY: Final = 2048
 """Up to this many candidates are picked one by one; if there are more, all tokens are checked."""
 
 MAX_ATTEMPTS: Final = 8
-"""Attempts to choose a token that is valid UTF-8. A second one is rare already."""
+"""Attempts to choose a token that is valid UTF-8. Even a second one is rare."""
 
 MINUS_INFINITY: Final = float("-inf")
 
@@ -116,7 +116,8 @@ class GrammarSampler:
         count = len(numbers) - numbers.count(MINUS_INFINITY)
         if not count:
             return None
-        cut = lib.llama_sampler_init_top_k(count)  # some samplers do not expect the others
+        # Drop the forbidden tokens: some samplers do not expect them.
+        cut = lib.llama_sampler_init_top_k(count)
         lib.llama_sampler_apply(cut, ctypes.byref(array))
         lib.llama_sampler_free(cut)
         self._data = data  # the array points to it

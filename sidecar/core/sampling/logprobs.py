@@ -23,7 +23,7 @@ LOWEST: Final = -9999.0
 
 
 class Logprobs:
-    """The log-probabilities of one request's tokens; `entries` are those of the wire."""
+    """The log-probabilities of one request's tokens; `entries` have the form of the wire."""
 
     def __init__(self, model: Model, top: int) -> None:
         self.entries: list[ChosenToken] = []
@@ -56,7 +56,7 @@ class Logprobs:
         """Free the samplers. May be called twice."""
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None  # type: ignore[assignment]  # used no more
+            self._chain = None  # type: ignore[assignment]  # no longer used
 
     def _read(self, _: SamplerPointer, candidates: ctypes._Pointer[llama_token_data_array]) -> None:
         array = candidates.contents

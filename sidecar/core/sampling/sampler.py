@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sidecar.message_handler._types import SamplingParams
 
 MAX_SEED: Final = 0xFFFFFFFE
-"""For 0xFFFFFFFF, llama.cpp chooses a seed and does not say which."""
+"""For 0xFFFFFFFF, llama.cpp chooses a seed and does not report it."""
 
 
 class Sampler:
@@ -97,4 +97,4 @@ class Sampler:
             self._grammar.free()
         if self._chain is not None:
             lib.llama_sampler_free(self._chain)
-            self._chain = None  # type: ignore[assignment]  # used no more
+            self._chain = None  # type: ignore[assignment]  # no longer used

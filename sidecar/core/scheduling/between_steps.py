@@ -23,7 +23,7 @@ class Task(Generic[Result]):
         self._error: BaseException | None = None
 
     def wait(self) -> Result:
-        """Wait until the work is done. Returns and raises what it does."""
+        """Wait until the work is done. Returns its result; raises what it raises."""
         self._done.wait()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""Runs the requests of an embedding context: which texts are in its batch, and what comes of them.
+"""Runs the requests of an embedding context: fills its batches with texts, and gives each request its vectors.
 
 The requests take turns, one text each, so that a short one does not wait for a long list.
 """
@@ -22,11 +22,11 @@ class EmbeddingRunner:
         self.context = context
         self._requests: list[TextsRequest] = []
         self._texts: list[TextState | None] = [None] * len(context.sequences)
-        """The texts that are begun, each at the index of its sequence."""
+        """The started texts, each at the index of its sequence."""
         self._in_batch: list[tuple[int, TextState]] = []
         """The texts of the current batch with their indices."""
         self._room = 0
-        """Most tokens of the next batch."""
+        """Maximum number of tokens in the next batch."""
 
     # ---- requests --------------------------------------------------------------------------------
 
@@ -87,10 +87,10 @@ class EmbeddingRunner:
         return True
 
     def draft(self) -> None:
-        """Nothing is drafted."""
+        """Embeddings need no draft tokens."""
 
     def fill(self) -> bool:
-        """Fill the batch, begun texts first."""
+        """Fill the batch, started texts first."""
         self._forget_ended()
         self.context.abort_flag.clear()
         self.context.clear_batch()
@@ -131,7 +131,7 @@ class EmbeddingRunner:
                 request.fail(SidecarError("decodeFailed", "The batch could not be evaluated", cause=cause))
 
     def _start_again(self) -> None:
-        """Compute all begun texts from their first token: an aborted batch leaves parts of them in the cache."""
+        """Compute all started texts from their first token: an aborted batch leaves parts of them in the cache."""
         self.context.clear_texts()
         for text in self._texts:
             if text is not None:
@@ -144,13 +144,13 @@ class EmbeddingRunner:
 
 
 def _in_order(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:
-    """The texts that are not begun, those in the background last."""
+    """The texts that have not started, background requests last."""
     for background in (False, True):
         yield from _in_turns([request for request in requests if request.background == background])
 
 
 def _in_turns(requests: list[TextsRequest]) -> Iterator[tuple[TextsRequest, int]]:
-    """The texts that are not begun: the next one of each request, then the one after it of each, and so on."""
+    """The texts that have not started: the next one of each request, then the second one of each, and so on."""
     turns = [(request, iter(range(request.begun, len(request.texts)))) for request in requests]
     while turns:
         request, rest = turns.pop(0)

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 PRIORITIES: Final = ("interactive", "background")
 MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
-"""Errors of the model: the answer has its text so far."""
+"""Mistakes of the model: the error response contains the text so far."""
 
 MAX_GRACE_TOKENS: Final = 8
-"""Tokens by which reasoning may exceed its budget to end a character, or what could be the mark of its end."""
+"""How many tokens reasoning may exceed its budget by, to complete a character or a possible end mark."""
 
 
 class Generation:
-    """State of one `complete`, `chat` or `infill`. Its runner moves it on; nobody else touches it."""
+    """State of one `complete`, `chat` or `infill`. Only its runner uses it."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Generation:
         """Whether the prompt is evaluated. The first token sets this."""
         self.arrived = job.arrived
         self.priority = PRIORITIES.index(params.get("priority", DEFAULTS["CompleteParams"]["priority"]))
-        """The lowest is served first."""
+        """The request with the lowest number is served first."""
         self.queue_position: int | None = None
-        """The last one that was sent as progress."""
+        """The last position that was sent as progress."""
         self.batch_index = -1
         """Batch index of the next logits; those of the draft tokens follow. Negative: there are none."""
         self.speculation = speculation_of(context.model, params)
@@ -78,7 +78,7 @@ class Generation:
         self._steering = steering
         self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
-        """The next tokens, whatever the model's logits are."""
+        """Tokens that come next, whatever the logits are."""
         self._sent_logprobs = 0
         self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
         self._max_tokens = params.get("maxTokens")
@@ -145,7 +145,7 @@ class Generation:
             token = self.sampler.sample(self.context, index)
             if not (self.sampler.grammar_waits and self.context.model.ends(token)):
                 return token
-            self.sampler.discard_last()  # the answer that the grammar is for has not begun
+            self.sampler.discard_last()  # the answer, to which the grammar applies, has not begun
             self._forced.extend(self._steering.reasoning_end)
         token = self._forced.popleft()
         self.sampler.force(self.context, index, token)

@@ -1,4 +1,4 @@
-"""Runs the requests of a context that generates: which tokens are in its batch, and what comes of them.
+"""Runs the requests of a context that generates: fills its batches, and gives each request its tokens.
 
 In a step, each request that generates has one token and its draft tokens in the batch. Requests whose prompt is not
 evaluated yet share the rest of the room.
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
 
 TURN_STEPS: Final = 8
-"""Steps that requests with other adapters wait for their turn. A change makes llama.cpp plan its memory anew."""
+"""Steps after which requests with other adapters get their turn. After a change llama.cpp plans its memory again."""
 
 
 class GenerationRunner:
     """See `Runner`."""
 
     def __init__(self, context: Context, draft_model: DraftModel | None, writer: Writer) -> None:
-        """Owns both from now on."""
+        """Owns `context` and `draft_model` from now on."""
         self.context = context
         self._draft_model = draft_model
         self._writer = writer
@@ -59,7 +59,7 @@ class GenerationRunner:
             self.context.abort_flag.set()
 
     def _abort(self, generation: Generation) -> None:
-        if self._slots.remove(generation):  # else it has ended
+        if self._slots.remove(generation):  # if not, it has ended
             generation.abort()
 
     def drop_unwanted(self) -> None:
@@ -104,7 +104,7 @@ class GenerationRunner:
         return True
 
     def _take_turns(self, generations: list[Generation]) -> list[Generation]:
-        """The requests with one set of adapters. A set has its turn for TURN_STEPS steps if others wait."""
+        """The requests with one set of adapters. If others wait, a set keeps its turn for TURN_STEPS steps."""
         sets = sorted({generation.scales for generation in generations})
         self._turn_steps += 1
         if sets and (self.context.scales not in sets or self._turn_steps >= TURN_STEPS):
@@ -202,7 +202,7 @@ class GenerationRunner:
         generation.fail(error)
 
     def _recover(self, code: int) -> None:
-        """A batch was aborted or failed. llama.cpp has removed what did not run: go by what it holds."""
+        """Continue after an aborted or failed batch, with the tokens that llama.cpp still holds."""
         for generation in self._chunks:
             self._resynchronise(generation)
             if code != DECODE_ABORTED:
@@ -228,5 +228,5 @@ class GenerationRunner:
 
 
 def _unwanted(generations: list[Generation]) -> bool:
-    """Whether one was cancelled: the scheduler drops it first."""
+    """Whether one was cancelled. Then there is no step: the scheduler drops the request first."""
     return any(generation.job.cancelled for generation in generations)

@@ -21,7 +21,7 @@ KEPT_AT_SHIFT: Final = 4
 """Tokens at the beginning that a shift keeps: attention sinks (Xiao et al. 2023, StreamingLLM)."""
 
 HEAD_SHARE: Final = 4
-"""A cut prompt has 1/HEAD_SHARE of its tokens from the beginning and the others from the end."""
+"""A cut prompt takes 1/HEAD_SHARE of its tokens from the beginning and the others from the end."""
 
 ROOM_SHARE: Final = 4
 """A cut prompt leaves 1/ROOM_SHARE of the sequence for the text, or `maxTokens` if that is less."""

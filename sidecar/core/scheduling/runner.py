@@ -1,4 +1,4 @@
-"""What the scheduler asks of the runner of a context, of which there is one kind per kind of context."""
+"""The interface between the scheduler and the runners. Each kind of context has its own kind of runner."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Runner(Protocol):
     """Computes the requests of one context.
 
     A step is `plan`, `draft`, `fill`, `compute`, `end`; if `plan` or `fill` returns False, the step is over. The
-    scheduler holds its lock during all calls but `draft` and `compute`. Only the compute thread calls these two,
-    and all that change the cache.
+    scheduler holds its lock during all calls except `draft` and `compute`. Only the compute thread calls these two,
+    and all methods that change the cache.
     """
 
     # ---- requests --------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ class Runner(Protocol):
         """Fill the batch."""
 
     def compute(self) -> None:
-        """Evaluate the batch, and hand the requests what comes of it."""
+        """Evaluate the batch, and give each request its results."""
 
     def end(self) -> None:
-        """Note that nothing is computed any more."""
+        """End the step: the batch is no longer used."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
 
 DELTA_INTERVAL_S: Final = 0.016
-"""Deltas are sent at most this often, once per frame of a screen. Each of them wakes three threads of two other
+"""Shortest time between two sends of deltas: one frame of a screen. Each delta wakes three threads of two other
 processes, which take processor time from the compute threads. The first one is sent at once."""
 
 MAX_WAITING: Final = 256
@@ -35,12 +35,12 @@ class Scheduler:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._changed = threading.Condition()
-        """Its lock guards all that follows, and the runners but for what they compute."""
+        """Its lock guards the members below, and the runners except during `draft` and `compute`."""
         self._runners: dict[Context, Runner] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
         self._tasks: list[Task[Any]] = []  # each has a result of its own type
         self._urgent = False
-        """Something was cancelled: do not wait for a slow reader."""
+        """A request was cancelled: do not wait for a slow reader."""
 
     # ---- from other threads ----------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class Scheduler:
     # ---- the compute thread ----------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve for ever."""
+        """Serve until the process ends."""
         send_at = 0.0
         while True:
             runners = self._next_runners()
@@ -114,7 +114,7 @@ class Scheduler:
                 self._writer.wait_for_room(lambda: self._urgent)
 
     def _next_runners(self) -> list[Runner]:
-        """Wait until there is work; drop what nobody wants any more."""
+        """Wait until there is work; drop cancelled and late requests."""
         with self._changed:
             while True:
                 self._urgent = False
@@ -134,7 +134,7 @@ class Scheduler:
         self._retired.clear()
 
     def _run_tasks(self) -> None:
-        if not self._tasks:  # as in most steps: no lock; a task that comes now runs after the next step
+        if not self._tasks:  # usual case, without the lock: a task that comes now runs after the next step
             return
         with self._changed:
             tasks, self._tasks = self._tasks, []
@@ -142,7 +142,7 @@ class Scheduler:
             task.run(task.context in self._runners)
 
     def _step(self, runner: Runner) -> None:
-        """One batch of one context. Nothing is computed while a context waits to be freed."""
+        """Compute one batch of one context, unless a context waits to be freed."""
         with self._changed:
             others = (other for other in self._runners.values() if other is not runner)
             if self._retired or not runner.plan(any(other.is_streaming() for other in others)):

@@ -1,9 +1,9 @@
 """Which request gets which sequence of a context, and which requests wait.
 
-Interactive requests come before background ones. If no sequence is free, an interactive request takes that of a
-background one. A request gets the sequence whose cache shares most of its prompt; if none shares more than a few
-tokens, it gets the one that is unused for longest. If another sequence holds more of the prompt, its cache is copied.
-A request waits while another one evaluates the same prefix.
+Interactive requests come before background ones. If no sequence is free, an interactive request takes the one
+of a background request. A request gets the sequence whose cache shares most of its prompt; if none shares more
+than a few tokens, it gets the one that has been unused for longest. If another sequence holds more of the prompt,
+its cache is copied. A request waits while another one evaluates the same prefix.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Slots:
         return iter([*self.running, *self._waiting])
 
     def add(self, generation: Generation) -> None:
-        """Queue a request behind those of its priority, or in front of them if it is older."""
+        """Queue a request after those of its priority, or before those that arrived later."""
         ahead = [
             g for g in self._waiting if (g.priority, g.arrived) <= (generation.priority, generation.arrived)
         ]
         self._waiting.insert(len(ahead), generation)
 
     def remove(self, generation: Generation) -> bool:
-        """Take a request out, which waits or runs. False: it was not in."""
+        """Remove a waiting or running request. Returns False if it is not there."""
         if generation in self._waiting:
             self._waiting.remove(generation)
             return True
@@ -67,7 +67,7 @@ class Slots:
         return True
 
     def _release(self, generation: Generation) -> Sequence:
-        """Take the sequence of a request back."""
+        """Take back the sequence of a request."""
         self.running.remove(generation)
         sequence = generation.sequence
         assert sequence is not None
@@ -88,7 +88,7 @@ class Slots:
             self._place(generation, free)
 
     def _preempt(self, generation: Generation) -> list[Sequence]:
-        """The sequence of a less urgent request, which waits now and goes on later. Empty if there is none."""
+        """Take the sequence of a less urgent request, which continues later. Returns [] if there is none."""
         yielding = max(self.running, key=lambda g: (g.priority, g.arrived))
         if yielding.priority <= generation.priority:
             return []
@@ -114,12 +114,12 @@ class Slots:
         self.running.sort(key=_place_of)
 
     def _deciding(self, sequence: Sequence, generation: Generation) -> int:
-        """The common prefix, if it is long enough to decide."""
+        """Length of the common prefix; 0 if it is too short to decide."""
         shared = self._context.reusable(sequence, generation.tokens, generation.scales)
         return shared if shared >= min(MIN_DECIDING_TOKENS, len(generation.tokens) // 2) else 0
 
     def _comes_from_another(self, generation: Generation) -> bool:
-        """Whether another request evaluates a prompt with the same beginning, and has not passed that yet."""
+        """Whether another request is evaluating the same prefix, so that waiting for it saves work."""
         if self._context.model.has_state_beyond_kv:
             return False
         for other in self.running:

@@ -29,7 +29,7 @@ CANDIDATES: Final = 10
 
 
 class DraftModel:
-    """Owns the draft model's context beside a main one. Only the compute thread calls `propose`."""
+    """Owns the draft model's context for one main context. Only the compute thread calls `propose`."""
 
     def __init__(self, model: Model, main: Context, params: ContextParams) -> None:
         """Create it. `params`: those of the main context. Raises SidecarError as Context does."""
@@ -55,7 +55,7 @@ class DraftModel:
     def propose(
         self, indices: list[int], tokens: list[list[int]], most: list[int], room: int
     ) -> list[list[int]]:
-        """Draft tokens for some sequences: their indices, their tokens, the most draft tokens for each (at least 1).
+        """Draft tokens for some sequences: their indices, their tokens, the maximum of draft tokens (at least 1).
 
         Evaluates at most `room` tokens in one batch. A sequence whose tokens are not all evaluated yet gets draft
         tokens in a later step.

@@ -1,4 +1,4 @@
-"""Prompt look-up decoding (Saxena 2023): what followed the last tokens before is proposed to follow them again.
+"""Prompt look-up decoding (Saxena 2023): finds the last few tokens earlier in the text, and proposes what followed.
 
 Text that repeats itself (editing, summarising, code) comes faster: see speculation.py.
 """
@@ -16,7 +16,7 @@ class PromptLookup:
 
     def __init__(self) -> None:
         self._places: dict[tuple[int, ...], int] = {}
-        """n-gram → the place after its last occurrence, the one at the end of the tokens not counted."""
+        """n-gram → the place after its last occurrence. The one at the end of the tokens does not count."""
         self._indexed = 0
         """Tokens that are in the index."""
 

@@ -1,7 +1,7 @@
 """Speculative decoding: draft tokens that may come next are evaluated in one step with the last token.
 
 A step with several tokens costs hardly more than a step with one, since it reads the weights once. The draft tokens
-that the sampler chooses too are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
+that the sampler also chooses are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
 but only compared with the tokens that come. Speculation does not change the text, with one exception: llama.cpp
 rounds larger batches differently, so of two equally likely tokens the other one may come. Draft tokens come from
 earlier text (prompt_lookup.py) or from a draft model (draft_model.py).
@@ -23,14 +23,14 @@ RATE_WEIGHT: Final = 0.25
 """Weight of the last draft in the average share of accepted tokens."""
 
 GRAPH_COST: Final = 1.2
-"""Draft tokens must save this many times their cost: llama.cpp plans a step of another size anew."""
+"""Draft tokens must save this many times their cost: llama.cpp must plan a step of another size again."""
 
 SURE: Final = 0.97
 """Draft tokens are always evaluated if at least this share is accepted."""
 
 FIRST_DRAFT_TOKENS: Final = 6
 MAX_DRAFT_TOKENS: Final = 16
-"""Per request and step. With this many, a step takes twice as long as with one token on a CPU."""
+"""Maximum number per request and step. With this many, a step takes twice as long as with one token on a CPU."""
 
 
 class Speculation:
@@ -41,7 +41,7 @@ class Speculation:
         self._lookup = lookup
         self._offered: list[int] = []
         self.limit = FIRST_DRAFT_TOKENS
-        """Most draft tokens of the next step."""
+        """Maximum number of draft tokens in the next step."""
         self.drafted = 0
         """Draft tokens that were evaluated."""
         self.accepted = 0
@@ -63,14 +63,14 @@ class Speculation:
         """Up to `most` draft tokens to evaluate after these tokens.
 
         `cost`: that of one more token per step, as a share of what a token costs without draft tokens. Empty if too
-        few are accepted for it.
+        few are accepted to save this cost.
         """
         self._compare_unused(tokens)
         if self._unused is not None:
             return []
         if self._lookup is None:
             draft, self._offered = self._offered, []
-            return draft[: min(most, self.limit)]  # they are paid for already
+            return draft[: min(most, self.limit)]  # the draft model has computed them already
         draft = self._lookup.propose(tokens, min(most, self.limit))
         if not draft or self._rate >= min(GRAPH_COST * cost, SURE):
             return draft

@@ -1,6 +1,6 @@
 """Checks a GBNF grammar before llama.cpp gets it, and finds the position of an error.
 
-llama.cpp's parser does not report a position, and hangs on a repetition of nothing. The syntax is that of
+llama.cpp's parser does not report a position, and hangs when something empty is repeated. The syntax is that of
 llama-grammar.cpp.
 """
 
@@ -18,7 +18,7 @@ MAX_DEPTH: Final = 64
 """Largest nesting of brackets. llama.cpp's parser is recursive."""
 
 MAX_ELEMENTS: Final = 200_000
-"""Most characters and references, counted with repetitions. Each request makes a copy of the grammar."""
+"""Maximum number of characters and references, counted with repetitions. Each request makes a copy of the grammar."""
 
 WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 DIGITS: Final = frozenset("0123456789")

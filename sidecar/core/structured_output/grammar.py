@@ -116,7 +116,7 @@ def _of_schema(schema: str, pointer: str) -> Grammar:
         raise _unsatisfiable(error.pointer, "no value satisfies it") from None
     try:
         gbnf.check(grammar, lambda _: 0)
-    except GrammarError as error:  # a circle of references shows only in the whole grammar
+    except GrammarError as error:  # circular references are visible only in the whole grammar
         raise _unsatisfiable(pointer, error.problem) from None
     return Grammar(grammar, False, pointer)
 

@@ -22,7 +22,7 @@ class Item(NamedTuple):
     rule: str | None = None
     low: int = 1
     high: int | None = 1
-    """It occurs `low` to `high` times. None: any number of times."""
+    """It occurs `low` to `high` times. `high` None: no limit."""
 
 
 class Rule(NamedTuple):
@@ -44,9 +44,7 @@ def check_rules(rules: dict[str, Rule]) -> None:
     _check_recursion(rules, empty)
     ends = _fixpoint(rules, lambda item, known: item.rule is None or item.low == 0 or item.rule in known)
     if "root" not in ends:
-        raise GrammarError(
-            "no text can end: every alternative of 'root' continues for ever", rules["root"].offset
-        )
+        raise GrammarError("no text can end: every alternative of 'root' is endless", rules["root"].offset)
 
 
 def _items(rule: Rule) -> Iterator[Item]:
@@ -70,7 +68,7 @@ def _fixpoint(rules: dict[str, Rule], holds: Callable[[Item, set[str]], bool]) -
 
 
 def _check_recursion(rules: dict[str, Rule], empty: set[str]) -> None:
-    """Refuse what makes llama.cpp hang: rules that begin with themselves, endless repetitions of nothing."""
+    """Refuse what makes llama.cpp hang: rules that begin with themselves, endless repetitions of something empty."""
     begins: dict[str, list[Item]] = {}
     for name, rule in rules.items():
         begins[name] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 MAX_DIGITS = 16
-"""Most digits of an integer without bounds. More do not fit into a double, which most JSON parsers use."""
+"""Maximum number of digits of an integer without bounds. More do not fit into a double, which most JSON parsers use."""
 
 MAX_BOUND = 1_000_000
 """Largest bound of numbers. Up to here no fraction with our number of digits is rounded past the bound."""

@@ -24,7 +24,7 @@ from sidecar.core.structured_output.schema_keywords import (
 from sidecar.core.structured_output.schema_merge import disjoint, merged
 
 MAX_SCHEMAS: Final = 5000
-"""Most subschemas of a schema. One that is referred to repeatedly may count repeatedly."""
+"""Maximum number of subschemas. One with several references may count several times."""
 
 MAX_DEPTH: Final = 64
 """Largest nesting of schemas."""

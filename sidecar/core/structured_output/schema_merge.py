@@ -1,4 +1,4 @@
-"""Merges schemas that must hold together, and finds schemas that cannot."""
+"""Merges schemas that a value must satisfy together, and finds schemas that exclude each other."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def equal(left: object, right: object) -> bool:
 
 
 def disjoint(left: object, right: object) -> bool:
-    """Whether it is certain that no value satisfies both schemas. Both must be checked, also what is in them."""
+    """Whether it is certain that no value satisfies both schemas. Both must be checked, with all subschemas."""
     if not (isinstance(left, dict) and isinstance(right, dict)):
         return False in (left, right)
     return _disjoint(cast("Schema", left), cast("Schema", right))

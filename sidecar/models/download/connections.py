@@ -1,4 +1,4 @@
-"""Fetches the bytes of one file over HTTP, in ranges, over as many connections as make it faster.
+"""Fetches the bytes of one file over HTTP, in ranges. It adds connections as long as they make it faster.
 
 Each connection fetches the first missing range, then the next. After a failure it pauses and continues where it
 stopped, as long as any connection receives bytes.
@@ -245,4 +245,4 @@ def _given_up(error: Exception, cause: str) -> SidecarError:
         return SidecarError("offline", "The server cannot be reached", cause=cause)
     if isinstance(error, Retry) and error.too_many:
         return SidecarError("rateLimited", "The server limits the number of requests", cause=cause)
-    return SidecarError("downloadFailed", "The download failed again and again", cause=cause)
+    return SidecarError("downloadFailed", "The download failed repeatedly", cause=cause)

@@ -1,4 +1,4 @@
-"""Records which bytes of an unfinished file are on the disk, in a text file beside it.
+"""Records which bytes of an unfinished file are on the disk, in a text file next to it.
 
 The first line identifies the file. Each further line is a range that was written, or `sync`: the ranges before it
 survive a crash of the system. After a crash of the program all complete lines are valid, because the system keeps

@@ -25,7 +25,7 @@ SYNC_BYTES: Final = 256 * 1024 * 1024
 """Bytes after which the file is synced. A power cut loses no more than this."""
 
 HASH_BYTES: Final = 2 * 1024 * 1024
-"""Bytes hashed at a time. With fewer, waking the hash thread takes more time from receiving than hashing does."""
+"""Bytes hashed at a time. With fewer, waking the hash thread would cost more processor time than hashing."""
 
 FLUSH_BYTES: Final = 32 * 1024 * 1024
 """New bytes after which the disk starts to write, so that it works while others arrive."""

@@ -1,4 +1,4 @@
-"""Reads the header of a GGUF file on a server without most of its vocabulary, which is most of the header.
+"""Reads the header of a GGUF file on a server. It skips most of the vocabulary, the largest part of a header.
 
 Only a walk over all texts finds the exact end of an array of texts. This reader jumps, and reads small windows. A
 window full of texts is inside the array. Where the texts stop, the array has ended, and the last text is the next
@@ -28,7 +28,7 @@ LONGEST_TEXT: Final = 4096
 """Bytes of the longest text of a vocabulary. Anything longer is something else."""
 
 MIN_TEXTS: Final = 64
-"""Texts that must follow one another, so that it is no chance."""
+"""Texts that must follow one another, so that it is not a coincidence."""
 
 JUMP_SHARE: Final = 0.85
 """Share of the estimated distance to the end that one jump covers."""
@@ -95,7 +95,7 @@ class _SparseReader(reader.Reader):
             self._skip(end - start)
 
     def _end_of_texts(self, start: int, count: int) -> int | None:
-        """Where the array ends whose first text is at `start`; None: not found."""
+        """The end of the array whose first text is at `start`; None if it is not found."""
         low, left, width = start, float(count), 0.0
         high = self._size
         jump = 0
@@ -135,7 +135,7 @@ class _SparseReader(reader.Reader):
 
 
 def _texts(data: bytes, at: int) -> tuple[list[int], bool]:
-    """Where texts begin that follow one another, and whether something else follows the last."""
+    """The offsets of texts that follow one another, and whether something else follows the last one."""
     starts: list[int] = []
     while at + 8 <= len(data):
         (length,) = struct.unpack_from("<Q", data, at)

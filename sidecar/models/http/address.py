@@ -157,9 +157,9 @@ class Address:
         if answer.status_code == 200:
             raise NoRanges
         start, end = wanted
-        said = answer.headers.get("Content-Range", "")
-        if said not in (f"bytes {start}-{end - 1}/{self._size}", f"bytes {start}-{end - 1}/*"):
-            raise Retry(f"the server answered with {said or 'no Content-Range'!r:.100}")
+        header = answer.headers.get("Content-Range", "")
+        if header not in (f"bytes {start}-{end - 1}/{self._size}", f"bytes {start}-{end - 1}/*"):
+            raise Retry(f"the server answered with {header or 'no Content-Range'!r:.100}")
 
 
 def retry_after(answer: httpx2.Response) -> float | None:
@@ -169,11 +169,11 @@ def retry_after(answer: httpx2.Response) -> float | None:
     limit = _RATE_LIMIT.search(answer.headers.get("RateLimit", ""))
     if limit and answer.status_code == 429:
         return float(limit[1])
-    said = answer.headers.get("Retry-After", "").strip()
+    header = answer.headers.get("Retry-After", "").strip()
     try:
-        if said.isdecimal():
-            return float(said)
-        return max(0.0, (parsedate_to_datetime(said) - datetime.now(timezone.utc)).total_seconds())
+        if header.isdecimal():
+            return float(header)
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError):
         return None
 

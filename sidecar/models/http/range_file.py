@@ -12,7 +12,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import Address, NoRanges, Retry, unreachable
 
 MAX_HEADER_BYTES: Final = 64 * 1024 * 1024
-"""Bytes read of one file at most. Headers with large vocabularies have tens of millions of bytes."""
+"""Maximum number of bytes that are read of one file. Headers with large vocabularies have tens of millions of bytes."""
 
 MAX_TRIES: Final = 4
 FIRST_PAUSE_S: Final = 0.25

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sidecar.message_handler._types import ModelSource
 
 HUB_HOSTS: Final = ("huggingface.co", "hf.co")
-"""Hosts whose URLs name files of repositories, besides the endpoint."""
+"""Hosts whose URLs name files of repositories, in addition to the endpoint."""
 
 MAX_FILES: Final = 20_000
 """Files of a repository that are considered."""

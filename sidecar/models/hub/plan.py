@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OVERHEAD: Final = 1.1
 OVERHEAD_BYTES: Final = 256 * 1024 * 1024
-"""Estimated memory besides the weights, for the choice of a quantisation: a factor, and bytes in addition."""
+"""Estimated memory in addition to the weights, to choose a quantisation: a factor of the weights, and a constant."""
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ GEMMA3N_LAYERS_WITH_CACHE: Final = 20
 LOOKED_UP: Final = tuple(
     f"{name}.weight" for name in ("token_embd", "per_layer_token_embd", "position_embd", "token_types")
 )
-"""Tensors of which only rows are read. They stay on the CPU, without a repacked copy."""
+"""Tensors from which only rows are read. They stay on the CPU, without a repacked copy."""
 AMX_ROW_MULTIPLE: Final = {
     "Q4_0": 32, "Q4_1": 32, "Q8_0": 32, "Q4_K": 256, "Q5_K": 256, "Q6_K": 256, "IQ4_XS": 256, "F16": 16,
 }  # fmt: skip

@@ -197,3 +197,12 @@ def test_there_are_few_anys(tmp_path: Path) -> None:
 def test_tests_and_tools_have_other_rules(tmp_path: Path) -> None:
     text = "from typing import Any\nimport llama_cpp\nx: Any\n" + "x = 1\n" * 310
     assert found(tmp_path, {"tests/x.py": text}) == []
+
+
+def test_an_init_below_core_and_models_holds_nothing_but_its_docstring(tmp_path: Path) -> None:
+    docstring = '"""A package."""\n'
+    good = {"sidecar/core/__init__.py": docstring, "sidecar/cli/__init__.py": f"{docstring}x = 1\n"}
+    assert found(tmp_path, good) == []
+    (violation,) = found(tmp_path, {"sidecar/models/hub/__init__.py": f"{docstring}import sidecar\n"})
+    expected = "sidecar/models/hub/__init__.py:2: this __init__.py may hold nothing but its docstring"
+    assert violation == expected

@@ -57,7 +57,7 @@ BAD: list[tuple[str, int, int, str]] = [
     ('root ::= ("a" | "b"{0,50}){100}', 1, 27, "2000 repetitions"),
     ("root ::= <nothing>", 1, 10, "not a token of this model"),
     ("root ::= <[x]>", 1, 10, "the id of a token"),
-    ('root ::= "a" root', 1, 1, "continues for ever"),
+    ('root ::= "a" root', 1, 1, "is endless"),
     ('root ::= "b" | root "a"', 1, 16, "begins with itself"),
     ('root ::= a\na ::= b "x"\nb ::= a | "y"', 3, 7, "begins with itself"),
     ('root ::= e root | "a"\ne ::= "x"?', 1, 12, "begins with itself"),
