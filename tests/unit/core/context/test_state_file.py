@@ -77,9 +77,9 @@ def test_a_disk_that_is_too_small_is_reported_before_the_first_byte(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
 def test_a_disk_that_gets_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(**_: object) -> tuple[int, str]:
-        beside = tmp_path / "beside.part"
-        beside.write_bytes(b"")
-        return os.open("/dev/full", os.O_WRONLY), str(beside)
+        part = tmp_path / "x.part"
+        part.write_bytes(b"")
+        return os.open("/dev/full", os.O_WRONLY), str(part)
 
     monkeypatch.setattr(state_file.tempfile, "mkstemp", full)
     with pytest.raises(SidecarError) as refused:
