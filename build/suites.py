@@ -21,10 +21,17 @@ QUICK: Final = (
 WAITING: Final = ("-m", "not real", "--numprocesses=6", "--dist=worksteal")
 """The same for all that need no model: most wait for other processes."""
 
-TWO_HALVES: Final = ("--numprocesses=2", "--dist=worksteal") if sys.platform == "linux" else ()
-DECODING: Final = ("-m", "real", *TWO_HALVES)
+LINUX: Final = sys.platform == "linux"
+"""Elsewhere a process cannot be kept to some of the processors."""
+
+FOUR: Final = ("--numprocesses=4", "--dist=worksteal", "--pin") if LINUX else ()
+LOADING: Final = ("-m", "real and process", *FOUR)
+"""The same for those that load a model in passing. On Linux two at once share half of the processors."""
+
+TWO_HALVES: Final = ("--numprocesses=2", "--dist=worksteal", "--pin") if LINUX else ()
+DECODING: Final = ("-m", "real and not process", *TWO_HALVES)
 """The same for those that decode. On Linux half of the processors decode for one and half for the other: two
-threads for one small model are not twice as fast as one. Elsewhere a process cannot be kept to its half."""
+threads for one small model are not twice as fast as one."""
 
 OF_A_FORM: Final = (
     "tests/test_transcripts.py",  # a conversation, embeddings, a state, aborts
@@ -71,15 +78,16 @@ def run(arguments: Sequence[str]) -> bool:
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
     if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
-        return in_turn(_halves(runtime.partition("=")[2], *which, *options))
+        return in_turn(_thirds(runtime.partition("=")[2], *which, *options))
     if options:
         return pytest(*options)
-    return in_turn({**_halves("source"), "npm test": lambda: node.test("test", None)})
+    return in_turn({**_thirds("source"), "npm test": lambda: node.test("test", None)})
 
 
-def _halves(name: str, *arguments: str) -> Parts:
+def _thirds(name: str, *arguments: str) -> Parts:
     return {
         f"pytest, {name}": lambda: pytest(*arguments, *WAITING),
+        f"pytest, {name}, processes with a model": lambda: pytest(*arguments, *LOADING),
         f"pytest, {name}, real models": lambda: pytest(*arguments, *DECODING),
     }
 

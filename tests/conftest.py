@@ -27,16 +27,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="source",
         help="which program the process, transcript and real-model tests run",
     )
+    parser.addoption(
+        "--pin", action="store_true", help="keep each worker of pytest-xdist to its share of the processors"
+    )
 
 
-def pytest_configure() -> None:
-    """Give each worker of pytest-xdist processors of its own, if there are enough; its children inherit them."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of pytest-xdist processors of its own, if there are enough; its children inherit them.
+
+    With `--pin`, several share one if there are not. A model's threads wait for each other: where they are more
+    than the free processors, they are slower than one.
+    """
     if sys.platform == "linux" and "PYTEST_XDIST_WORKER" in os.environ:
         worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
         workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
         processors = sorted(os.sched_getaffinity(0))
-        if workers <= len(processors):
-            os.sched_setaffinity(0, processors[worker::workers])
+        if workers <= len(processors) or config.getoption("--pin"):
+            os.sched_setaffinity(0, processors[worker % len(processors) :: workers])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -75,13 +75,13 @@ def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start,
 def test_work_keeps_it_alive(start: Start, model_path: str) -> None:
     sidecar = start()
     model_id, context = load(sidecar, model_path, keepAliveMs=50)
-    request = send_endless(sidecar, context, maxTokens=200)
+    request = send_endless(sidecar, context, maxTokens=60)
     sidecar.wait_progress(request, "generate")
     pid = sidecar.engines()[model_id]
     time.sleep(0.3)
     assert status(sidecar, model_id)["idleMs"] == 0
     assert sidecar.engines() == {model_id: pid}
-    assert sidecar.result(request)["usage"]["completionTokens"] == 200
+    assert sidecar.result(request)["usage"]["completionTokens"] == 60
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
+
+import cache
 
 SIZE = 1024
 """Tokens that a sequence of the contexts holds."""
@@ -60,21 +64,24 @@ def chatml(*turns: tuple[str, str]) -> str:
 
 
 SYSTEM = ("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+
+ITEMS = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 21))
 LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 56))
 """A prompt of more than 520 tokens, which is more than one batch holds."""
 
 PROMPTS: dict[str, tuple[str, int]] = {
-    "story": ("Once upon a time", 32),
-    "capital": ("The capital of France is", 24),
+    "story": ("Once upon a time", 16),
+    "capital": ("The capital of France is", 16),
     "count": ("1, 2, 3, 4, 5,", 30),
     "alphabet": ("The alphabet: a b c d e f g", 19),
-    "faces": ("😀😁😂🤣😃😄😅😆" * 3, 30),
+    "faces": ("😀😁😂🤣😃😄😅😆" * 3, 18),
     "letters and faces": ("A😀B😀C😀D😀E😀F😀G😀H😀", 32),
-    "foxes": ("🦊🦝" * 6, 32),
-    "japanese": ("日本語の文章です。日本語の文章です。", 30),
-    "chinese": ("漢字" * 7, 30),
-    "code": ("def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return", 32),
-    "long": (LONG, 12),
+    "foxes": ("🦊🦝" * 6, 20),
+    "japanese": ("日本語の文章です。日本語の文章です。", 18),
+    "chinese": ("漢字" * 7, 18),
+    "code": ("def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return", 18),
+    "items": (ITEMS, 12),
+    "long": (LONG, 4),
     "chat": (chatml(SYSTEM, ("user", "Hi")), 20),
     "chat count": (chatml(SYSTEM, ("user", "Count from 1 to 20.")), 30),
 }
@@ -96,10 +103,32 @@ class Plain:
         return b"".join(self.pieces).decode("utf-8", "replace")
 
 
+Once = Callable[[str, Callable[[], Any]], Any]
+
+
 @pytest.fixture(scope="session")
-def plain(real: Sidecar, model_path: str) -> dict[str, Plain]:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Computes a named result once for all workers of pytest-xdist: they share the folder above their own."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def compute_once(name: str, compute: Callable[[], Any]) -> Any:
+        file = folder / f"{name}.pickle"
+        with cache.exclusive(folder / f"{name}.lock"):
+            if not file.exists():
+                file.write_bytes(pickle.dumps(compute()))
+        return pickle.loads(file.read_bytes())
+
+    return compute_once
+
+
+@pytest.fixture(scope="session")
+def plain(real: Sidecar, model_path: str, once: Once) -> dict[str, Plain]:
     """Name → the plain loop's result for each of PROMPTS, with context parameters like the program's."""
-    return run_plain(model_path, {name: list(job) for name, job in PROMPTS.items()}, threads_of(real))
+    jobs = {name: list(job) for name, job in PROMPTS.items()}
+    found = once("plain", lambda: list(map(vars, run_plain(model_path, jobs, threads_of(real)).values())))
+    return {name: Plain(**each) for name, each in zip(jobs, found, strict=True)}
 
 
 @pytest.fixture(scope="session")

@@ -84,12 +84,12 @@ def test_all_sets_at_once_say_the_same(adapted: Sidecar, expected: dict[str, str
 
 
 def test_a_long_prompt_for_one_set_does_not_stop_a_stream_of_another(adapted: Sidecar) -> None:
-    context = adapted.call("createContext", {"modelId": "model-1", "contextSize": 2048, "sequences": 2})
+    context = adapted.call("createContext", {"modelId": "model-1", "contextSize": 1024, "sequences": 2})
     params = {"contextId": context["contextId"], "temperature": 0}
     endless = {"prompt": PROMPT, "maxTokens": 400, "ignoreEos": True}
     stream = adapted.send("complete", {**params, **endless, **ASKED["first"]})
     adapted.wait_progress(stream, "generate")
-    words = " ".join(f"{number}," for number in range(220))
+    words = " ".join(f"{number}," for number in range(110))
     long = adapted.send("complete", {**params, "prompt": words, "maxTokens": 1, **ASKED["second"]})
     assert_not_held_up(adapted, stream, long)
     adapted.call("abort", {"requestId": stream})

@@ -181,7 +181,8 @@ def written(name: str, arguments: str) -> str:
 
 def chat_saying(real: Sidecar, text: str, **params: Any) -> dict[str, Any]:
     """The result of a chat with tools whose grammar allows this text only."""
-    return chat(real, tools=[WEATHER, TIME], grammar=f"root ::= {json.dumps(text)}", **params)
+    asked = {"contextId": "context-2", "tools": [WEATHER, TIME], **params}
+    return chat(real, grammar=f"root ::= {json.dumps(text)}", **asked)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_a_call_that_is_wrong_costs_that_request_only(
     partial = caught.value.data["partial"]
     assert partial["text"].strip() == "So:"
     assert partial["usage"]["completionTokens"] > 10
-    assert chat(real, maxTokens=4)["finishReason"] == "length"
+    assert chat(real, maxTokens=4, contextId="context-2")["finishReason"] == "length"
     assert real.engines() == engines
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from driver import Message, Refused, Sidecar
-from real.conftest import run_chains
+from real.conftest import Once, run_chains
 
 pytestmark = pytest.mark.real
 
 PROMPT = "A story of a cat and a dog. The cat and the dog went to the"
-LENGTH = 14
+LENGTH = 12
 SEED = 7
 WIDE = {"topK": 0, "topP": 1, "minP": 0}
 """Switches off what is on by default."""
@@ -132,10 +132,11 @@ CASES: dict[str, tuple[dict[str, Any], list[list[Any]]]] = {
 
 
 @pytest.fixture(scope="module")
-def by_hand(model_path: str) -> dict[str, list[int]]:
+def by_hand(model_path: str, once: Once) -> dict[str, list[int]]:
     """Name of the case → the tokens that a chain made by hand chooses."""
     jobs = [{"prompt": PROMPT, "maxTokens": LENGTH, "chain": chain} for _, chain in CASES.values()]
-    return {name: result["tokens"] for name, result in zip(CASES, run_chains(model_path, jobs), strict=True)}
+    results = once("chains", lambda: run_chains(model_path, jobs))
+    return {name: result["tokens"] for name, result in zip(CASES, results, strict=True)}
 
 
 def complete(real: Sidecar, context: str, **params: Any) -> Message:

@@ -15,7 +15,7 @@ from process_work import made_contexts
 pytestmark = pytest.mark.real
 
 WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the village toward the sea. "
-SYSTEM = WORDS * 10
+SYSTEM = WORDS * 5
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
 """The model continues it with tokens far more likely than the next best, so that rounding changes none."""
 
@@ -31,7 +31,35 @@ def contexts(real: Sidecar) -> Iterator[Any]:
         yield make
 
 
-def start(real: Sidecar, context_id: str, prompt: str, tokens: int, **params: Any) -> Any:
+@pytest.fixture(scope="module")
+def tiny(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    """A program with a made model, which takes no time for long texts."""
+    folder = tmp_path_factory.mktemp("tiny")
+    sidecar = Sidecar(program, stderr=folder / "stderr.txt")
+    sidecar.call("loadModel", {"path": gguf_files.tiny_model(folder / "tiny.gguf")})
+    yield sidecar
+    assert not sidecar.end()
+
+
+@pytest.fixture(params=["real", "tiny"])
+def small(request: pytest.FixtureRequest) -> Iterator[tuple[Sidecar, Any]]:
+    """A program, and what makes contexts of 256 tokens."""
+    sidecar = request.getfixturevalue(request.param)
+    with made_contexts(sidecar, contextSize=256) as make:
+        yield sidecar, make
+
+
+def nearly_full(sidecar: Sidecar) -> list[int]:
+    """Nearly all of a context of 256 tokens."""
+    return tokens_of(sidecar, f"{WORDS * 12}A tale:")[:243]
+
+
+def tokens_of(sidecar: Sidecar, text: str) -> list[int]:
+    tokens: list[int] = sidecar.call("tokenize", {"modelId": "model-1", "text": text})["tokens"]
+    return tokens
+
+
+def start(real: Sidecar, context_id: str, prompt: str | list[int], tokens: int, **params: Any) -> Any:
     own = {"contextId": context_id, "prompt": prompt, "maxTokens": tokens, **GREEDY, **params}
     return real.send("complete", own)
 
@@ -48,7 +76,7 @@ def answered(real: Sidecar, *requests: Any) -> list[Any]:
 
 def test_interactive_requests_overtake_background_ones(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=512)
-    running = start(real, context, "One", 30)
+    running = start(real, context, "One", 16)
     background = [start(real, context, f"{i} back", 4, priority="background") for i in range(3)]
     interactive = [start(real, context, f"{i} front", 4) for i in range(3)]
     order = answered(real, running, *background, *interactive)
@@ -57,14 +85,14 @@ def test_interactive_requests_overtake_background_ones(real: Sidecar, contexts: 
 
 def test_a_background_request_gives_way_and_goes_on_with_the_same_text(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=512)
-    alone = real.result(start(real, context, "A long tale:", 120))["text"]
-    background = start(real, context, "A long tale:", 120, priority="background")
+    alone = real.result(start(real, context, "A long tale:", 50))["text"]
+    background = start(real, context, "A long tale:", 50, priority="background")
     real.wait_progress(background, "generate")
     interactive = start(real, context, "Quick question:", 5)
     assert answered(real, background, interactive) == [interactive, background]
     result = real.result(background)
     assert result["text"] == alone == real.streamed(background)
-    assert result["usage"]["completionTokens"] == 120
+    assert result["usage"]["completionTokens"] == 50
 
 
 def test_a_waiting_background_request_is_served_when_nothing_else_is(real: Sidecar, contexts: Any) -> None:
@@ -125,14 +153,14 @@ def test_enough_time_changes_nothing(real: Sidecar, contexts: Any) -> None:
 
 def test_texts_in_the_background_wait_for_others(real: Sidecar, contexts: Any) -> None:
     context = contexts(embeddings=True, contextSize=256, batchSize=64)
-    background = real.send("embed", {"contextId": context, "input": TEXTS[:40], "priority": "background"})
+    background = real.send("embed", {"contextId": context, "input": TEXTS[:32], "priority": "background"})
     real.wait_progress(background, "embed")
-    other = real.send("embed", {"contextId": context, "input": TEXTS[90:]})
+    other = real.send("embed", {"contextId": context, "input": TEXTS[95:]})
     real.result(other)
     assert not real.has_response(background)
     between = [p["processedTexts"] for p in real.progress(background, "embed")]
     assert between[-1] < 20, "they took turns"
-    assert len(real.result(background)["embeddings"]) == 40
+    assert len(real.result(background)["embeddings"]) == 32
 
 
 def test_texts_whose_time_is_up_are_given_up(real: Sidecar, contexts: Any) -> None:
@@ -149,13 +177,13 @@ def test_texts_whose_time_is_up_are_given_up(real: Sidecar, contexts: Any) -> No
 
 
 def test_requests_with_the_same_beginning_evaluate_it_once(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=1024, sequences=4)
-    alone = contexts(contextSize=1024)
+    context = contexts(contextSize=512, sequences=4)
+    alone = contexts(contextSize=512)
     questions = [f"{SYSTEM}\n{i}{COUNT}" for i in range(4)]
     requests = [start(real, context, question, 12) for question in questions]
     usages = [real.result(request)["usage"] for request in requests]
     total = usages[0]["promptTokens"]
-    assert sorted(total - usage["cachedTokens"] for usage in usages)[2] < 60
+    assert sorted(total - usage["cachedTokens"] for usage in usages)[2] < 50
     for request, question in zip(requests, questions, strict=True):
         assert real.result(request)["text"] == real.result(start(real, alone, question, 12))["text"]
 
@@ -166,7 +194,7 @@ def test_a_running_conversation_shares_its_beginning(real: Sidecar, contexts: An
     real.wait_progress(first, "generate")
     second = start(real, context, SYSTEM + COUNT, 10)
     result = real.result(second)
-    assert result["usage"]["cachedTokens"] > 180
+    assert result["usage"]["cachedTokens"] > 90
     assert not real.has_response(first), "it was to be copied from a sequence that is in use"
     third = contexts(contextSize=1024)
     assert result["text"] == real.result(start(real, third, SYSTEM + COUNT, 10))["text"]
@@ -177,8 +205,8 @@ def test_a_running_conversation_shares_its_beginning(real: Sidecar, contexts: An
 
 
 def test_a_short_prompt_is_not_held_up_by_a_long_one(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=2048, sequences=2, batchSize=128)
-    long = start(real, context, WORDS * 80, 1)
+    context = contexts(contextSize=1024, sequences=2, batchSize=128)
+    long = start(real, context, WORDS * 40, 1)
     short = start(real, context, "Hello", 1)
     real.result(short)
     assert not real.has_response(long)
@@ -187,9 +215,9 @@ def test_a_short_prompt_is_not_held_up_by_a_long_one(real: Sidecar, contexts: An
 
 def test_all_of_many_are_served(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=512, sequences=3)
-    requests = [start(real, context, f"{i} {WORDS * (i % 3)}", 1 + i % 7) for i in range(24)]
+    requests = [start(real, context, f"{i} {WORDS * (i % 3)}", 1 + i % 5) for i in range(15)]
     for i, request in enumerate(requests):
-        assert real.result(request)["usage"]["completionTokens"] == 1 + i % 7
+        assert real.result(request)["usage"]["completionTokens"] == 1 + i % 5
 
 
 # ---- the end of the context --------------------------------------------------------------------------
@@ -202,12 +230,16 @@ def test_a_prompt_that_is_too_long_is_refused_by_default(real: Sidecar, contexts
     assert caught.value.kind == "promptTooLong"
 
 
-@pytest.mark.parametrize("mode", ["truncateMiddle", "shift"])
-def test_a_prompt_that_is_too_long_loses_its_middle(real: Sidecar, contexts: Any, mode: str) -> None:
-    context = contexts(contextSize=256)
-    tokens = real.call("tokenize", {"modelId": "model-1", "text": WORDS * 20})["tokens"]
-    params = {"contextId": context, "prompt": tokens, "maxTokens": 16, "contextOverflow": mode, **GREEDY}
-    result = real.call("complete", params)
+@pytest.mark.parametrize(
+    ("small", "mode"),
+    [("real", "truncateMiddle"), ("tiny", "truncateMiddle"), ("tiny", "shift")],
+    indirect=["small"],
+)
+def test_a_prompt_that_is_too_long_loses_its_middle(small: tuple[Sidecar, Any], mode: str) -> None:
+    sidecar, make = small
+    tokens = tokens_of(sidecar, WORDS * 20)
+    params = {"contextId": make(), "prompt": tokens, "maxTokens": 16, "contextOverflow": mode, **GREEDY}
+    result = sidecar.call("complete", params)
     kept, head = 256 - 16, (256 - 16) // 4
     assert result["usage"] == {
         "promptTokens": kept,
@@ -216,30 +248,28 @@ def test_a_prompt_that_is_too_long_loses_its_middle(real: Sidecar, contexts: Any
         "truncatedTokens": len(tokens) - kept,
     }
     cut = tokens[:head] + tokens[len(tokens) - (kept - head) :]
-    plain = {**params, "contextId": contexts(contextSize=256), "prompt": cut, "contextOverflow": "error"}
-    assert result["text"] == real.call("complete", plain)["text"]
+    plain = {**params, "contextId": make(), "prompt": cut, "contextOverflow": "error"}
+    assert result["text"] == sidecar.call("complete", plain)["text"]
 
 
-LONG = WORDS * 9 + "A tale:"
-"""Most of a context of 256 tokens."""
-
-
-def test_a_text_ends_with_the_context_unless_it_shifts(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=256)
+@pytest.mark.parametrize("small", ["tiny"], indirect=True)
+def test_a_text_ends_with_the_context_unless_it_shifts(small: tuple[Sidecar, Any]) -> None:
+    sidecar, make = small
+    context, prompt = make(), nearly_full(sidecar)
     for mode in ("error", "truncateMiddle"):
-        result = real.result(start(real, context, LONG, 1000, contextOverflow=mode))
+        result = sidecar.result(start(sidecar, context, prompt, 1000, contextOverflow=mode))
         assert result["finishReason"] == "contextFull"
         assert result["usage"]["completionTokens"] < 100
-    request = start(real, context, LONG, 230, contextOverflow="shift")
-    result = real.result(request)
+    request = start(sidecar, context, prompt, 230, contextOverflow="shift")
+    result = sidecar.result(request)
     assert (result["finishReason"], result["usage"]["completionTokens"]) == ("length", 230)
     assert result["usage"]["truncatedTokens"] > 200, "it shifted twice"
-    assert result["text"] == real.streamed(request)
+    assert result["text"] == sidecar.streamed(request)
 
 
 def test_a_shifted_sequence_is_not_reused(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=256)
-    shifted = real.result(start(real, context, LONG, 150, contextOverflow="shift"))
+    shifted = real.result(start(real, context, nearly_full(real), 30, contextOverflow="shift"))
     assert shifted["usage"]["truncatedTokens"] > 0
     again = real.result(start(real, context, f"{WORDS}{COUNT}", 12))
     assert again["usage"]["cachedTokens"] == 0
@@ -248,9 +278,9 @@ def test_a_shifted_sequence_is_not_reused(real: Sidecar, contexts: Any) -> None:
 
 def test_an_abort_in_a_shifted_text(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=256)
-    request = start(real, context, LONG, 5000, contextOverflow="shift")
+    request = start(real, context, nearly_full(real), 5000, contextOverflow="shift")
     deadline = time.monotonic() + 30
-    while len(real.streamed(request)) < 800 and time.monotonic() < deadline:
+    while len(real.streamed(request)) < 160 and time.monotonic() < deadline:
         real.receive()
     assert real.call("abort", {"requestId": request})["outcome"] == "aborted"
     assert real.result(start(real, context, "One", 3))["usage"]["completionTokens"] == 3
@@ -258,36 +288,38 @@ def test_an_abort_in_a_shifted_text(real: Sidecar, contexts: Any) -> None:
 
 # ---- speculation -------------------------------------------------------------------------------------
 
-LISTED = ("one two three four five six seven eight nine ten, " * 16).strip()
+NUMBERS = "one two three four five six seven eight nine ten,"
+LISTED = " ".join([NUMBERS] * 8)
 """The model continues to repeat it, each token far more likely than the next best."""
 
 
 def test_draft_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=1024)
-    plain = real.result(start(real, context, LISTED, 60))
-    with_lookup = start(real, context, LISTED, 60, speculation="lookup")
+    context = contexts(contextSize=512)
+    plain = real.result(start(real, context, LISTED, 40))
+    with_lookup = start(real, context, LISTED, 40, speculation="lookup")
     result = real.result(with_lookup)
     assert result["text"] == plain["text"] == real.streamed(with_lookup)
-    assert result["usage"]["completionTokens"] == 60
-    assert result["usage"]["acceptedTokens"] > 20
+    assert result["usage"]["completionTokens"] == 40
+    assert result["usage"]["acceptedTokens"] > 16
     assert result["usage"]["acceptedTokens"] <= result["usage"]["guessedTokens"]
     assert "guessedTokens" not in plain["usage"]
 
 
 def test_draft_tokens_stop_where_the_text_does(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=1024)
+    context = contexts(contextSize=512)
     for tokens in (1, 2, 7):
         result = real.result(start(real, context, LISTED, tokens, speculation="lookup"))
         assert result["usage"]["completionTokens"] == tokens
     stopped = real.result(start(real, context, LISTED, 100, speculation="lookup", stop="six"))
     assert stopped["text"] == " one two three four five "
-    again = real.result(start(real, context, LISTED, 100))
+    again = real.result(start(real, context, LISTED, 20))
     assert again["usage"]["cachedTokens"] >= again["usage"]["promptTokens"] - 1
 
 
 def test_draft_tokens_with_other_streams_and_at_the_end_of_the_context(real: Sidecar, contexts: Any) -> None:
     context = contexts(contextSize=256, sequences=4)
-    requests = [start(real, context, LISTED, 400, speculation="lookup") for _ in range(3)]
+    nearly_full = " ".join([NUMBERS] * 20)
+    requests = [start(real, context, nearly_full, 400, speculation="lookup") for _ in range(3)]
     other = start(real, context, COUNT, 8)
     assert real.result(other)["text"].startswith(" 10, 11,")
     results = [real.result(request) for request in requests]

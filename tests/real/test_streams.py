@@ -82,11 +82,11 @@ def test_a_long_prompt_does_not_stop_a_stream(real: Sidecar, plain: Any) -> None
 def test_a_long_prompt_in_another_context_does_not_stop_a_stream_either(
     real: Sidecar, plain: Any, fresh: Callable[..., str]
 ) -> None:
-    contexts = [fresh(contextSize=1024), fresh(contextSize=4096)]
+    contexts = [fresh(contextSize=1024), fresh(contextSize=2048)]
     params = {"contextId": contexts[0], "prompt": plain["count"].prompt, "maxTokens": 200, "temperature": 0}
     stream = real.send("complete", {**params, "ignoreEos": True})
     real.wait_progress(stream, "generate")
-    words = [f"{number}," for number in range(180)]
+    words = [f"{number}," for number in range(110)]
     long = real.send("complete", {"contextId": contexts[1], "prompt": " ".join(words), "maxTokens": 1})
     assert_not_held_up(real, stream, long)
     real.call("abort", {"requestId": stream})

@@ -13,7 +13,7 @@ from typing import Any
 import gguf_files
 import pytest
 from driver import Refused, Sidecar
-from real.conftest import Vectors, all_plain_vectors, plain_vectors
+from real.conftest import Once, Vectors, all_plain_vectors, plain_vectors
 
 pytestmark = pytest.mark.real
 
@@ -92,9 +92,10 @@ def berts(
 
 
 @pytest.fixture(scope="session")
-def plain_of_real(model_path: str, tokens: list[list[int]]) -> dict[str, Vectors]:
+def plain_of_real(model_path: str, tokens: list[list[int]], once: Once) -> dict[str, Vectors]:
     """Pooling → the plain loop's vectors of TEXTS with the real model."""
-    return all_plain_vectors(model_path, POOLED, tokens)
+    found: dict[str, Vectors] = once("vectors", lambda: all_plain_vectors(model_path, POOLED, tokens))
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -297,7 +298,7 @@ def test_abort_in_a_long_list_at_random_moments_does_not_disturb_others(real: Si
     context = fresh(embeddings=True, contextSize=256, batchSize=64)
     params = {"contextId": context, "input": TEXTS[:3]}
     alone = real.call("embed", params)["embeddings"]
-    for _ in range(6):
+    for _ in range(4):
         goes = real.send("embed", {"contextId": context, "input": MANY})
         stays = real.send("embed", params)
         time.sleep(random.uniform(0, 0.3))
@@ -312,8 +313,8 @@ def test_texts_and_a_stream_at_once_are_both_right(real: Sidecar, fresh: Make) -
     context = fresh(embeddings=True, contextSize=256)
     stream = {"contextId": "context-2", "prompt": "1, 2, 3, 4, 5,", "maxTokens": 24, "temperature": 0}
     text = real.call("complete", stream)["text"]
-    alone = real.call("embed", {"contextId": context, "input": MANY[:40]})["embeddings"]
-    embedding = real.send("embed", {"contextId": context, "input": MANY[:40]})
+    alone = real.call("embed", {"contextId": context, "input": MANY[:12]})["embeddings"]
+    embedding = real.send("embed", {"contextId": context, "input": MANY[:12]})
     assert real.call("complete", stream)["text"] == text
     for found, expected in zip(real.result(embedding)["embeddings"], alone, strict=True):
         assert cosine(found, expected) > 0.99

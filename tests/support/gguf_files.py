@@ -146,11 +146,11 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
     return random_model(path, metadata, tiny_shapes(len(TOKENS)))
 
 
-def sure_model(path: Path, source: str) -> str:
+def sure_model(path: Path, source: str, seed: int = 1) -> str:
     """Write a tiny model with the vocabulary of another one; it gives each random token a high probability."""
     entries = [entry(key, *value) for key, value in TINY.items()]
     entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.ggml.")]
-    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), {"": (-30.0, 30.0)})
+    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), {"": (-30.0, 30.0)}, seed)
 
 
 def raw_entries(source: str) -> Iterator[tuple[str, bytes]]:
@@ -287,8 +287,8 @@ def random_model(
     return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, ranges)
 
 
-def _random_file(path: Path, entries: list[bytes], shapes: dict[str, list[int]], ranges: Any) -> str:
-    rows, data, chance = [], b"", random.Random(1)
+def _random_file(path: Path, entries: list[bytes], shapes: dict[str, Any], ranges: Any, seed: int = 1) -> str:
+    rows, data, chance = [], b"", random.Random(seed)
     for name, shape in shapes.items():
         rows.append(tensor_row(name, shape, F32, len(data)))
         count = math.prod(shape)

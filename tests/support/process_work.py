@@ -80,7 +80,7 @@ def assert_not_held_up(sidecar: Sidecar, stream: Any, long: Any) -> None:
         for p in reported[: at[0]]
         if p["requestId"] == stream and "completionTokens" in p
     ]
-    assert pieces > 8
+    assert pieces > 4
     assert said[-1] - before[-1] >= pieces / 2, "the stream stood still while the prompt was evaluated"
 
 

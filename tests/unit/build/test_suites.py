@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,22 @@ def test_all_parts_run_and_each_has_a_line(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+PARTS = [suites.WAITING[1], suites.LOADING[1], suites.DECODING[1]]
+
+
+def test_each_test_is_in_one_part() -> None:
+    for real, process in itertools.product((False, True), repeat=2):
+        marks = {"real": real, "process": process}
+        assert sum(eval(part, {}, marks) for part in PARTS) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "runs"),
     [
-        ([], ["not real", "real", "npm"]),
+        ([], [*PARTS, "npm"]),
         (["--quick"], ["not real and not process and not slow"]),
-        (["--runtime=onedir"], ["form: not real", "form: real"]),
-        (["--runtime=onedir", "--all"], ["program: not real", "program: real"]),
+        (["--runtime=onedir"], [f"form: {part}" for part in PARTS]),
+        (["--runtime=onedir", "--all"], [f"program: {part}" for part in PARTS]),
         (["--runtime=onedir", "tests/process"], ["--runtime=onedir tests/process"]),
         (["-k", "grammar"], ["-k grammar"]),
     ],
