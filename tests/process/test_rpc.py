@@ -243,8 +243,8 @@ def test_it_warns_that_others_can_reach_it_and_ends_with_its_stdin(program: list
         (["--port", "65536"], "65536 is not a port"),
         (["--port", "http"], "http is not a port"),
         (["--threads", "0"], "0 is not a number of at least 1"),
-        (["--host", "::1"], "no IPv4 address"),
-        (["--host", ""], "no IPv4 address"),
+        (["--host", "::1"], "neither an IPv4 address nor a host name"),
+        (["--host", ""], "neither an IPv4 address nor a host name"),
         (["--host", "192.0.2.1"], "this machine has no such address"),
     ],
 )
