@@ -264,7 +264,7 @@ def test_ctrl_c_at_a_terminal_aborts_and_leaves_no_process(
 ) -> None:
     hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
     terminal = person.at_terminal(80, "pull", REPO)
-    terminal.wait_for(r"[1-9] %")
+    terminal.wait_for(r"[1-9]\d* %")
     terminal.press_ctrl_c()
     assert terminal.end() == 130
     (row,) = terminal.shown()
@@ -275,7 +275,7 @@ def test_ctrl_c_at_a_terminal_aborts_and_leaves_no_process(
 def test_a_second_ctrl_c_waits_for_nothing(person: Person, hub: Hub, model: Synthetic) -> None:
     hub.fault(TARGET, origin="cdn", stall_after=SIZE // 20, times=None)
     terminal = person.at_terminal(80, "pull", REPO)
-    terminal.wait_for(r"[1-9] %")
+    terminal.wait_for(r"[1-9]\d* %")
     (router,) = psutil.Process(terminal.process.pid).children()
     router.suspend()  # it does not answer, not even to abort
     try:
