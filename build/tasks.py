@@ -97,6 +97,12 @@ def bench(arguments: Sequence[str]) -> bool:
     return call([VENV_PYTHON, ROOT / "tests" / "bench" / "run.py", *arguments]) == 0
 
 
+def stress(arguments: Sequence[str]) -> bool:
+    """Runs the groups of hostile inputs, kills and long work."""
+    provision.everything()
+    return call([VENV_PYTHON, ROOT / "tests" / "stress" / "run.py", *arguments]) == 0
+
+
 def frozen(arguments: Sequence[str]) -> bool:
     """Makes the program that needs no Python; with --again twice, and compares the bytes."""
     if set(arguments) - {"--again"}:
@@ -137,6 +143,11 @@ TASKS = {
     "check": Task(check, "[--fix]", "format, lint, types, generated files, rules of the tree"),
     "gen": Task(gen, "", "write what is generated from schema/"),
     "bench": Task(bench, "[ARGUMENTS]", "measure the program through the pipe"),
+    "stress": Task(
+        stress,
+        "[--minutes N] [--only GROUPS]",
+        "hostile lines, damaged models, kills, long work: counts; hours without --minutes",
+    ),
     "pack": Task(pack, "BACKEND", "build a GPU's backend (vulkan, cuda) for the frozen program"),
     "freeze": Task(
         frozen,

@@ -1,0 +1,175 @@
+"""A client for long runs: it answers for every request, and forgets what it has seen."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from driver import Sidecar
+
+PROGRAM = [sys.executable, "-m", "sidecar"]
+"""The program from source."""
+
+PATIENCE_S = 600.0
+"""For an answer: long, because threads that compute wait for each other on a machine with other work."""
+
+KEPT = 1000
+"""Messages without a request of ours that are kept."""
+
+Key = tuple[type, Any]
+
+
+def key_of(request_id: Any) -> Key:
+    """1, true and "1" are different ids."""
+    return type(request_id), request_id
+
+
+class Ask:
+    """A request of ours. Times are of time.perf_counter, in seconds."""
+
+    def __init__(self, request_id: Any, method: str) -> None:
+        self.id = request_id
+        self.method = method
+        self.sent = time.perf_counter()
+        self.answered = 0.0
+        self.answer: dict[str, Any] | None = None
+        """None after `done`: the program ended without an answer."""
+        self.done = threading.Event()
+        self.begun = threading.Event()
+        """Set at the first progress."""
+
+    @property
+    def kind(self) -> str:
+        """ "" of a result, else the error's kind."""
+        if self.answer is None:
+            return "no answer"
+        return self.answer["error"]["data"]["kind"] if "error" in self.answer else ""
+
+    @property
+    def result(self) -> Any:
+        """The result. Raises AssertionError, with the error, if it is one."""
+        assert self.answer is not None, f"{self.method} was not answered"
+        assert "result" in self.answer, f"{self.method}: {self.answer}"
+        return self.answer["result"]
+
+    @property
+    def ms(self) -> float:
+        """From sending to the answer."""
+        return 1000 * (self.answered - self.sent)
+
+
+class Client(Sidecar):
+    """One program, whose messages are counted and checked as they come. Threads may share it."""
+
+    def __init__(self, folder: Path, *arguments: str, **options: Any) -> None:
+        """Start it; its log is written into the folder."""
+        self.wrong: collections.deque[str] = collections.deque(maxlen=KEPT)
+        """What breaks JSON-RPC: answers to nobody, second answers, progress after the answer."""
+        self.nameless: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT)
+        """Answers with the id null."""
+        self.infos: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT)
+        self.ended = threading.Event()
+        """Set at the end of stdout."""
+        self.open: dict[Key, Ask] = {}
+        self._guard = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._count = 0
+        super().__init__([*PROGRAM, *arguments], stderr=folder / "stderr.txt", **options)
+
+    # ---- sending ---------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Write whole lines."""
+        with self._write_lock:
+            super().write(data)
+
+    def expect(self, request_id: Any, method: str) -> Ask:
+        """Enter a request that the caller writes itself."""
+        ask = Ask(request_id, method)
+        with self._guard:
+            self.open[key_of(request_id)] = ask
+        return ask
+
+    def ask(self, method: str, params: Any = None) -> Ask:
+        """Send a request. One that cannot be sent is one that is not answered."""
+        with self._guard:
+            self._count += 1
+            request_id = f"ask-{self._count}"
+        ask = self.expect(request_id, method)
+        try:
+            self.send(method, params, request_id)
+        except (OSError, ValueError):  # the program, or our end of its stdin, is gone
+            self._lose(ask)
+        if self.ended.is_set():
+            self._lose(ask)
+        return ask
+
+    def get(self, method: str, params: Any = None, timeout_s: float = PATIENCE_S) -> Any:
+        """Send a request and wait for its result. Raises AssertionError."""
+        return self.wait(self.ask(method, params), timeout_s).result
+
+    def wait(self, ask: Ask, timeout_s: float = PATIENCE_S) -> Ask:
+        """Wait for an answer, or the program's end. Raises AssertionError after the timeout."""
+        assert ask.done.wait(timeout_s), f"{ask.method} ({ask.id}) has no answer after {timeout_s:.0f} s"
+        return ask
+
+    def _lose(self, ask: Ask) -> None:
+        with self._guard:
+            self.open.pop(key_of(ask.id), None)
+        ask.done.set()
+
+    # ---- receiving -------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        rest = bytearray()
+        while self._may_read.wait() and (chunk := os.read(self._out.fileno(), 65536)):
+            rest += chunk
+            if b"\n" not in chunk:
+                continue
+            at = time.perf_counter()
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                try:
+                    message = json.loads(line)
+                except ValueError:
+                    self.wrong.append(f"a line that is not JSON: {bytes(line[:200])!r}")
+                    continue
+                for each in message if isinstance(message, list) else [message]:
+                    self.on_message(each, at)
+        self.cut = bytes(rest)
+        if self.cut:
+            self.wrong.append(f"the last line is cut: {self.cut[:200]!r}")
+        self.ended.set()
+        with self._guard:
+            lost = list(self.open.values())
+        for ask in lost:
+            self._lose(ask)
+
+    def on_message(self, message: dict[str, Any], at: float) -> None:
+        """Take one message; on the reader's thread."""
+        method = message.get("method")
+        if method == "progress":
+            request_id = message["params"]["requestId"]
+            ask = self.open.get(key_of(request_id))
+            if ask is None:
+                self.wrong.append(f"progress of a request that is not open: {str(message)[:300]}")
+            else:
+                ask.begun.set()
+        elif method is not None:
+            self.infos.append(message)
+        elif message["id"] is None:
+            self.nameless.append(message)
+        else:
+            with self._guard:
+                ask = self.open.pop(key_of(message["id"]), None)
+            if ask is None:
+                self.wrong.append(f"an answer that nobody waits for: {str(message)[:300]}")
+            else:
+                ask.answer, ask.answered = message, at
+                ask.done.set()
