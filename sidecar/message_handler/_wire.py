@@ -218,6 +218,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "There is not enough memory.",
         "Use a smaller model, a smaller contextSize or fewer sequences, or unload other models.",
     ),
+    "modelIncomplete": (
+        1026,
+        False,
+        "The file belongs to a split model and cannot be used as it lies there: it is not the first part, or other parts are missing, renamed, or joined byte by byte. data.cause says which, data.allowed lists the paths that are expected.",
+        "Put all parts into one folder, under the names that they were published with, and use the path of the first (…-00001-of-….gguf). Only llama-gguf-split --merge can join parts.",
+    ),
     "contextCreationFailed": (
         1030,
         False,
@@ -385,6 +391,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         False,
         "The header of a remote model cannot be read: its server sends only whole files.",
         "Download the model, then ask for its path.",
+    ),
+    "ambiguousModel": (
+        1065,
+        False,
+        "Several different models of the repository fit. data.allowed lists them.",
+        "Use one of data.allowed.",
     ),
     "unsuitableContext": (
         1070,

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download import journal
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import description, parts
 from sidecar.models.gguf.splits import is_model, part_paths
 from sidecar.models.store import durable_files
 from sidecar.models.store.store import STATE_FOLDER, Place, Store
@@ -39,7 +39,7 @@ class Inventory:
     def result(self, cached: dict[str, ModelSource], folders: Collection[str]) -> dict[str, object]:
         """A ListModelsResult. `cached`: path → source of the files in the hub's own cache."""
         self._add_folder(self._store.directory, "store")
-        for path, source in cached.items():
+        for path, source in sorted(cached.items()):  # the first part of a model before the others
             self._add(path, "hubCache", source)
         for folder in folders:
             self._add_folder(os.path.abspath(folder), "folder")
@@ -66,37 +66,35 @@ class Inventory:
             yield from (os.path.join(parent, name) for name in sorted(names))
 
     def _add(self, path: str, origin: str, source: ModelSource | None) -> None:
-        parts = part_paths(path)
         real = os.path.realpath(path)
         if not is_model(path.replace(os.sep, "/")) or real in self._seen:
-            return
-        if parts[0] != path and os.path.isfile(parts[0]):
-            return  # listed with its first part
+            return  # other parts are listed with the first one
         if len(self._models) >= MAX_LISTED:
             self._truncated = True
             return
-        self._seen.update(map(os.path.realpath, parts))
-        self._models.append(self._describe(path, parts, origin, source))
+        files = _files(path)
+        self._seen.update(map(os.path.realpath, files))
+        self._models.append(self._describe(path, files, origin, source))
 
     def _describe(
-        self, path: str, parts: list[str], origin: str, source: ModelSource | None
+        self, path: str, files: list[str], origin: str, source: ModelSource | None
     ) -> dict[str, object]:
-        here = [part for part in parts if os.path.isfile(part)]
+        here = [part for part in files if os.path.isfile(part)]
         places = [self._store.place_of(part) for part in here] if origin == "store" else []
         records = [place.record() if place else None for place in places]
         first = records[0] if records else None
         header, problem = _header(path, first.header if first else {})
-        if len(here) < len(parts):
-            problem = f"{len(parts) - len(here)} of its {len(parts)} parts are missing"
+        if len(here) < len(files):
+            problem = f"{len(files) - len(here)} of its {len(files)} parts are missing"
         return {
             "path": path,
             "files": here,
             "sizeBytes": sum(_size(part) for part in here),
             "origin": origin,
-            "verified": bool(records) and len(here) == len(parts) and all(r and r.verified for r in records),
+            "verified": bool(records) and len(here) == len(files) and all(r and r.verified for r in records),
             "sha256": first.sha256 if first else None,
             "source": first.source if first else source,
-            **{name: header.get(name) for name in reader.RECORDED},
+            **{name: header.get(name) for name in description.RECORDED},
             "lastUsedAt": first.last_used_at if first else None,
             "loaded": any(os.path.realpath(part) in self._loaded for part in here),
             "problem": problem,
@@ -119,9 +117,17 @@ def _header(path: str, recorded: dict[str, Any]) -> tuple[dict[str, Any], str | 
     if recorded:
         return recorded, recorded.get("problem")
     try:
-        return reader.describe(path), None
+        return description.describe(path), None
     except SidecarError as error:
         return {}, error.problem.removeprefix(f"/path: {path!r} ")
+
+
+def _files(path: str) -> list[str]:
+    """The files of a model: by its name if its header cannot be read."""
+    try:
+        return parts.paths(path)
+    except SidecarError:
+        return part_paths(path)
 
 
 def _size(path: str) -> int:
@@ -134,10 +140,10 @@ def _size(path: str) -> int:
 def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, object]:
     """A DeleteModelResult. Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`."""
     absolute = os.path.abspath(os.path.join(store.directory, path))
-    parts = part_paths(absolute)
-    places = [place for place in map(store.place_of, parts) if place is not None]
+    files = _files(absolute)
+    places = [place for place in map(store.place_of, files) if place is not None]
     at = {"pointer": "/path", "value": path[:500]}
-    if len(places) < len(parts) or (not absolute.lower().endswith(".gguf") and not places[0].record()):
+    if len(places) < len(files) or (not absolute.lower().endswith(".gguf") and not places[0].record()):
         raise SidecarError("notInStore", f"/path: {path!r} is not a model of {store.directory!r}", **at)
     if any(os.path.realpath(place.path) in loaded for place in places):
         raise SidecarError("modelInUse", f"/path: {path!r} is loaded", **at)

@@ -104,7 +104,7 @@ def delete_model(job: TransferJob) -> dict[str, object]:
 
 
 def inspect_model(job: TransferJob) -> dict[str, object]:
-    from sidecar.models.gguf import reader
+    from sidecar.models.gguf.description import summary
 
     ((header, wanted, read),) = _remote_headers(job, all_parts=False)
     return {
@@ -113,7 +113,7 @@ def inspect_model(job: TransferJob) -> dict[str, object]:
         "sizeBytes": wanted.size,
         "readBytes": read,
         "ggufVersion": header.version,
-        **reader.summary(header),
+        **summary(header),
         "metadata": header.metadata,
     }
 

@@ -145,9 +145,9 @@ def inspect_model(supervisor: Supervisor, request: Request) -> None:
     path = supervisor.pool.settings.absolute(request.params["path"])
 
     def work() -> None:
-        from sidecar.models.gguf import reader
+        from sidecar.models.gguf.description import describe
 
-        supervisor.ledger.answer(request, reader.describe(path))
+        supervisor.ledger.answer(request, describe(path))
 
     supervisor.run_in_background(request, work)
 
@@ -160,12 +160,11 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
 
     def work() -> None:
         from sidecar.hardware.machine import Machine
-        from sidecar.models.gguf import reader
+        from sidecar.models.gguf import parts
         from sidecar.models.gguf.header import join
-        from sidecar.models.gguf.splits import part_paths
         from sidecar.models.memory.estimate import estimate
 
-        header = join([reader.read_header(part) for part in part_paths(path)])
+        header = join(parts.read_headers(path))
         figures = estimate(header, request.params, Machine.here(**hardware))
         supervisor.ledger.answer(request, {"path": path, "source": None, **figures})
 

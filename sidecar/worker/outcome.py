@@ -145,11 +145,11 @@ def _fail_followers(supervisor: Supervisor, model: ModelEntry) -> None:
 
 def _died_of_a_file(paths: dict[str, str], cause: str) -> RpcMessage:
     """The error if a model file made llama.cpp end its process: what is wrong with the first bad one of `paths`."""
-    from sidecar.models.gguf import reader
+    from sidecar.models.gguf import parts
 
     for field, path in paths.items():
         try:
-            reader.check(path)
+            parts.check(path)
         except SidecarError as error:
             error.point_to(f"/{field}")
             error.details["cause"] = cause

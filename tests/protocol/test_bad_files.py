@@ -145,3 +145,22 @@ def test_the_real_model_with_a_damaged_header_is_loaded_or_refused(
     assert set(outcomes) & FILE_ERRORS, "none of them did any harm"
     copy.repair()
     assert attempt(shared, copy.path) == "loaded"
+
+
+def test_a_split_model_that_is_not_whole_says_what_is_wrong(shared: Sidecar, tmp_path: Path) -> None:
+    first, second, third = gguf_files.split_model(tmp_path / "tiny", 3)
+    assert attempt(shared, str(first)) == "loaded"
+    (tmp_path / "joined.gguf").write_bytes(b"".join(p.read_bytes() for p in (first, second, third)))
+    third.unlink()
+    for path, why in ((second, "part 2 of 3"), (first, "beside it is no"), (tmp_path / "joined.gguf", "joined")):
+        for method in ("loadModel", "estimateModel"):
+            error = refused(shared, method, {"path": str(path)})
+            assert (error.kind, error.data["pointer"]) == ("modelIncomplete", "/path")
+            assert why in error.data["cause"]
+
+
+def test_a_whole_model_with_the_name_of_a_part_works(shared: Sidecar, tmp_path: Path) -> None:
+    path = gguf_files.tiny_model(tmp_path / "w-00001-of-00003.gguf")
+    assert shared.call("inspectModel", {"path": path})["name"] == "Tiny"
+    assert shared.call("estimateModel", {"path": path})["weightsBytes"] > 0
+    assert attempt(shared, path) == "loaded"

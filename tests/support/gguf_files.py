@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ALIGNMENT = 32
-UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 4, 5, 6, 7, 8, 9, 10
-SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
+UINT16, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 2, 4, 5, 6, 7, 8, 9, 10
+SCALARS = {0: "B", 1: "b", UINT16: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
 SCALARS |= {11: "q", 12: "d"}
 F32, F16 = 0, 1
 
@@ -144,6 +144,20 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
         metadata["tokenizer.chat_template"] = (STRING, template)
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
     return random_model(path, metadata, tiny_shapes(len(TOKENS)))
+
+
+def split_model(stem: Path, count: int) -> list[Path]:
+    """Write the tiny model in parts, as llama-gguf-split does; returns their paths."""
+    shapes = list(tiny_shapes(len(TOKENS)).items())
+    paths = []
+    for number in range(count):
+        metadata: dict[str, Typed] = {**TINY, **VOCABULARY} if number == 0 else {}
+        metadata["split.no"] = (UINT16, number)
+        metadata["split.count"] = (UINT16, count)
+        metadata["split.tensors.count"] = (INT32, len(shapes))
+        paths.append(stem.with_name(f"{stem.name}-{number + 1:05}-of-{count:05}.gguf"))
+        random_model(paths[-1], metadata, dict(shapes[number::count]))
+    return paths
 
 
 def sure_model(path: Path, source: str, seed: int = 1) -> str:

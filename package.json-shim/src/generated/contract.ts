@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 98e06d3531f98094)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c91959b76f250133)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1990,6 +1990,8 @@ export const ERRORS = {
   modelLoadFailed: { code: 1024, retryable: false },
   /** There is not enough memory. */
   outOfMemory: { code: 1025, retryable: false },
+  /** The file belongs to a split model and cannot be used as it lies there: it is not the first part, or other parts are missing, renamed, or joined byte by byte. data.cause says which, data.allowed lists the paths that are expected. */
+  modelIncomplete: { code: 1026, retryable: false },
   /** llama.cpp could not create the context; data.cause is its message. */
   contextCreationFailed: { code: 1030, retryable: false },
   /** The prompt has more tokens than a sequence of the context can hold. */
@@ -2046,6 +2048,8 @@ export const ERRORS = {
   transferCrashed: { code: 1063, retryable: true },
   /** The header of a remote model cannot be read: its server sends only whole files. */
   noRanges: { code: 1064, retryable: false },
+  /** Several different models of the repository fit. data.allowed lists them. */
+  ambiguousModel: { code: 1065, retryable: false },
   /** The context was created for another purpose: `embed` needs one for embeddings, `rerank` one with the pooling `rank`, all other methods one without `embeddings`. */
   unsuitableContext: { code: 1070, retryable: false },
   /** The model was not made for this method. */

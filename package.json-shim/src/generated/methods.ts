@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 98e06d3531f98094)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c91959b76f250133)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

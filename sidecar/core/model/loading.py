@@ -9,7 +9,7 @@ from sidecar.core.model.draft_pair import check_pair
 from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import parts, reader
 
 if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
@@ -78,7 +78,7 @@ def _load_one(params: LoadParams, log: LlamaLog, on_progress: Callable[[float], 
             error.details.setdefault("cause", log.first_error())
         if error.kind != "modelLoadFailed":
             raise
-        reader.check(params["path"])
+        parts.check(params["path"])
         error.details["cause"] = log.first_error()
         raise as_memory_error(error) from None
 

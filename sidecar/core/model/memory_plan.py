@@ -16,7 +16,7 @@ from sidecar.core.llama.bindings import lib
 from sidecar.hardware.machine import Machine, available_bytes
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import parts
 from sidecar.models.gguf.header import Header, join
 from sidecar.models.gguf.splits import part_paths
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def read_header(path: str) -> Header | None:
     """The header of all parts of a model; None if it cannot be read: llama.cpp will say why."""
     try:
-        return join([reader.read_header(part) for part in part_paths(path)])
+        return join(parts.read_headers(path))
     except SidecarError as error:
         log.log("debug", "no estimate of memory", cause=error.problem)
         return None

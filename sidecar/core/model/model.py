@@ -16,7 +16,7 @@ from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import parts
 from sidecar.models.gguf.fingerprint import fingerprint
 from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
@@ -140,13 +140,13 @@ class Model:
     @cached_property
     def has_rank_head(self) -> bool:
         """Whether it has the weights that score a text. llama.cpp has no function for this."""
-        names = {tensor.name for part in part_paths(self.path) for tensor in reader.read_header(part).tensors}
+        names = {tensor.name for header in parts.read_headers(self.path) for tensor in header.tensors}
         return not names.isdisjoint(RANK_HEADS)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the weights."""
-        return fingerprint(part_paths(self.path))
+        return fingerprint(parts.paths(self.path))
 
     def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
         """The result of loadModel. Only the caller can measure the arguments."""

@@ -32,9 +32,10 @@ def release(paths: Collection[str], own_before: int) -> None:
     """
     if sys.platform != "linux":
         return
-    if own_bytes() - own_before < COPIED * sum(os.path.getsize(path) for path in paths):
+    existing = [path for path in paths if os.path.exists(path)]  # the name of a whole model may promise parts
+    if own_bytes() - own_before < COPIED * sum(map(os.path.getsize, existing)):
         return
-    wanted = {os.path.realpath(path) for path in paths}
+    wanted = set(map(os.path.realpath, existing))
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:

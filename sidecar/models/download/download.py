@@ -20,7 +20,7 @@ from sidecar.models.download.hasher import Hasher
 from sidecar.models.download.partial_file import MAX_REPORTED, PartialFile
 from sidecar.models.download.progress import Report
 from sidecar.models.download.wanted import Fetched, Wanted
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import description
 from sidecar.models.store import durable_files
 from sidecar.models.store.store import Record, Store
 
@@ -197,8 +197,8 @@ class Download:
     def _write_record(self, sha256: str, size: int) -> Record:
         wanted, place = self._wanted, self._place
         try:
-            header = reader.describe(place.path)
-            summary = {name: header[name] for name in reader.RECORDED}
+            header = description.describe(place.path)
+            summary = {name: header[name] for name in description.RECORDED}
         except SidecarError as error:
             summary = {"problem": error.problem.removeprefix(f"/path: {place.path!r} ")}
         record = Record(

@@ -1,5 +1,6 @@
 """GGUF files.
 
+description (what is said of a model), fingerprint (a hash that identifies it) → parts (a whole model, or a split one) →
 reader (parses a header), header (its values), tensor_types (their sizes), sparse_reader (a remote header without its
-vocabulary), splits (names of model files), fingerprint (a hash that identifies a model).
+vocabulary), splits (names of model files).
 """

@@ -29,16 +29,6 @@ MAX_SHOWN_ARRAY: Final = 16
 MAX_KEPT_ARRAY: Final = 1024
 """Longest array of numbers in `Header.arrays`. Those with one value per layer are far shorter."""
 MAX_KEPT_ARRAYS: Final = 64
-RECORDED: Final = (
-    "architecture",
-    "name",
-    "parameters",
-    "quantization",
-    "contextLengthTrained",
-    "chatTemplate",
-)
-"""Members of `summary` that the record of a stored file has, and that `listModels` returns."""
-
 MAX_DIMENSIONS: Final = 4
 MAX_NESTING: Final = 4
 
@@ -67,46 +57,6 @@ def check_readable(path: str) -> int:
     if size == 0:
         raise SidecarError("notGguf", f"/path: {path!r} is empty", **_at(path))
     return size
-
-
-def check(path: str) -> None:
-    """Raise the SidecarError that says what is wrong with a model file; return if nothing is."""
-    read_header(path)
-
-
-def describe(path: str) -> dict[str, object]:
-    """The result of inspectModel. Raises SidecarError: see `check_readable`, `notGguf`, `modelDamaged`."""
-    size = check_readable(path)
-    header = read_header(path)
-    return {
-        "path": path,
-        "source": None,
-        "sizeBytes": size,
-        "readBytes": header.read_bytes,
-        "ggufVersion": header.version,
-        **summary(header),
-        "metadata": header.metadata,
-    }
-
-
-def summary(header: Header) -> dict[str, object]:
-    """The members that all descriptions of a model have: architecture, quantisation, sizes."""
-    architecture = header.architecture
-    bytes_by_type: dict[str, int] = {}
-    for tensor in header.tensors:
-        bytes_by_type[tensor.type_name] = bytes_by_type.get(tensor.type_name, 0) + (tensor.size or 0)
-    return {
-        "architecture": architecture,
-        "name": header.typed("general.name", str),
-        "parameters": sum(tensor.weights for tensor in header.tensors),
-        "quantization": max(bytes_by_type, key=lambda name: bytes_by_type[name], default=""),
-        "tensors": len(header.tensors),
-        "contextLengthTrained": header.typed(f"{architecture}.context_length", int),
-        "embeddingSize": header.typed(f"{architecture}.embedding_length", int),
-        "layers": header.typed(f"{architecture}.block_count", int),
-        "vocabularySize": header.vocabulary_size,
-        "chatTemplate": "tokenizer.chat_template" in header.metadata,
-    }
 
 
 def read_header(path: str) -> Header:

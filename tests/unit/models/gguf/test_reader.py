@@ -19,7 +19,7 @@ import pytest
 
 from sidecar.message_handler._wire import ERRORS
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import reader
+from sidecar.models.gguf import description, reader
 
 KINDS = {"fileNotFound", "fileNotReadable", "notGguf", "modelDamaged"}
 
@@ -56,7 +56,7 @@ def write(tmp_path: Path) -> Any:
 
 def refused(path: str) -> SidecarError:
     with pytest.raises(SidecarError) as caught:
-        reader.describe(path)
+        description.describe(path)
     assert caught.value.kind in KINDS
     assert caught.value.details["pointer"] == "/path"
     json.dumps(caught.value.to_wire(), allow_nan=False)
@@ -64,7 +64,7 @@ def refused(path: str) -> SidecarError:
 
 
 def test_a_whole_header_is_described(write: Any) -> None:
-    described = reader.describe(write(WHOLE))
+    described = description.describe(write(WHOLE))
     assert described["sizeBytes"] == described["readBytes"] == len(WHOLE)
     assert described["source"] is None
     assert (described["architecture"], described["name"], described["ggufVersion"]) == ("llama", "Näme", 3)
@@ -84,7 +84,7 @@ def test_a_whole_header_is_described(write: Any) -> None:
 
 
 def test_the_real_model_is_described(model_path: str) -> None:
-    described = reader.describe(model_path)
+    described = description.describe(model_path)
     assert (described["architecture"], described["quantization"]) == ("llama", "Q4_1")
     assert described["parameters"] == 134_515_008
     assert described["vocabularySize"] == 49_152
@@ -95,7 +95,7 @@ def test_a_header_is_read_from_any_file_without_its_tensors() -> None:
     head = WHOLE[:-128]
     header = reader.parse(io.BytesIO(head), len(WHOLE), "far/away.gguf")
     assert header.data_start == header.read_bytes == len(head)
-    assert reader.summary(header)["architecture"] == "llama"
+    assert description.summary(header)["architecture"] == "llama"
     assert [(tensor.name, tensor.shape) for tensor in header.tensors] == [("a", (32, 4)), ("b", (8,))]
     with pytest.raises(SidecarError) as caught:
         reader.parse(io.BytesIO(head[:100]), 100, "far/away.gguf", "/model")
@@ -131,13 +131,13 @@ def test_every_metadata_type_is_read(write: Any) -> None:
     values = {0: 255, 1: -128, 2: 65535, 3: -32768, 4: 2**32 - 1, 5: -(2**31), 6: 1.5, 7: False}
     values |= {10: 2**64 - 1, 11: -(2**63), 12: 1e300}
     entries = [files.entry(f"k{kind}", kind, value) for kind, value in values.items()]
-    assert reader.describe(write(files.header(entries, [])))["metadata"] == {
+    assert description.describe(write(files.header(entries, [])))["metadata"] == {
         f"k{kind}": value for kind, value in values.items()
     }
 
 
 def test_a_bare_header_has_nulls(write: Any) -> None:
-    described = reader.describe(write(files.header([], [])))
+    described = description.describe(write(files.header([], [])))
     assert (described["architecture"], described["name"], described["vocabularySize"]) == ("", None, None)
     assert (described["parameters"], described["quantization"], described["chatTemplate"]) == (0, "", False)
 
@@ -150,7 +150,7 @@ def test_values_of_the_wrong_type_are_not_reported_as_what_they_should_be(write:
         files.entry(".block_count", files.BOOL, True),
         files.entry("tokenizer.ggml.tokens", files.ARRAY, (files.STRING, ["a", "b"])),
     ]
-    described = reader.describe(write(files.header(entries, [])))
+    described = description.describe(write(files.header(entries, [])))
     assert (described["architecture"], described["name"], described["contextLengthTrained"]) == (
         "",
         None,
@@ -163,7 +163,7 @@ def test_values_of_the_wrong_type_are_not_reported_as_what_they_should_be(write:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_lacks_can_still_be_sent(write: Any, value: float) -> None:
     entries = [files.entry("f", 6, value), files.entry("g", files.ARRAY, (12, [value, 1.0]))]
-    json.dumps(reader.describe(write(files.header(entries, []))), allow_nan=False)
+    json.dumps(description.describe(write(files.header(entries, []))), allow_nan=False)
 
 
 def test_a_file_cut_off_anywhere_is_reported(write: Any) -> None:
@@ -215,7 +215,7 @@ def test_a_file_without_permission_is_reported(write: Any) -> None:
 def test_big_endian_files_and_other_versions_are_reported(write: Any) -> None:
     for version in (0, 1, 4, 0x03000000):
         assert refused(write(files.header(ENTRIES, ROWS, version=version))).kind == "notGguf"
-    assert reader.describe(write(files.header(ENTRIES, ROWS, version=2) + bytes(128)))["ggufVersion"] == 2
+    assert description.describe(write(files.header(ENTRIES, ROWS, version=2) + bytes(128)))["ggufVersion"] == 2
 
 
 ABSURD = 2**63 + 1
@@ -304,7 +304,7 @@ def test_damage_at_random_is_reported_or_taken_but_raises_nothing_else(write: An
             )
         path = write(bytes(data))
         try:
-            json.dumps(reader.describe(path), allow_nan=False)
+            json.dumps(description.describe(path), allow_nan=False)
             outcomes.add("taken")
         except SidecarError as error:
             assert error.kind in KINDS
@@ -314,7 +314,7 @@ def test_damage_at_random_is_reported_or_taken_but_raises_nothing_else(write: An
 
 def test_text_that_is_not_utf_8_is_shown_with_replacements(write: Any) -> None:
     entries = [files.entry("general.name", files.STRING, b"\xff\xfe"), files.entry(b"\xff", files.UINT32, 1)]
-    assert reader.describe(write(files.header(entries, [])))["name"] == "\ufffd\ufffd"
+    assert description.describe(write(files.header(entries, [])))["name"] == "\ufffd\ufffd"
 
 
 def test_all_kinds_used_here_are_in_the_table() -> None:
