@@ -318,7 +318,7 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         1052,
         False,
         "The repository or the server has no such file or quantisation. data.allowed lists similar ones.",
-        "Use one of data.allowed.",
+        "Check the name or the address, or use one of data.allowed if there are any.",
     ),
     "gatedRepository": (
         1053,

@@ -118,7 +118,9 @@ def test_a_missing_revision(downloads: Downloads) -> None:
 
 
 def test_a_missing_plain_file(downloads: Downloads) -> None:
-    check(downloads.refused(f"{downloads.hub.cdn}/files/none.gguf"), 1052, "remoteFileNotFound")
+    url = f"{downloads.hub.cdn}/files/none.gguf"
+    data = check(downloads.refused(f"{url}?key=s3cret"), 1052, "remoteFileNotFound")
+    assert (data["value"], data["allowed"]) == (url, [])
 
 
 def closed_port() -> str:
@@ -187,4 +189,39 @@ def test_a_server_that_is_not_a_hub(downloads: Downloads, body: bytes) -> None:
     hub = downloads.hub
     hub.strange = body
     error = downloads.refused(SPEC)
-    assert error["data"]["kind"] in ("downloadFailed", "remoteFileNotFound")
+    if body == b'{"id": 5}':
+        check(error, 1052, "remoteFileNotFound")
+    else:
+        assert check(error, -32602, "invalidParams")["pointer"] == "/endpoint"
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "https://me:s3cret@/"])
+def test_a_nonsense_endpoint(downloads: Downloads, endpoint: str) -> None:
+    error = downloads.refused(SPEC, endpoint=endpoint)
+    data = check(error, -32602, "invalidParams")
+    assert (data["pointer"], data["retryable"]) == ("/endpoint", False)
+    assert "s3cret" not in str(error)
+
+
+def test_a_nonsense_endpoint_of_the_environment(begin: Begin) -> None:
+    downloads = begin(HF_ENDPOINT="nonsense")
+    params = {"model": SPEC, "modelsDirectory": str(downloads.directory)}
+    error = downloads.sidecar.response(downloads.sidecar.send("downloadModel", params))["error"]
+    assert check(error, -32602, "invalidParams")["value"] == "nonsense"
+    assert "HF_ENDPOINT" in error["message"]
+
+
+def test_an_endpoint_that_is_another_server(downloads: Downloads) -> None:
+    other = f"{downloads.hub.cdn}/files"  # answers 404
+    data = check(downloads.refused(SPEC, endpoint=other), -32602, "invalidParams")
+    assert (data["pointer"], data["value"]) == ("/endpoint", other)
+
+
+def test_a_web_page_is_not_a_model(downloads: Downloads) -> None:
+    """As behind the address of a repository on a server that is no hub."""
+    downloads.hub.strange = b"<html>a page</html>"
+    page = downloads.hub.endpoint.replace("127.0.0.1", "localhost") + "/owner/repo?q=s3cret"
+    error = downloads.refused(page)
+    data = check(error, 1022, "notGguf")
+    assert data["pointer"] == "/model" and data["value"].endswith("/owner/repo")
+    assert "s3cret" not in str(error) and not downloads.files()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gguf_files
 import pytest
+from damaged_files import DamagedCopy
 from driver import Refused, Sidecar
 from protocol_cases import FILE_ERRORS, attempt, refused
 
@@ -98,10 +99,10 @@ def test_requests_for_a_model_that_did_not_load_get_an_error(start: Start, tmp_p
 
 
 @pytest.fixture(scope="module")
-def damaged_tiny(tmp_path_factory: pytest.TempPathFactory) -> gguf_files.DamagedCopy:
+def damaged_tiny(tmp_path_factory: pytest.TempPathFactory) -> DamagedCopy:
     folder = tmp_path_factory.mktemp("damaged")
     source = gguf_files.tiny_model(folder / "source.gguf")
-    return gguf_files.DamagedCopy(source, folder / "damaged.gguf", read_header(source).data_start)
+    return DamagedCopy(source, folder / "damaged.gguf", read_header(source).data_start)
 
 
 ABORTING_SEEDS = (73, 115, 129)
@@ -110,7 +111,7 @@ ABORTING_SEEDS = (73, 115, 129)
 
 @pytest.mark.parametrize("first", range(0, 40, 10))
 def test_damaged_headers_are_loaded_or_refused_and_crash_nothing(
-    shared: Sidecar, damaged_tiny: gguf_files.DamagedCopy, first: int
+    shared: Sidecar, damaged_tiny: DamagedCopy, first: int
 ) -> None:
     outcomes = []
     for seed in range(first, first + 10):
@@ -121,7 +122,7 @@ def test_damaged_headers_are_loaded_or_refused_and_crash_nothing(
 
 @pytest.mark.parametrize("seed", ABORTING_SEEDS)
 def test_a_file_that_makes_llama_cpp_abort_costs_one_engine(
-    shared: Sidecar, damaged_tiny: gguf_files.DamagedCopy, seed: int
+    shared: Sidecar, damaged_tiny: DamagedCopy, seed: int
 ) -> None:
     damaged_tiny.flip(seed)
     with pytest.raises(Refused) as caught:
@@ -136,7 +137,7 @@ def test_the_real_model_with_a_damaged_header_is_loaded_or_refused(
     shared: Sidecar, model_path: str, tmp_path: Path
 ) -> None:
     header = read_header(model_path)
-    copy = gguf_files.DamagedCopy(model_path, tmp_path / "damaged.gguf", header.data_start)
+    copy = DamagedCopy(model_path, tmp_path / "damaged.gguf", header.data_start)
     outcomes = []
     # Half in the first keys, half in the tensor table: nearly everything between them is the vocabulary.
     for seed, within in enumerate([(0, 1500), (header.data_start - 16_000, header.data_start)] * 4):
@@ -152,7 +153,11 @@ def test_a_split_model_that_is_not_whole_says_what_is_wrong(shared: Sidecar, tmp
     assert attempt(shared, str(first)) == "loaded"
     (tmp_path / "joined.gguf").write_bytes(b"".join(p.read_bytes() for p in (first, second, third)))
     third.unlink()
-    for path, why in ((second, "part 2 of 3"), (first, "beside it is no"), (tmp_path / "joined.gguf", "joined")):
+    for path, why in (
+        (second, "part 2 of 3"),
+        (first, "beside it is no"),
+        (tmp_path / "joined.gguf", "joined"),
+    ):
         for method in ("loadModel", "estimateModel"):
             error = refused(shared, method, {"path": str(path)})
             assert (error.kind, error.data["pointer"]) == ("modelIncomplete", "/path")

@@ -1,4 +1,4 @@
-"""Writes GGUF files for tests: any header, a whole tiny model, and changed copies of a real one.
+"""Writes GGUF files for tests: any header, and whole tiny models.
 
 The format is described in ggml's docs/gguf.md. What is written here is little-endian, version 3.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -311,34 +310,3 @@ def _random_file(path: Path, entries: list[bytes], shapes: dict[str, Any], range
         data = padded(data + struct.pack(f"<{count}f", *[first + span * some() for _ in range(count)]))
     path.write_bytes(header(entries, rows) + data)
     return str(path)
-
-
-# ---- a real model, changed ----------------------------------------------------------------------------
-
-
-class DamagedCopy:
-    """A copy of a model whose header is damaged and repaired in place, because copying takes longer."""
-
-    def __init__(self, source: str, copy: Path, header_bytes: int) -> None:
-        shutil.copyfile(source, copy)
-        self.path = str(copy)
-        self._copy = copy
-        with copy.open("rb") as file:
-            self._header = file.read(header_bytes)
-
-    def flip(self, seed: int, *, bits: int = 4, within: tuple[int, int] | None = None) -> None:
-        """Repair the header, then flip some bits of it, the same ones for the same seed."""
-        chance = random.Random(seed)
-        first, last = within or (0, len(self._header))
-        damaged = bytearray(self._header)
-        for _ in range(bits):
-            damaged[chance.randrange(first, last)] ^= 1 << chance.randrange(8)
-        self._write(bytes(damaged))
-
-    def repair(self) -> None:
-        """Restore the original header."""
-        self._write(self._header)
-
-    def _write(self, data: bytes) -> None:
-        with self._copy.open("r+b") as file:
-            file.write(data)

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c91959b76f250133)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5dff713d6bfa1bb6)
 export const PROTOCOL_VERSION = 1;
 
 /**

@@ -96,6 +96,4 @@ def _has_more(path: str, header: Header) -> bool:
 
 def _incomplete(path: str, why: str, **details: object) -> SidecarError:
     problem = f"/path: {path!r} {why}"
-    return SidecarError(
-        "modelIncomplete", problem, pointer="/path", value=path[:500], cause=why, **details
-    )
+    return SidecarError("modelIncomplete", problem, pointer="/path", value=path[:500], cause=why, **details)

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 Range = tuple[int, int]
 """First byte, and the one after the last."""
+
+
+_HOST: Final = re.compile(r"[^\s/\\@:?#\[\]%<>^`{|}]+|[0-9a-f:.]+(%25[\w.-]+)?", re.IGNORECASE)
+"""A name, which may have letters of any script, or an address."""
+
+
+def urlsplit_checked(url: str) -> SplitResult | None:
+    """The parts of a URL; None if no server can have it: characters, host or port are not valid."""
+    if any(ord(letter) < 32 or letter == "\x7f" for letter in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    if parts.scheme in ("http", "https"):
+        labels = host.removesuffix(".").split(".")
+        if not _HOST.fullmatch(host) or not all(0 < len(label) < 64 for label in labels):
+            return None
+    return parts
 
 
 def is_loopback(host: str | None) -> bool:

@@ -1,4 +1,4 @@
 """The Hugging Face hub.
 
-plan (which files to fetch) → client (the hub's API), reference (parses `model` and chooses files).
+plan (which files to fetch) → client (the hub's API), choice (which files it means), reference (parses `model`).
 """

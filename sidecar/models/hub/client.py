@@ -39,15 +39,13 @@ import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after, unreachable
-from sidecar.models.hub.reference import HubSource, RemoteFile, near
+from sidecar.models.hub.choice import RemoteFile, near
+from sidecar.models.hub.reference import HUB_HOSTS, HubSource, parse_endpoint
 from sidecar.models.store.safe_names import is_safe
 from sidecar.models.store.store import DEFAULT_REVISION
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ModelSource
-
-HUB_HOSTS: Final = ("huggingface.co", "hf.co")
-"""Hosts whose URLs name files of repositories, in addition to the endpoint."""
 
 MAX_FILES: Final = 20_000
 """Files of a repository that are considered."""
@@ -89,7 +87,7 @@ class Hub:
     """A hub or a mirror of it, with the user's token. `client` is its HTTP client."""
 
     def __init__(self, endpoint: str | None, token: str | None) -> None:
-        self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        self.endpoint = parse_endpoint(endpoint, constants.ENDPOINT)
         secret = (token or get_token() or "").strip()
         if not (secret.isascii() and secret.isprintable()):
             raise _unauthorized("The token has characters that are not allowed in tokens")
@@ -115,7 +113,8 @@ class Hub:
             raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
         info = self.with_retries(
-            partial(ask, source.repository), lambda error: self._explain(error, source.repository, wanted)
+            partial(ask, source.repository),
+            lambda error: self._not_a_hub(error) or self._explain(error, source.repository, wanted),
         )
         files = []
         for sibling in (info.siblings or [])[:MAX_FILES]:
@@ -185,6 +184,19 @@ class Hub:
         except Exception as error:
             return self._explain(error, repository, revision)
         return SidecarError("downloadFailed", f"The server answered {answer.status_code}", cause="status")
+
+    def _not_a_hub(self, error: Exception) -> SidecarError | None:
+        """The error for an answer that no hub gives: a web page, or "not found" without the hub's reason."""
+        unknown = type(error) is HfHubHTTPError and error.response.status_code == 404
+        no_model = isinstance(error, ValueError | TypeError | LookupError | AttributeError)
+        if not (unknown or (no_model and not isinstance(error, HFValidationError))):
+            return None
+        if urlsplit(self.endpoint).hostname in HUB_HOSTS:  # something on the way answers
+            return SidecarError("downloadFailed", "The hub's answer is not valid", cause=type(error).__name__)
+        problem = f"/endpoint: {self.endpoint!r} answers, but not as a hub does"
+        return SidecarError(
+            "invalidParams", problem, pointer="/endpoint", value=self.endpoint, allowed=["https://…"]
+        )
 
     def _explain(self, error: Exception, repository: str, revision: str) -> SidecarError:
         """The SidecarError for an exception of huggingface_hub, without its text, which may contain secret URLs."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import httpx2
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download.wanted import Fetched, Wanted
+from sidecar.models.gguf.reader import MAGIC
 from sidecar.models.http.address import Address, retry_after
 from sidecar.models.http.url import without_secrets
+from sidecar.models.hub import choice as choices
 from sidecar.models.hub import reference as sources
+from sidecar.models.hub.choice import Choice, RemoteFile
 from sidecar.models.hub.client import DOWNLOAD_TIMEOUT_S, TIMEOUT_S, Hub
-from sidecar.models.hub.reference import Choice, HubSource, RemoteFile, UrlSource
+from sidecar.models.hub.reference import HubSource, UrlSource
 from sidecar.models.store.store import (
     DEFAULT_REVISION,
     Record,
@@ -45,10 +49,10 @@ def make(hub: Hub, params: DownloadModelParams, budget_bytes: int) -> Plan:
     source = sources.parse(params["model"], hub.hosts)
     if isinstance(source, UrlSource):
         wanted = _of_url(hub, source, params.get("sha256"))
-        return Plan([wanted], sources.quantization_of(wanted.relative), False)
+        return Plan([wanted], choices.quantization_of(wanted.relative), False)
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
     listing = hub.list_files(source, revision)
-    choice = sources.choose(source, listing.files, params.get("projector", False), _room(budget_bytes))
+    choice = choices.choose(source, listing.files, params.get("projector", False), _room(budget_bytes))
     projectors = [choice.projector] if choice.projector else []
     wanted_files = []
     for file in [*choice.parts, *projectors]:
@@ -73,7 +77,9 @@ def _room(budget_bytes: int) -> int:
 def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     relative = url_name(source.url)
     hub.check_online()
-    status, headers, final_url = hub.with_retries(lambda: _probe(hub.client, source.url), _refused)
+    status, headers, final_url = hub.with_retries(
+        lambda: _probe(hub.client, source.url), partial(_refused, source.url)
+    )
     total = (
         headers.get("Content-Range", "").rpartition("/")[2]
         if status == 206
@@ -88,7 +94,7 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
         size,
         headers.get("ETag"),
         final_url,
-        lambda answer: _refusal(answer.status_code),
+        lambda answer: _refusal(source.url, answer.status_code),
     )
     described: ModelSource = {
         "url": without_secrets(source.url),
@@ -99,30 +105,45 @@ def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
     return Wanted(relative, described, size, sha256.lower() if sha256 else None, etag, address)
 
 
+class _WebPage(Exception):
+    """The server sends a page for people."""
+
+
 def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
     """Status, headers, and the URL after all redirects."""
     headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
     with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
         answer.raise_for_status()
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            begin = next(answer.iter_bytes(len(MAGIC)), b"")
+            if begin[:1] != MAGIC[:1]:
+                raise _WebPage
         return answer.status_code, answer.headers, str(answer.url)
 
 
-def _refused(error: Exception) -> SidecarError:
+def _refused(url: str, error: Exception) -> SidecarError:
+    if isinstance(error, _WebPage):
+        problem = "/model: the server answered with a web page, not with a file"
+        return SidecarError("notGguf", problem, pointer="/model", value=without_secrets(url)[:500])
+    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+        problem = "/model: it is not a valid URL"
+        return SidecarError("invalidParams", problem, pointer="/model", value=without_secrets(url)[:500])
     if not isinstance(error, httpx2.HTTPStatusError):
         return SidecarError("downloadFailed", "The request to the server failed", cause=type(error).__name__)
-    refusal = _refusal(error.response.status_code)
+    refusal = _refusal(url, error.response.status_code)
     asked = retry_after(error.response)
     if refusal.kind == "rateLimited" and asked is not None:
         refusal.details["value"] = asked
     return refusal
 
 
-def _refusal(status: int) -> SidecarError:
+def _refusal(url: str, status: int) -> SidecarError:
     problem = f"/model: the server answered {status}"
+    at = {"pointer": "/model", "value": without_secrets(url)[:500]}
     if status in (404, 410):
-        return SidecarError("remoteFileNotFound", problem, pointer="/model")
+        return SidecarError("remoteFileNotFound", problem, **at, allowed=[])
     if status in (401, 403):
-        return SidecarError("unauthorized", problem, pointer="/model")
+        return SidecarError("unauthorized", problem, **at)
     if status == 429:
         return SidecarError("rateLimited", "The server asks for a pause")
     return SidecarError("downloadFailed", problem, cause=f"status {status}")
@@ -167,11 +188,11 @@ def offline(
 
 def _chosen_of(source: HubSource, files: list[RemoteFile], projector: bool, room: int) -> Choice:
     try:
-        return sources.choose(source, files, projector, room)
+        return choices.choose(source, files, projector, room, complete=False)
     except SidecarError as error:
         if error.kind != "outOfMemory":
             raise
-        return sources.choose(source, files, projector, None)
+        return choices.choose(source, files, projector, None, complete=False)
 
 
 def result(found: list[Fetched], quantization: str | None, has_projector: bool) -> dict[str, object]:
@@ -195,7 +216,7 @@ def result(found: list[Fetched], quantization: str | None, has_projector: bool) 
         "sizeBytes": sum(file.record.size for file in found),
         "sha256": first.sha256,
         "source": first.source,
-        "quantization": quantization or sources.quantization_of(found[0].path),
+        "quantization": quantization or choices.quantization_of(found[0].path),
         "resumedBytes": sum(file.resumed_bytes for file in found),
         "fromCache": all(file.from_cache for file in found),
     }

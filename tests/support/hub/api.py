@@ -43,7 +43,8 @@ class ApiExchange(Exchange):
     def answer(self, path: str) -> None:
         """Find out what is asked for."""
         if self.hub.strange is not None:
-            self.send(200, self.hub.strange, {"Content-Type": "application/json"})
+            kind = "text/html; charset=utf-8" if self.hub.strange.startswith(b"<") else "application/json"
+            self.send(200, self.hub.strange, {"Content-Type": kind})
             return
         parts = [unquote(part) for part in path.strip("/").split("/")]
         try:

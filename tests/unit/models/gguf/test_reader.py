@@ -215,7 +215,9 @@ def test_a_file_without_permission_is_reported(write: Any) -> None:
 def test_big_endian_files_and_other_versions_are_reported(write: Any) -> None:
     for version in (0, 1, 4, 0x03000000):
         assert refused(write(files.header(ENTRIES, ROWS, version=version))).kind == "notGguf"
-    assert description.describe(write(files.header(ENTRIES, ROWS, version=2) + bytes(128)))["ggufVersion"] == 2
+    assert (
+        description.describe(write(files.header(ENTRIES, ROWS, version=2) + bytes(128)))["ggufVersion"] == 2
+    )
 
 
 ABSURD = 2**63 + 1

@@ -1,40 +1,14 @@
-"""What `model` names, and which files of a repository are chosen for it."""
+"""What `model` names."""
 
 from __future__ import annotations
 
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.hub.reference import (
-    HubSource,
-    RemoteFile,
-    UrlSource,
-    choose,
-    near,
-    parse,
-    quantization_of,
-)
+from sidecar.models.hub.reference import HubSource, UrlSource, parse, parse_endpoint
 
-HOSTS = ("huggingface.co", "127.0.0.1:8080")
-MB = 1_000_000
-
-
-def files(*sizes: tuple[str, int]) -> list[RemoteFile]:
-    return [RemoteFile(path, size, "0" * 64) for path, size in sizes]
-
-
-TINY = files(
-    ("README.md", 10),
-    ("mmproj-F32.gguf", 9 * MB),
-    ("mmproj-F16.gguf", 5 * MB),
-    ("tiny.imatrix.gguf", 1 * MB),
-    ("tiny-Q2_K.gguf", 30 * MB),
-    ("tiny-Q4_K_M.gguf", 60 * MB),
-    ("tiny-Q8_0-00001-of-00002.gguf", 50 * MB),
-    ("tiny-Q8_0-00002-of-00002.gguf", 50 * MB),
-    ("BF16/tiny-BF16.gguf", 200 * MB),
-    ("tiny-Q6_K-00001-of-00002.gguf", 40 * MB),  # its second part is not there
-)
+HOSTS = ("huggingface.co", "hf.co", "127.0.0.1:8080")
+HF = "https://huggingface.co"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +21,23 @@ TINY = files(
         ("http://127.0.0.1:9/b.gguf", UrlSource("http://127.0.0.1:9/b.gguf")),
         ("https://huggingface.co/me/tiny/resolve/v1/s/b.gguf", HubSource("me/tiny", "s/b.gguf", None, "v1")),
         ("http://127.0.0.1:8080/me/tiny/blob/main/b.gguf", HubSource("me/tiny", "b.gguf", None, "main")),
+        (" hf:me/tiny\n", HubSource("me/tiny")),
+        ("hf://me/tiny/b.gguf", HubSource("me/tiny", "b.gguf")),
+        ("hf.co/me/tiny:Q4_K_M", HubSource("me/tiny", None, "Q4_K_M")),
+        ("huggingface.co/me/tiny", HubSource("me/tiny")),
+        ("HTTPS://HuggingFace.CO/me/tiny/", HubSource("me/tiny")),
+        (f"{HF}/me/tiny:Q8_0", HubSource("me/tiny", None, "Q8_0")),
+        (f"{HF}/me/tiny?library=x#files", HubSource("me/tiny")),
+        (f"{HF}/me/tiny/tree/main", HubSource("me/tiny", None, None, "main")),
+        (f"{HF}/me/tiny?show_file_info=s%2Fb.gguf", HubSource("me/tiny", "s/b.gguf")),
+        (f"{HF}/me/tiny/tree/v1?show_file_info=b.gguf", HubSource("me/tiny", "b.gguf", None, "v1")),
+        (f"{HF}/me/tiny/raw/main/a%20b.gguf?download=true", HubSource("me/tiny", "a b.gguf", None, "main")),
+        (f"{HF}/me/tiny/resolve/feature%2Fx/b.gguf", HubSource("me/tiny", "b.gguf", None, "feature/x")),
+        (f"{HF}/me/tiny/blob/refs%2Fpr%2F7/b.gguf", HubSource("me/tiny", "b.gguf", None, "refs/pr/7")),
+        (f"{HF}/me/tiny/blob/refs/pr/7/s/b.gguf", HubSource("me/tiny", "s/b.gguf", None, "refs/pr/7")),
+        (f"{HF}/datasets/me/x/resolve/main/b.gguf", UrlSource(f"{HF}/datasets/me/x/resolve/main/b.gguf")),
+        ("https://müller.example/b.gguf", UrlSource("https://müller.example/b.gguf")),
+        ("https://[2001:db8::1]:8443/b.gguf", UrlSource("https://[2001:db8::1]:8443/b.gguf")),
         (
             "https://example.org/me/tiny/resolve/v1/b.gguf",
             UrlSource("https://example.org/me/tiny/resolve/v1/b.gguf"),
@@ -76,6 +67,23 @@ def test_what_model_can_name(model: str, source: HubSource | UrlSource) -> None:
         "file:///etc/passwd",
         "ftp://example.org/a.gguf",
         "https://huggingface.co/me/tiny/resolve/main/%2e%2e/a.gguf",
+        f"{HF}/me/tiny/resolve/main/..%2f..%2fa.gguf",
+        f"{HF}/me/tiny/tree/main/Q4_K_M",
+        f"{HF}/me/tiny/discussions/3",
+        f"{HF}/me",
+        f"{HF}/models",
+        "https://[::1/a.gguf",
+        "https://example.org:port/a.gguf",
+        "https://example.org:99999/a.gguf",
+        "https://exa mple.org/a.gguf",
+        "https://example..org/a.gguf",
+        f"https://{'a' * 64}.example/a.gguf",
+        "https://example.org/a\x00.gguf",
+        "https://example.org/a\n.gguf",
+        "",
+        " ",
+        ":",
+        "//",
     ],
 )
 def test_what_it_cannot_name(model: str) -> None:
@@ -91,76 +99,36 @@ def test_an_address_that_is_refused_is_not_reported_with_its_secrets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "quantization"),
+    "endpoint",
     [
-        ("tiny-Q4_K_M.gguf", "Q4_K_M"),
-        ("tiny.q4_k_m.gguf", "Q4_K_M"),
-        ("Q8_0/tiny-Q8_0-00001-of-00002.gguf", "Q8_0"),
-        ("tiny-IQ2_XXS.gguf", "IQ2_XXS"),
-        ("tiny-UD-Q4_K_XL.gguf", "UD-Q4_K_XL"),
-        ("tiny-F16.gguf", "F16"),
-        ("gpt-mxfp4.gguf", "MXFP4"),
-        ("model.gguf", None),
-        ("Qwen2-7B.gguf", None),
+        "nonsense",
+        "hub.example",
+        "ftp://127.0.0.1",
+        "https://",
+        "https://exa mple.org",
+        "http://127.0.0.1:99999",
+        "http://[::1",
+        "https://me:s3cret@/",
+        "https://hub.example?token=s3cret",
     ],
 )
-def test_a_quantisation_is_reported_by_the_name(path: str, quantization: str | None) -> None:
-    assert quantization_of(path) == quantization
+def test_what_is_no_endpoint(endpoint: str) -> None:
+    for given, default in ((endpoint, HF), (None, endpoint)):
+        with pytest.raises(SidecarError) as caught:
+            parse_endpoint(given, default)
+        error = caught.value
+        assert (error.kind, error.details["pointer"]) == ("invalidParams", "/endpoint")
+        assert "s3cret" not in str(error.to_wire())
+        assert ("HF_ENDPOINT" in error.problem) == (given is None)
 
 
 @pytest.mark.parametrize(
-    ("budget", "parts"),
+    ("endpoint", "address"),
     [
-        (None, ["tiny-Q8_0-00001-of-00002.gguf", "tiny-Q8_0-00002-of-00002.gguf"]),
-        (100 * MB, ["tiny-Q8_0-00001-of-00002.gguf", "tiny-Q8_0-00002-of-00002.gguf"]),
-        (99 * MB, ["tiny-Q4_K_M.gguf"]),
-        (30 * MB, ["tiny-Q2_K.gguf"]),
+        (None, HF),
+        ("https://mirror.example/", "https://mirror.example"),
+        (" http://192.0.2.1:8080/hub ", "http://192.0.2.1:8080/hub"),
     ],
 )
-def test_the_best_that_fits_is_the_largest_quantised_one(budget: int | None, parts: list[str]) -> None:
-    assert [file.path for file in choose(HubSource("me/tiny"), TINY, False, budget).parts] == parts
-
-
-def test_when_none_fits_that_is_said_with_what_the_smallest_takes() -> None:
-    with pytest.raises(SidecarError) as caught:
-        choose(HubSource("me/tiny"), TINY, False, 29 * MB)
-    assert caught.value.kind == "outOfMemory"
-    assert caught.value.details["value"] == 30 * MB
-
-
-def test_full_precision_is_taken_where_there_is_nothing_else() -> None:
-    only = files(("tiny-F16.gguf", 100), ("tiny-F32.gguf", 200))
-    assert choose(HubSource("me/tiny"), only, False, None).parts[0].path == "tiny-F32.gguf"
-
-
-def test_a_part_of_a_split_model_stands_for_all_of_them() -> None:
-    source = HubSource("me/tiny", "tiny-Q8_0-00002-of-00002.gguf")
-    assert [file.path[-20:-5] for file in choose(source, TINY, False, None).parts] == [
-        "-00001-of-00002",
-        "-00002-of-00002",
-    ]
-
-
-def test_a_split_model_that_is_not_whole_is_refused() -> None:
-    with pytest.raises(SidecarError, match="not as a whole"):
-        choose(HubSource("me/tiny", "tiny-Q6_K-00001-of-00002.gguf"), TINY, False, None)
-    with pytest.raises(SidecarError) as caught:
-        choose(HubSource("me/tiny", None, "Q6_K"), TINY, False, None)
-    assert caught.value.details["allowed"] == ["BF16", "Q2_K", "Q4_K_M", "Q8_0"]
-
-
-def test_the_projector_comes_when_asked_in_f16_if_there_is_a_choice() -> None:
-    assert choose(HubSource("me/tiny"), TINY, False, None).projector is None
-    chosen = choose(HubSource("me/tiny"), TINY, True, None).projector
-    assert chosen is not None
-    assert chosen.path == "mmproj-F16.gguf"
-    with pytest.raises(SidecarError, match="no projector"):
-        choose(HubSource("me/tiny"), files(("tiny-Q2_K.gguf", 1)), True, None)
-
-
-def test_near_names_are_offered() -> None:
-    assert near("tiny-q4km.gguf", [file.path for file in TINY])[0] == "tiny-Q4_K_M.gguf"
-    with pytest.raises(SidecarError) as caught:
-        choose(HubSource("me/tiny", "tiny-Q4_KM.gguf"), TINY, False, None)
-    assert caught.value.kind == "remoteFileNotFound"
-    assert caught.value.details["allowed"][0] == "tiny-Q4_K_M.gguf"
+def test_an_endpoint(endpoint: str | None, address: str) -> None:
+    assert parse_endpoint(endpoint, HF) == address
