@@ -13,7 +13,7 @@ from sidecar.cli.terminal import printable
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ListedModel, ListModelsResult, PartialDownload
 
-REMOTE: Final = ("hf:", "https://", "http://")
+REMOTE: Final = ("hf:", "https://", "http://", "hf.co/", "huggingface.co/")
 
 
 def remote(text: str) -> str:
