@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.framing import encode
-from sidecar.message_handler.notifier import error_response, response
+from sidecar.message_handler.notifier import error_response, response, send_info
 
 if TYPE_CHECKING:
     from sidecar.message_handler.notifier import RequestId
@@ -62,6 +62,10 @@ class Job:
         """Answer with the error `timedOut`. `partial`: the result so far."""
         problem = f"{self.method} took longer than its {self.params['timeoutMs']} ms"
         self.fail(SidecarError("timedOut", problem, partial=partial))
+
+    def warn(self, message: str) -> None:
+        """Tell the app about something that does not stop the job."""
+        self._jobs.warn(message)
 
     def interruptible(self, stop: Callable[[], None] | None) -> None:
         """Set what interrupts the current work. It is called at once if the job is cancelled already."""
@@ -121,6 +125,10 @@ class Jobs:
             cancelled = job.cancelled
         if cancelled and stop is not None:
             stop()
+
+    def warn(self, message: str) -> None:
+        """See Job.warn."""
+        send_info(self._writer, "warning", message)
 
     def close(self, job: Job, message: Mapping[str, object], wake: bool) -> None:
         """Send a job's answer, unless it has one."""

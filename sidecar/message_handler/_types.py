@@ -559,8 +559,9 @@ class Tool(TypedDict):
 
 class ToolFunction(TypedDict):
     name: str
-    description: NotRequired[str]
-    parameters: NotRequired[dict[str, object]]
+    description: NotRequired[str | None]
+    parameters: NotRequired[dict[str, object] | None]
+    strict: NotRequired[bool | None]
 
 
 class NamedToolFunction(TypedDict):

@@ -25,7 +25,7 @@ def named(name: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name}}
 
 
-NO_SCHEMA = {"type": "function", "function": {"name": "f", "parameters": {"type": 1}}}
+NO_OBJECT = {"type": "function", "function": {"name": "f", "parameters": []}}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,10 @@ NO_SCHEMA = {"type": "function", "function": {"name": "f", "parameters": {"type"
         ({"toolChoice": named("f")}, "/toolChoice"),
         ({"toolChoice": named("f"), "tools": [TIME]}, "/toolChoice/function/name"),
         ({"tools": [TIME, WEATHER, TIME]}, "/tools/2/function/name"),
-        ({"tools": [NO_SCHEMA]}, "/tools/0/function/parameters"),
+        (
+            {"tools": [NO_OBJECT]},
+            "/tools/0/function/parameters",
+        ),
         ({"tools": [TIME], "toolChoice": "required", "ignoreEos": True}, "/ignoreEos"),
         ({"tools": [TIME], "toolChoice": "required", "stop": "}"}, "/stop"),
         ({"tools": [TIME] * 129}, "/tools"),
@@ -76,6 +79,22 @@ def test_a_forced_call_that_cannot_be_enforced_is_refused(
         f"/tools/1/function/parameters/properties/a{keyword}",
     )
     assert loaded.call("chat", params)["finishReason"] == "length"  # an optional call has no grammar
+
+
+def test_a_tool_with_what_cannot_be_checked_costs_no_chat(loaded: Sidecar) -> None:
+    """JavaScript's patterns are understood; what is not understood is told in an `info`."""
+    properties = {
+        "a": {"type": "string", "pattern": r"^[\p{L}\u{1F600}]+$"},
+        "b": {"pattern": r"\p{Script=Greek}"},
+    }
+    function = {"name": "f", "description": None, "strict": True, "parameters": {"properties": properties}}
+    params = {"contextId": "context-1", "messages": [HI], "maxTokens": 1}
+    tools = [{"type": "function", "function": function}]
+    loaded.send("chat", {**params, "tools": tools}, "tools")
+    told = loaded.wait_for(lambda message: message.get("method") == "info")["params"]
+    assert told["level"] == "warning"
+    assert "/tools/0/function/parameters/properties/b/pattern: an unknown property" in told["message"]
+    assert loaded.result("tools")["usage"]["completionTokens"] == 1
 
 
 def test_an_image_is_refused(loaded: Sidecar) -> None:

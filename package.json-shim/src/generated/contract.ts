@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5dff713d6bfa1bb6)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint a8651bf8d3a524d3)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1381,13 +1381,17 @@ export interface ToolFunction {
   /**
    * What the function does, for the model.
    */
-  description?: string;
+  description?: string | null;
   /**
-   * JSON Schema of the arguments, an object. Default: no arguments.
+   * JSON Schema of the arguments, an object. Default: no arguments. Keywords that cannot be checked are left out; an `info` of the level `warning` names them.
    */
   parameters?: {
     [k: string]: unknown;
-  };
+  } | null;
+  /**
+   * Accepted for clients of OpenAI, without effect: every call is checked, and a required one is enforced.
+   */
+  strict?: boolean | null;
 }
 export interface ReasoningOptions {
   /**

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5dff713d6bfa1bb6)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint a8651bf8d3a524d3)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -16,7 +16,7 @@ from sidecar.core.output import tool_formats
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
 from sidecar.core.output.steering import Steering
-from sidecar.core.output.tools import Tools
+from sidecar.core.output.tools import Tools, plain
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
@@ -38,7 +38,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
     Raises SidecarError as `render` and `Tools` do.
     """
     choice = params.get("toolChoice", str(DEFAULTS["ChatParams"]["toolChoice"]))
-    tools = Tools(params.get("tools", []), choice)
+    tools = Tools(params.get("tools", []), choice, job.warn)
     if tools.forced:  # the grammar of a forced call must be the only one, and it must reach its end
         for name in ("ignoreEos", "stop", "grammar", "jsonSchema", "responseFormat"):
             value = params.get(name)
@@ -104,7 +104,8 @@ def render(model: Model, params: TemplateParams, job: Job) -> str:
     `aborted` if the job is cancelled meanwhile.
     """
     _check(params)
-    source, turns, tools = _template_source(model, params), params["messages"], params.get("tools", [])
+    source, turns = _template_source(model, params), params["messages"]
+    tools = plain(params.get("tools", []))
     if tools and tool_formats.call_form(source) is None:
         turns, tools = add_tool_prompt(turns, tools), []
     bos = model.token_text(lib.llama_vocab_bos(model.vocab))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-    from sidecar.message_handler._types import NamedTool, Tool
+    from sidecar.core.schema_check.schema import Schema
+    from sidecar.message_handler._types import NamedTool, Tool, ToolFunction
 
 MAX_SHOWN_CHARS: Final = 500
 """How many characters of a wrong call an error repeats."""
 
 MAX_SHOWN_NAME_CHARS: Final = 64
+
+MAX_KEPT: Final = 128
+"""Schemas that are kept: a program sends the same tools in each turn."""
+
+MAX_KEPT_CHARS: Final = 16_384
+"""Longest schema that is kept, in characters."""
 
 NO_PARAMETERS: Final[dict[str, object]] = {
     "type": "object",
@@ -27,18 +34,26 @@ NO_PARAMETERS: Final[dict[str, object]] = {
 class Tools:
     """The tools of a request."""
 
-    def __init__(self, tools: list[Tool], choice: str | NamedTool) -> None:
-        """Raises SidecarError `invalidParams`: a repeated name, an invalid schema, a choice that is not a tool."""
+    def __init__(
+        self, tools: list[Tool], choice: str | NamedTool, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`warn` is told which parts of the parameters are not checked.
+
+        Raises SidecarError `invalidParams`: a repeated name, a choice that is not a tool.
+        """
         self.schemas: dict[str, dict[str, object]] = {}
-        self._validators: dict[str, Validator] = {}
+        self._checks: dict[str, Schema] = {}
+        self._warn = warn
         for index, tool in enumerate(tools):
             function = tool["function"]
             name, schema = function["name"], function.get("parameters") or NO_PARAMETERS
-            pointer = f"/tools/{index}/function"
             if name in self.schemas:
-                raise _invalid(f"{pointer}/name", f"repeats the name {name!r}", value=name)
-            self._validators[name] = _validator(schema, f"{pointer}/parameters")
+                pointer = f"/tools/{index}/function/name"
+                raise _invalid(pointer, f"repeats the name {name!r}", value=name)
             self.schemas[name] = schema
+            self._checks[name] = check = _schema(schema)
+            for unchecked in check.take_unchecked():
+                warn(f"Arguments of {name!r} are not checked against {self.pointer(name)}{unchecked}")
         self.forced = self._forced(choice)
 
     def _forced(self, choice: str | NamedTool) -> list[str]:
@@ -80,37 +95,58 @@ class Tools:
             problem = f"The model called {shown!r}, which is not among the tools"
             raise SidecarError("unknownTool", problem, value=shown, allowed=list(self.schemas))
 
+    def fits(self, name: str, key: str, value: object) -> bool:
+        """Whether the tool's schema allows this argument, whatever the others are."""
+        return name not in self._checks or self._checks[name].member_fits(key, value)
+
     def check_arguments(self, name: str, arguments: str) -> None:
         """Raises SidecarError `invalidToolArguments`."""
         try:
             value = json.loads(arguments)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise bad_arguments(name, arguments, f"not JSON: {error}") from None
         if not isinstance(value, dict):
             raise bad_arguments(name, arguments, "not a JSON object")
+        from sidecar.core.schema_check.pattern import TooMuchWork
+
         try:
-            failure = next(self._validators[name].iter_errors(value), None)
-        except Exception as unresolved:  # from `referencing`: a $ref that leads nowhere
-            raise bad_arguments(name, arguments, str(unresolved)) from None
-        if failure is not None:
-            raise bad_arguments(name, arguments, f"{failure.json_path}: {failure.message}")
+            problem = self._checks[name].problem(value)
+        except TooMuchWork:
+            self._warn(f"Arguments of {name!r} are not checked: it takes too long")
+            return
+        if problem is not None:
+            raise bad_arguments(name, arguments, problem)
 
 
-def _validator(schema: dict[str, object], pointer: str) -> Validator:
-    """The validator of a tool's arguments. Raises SidecarError `invalidParams` if the schema is not valid."""
-    # Importing these takes over 100 ms and 7 MB, which a chat without tools need not spend.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
+def plain(tools: list[Tool]) -> list[Tool]:
+    """Tools as a template expects them: with parameters, without what is null or only for OpenAI's servers."""
+    return [{"type": "function", "function": _plain(tool["function"])} for tool in tools]
 
-    kind = validator_for(schema, default=Draft202012Validator)
+
+def _plain(function: ToolFunction) -> ToolFunction:
+    plain: ToolFunction = {"name": function["name"]}
+    description = function.get("description")
+    if description is not None:
+        plain["description"] = description
+    plain["parameters"] = function.get("parameters") or {"type": "object", "properties": {}}
+    return plain
+
+
+def _schema(schema: dict[str, object]) -> Schema:
+    from sidecar.core.schema_check.schema import Schema  # only for chats with tools
+
     try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        problem = f"is not a valid JSON Schema: {error.message[:MAX_SHOWN_CHARS]}"
-        raise _invalid(pointer, problem) from None
-    return kind(schema, registry=Registry())  # an empty registry: no $ref is fetched from the network
+        text = json.dumps(schema)
+    except RecursionError:
+        text = ""
+    return _kept(text) if 0 < len(text) <= MAX_KEPT_CHARS else Schema(schema, "")
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _kept(text: str) -> Schema:
+    from sidecar.core.schema_check.schema import Schema
+
+    return Schema(json.loads(text), "")
 
 
 def bad_arguments(name: str, arguments: str, cause: str) -> SidecarError:

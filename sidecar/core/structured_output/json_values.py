@@ -39,9 +39,10 @@ def literals(schema: Schema, pointer: str) -> str:
             if type_of(value) in types or ("number" in types and type_of(value) == "integer")
         ]
     else:
-        from jsonschema import Draft202012Validator
+        from sidecar.core.schema_check.schema import Schema as CheckedSchema
 
-        values = [value for value in values if Draft202012Validator(rest).is_valid(value)]
+        fits = CheckedSchema(rest, pointer).fits
+        values = [value for value in values if fits(value)]
     if not values:
         raise Unsatisfiable(pointer)
     written = (json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)

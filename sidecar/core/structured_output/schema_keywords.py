@@ -47,7 +47,12 @@ ANNOTATIONS: Final = frozenset((
 ))  # fmt: skip
 """Keywords that do not restrict values."""
 
-NEUTRAL: Final[dict[str, object]] = {"uniqueItems": False, "minProperties": 0, "nullable": False}
+NEUTRAL: Final[dict[str, object]] = {
+    "uniqueItems": False,
+    "minProperties": 0,
+    "nullable": False,
+    "propertyNames": {"type": "string"},  # as zod writes it for every record
+}
 """Unsupported keyword → the value with which it restricts nothing, so that it can be ignored."""
 
 HINTS: Final = {"nullable": '; use "type": [..., "null"]'}
