@@ -63,7 +63,7 @@ class Context:
         self.sequences = [Sequence(index, []) for index in range(lib.llama_n_seq_max(self.handle))]
         self._thread_pool = ThreadPool(self.handle, self.threads)
         self.thread_count: ThreadCount = ThreadCount(self.threads) if main is None else main.thread_count
-        self.thread_count.subscribe(self._use_threads)
+        self._threads_set = self.threads
         self._is_draft = main is not None
         self.step_cost = StepCost()
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
@@ -147,9 +147,6 @@ class Context:
             return 0
         return shared
 
-    def _use_threads(self, threads: int) -> None:
-        lib.llama_set_n_threads(self.handle, threads, threads)
-
     # ---- the batch -------------------------------------------------------------------------------
 
     def clear_batch(self) -> None:
@@ -175,6 +172,10 @@ class Context:
 
     def decode(self) -> int:
         """Evaluate the batch, without the interpreter lock. Returns llama_decode's code, 0 on success."""
+        threads = self.thread_count.of_step(self.batch.n_tokens)
+        if threads != self._threads_set:
+            lib.llama_set_n_threads(self.handle, threads, threads)
+            self._threads_set = threads
         begin = time.monotonic()
         code: int = lib.llama_decode(self.handle, self.batch)
         if code == 0:

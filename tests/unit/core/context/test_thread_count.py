@@ -18,14 +18,19 @@ class Run:
         self.stuck_above = threads
         self.all = threads
         self.count = ThreadCount(threads, lambda: self.now)
-        self.count.subscribe(self.used.append)
 
     def step(self, count: int = 1, tokens: int = 1) -> None:
         for _ in range(count):
             threads = self.count.threads
             seconds = STUCK if threads > self.stuck_above else QUICK * self.all / threads
             self.now += seconds
-            self.count.record(tokens, seconds)
+            self.record(tokens, seconds)
+
+    def record(self, tokens: int, seconds: float, draft: bool = False) -> None:
+        before = self.count.threads
+        self.count.record(tokens, seconds, draft)
+        if self.count.threads != before:
+            self.used.append(self.count.threads)
 
 
 def test_on_a_quiet_machine_nothing_changes() -> None:
@@ -54,7 +59,7 @@ def test_one_slow_step_changes_nothing() -> None:
     run = Run(2)
     for _ in range(50):
         run.step(20)
-        run.count.record(1, QUICK * 8)
+        run.record(1, QUICK * 8)
     assert run.used == [1, 2]
 
 
@@ -85,7 +90,7 @@ def test_a_context_that_fills_up_is_not_taken_for_a_busy_machine() -> None:
     run = Run(4)
     run.step(20)
     for i in range(5000):
-        run.count.record(1, QUICK * (1 + i / 1000))
+        run.record(1, QUICK * (1 + i / 1000))
     assert run.used == PROBE
 
 
@@ -93,7 +98,7 @@ def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
     run = Run(4)
     run.step(20)
     for _ in range(20):
-        run.count.record(MAX_TOKENS + 1, STUCK)
+        run.record(MAX_TOKENS + 1, STUCK)
     assert run.used == PROBE
     alone = Run(1)
     alone.stuck_above = 0
@@ -101,14 +106,23 @@ def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
     assert alone.used == []
 
 
+def test_a_prompt_has_all_threads_also_while_steps_have_fewer() -> None:
+    run = Run(2)
+    run.step(20)
+    run.stuck_above = 1
+    run.step(AVERAGED_STEPS)
+    assert (run.count.of_step(1), run.count.of_step(MAX_TOKENS)) == (1, 1)
+    assert run.count.of_step(MAX_TOKENS + 1) == 2
+
+
 def test_what_the_draft_model_finds_out_counts_for_both() -> None:
     run = Run(2)
     for _ in range(20):
         run.step(tokens=5)
-        run.count.record(1, QUICK / 10 * 2 / run.count.threads, draft=True)
+        run.record(1, QUICK / 10 * 2 / run.count.threads, draft=True)
     assert run.count.threads == 2
     for _ in range(AVERAGED_STEPS):
-        run.count.record(1, QUICK, draft=True)  # quick for the model, slow for its draft
+        run.record(1, QUICK, draft=True)  # quick for the model, slow for its draft
     assert run.count.threads == 1
 
 
@@ -116,5 +130,5 @@ def test_steps_of_nearly_as_many_tokens_are_compared() -> None:
     run = Run(2)
     run.step(20, tokens=9)
     for tokens in (8, 11, 13, 15):
-        run.count.record(tokens, STUCK)
+        run.record(tokens, STUCK)
     assert run.count.threads == 1
