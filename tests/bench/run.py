@@ -38,7 +38,7 @@ QUICK_SECONDS, QUICK_PAIRS = 4.0, 5
 Measure = Callable[[Setting], list[Row]]
 GROUPS: dict[str, tuple[Measure, str]] = {
     "speed": (speed.rows, "one stream, eight streams, a prompt, memory"),
-    "streams": (growth.streams, "1 to 16 streams"),
+    "streams": (growth.streams, "1 to 8 streams"),
     "prompts": (growth.prompts, "prompts of 16 to 4,096 tokens"),
     "engine": (engine.rows, "first tokens, a long prompt during streams, embeddings, prompt look-up"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),

@@ -27,12 +27,15 @@ QUESTIONS = ("What did the fox do?", "And where does the dog lie?", "Who lives i
 TURNS = ("cold", "second", "warm")
 """First turn of a conversation, its second turn, another conversation with the same system prompt."""
 
+HISTORY = 400
+"""Tokens of a conversation before its first question: few, so that 15 pairs of readings end in time."""
+
 CHAT_CONTEXT = 4096
 GAP_STREAMS = 3
-GAP_PROMPT = 1000
+GAP_PROMPT = 400
 """Tokens of the prompt that arrives while GAP_STREAMS streams run."""
 
-GAP_TOKENS = 500
+GAP_TOKENS = 300
 """More than a stream generates before that prompt is evaluated."""
 
 GAP_PIECES = 10
@@ -80,9 +83,9 @@ def long_prompt() -> str:
 
 
 def history() -> list[dict[str, Any]]:
-    """A conversation of some 1,000 tokens that ends with the first question."""
+    """A conversation of some HISTORY tokens that ends with the first question."""
     return [
-        {"role": "system", "content": new_words(1000)},
+        {"role": "system", "content": new_words(HISTORY)},
         {"role": "user", "content": QUESTIONS[0]},
     ]
 

@@ -2,7 +2,7 @@
 
 setting   what every group is given
 speed     one stream, eight streams, a prompt, memory
-growth    1 to 16 streams; prompts of 16 to 4,096 tokens
+growth    1 to 8 streams; prompts of 16 to 4,096 tokens
 engine    first tokens, gaps, embeddings, prompt look-up, the scheduler's share
 start     size and start-up of each form
 latency   aborts, ping, idle, exit

@@ -17,14 +17,21 @@ from table import Row
 
 from groups.setting import Setting
 
-STREAMS = (1, 2, 4, 8, 16)
-PROMPTS = (16, 64, 256, 1024)
+STREAMS = (1, 2, 4, 8)
+SEQUENCES = 16
+"""Of the context, also for fewer streams."""
+
+PROMPTS = (16, 128, 512)
 LONGEST = 4096
-"""Compared with llama-bench alone: on a slow processor such a prompt takes half a minute."""
+"""Compared with llama-bench alone: on a slow processor such a prompt takes half a minute, so there are fewer
+pairs of it there."""
 
 LONG_CONTEXT = 4352
-SECONDS = 36.0
-"""At most, per comparison: 15 of them in 10 minutes. The table says how many pairs that made."""
+SECONDS = 60.0
+"""At most, per comparison. The table says how many pairs that made."""
+
+LONGEST_SECONDS = 180.0
+"""The same for the longest prompt."""
 
 STREAMS_WHAT, PROMPTS_WHAT = "streams: {}", "tokens in the prompt: {:,}"
 SPEED = "tokens/s"
@@ -33,20 +40,19 @@ Readings: TypeAlias = "dict[str, Callable[[int], float]]"
 
 
 def streams(setting: Setting) -> list[Row]:
-    """Speed by the number of streams, on a context with 16 sequences."""
+    """Speed by the number of streams, on a context with SEQUENCES."""
     setting = setting.within(SECONDS)
     with ExitStack() as stack:
-        most = max(STREAMS)
-        pipe = ours.ready(setting.program, setting.model, most)
+        pipe = ours.ready(setting.program, setting.model, SEQUENCES)
         stack.callback(pipe.close)
         readings: Readings = {}
         if tools := LlamaTools.find(setting.model):
             readings[llama_tools.BATCHED] = tools.stream_speed
-        if running := server.start(setting.model, most, workload.STREAM_CONTEXT):
+        if running := server.start(setting.model, SEQUENCES, workload.STREAM_CONTEXT):
             readings[server.NAME] = partial(server.stream_speed, stack.enter_context(running))
         if node := None if setting.quick else NodeLlamaCpp.start(setting.model):
             stack.callback(node.close)
-            readings[node_llama_cpp.NAME] = lambda count: node.stream_speed(count, most)
+            readings[node_llama_cpp.NAME] = lambda count: node.stream_speed(count, SEQUENCES)
         return [
             setting.compare(
                 STREAMS_WHAT.format(count),
@@ -62,7 +68,6 @@ def streams(setting: Setting) -> list[Row]:
 
 def prompts(setting: Setting) -> list[Row]:
     """Speed by the length of the prompt."""
-    setting = setting.within(SECONDS)
     with ExitStack() as stack:
         pipe = ours.ready(setting.program, setting.model, 1, LONG_CONTEXT)
         stack.callback(pipe.close)
@@ -77,14 +82,14 @@ def prompts(setting: Setting) -> list[Row]:
             readings[node_llama_cpp.NAME] = lambda length: node.prompt_speed(
                 workload.new_words(length), LONG_CONTEXT
             )
-        asked = [(length, peer, read) for length in PROMPTS for peer, read in readings.items()]
+        asked = [(length, peer, read, SECONDS) for length in PROMPTS for peer, read in readings.items()]
         if tools and not setting.quick:
-            asked.append((LONGEST, llama_tools.BENCH, tools.prompt_speed))
+            asked.append((LONGEST, llama_tools.BENCH, tools.prompt_speed, LONGEST_SECONDS))
         return [
-            setting.compare(
+            setting.within(seconds).compare(
                 PROMPTS_WHAT.format(length), SPEED, peer, partial(_ours, pipe, length), partial(read, length)
             )
-            for length, peer, read in asked
+            for length, peer, read, seconds in asked
         ]
 
 
