@@ -50,6 +50,8 @@ def init(supervisor: Supervisor, request: Request) -> None:
             value=asked,
             allowed=[PROTOCOL_VERSION],
         )
+    if "modelsDirectory" in params:
+        _check_directory(params["modelsDirectory"], "/modelsDirectory")
     debug = params.get("debug", False)
     request.earlier_settings, pool.settings = (
         pool.settings,
@@ -125,6 +127,9 @@ def transfer(supervisor: Supervisor, request: Request) -> None:
     directory = params.get("modelsDirectory", settings.models_directory)
     if directory is None:
         directory = default_directory()
+    _check_directory(directory, "/modelsDirectory")
+    for index, folder in enumerate(params.get("folders", ())):
+        _check_directory(folder, f"/folders/{index}")
     loaded = [path for model in supervisor.pool.models.values() for path in model.files]
     inner = {
         **params,
@@ -136,6 +141,17 @@ def transfer(supervisor: Supervisor, request: Request) -> None:
         inner["folders"] = [os.path.abspath(folder) for folder in params["folders"]]
     request.process = supervisor.pool.transfer()
     request.process.send({"jsonrpc": "2.0", "id": request.id, "method": request.method, "params": inner})
+
+
+def _check_directory(path: str, pointer: str) -> None:
+    """Raise SidecarError `invalidParams` for a path that no system call accepts."""
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # half a surrogate pair
+        possible = False
+    if not possible:
+        problem = f"{pointer}: {path!r:.200} cannot be a path"
+        raise SidecarError("invalidParams", problem, pointer=pointer, value=path[:200])
 
 
 def inspect_model(supervisor: Supervisor, request: Request) -> None:

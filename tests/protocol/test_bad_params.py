@@ -95,3 +95,21 @@ def test_a_prompt_that_fills_the_context_is_accepted_and_ends_with_context_full(
 
 def test_lone_surrogates_in_a_prompt_do_no_harm(shared: Sidecar, tiny: tuple[str, str]) -> None:
     assert shared.call("tokenize", {"modelId": tiny[0], "text": "\ud800"})["tokens"] == [ord("?") + 3]
+
+
+@pytest.mark.parametrize("path", ["\0", "a\0b", "\ud800"])
+def test_paths_that_no_system_has_are_refused(shared: Sidecar, tiny: tuple[str, str], path: str) -> None:
+    for method, params, pointer in (
+        ("init", {"modelsDirectory": path}, "/modelsDirectory"),
+        ("downloadModel", {"model": "hf:a/b", "modelsDirectory": path}, "/modelsDirectory"),
+        ("listModels", {"modelsDirectory": path}, "/modelsDirectory"),
+        ("listModels", {"folders": ["a", path]}, "/folders/1"),
+        ("deleteModel", {"path": "x.gguf", "modelsDirectory": path}, "/modelsDirectory"),
+    ):
+        error = refused(shared, method, params)
+        assert (error.kind, error.data["pointer"]) == ("invalidParams", pointer), method
+    context = {"contextId": tiny[1]}
+    shared.call("complete", {**context, "prompt": "Hi", "maxTokens": 1})
+    assert refused(shared, "saveState", {**context, "path": path}).kind == "directoryNotWritable"
+    assert refused(shared, "restoreState", {**context, "path": path}).kind == "fileNotFound"
+    assert refused(shared, "loadModel", {"path": path}).kind == "fileNotFound"

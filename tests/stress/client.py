@@ -67,8 +67,9 @@ class Ask:
 class Client(Sidecar):
     """One program, whose messages are counted and checked as they come. Threads may share it."""
 
-    def __init__(self, folder: Path, *arguments: str, **options: Any) -> None:
-        """Start it; its log is written into the folder."""
+    def __init__(self, folder: Path, *arguments: str, host: tuple[str, ...] = (), **options: Any) -> None:
+        """Start it; its log is written into the folder. `host`: the start of a command that starts the program."""
+        self.hosted = bool(host)
         self.wrong: collections.deque[str] = collections.deque(maxlen=KEPT)
         """What breaks JSON-RPC: answers to nobody, second answers, progress after the answer."""
         self.nameless: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT)
@@ -80,7 +81,7 @@ class Client(Sidecar):
         self._guard = threading.Lock()
         self._write_lock = threading.Lock()
         self._count = 0
-        super().__init__([*PROGRAM, *arguments], stderr=folder / "stderr.txt", **options)
+        super().__init__([*host, *PROGRAM, *arguments], stderr=folder / "stderr.txt", **options)
 
     # ---- sending ---------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ def write(path: str, state: State, check: Check) -> int:
         if size > free:
             raise _disk_full(path, size, free)
         handle, unfinished = tempfile.mkstemp(prefix=os.path.basename(path) + ".", suffix=".part", dir=folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no system has such a path
         raise _cannot_write(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
@@ -121,8 +121,8 @@ def _disk_full(path: str, size: int, free: int | None) -> SidecarError:
     return SidecarError("diskFull", problem, pointer="/path", value=size, **allowed)
 
 
-def _cannot_write(path: str, error: OSError) -> SidecarError:
-    cause = error.strerror or str(error)
+def _cannot_write(path: str, error: OSError | ValueError) -> SidecarError:
+    cause = (isinstance(error, OSError) and error.strerror) or str(error)
     problem = f"/path: {path!r} cannot be written: {cause}"
     return SidecarError("directoryNotWritable", problem, pointer="/path", value=path[:500], cause=cause)
 
