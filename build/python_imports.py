@@ -41,7 +41,12 @@ LAYERS: Layers = (
     frozenset({"sidecar.__main__"}),
 )
 
-ONLY = {"llama_cpp": "sidecar.core.llama", "huggingface_hub": "sidecar.models", "httpx2": "sidecar.models"}
+ONLY = {
+    "llama_cpp": "sidecar.core.llama",
+    "huggingface_hub": "sidecar.models",
+    "httpx2": "sidecar.models",
+    "jsonschema": "sidecar.message_handler",  # not bounded: for params and the program's own schemas only
+}
 """Library → the only package that may import it."""
 
 NEVER = {

@@ -92,8 +92,13 @@ def _sized(kind: type[Sized], low: int, high: int) -> Fits:
     return lambda value: type(value) is not kind or low <= len(value) <= high
 
 
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern of schema/. `$` is the end of the text; Python's also stands before a last newline."""
+    return re.compile(pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern)
+
+
 def _pattern(pattern: str, _: Schema, __: Make) -> Fits:
-    search = re.compile(pattern).search
+    search = compiled(pattern).search
     return lambda value: type(value) is not str or search(value) is not None
 
 

@@ -59,7 +59,7 @@ def _validator(type_name: str) -> Validator:
     checker = Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    strict = extend(Draft7Validator, {"items": _items}, type_checker=checker)  # type: ignore[no-untyped-call]
+    strict = extend(Draft7Validator, {"items": _items, "pattern": _pattern}, type_checker=checker)  # type: ignore[no-untyped-call]
     root = {"$ref": f"#/components/schemas/{type_name}", "components": {"schemas": _schemas()}}
     validator: Validator = strict(root)
     return validator
@@ -82,6 +82,16 @@ def _items(
         if not fits(item) and (errors := list(validator.descend(item, items, path=index))):
             yield from errors
             return
+
+
+def _pattern(_: object, pattern: str, instance: object, __: Schema) -> Iterator[ValidationError]:
+    """The keyword `pattern`, as acceptance.py understands it."""
+    from jsonschema.exceptions import ValidationError
+
+    from sidecar.message_handler.acceptance import compiled
+
+    if isinstance(instance, str) and not compiled(pattern).search(instance):
+        yield ValidationError("does not match")
 
 
 def _first_error(validator: Validator, params: Any) -> ValidationError | None:  # any JSON value

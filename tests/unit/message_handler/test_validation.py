@@ -225,3 +225,10 @@ print([name for name in ("jsonschema", "referencing", "rpds") if name in sys.mod
 )  # fmt: skip
 def test_the_first_wrong_text_is_named(given: Any, pointer: str) -> None:
     assert refused("embed", {"contextId": "c", "input": given})["pointer"] == pointer
+
+
+def test_a_pattern_ends_at_the_end() -> None:
+    """Python's `$` also stands before a last line end."""
+    tools = [{"type": "function", "function": {"name": "f\n"}}]
+    params = {"contextId": "c", "messages": [{"role": "user", "content": ""}], "tools": tools}
+    assert refused("chat", params)["pointer"] == "/tools/0/function/name"

@@ -41,6 +41,14 @@ def test_what_a_schema_says_wrongly_is_told_once_and_costs_no_chat() -> None:
     tools.check_arguments("f", '{"a": "x", "b": 1}')
 
 
+def test_a_pattern_that_could_backtrack_for_ever_is_checked_at_once() -> None:
+    tools = Tools([tool("f", {"properties": {"a": {"pattern": "^(a+)+$"}}})], "auto")
+    tools.check_arguments("f", json.dumps({"a": "a" * 34}))
+    with pytest.raises(SidecarError) as caught:
+        tools.check_arguments("f", json.dumps({"a": "a" * 34 + "!"}))
+    assert caught.value.kind == "invalidToolArguments"
+
+
 def test_a_check_that_takes_too_long_is_told() -> None:
     told: list[str] = []
     schema = {"type": "object", "properties": {"a": {"pattern": r"^(a+)+\1$"}}}
