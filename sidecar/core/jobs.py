@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
@@ -15,6 +16,19 @@ from sidecar.message_handler.notifier import error_response, response, send_info
 if TYPE_CHECKING:
     from sidecar.message_handler.notifier import RequestId
     from sidecar.message_handler.writer import Writer
+
+
+_current: Final = threading.local()
+"""Its `job` is the job whose handler this thread runs."""
+
+
+def checkpoint() -> None:
+    """Raise SidecarError `aborted` or `timedOut` if nobody waits for the answer of this thread's job any more."""
+    job: Job | None = getattr(_current, "job", None)
+    if job is not None:
+        job.check()
+        if job.late:
+            raise job.timed_out(None)
 
 
 class Job:
@@ -54,14 +68,23 @@ class Job:
         self.fail(self._aborted(partial))
 
     @property
+    def remaining_s(self) -> float:
+        """Seconds until the end of its `timeoutMs`; infinite if it has none."""
+        return math.inf if self._deadline is None else self._deadline - time.monotonic()
+
+    @property
     def late(self) -> bool:
         """Whether the request has taken longer than its `timeoutMs`."""
-        return self._deadline is not None and time.monotonic() > self._deadline
+        return self.remaining_s < 0
 
-    def expire(self, partial: Mapping[str, object]) -> None:
+    def expire(self, partial: Mapping[str, object] | None = None) -> None:
         """Answer with the error `timedOut`. `partial`: the result so far."""
+        self.fail(self.timed_out(partial))
+
+    def timed_out(self, partial: Mapping[str, object] | None) -> SidecarError:
+        """The error `timedOut`."""
         problem = f"{self.method} took longer than its {self.params['timeoutMs']} ms"
-        self.fail(SidecarError("timedOut", problem, partial=partial))
+        return SidecarError("timedOut", problem, **self._with_partial(partial))
 
     def warn(self, message: str) -> None:
         """Tell the app about something that does not stop the job."""
@@ -76,11 +99,26 @@ class Job:
         if self.cancelled:
             raise self._aborted(None)
 
+    def run(self, handler: Callable[[], Mapping[str, object] | None]) -> None:
+        """Answer with what `handler` returns or raises; if it returns None, the answer comes later."""
+        _current.job = self
+        try:
+            result = handler()
+        except Exception as error:
+            self.fail(error)
+        else:
+            if result is not None:
+                self.answer(result)
+        finally:
+            _current.job = None
+
     def _aborted(self, partial: Mapping[str, object] | None) -> SidecarError:
+        return SidecarError("aborted", f"{self.method} was aborted", **self._with_partial(partial))
+
+    def _with_partial(self, partial: Mapping[str, object] | None) -> dict[str, object]:
         if partial is None and self.method in ("complete", "chat", "infill"):
             partial = {"text": ""}  # it had not begun
-        details = {} if partial is None else {"partial": partial}
-        return SidecarError("aborted", f"{self.method} was aborted", **details)
+        return {} if partial is None else {"partial": partial}
 
 
 class Jobs:

@@ -2,7 +2,8 @@
 
 Four threads do the work:
 * the reader puts requests into a queue, and passes on a cancel at once;
-* the request thread takes them in their order: it answers them, or gives those that compute to the scheduler;
+* the request thread takes them in their order: it answers them, or gives those that compute to the scheduler
+  (preparation.py has further threads for requests that take long until then);
 * the main thread computes (scheduling/scheduler.py);
 * the writer writes answers.
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.engine import Engine
 from sidecar.core.llama.log import LlamaLog
+from sidecar.core.preparation import Preparation, start_thread
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode
@@ -59,6 +61,7 @@ class EngineProcess:
         self._queue: queue.SimpleQueue[Job | Restore] = queue.SimpleQueue()
         self._handlers: Mapping[str, Handler] = {}
         self._abort_at_once: Collection[str] = ()
+        self._preparation = Preparation()
         self._can_compute = threading.Event()
         self._or_end(self._start_llama)
 
@@ -96,7 +99,7 @@ class EngineProcess:
     def run(self) -> None:
         """Serve until the process ends with its stdin."""
         threading.Thread(target=self._read, name="sidecar:reader", daemon=True).start()
-        threading.Thread(target=self._serve_queue, name="sidecar:requests", daemon=True).start()
+        start_thread(self._serve_queue, "sidecar:requests")
         send(self._writer, notification("ready", {}))
         self._can_compute.wait()
         self.engine.scheduler.run()
@@ -143,15 +146,12 @@ class EngineProcess:
             self._answer(item)
 
     def _answer(self, job: Job) -> None:
+        handler = partial(self._handlers[job.method], self.engine, job)
         if job.method in self._abort_at_once:
             job.interruptible(job.abort)
-        try:
-            result = self._handlers[job.method](self.engine, job)
-        except Exception as error:
-            job.fail(error)
+            self._preparation.run(job, handler)
         else:
-            if result is not None:
-                job.answer(result)
+            job.run(handler)
 
     def _restore(self, params: Restore) -> None:
         """Load the model and make the contexts that the engine before had, before the next requests.

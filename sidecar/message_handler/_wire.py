@@ -233,7 +233,7 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
     "promptTooLong": (
         1031,
         False,
-        "The prompt has more tokens than a sequence of the context can hold.",
+        "The prompt has more tokens than a sequence of the context can hold, or a text has more tokens than data.allowed.",
         "Shorten the prompt, or create a context with a larger contextSize.",
     ),
     "emptyPrompt": (

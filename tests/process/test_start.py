@@ -35,7 +35,10 @@ ENGINE = {
         f"sidecar.message_handler{name}"
         for name in ("", "._wire", ".errors", ".framing", ".log", ".notifier", ".reader", ".stdio", ".writer")
     ),
-    *(f"sidecar.core{name}" for name in ("", ".engine", ".jobs", ".methods", ".methods.init", ".process")),
+    *(
+        f"sidecar.core{name}"
+        for name in ("", ".engine", ".jobs", ".methods", ".methods.init", ".preparation", ".process")
+    ),
     *(
         f"sidecar.core.llama{name}"
         for name in (

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint a8651bf8d3a524d3)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b356d7aeea65a4b5)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1998,7 +1998,7 @@ export const ERRORS = {
   modelIncomplete: { code: 1026, retryable: false },
   /** llama.cpp could not create the context; data.cause is its message. */
   contextCreationFailed: { code: 1030, retryable: false },
-  /** The prompt has more tokens than a sequence of the context can hold. */
+  /** The prompt has more tokens than a sequence of the context can hold, or a text has more tokens than data.allowed. */
   promptTooLong: { code: 1031, retryable: false },
   /** The prompt has no tokens. */
   emptyPrompt: { code: 1032, retryable: false },

@@ -15,6 +15,7 @@ from sidecar.core.model import adapters, memory_plan, page_cache
 from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
+from sidecar.core.model.tokenizer import Tokenizer
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import parts
 from sidecar.models.gguf.fingerprint import fingerprint
@@ -59,6 +60,7 @@ class Model:
             handle
         )
         """Set for recurrent and hybrid models: their state cannot go back by single tokens, only to the start."""
+        self._tokenizer = Tokenizer(self.vocab, self.metadata("tokenizer.ggml.pre"))
         self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
         """A smaller model that proposes tokens for this one (loading.py)."""
@@ -171,15 +173,8 @@ class Model:
     # ---- vocabulary ------------------------------------------------------------------------------
 
     def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
-        """Text to token ids. Lone surrogates, which UTF-8 does not have, become question marks."""
-        data = text.encode("utf-8", "replace")
-        room = len(data) + 8
-        while True:
-            tokens = (lib.llama_token * room)()
-            count = lib.llama_tokenize(self.vocab, data, len(data), tokens, room, add_special, parse_special)
-            if count >= 0:
-                return list(tokens[:count])
-            room = -count
+        """Text to token ids; see Tokenizer."""
+        return self._tokenizer.tokenize(text, add_special, parse_special)
 
     def detokenize(self, tokens: list[int]) -> str:
         """Token ids to text, special tokens by their names. Raises SidecarError `invalidToken`."""
