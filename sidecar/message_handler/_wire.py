@@ -302,6 +302,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The request took longer than its timeoutMs. data.partial has what was done until then.",
         "Allow more time, ask for fewer tokens, or send it when fewer requests are running.",
     ),
+    "requestCrashes": (
+        1044,
+        False,
+        "The same request has ended the engine of its model twice, so it is not tried again. Other requests for the model are served.",
+        "Change the request, and report it together with the log.",
+    ),
     "repositoryNotFound": (
         1050,
         False,

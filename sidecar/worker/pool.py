@@ -11,16 +11,21 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import encode
 from sidecar.message_handler.notifier import notification
 from sidecar.worker.process import OnEnd, OnMessage, Params, WorkerProcess
 
 MAX_CRASHES: Final = 5
 CRASH_WINDOW_S: Final = 180.0
 """After MAX_CRASHES deaths of a model's engine within this time, its requests do not start another engine."""
+
+MAX_GUILTY: Final = 64
+"""Requests per model that are known to end its engine."""
 
 MAX_TRANSFERS: Final = 16
 """Downloads and look-ups that may run at once. Each has a process of its own."""
@@ -60,6 +65,38 @@ class Settings:
         return resolved
 
 
+class Crashes:
+    """The deaths of one model's engines: which are the model's fault, and which requests cause them."""
+
+    def __init__(self) -> None:
+        self._deaths: deque[tuple[float, frozenset[int]]] = deque(maxlen=MAX_CRASHES)
+        """When, and the fingerprints of the requests that were open."""
+        self._guilty: deque[int] = deque(maxlen=MAX_GUILTY)
+
+    def add(self, requests: Iterable[bytes]) -> None:
+        """Count a death. `requests`: the params of those that were open.
+
+        A request that was open at two deaths, as the only one, has caused both. They do not count.
+        """
+        fingerprints = frozenset(map(hash, requests))
+        again = {each for _, others in self._deaths for each in fingerprints & others}
+        if len(again) == 1:
+            self._guilty.extend(again)
+            self._deaths = deque((d for d in self._deaths if not again & d[1]), MAX_CRASHES)
+        elif not fingerprints.intersection(self._guilty):
+            self._deaths.append((time.monotonic(), fingerprints))
+
+    @property
+    def recent(self) -> int:
+        """How many deaths count that are not long ago."""
+        return sum(at > time.monotonic() - CRASH_WINDOW_S for at, _ in self._deaths)
+
+    def check(self, params: Params) -> None:
+        """Raise SidecarError `requestCrashes` if a request with these params has ended an engine twice."""
+        if self._guilty and hash(encode(params)) in self._guilty:
+            raise SidecarError("requestCrashes", "This request has ended the engine of its model twice")
+
+
 class ModelEntry:
     """A model that the client has loaded. `load` and `contexts` are the params that restore it."""
 
@@ -69,7 +106,7 @@ class ModelEntry:
         self.process = process
         self.state = "loading"
         self.contexts: dict[str, Params] = {}
-        self.crashes: deque[float] = deque(maxlen=MAX_CRASHES)
+        self.crashes = Crashes()
         self.idle_since = time.monotonic()
         """When its last request ended, in monotonic seconds; see idle.py."""
         self.watched = False
@@ -203,8 +240,8 @@ class Pool:
         model.state = "unloaded"
         return process
 
-    def died(self, process: WorkerProcess) -> ModelEntry | None:
-        """Remove a process that has ended; returns the model that it held."""
+    def died(self, process: WorkerProcess, requests: Iterable[Params] = ()) -> ModelEntry | None:
+        """Remove a process that has ended; returns the model that it held. `requests`: what it worked on."""
         if process in self.processes:
             self.processes.remove(process)
         self.retire(process)
@@ -213,13 +250,12 @@ class Pool:
                 model.process = None
                 model.state = "crashed" if model.state == "ready" else model.state
                 if not process.killed_by_us:
-                    model.crashes.append(time.monotonic())
+                    model.crashes.add(map(encode, requests))
                 return model
         return None
 
     def _restore(self, model: ModelEntry) -> WorkerProcess:
-        recent = [at for at in model.crashes if at > time.monotonic() - CRASH_WINDOW_S]
-        if len(recent) >= MAX_CRASHES:
+        if model.crashes.recent >= MAX_CRASHES:
             problem = f"The engine of {model.model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
             raise SidecarError("engineCrashed", problem, cause="too many crashes")
         process = self._start("engine")

@@ -153,6 +153,7 @@ class Router:
             request.model = pool.model_of_context(params["contextId"])
         else:
             request.model = pool.model(params["modelId"])
+        request.model.crashes.check(params)
         request.process = pool.engine(request.model)
         request.process.writer.send(line)
 
@@ -191,8 +192,8 @@ class Router:
     def _on_worker_end(self, process: WorkerProcess) -> None:
         """Answer for a process that has ended; the last call on its relay thread."""
         with self._supervisor.lock:
-            model = self._supervisor.pool.died(process)
             orphans = [request for request in self._ledger.all() if request.process is process]
+            model = self._supervisor.pool.died(process, [request.params for request in orphans])
         if self._supervisor.closing:
             return
         outcome.after_death(self._supervisor, process, model, orphans)

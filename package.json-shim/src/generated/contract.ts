@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b356d7aeea65a4b5)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b4c9a0242bcaa69c)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -2022,6 +2022,8 @@ export const ERRORS = {
   decodeFailed: { code: 1042, retryable: true },
   /** The request took longer than its timeoutMs. data.partial has what was done until then. */
   timedOut: { code: 1043, retryable: true },
+  /** The same request has ended the engine of its model twice, so it is not tried again. Other requests for the model are served. */
+  requestCrashes: { code: 1044, retryable: false },
   /** The hub has no such repository, or hides it from this token. data.allowed lists similar names. */
   repositoryNotFound: { code: 1050, retryable: false },
   /** The repository has no such revision. */

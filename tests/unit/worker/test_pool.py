@@ -136,6 +136,33 @@ def test_crashes_long_ago_are_forgiven(pool: Pool, monkeypatch: pytest.MonkeyPat
     pool.engine(model)
 
 
+BAD, GOOD = {"text": "bad"}, {"text": "good"}
+
+
+def test_a_request_that_has_ended_two_engines_is_refused_and_no_other(pool: Pool) -> None:
+    model = ready(pool)
+    for number in range(2 * MAX_CRASHES):
+        bad = {"text": f"bad {number}"}
+        for _ in range(2):
+            model.crashes.check(bad)
+            pool.died(pool.engine(model), [bad])
+        assert kind_of(lambda bad=bad: model.crashes.check(bad)) == "requestCrashes"
+        model.crashes.check(GOOD)
+    pool.engine(model)
+
+
+def test_two_requests_that_were_open_at_two_deaths_are_not_accused(pool: Pool) -> None:
+    model = ready(pool)
+    for _ in range(2):
+        pool.died(pool.engine(model), [BAD, GOOD])
+    model.crashes.check(BAD)
+    model.crashes.check(GOOD)
+    assert model.crashes.recent == 2
+    pool.died(pool.engine(model), [BAD])
+    model.crashes.check(GOOD)
+    assert kind_of(lambda: model.crashes.check(BAD)) == "requestCrashes"
+
+
 def test_an_engine_that_was_ended_for_an_abort_did_not_crash(pool: Pool) -> None:
     model = ready(pool)
     for _ in range(MAX_CRASHES + 1):
