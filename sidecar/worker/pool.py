@@ -250,7 +250,7 @@ class Pool:
                 model.process = None
                 model.state = "crashed" if model.state == "ready" else model.state
                 if not process.killed_by_us:
-                    model.crashes.add(map(encode, requests))
+                    model.crashes.add(map(encode, requests if process.crashed else ()))
                 return model
         return None
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
+import gguf_files
 import psutil
 import pytest
 from conftest import Start
@@ -148,6 +152,25 @@ def test_after_five_deaths_in_a_row_a_model_must_be_unloaded_and_loaded_again(
     context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
     assert model["modelId"] == "model-2"
     assert count(sidecar, context["contextId"]) == COUNTED
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+def test_a_request_that_crashes_two_engines_is_refused_and_others_are_served(
+    start: Start, tmp_path: Path
+) -> None:
+    sidecar = start()
+    load(sidecar, gguf_files.tiny_model(tmp_path / "tiny.gguf"))
+    for _ in range(2):
+        request = send_endless(sidecar, contextOverflow="shift")
+        sidecar.wait_progress(request, "generate")
+        os.kill(sidecar.engines()["model-1"], signal.SIGSEGV)
+        assert sidecar.response(request)["error"]["data"]["kind"] == "engineCrashed"
+    for _ in range(2):
+        assert (
+            sidecar.response(send_endless(sidecar, contextOverflow="shift"))["error"]["data"]["kind"]
+            == "requestCrashes"
+        )
+        assert sidecar.call("complete", {"contextId": "context-1", "prompt": "a", "maxTokens": 1})
 
 
 def test_an_engine_that_dies_is_reported_as_info(start: Start, model_path: str) -> None:

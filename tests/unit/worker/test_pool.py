@@ -21,6 +21,7 @@ class FakeProcess:
         self.arguments = arguments
         self.pid = id(self)
         self.killed_by_us = False
+        self.crashed = True
         self.sent: list[Any] = []
         self.writer = SimpleNamespace(waiting_bytes=0)
 
@@ -161,6 +162,16 @@ def test_two_requests_that_were_open_at_two_deaths_are_not_accused(pool: Pool) -
     pool.died(pool.engine(model), [BAD])
     model.crashes.check(GOOD)
     assert kind_of(lambda: model.crashes.check(BAD)) == "requestCrashes"
+
+
+def test_a_request_is_not_accused_when_others_end_its_engines(pool: Pool) -> None:
+    model = ready(pool)
+    for _ in range(MAX_CRASHES):
+        engine: Any = pool.engine(model)
+        engine.crashed = False
+        pool.died(engine, [GOOD])
+    model.crashes.check(GOOD)
+    assert kind_of(lambda: pool.engine(model)) == "engineCrashed"
 
 
 def test_an_engine_that_was_ended_for_an_abort_did_not_crash(pool: Pool) -> None:
