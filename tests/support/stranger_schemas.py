@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "zod int": (
         of({"n": {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991}}),
         [{"n": 9007199254740991}, {"n": 1.0}],
-        [{"n": 9007199254740992}, {"n": 1.5}, {"n": True}, {"n": float("inf")}],
+        [{"n": 9007199254740992}, {"n": 1.5}, {"n": True}, {"n": float("inf")}, {"n": 10**400}],
     ),
     "zod nullable": (
         of(
@@ -224,6 +224,7 @@ CASES: dict[str, tuple[Any, list[Any], list[Any]]] = {
         [{"a": "x", "b": 1, "c": "x", "d": "x"}],
         [{"a": 1}, {"b": "x"}, {"c": 1}, {"d": 1}],
     ),
+    "huge numbers": (of({"n": {"multipleOf": 0.5}}), [{"n": 10**400}, {"n": 1e308}], [{"n": float("nan")}]),
     "unevaluated": (of({"a": True}, unevaluatedProperties=False), [{"a": 1}], [{"b": 1}]),
     "equality": (
         of({"a": {"enum": [1, "1", [0], {"b": None}]}, "u": {"uniqueItems": True}}),

@@ -35,7 +35,11 @@ def is_number(value: Json) -> bool:
 
 def is_whole(value: Json) -> bool:
     """Whether it is an integer, also if it is written as 1.0."""
-    return is_number(value) and math.isfinite(value) and value == int(value)
+    return value.is_integer() if isinstance(value, float) else is_number(value)
+
+
+def _is_finite(value: Json) -> bool:
+    return math.isfinite(value) if isinstance(value, float) else is_number(value)
 
 
 TYPES: Final[dict[str, Callable[[Json], bool]]] = {
@@ -87,14 +91,17 @@ def _limit(fits: Callable[[Json, Json], bool], what: str) -> Reader:
 
 
 def _multiple_of(factor: Json) -> Check:
-    if not is_number(factor) or not math.isfinite(factor) or factor <= 0:
+    if not _is_finite(factor) or factor <= 0:
         raise Malformed("it must be a number above 0")
     from fractions import Fraction  # 3 ms, for a rare keyword
 
-    exact = Fraction(str(factor))  # as it is written: 0.3 is a multiple of 0.1
+    def exact(number: Json) -> Fraction:  # as it is written: 0.3 is a multiple of 0.1
+        return Fraction(str(number) if isinstance(number, float) else number)
+
+    unit = exact(factor)
 
     def check(value: Json, _: Run) -> Problem | None:
-        if not is_number(value) or (math.isfinite(value) and Fraction(str(value)) % exact == 0):
+        if not is_number(value) or (_is_finite(value) and exact(value) % unit == 0):
             return None
         return Problem(f"is not a multiple of {factor}", value)
 
