@@ -36,9 +36,7 @@ class Machine:
     @classmethod
     def here(cls, gpu: str = "cpu", devices: Sequence[Device] = (), system_info: str = "") -> Machine:
         """This machine. The arguments are members of InitResult; the defaults mean a typical CPU and no GPU."""
-        import platform
-
-        words = (system_info or USUAL_FEATURES.get(platform.machine().lower(), "")).split()
+        words = (system_info or USUAL_FEATURES.get(architecture(), "")).split()
         gpus = [
             each
             for each in devices
@@ -46,6 +44,13 @@ class Machine:
         ]
         gpus.sort(key=lambda each: each["backend"] != "rpc")  # the order of core/llama/devices.py
         return cls(available_bytes(), gpus, frozenset(words))
+
+
+def architecture() -> str:
+    """The processor's architecture in lower case. Python's platform.machine asks WMI on Windows, which takes long."""
+    if sys.platform == "win32":
+        return os.environ.get("PROCESSOR_ARCHITECTURE", "").lower()
+    return os.uname().machine.lower()
 
 
 def available_bytes() -> int:

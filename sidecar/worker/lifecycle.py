@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 from sidecar.message_handler import log
+
+POLL_S: Final = 0.2
+"""How often to look whether a process is still there, where it cannot be waited for."""
 
 
 def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
@@ -37,6 +43,8 @@ def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
 
 def waiter(pid: int) -> Callable[[], object] | None:
     """A function that returns when the process has ended; None if there is no such process."""
+    if pid < 1:  # 0 is the idle process of Windows, which never ends
+        return None
     try:
         if sys.platform == "linux":
             poll = select.poll()
@@ -47,16 +55,34 @@ def waiter(pid: int) -> Callable[[], object] | None:
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
             queue.control([event], 0)
             return lambda: queue.control(None, 1)
+        if sys.platform == "win32":
+            import _winapi
+
+            # Less than psutil asks for: an elevated process lets others wait for it, but not query it.
+            handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, pid)
+            return lambda: _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
     except (ProcessLookupError, OverflowError):  # OverflowError: no process has such a number
         return None
-    except OSError as error:  # an old kernel has no pidfd_open
+    except OSError as error:  # an old kernel has no pidfd_open; Windows may deny access
         log.log("debug", "polling for the end of the process", cause=str(error))
+    return _poller(pid)
+
+
+def _poller(pid: int) -> Callable[[], object] | None:
     import psutil
 
     try:
-        return psutil.Process(pid).wait
+        process = psutil.Process(pid)
     except (psutil.Error, ValueError):
         return None
+
+    def poll() -> None:
+        # psutil's `wait` needs more rights than a look at whether the process is there.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(POLL_S)
+
+    return poll
 
 
 def on_end_signals(handler: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.notifier import send_info
 from sidecar.message_handler.writer import RpcMessage
-from sidecar.worker import idle
+from sidecar.worker import exit_status, idle
 from sidecar.worker.ledger import Request
 from sidecar.worker.pool import ModelEntry, end_in_background
 from sidecar.worker.process import WorkerProcess
@@ -79,7 +78,7 @@ def after_death(
         error = SidecarError("transferCrashed", "The transfer process died", cause=cause).to_wire()
     elif not process.ready and process.fault:
         error = SidecarError("engineStartFailed", "The engine could not start", cause=cause).to_wire()
-    elif loading and process.exit_status not in (-9, -15):
+    elif loading and not exit_status.was_killed(process.exit_status):
         assert model is not None
         error = _died_of_a_file(model.paths, cause)
     else:
@@ -124,14 +123,7 @@ def _lost_servers(
 
 def cause_of_death(process: WorkerProcess) -> str:
     """One phrase: llama.cpp's last message if there was one, and the signal or exit status."""
-    status = process.exit_status or 0
-    if status < 0:
-        try:
-            how = signal.Signals(-status).name
-        except ValueError:
-            how = f"signal {-status}"
-    else:
-        how = f"exit status {status}"
+    how = exit_status.in_words(process.exit_status or 0)
     return f"{process.fault} ({how})" if process.fault else how
 
 

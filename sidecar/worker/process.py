@@ -13,15 +13,10 @@ from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import RpcMessage, Writer
 from sidecar.options import own_command
+from sidecar.worker import exit_status
 
 EXIT_TIMEOUT_S: Final = 0.4
 """How long a child may take from the end of its stdin to its own end, before it is killed."""
-
-ENDED_BY_OTHERS: Final = (9, 15)
-"""SIGKILL, also of a system without memory, and SIGTERM."""
-
-SYSTEM_FAILURES: Final = range(0xC0000000, 0xD0000000)
-"""Exit status on Windows after a failure such as a wrong memory access; after abort() it is 3."""
 
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
@@ -91,9 +86,8 @@ class WorkerProcess:
 
     @property
     def crashed(self) -> bool:
-        """Whether it has ended by its own fault: by a signal, but not one of those with which others end it."""
-        status = self.exit_status or 0
-        return (status < 0 and -status not in ENDED_BY_OTHERS) or status == 3 or status in SYSTEM_FAILURES
+        """Whether it has ended by its own fault, and no other process ended it."""
+        return exit_status.is_crash(self.exit_status or 0)
 
     def _relay(self) -> None:
         assert self._popen.stdout is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
 import psutil
 import pytest
 
-from sidecar.hardware.machine import available_bytes, process_memory
+from sidecar.hardware.machine import Machine, architecture, available_bytes, process_memory
 
 NEAR = 16 * 1024 * 1024
 
@@ -32,7 +33,7 @@ def test_so_does_another_one() -> None:
 def test_on_linux_psutil_is_not_imported_for_it() -> None:
     code = """
 import sys
-from sidecar.hardware.machine import available_bytes, process_memory
+from sidecar.hardware.machine import Machine, architecture, available_bytes, process_memory
 assert available_bytes() > 0 and process_memory().resident > 0
 print("psutil" in sys.modules)
 """
@@ -42,3 +43,12 @@ print("psutil" in sys.modules)
 
 def test_no_more_is_available_than_the_system_has() -> None:
     assert 0 < available_bytes() < psutil.virtual_memory().total
+
+
+def test_the_architecture_is_known_without_asking_windows_management(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert architecture() == platform.machine().lower()
+    monkeypatch.setattr(platform, "machine", lambda: pytest.fail("platform.machine asks WMI"))
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("PROCESSOR_ARCHITECTURE", "AMD64")
+    assert architecture() == "amd64"
+    assert "AVX2" in Machine.here().features

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from sidecar.worker.lifecycle import watch_process
@@ -73,3 +74,29 @@ def test_a_process_that_lives_is_left_in_peace() -> None:
     gone = threading.Event()
     watch_process(os.getppid(), gone.set)
     assert not gone.wait(0.05)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system lets nobody wait for a process, as Windows does for one that was started as administrator."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(sys, "platform", "one without a call of its own")
+    monkeypatch.setattr(psutil.Process, "wait", refuse)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_the_end_of_a_process_that_cannot_be_waited_for_is_noticed(child: subprocess.Popen[bytes]) -> None:
+    gone = threading.Event()
+    watch_process(child.pid, gone.set)
+    child.kill()
+    assert gone.wait(BOUND_S)
+
+
+def test_process_0_is_not_watched_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows it is the idle process, and psutil waits for it by raising ValueError."""
+    monkeypatch.setattr(sys, "platform", "one without a call of its own")
+    monkeypatch.setattr(psutil, "Process", lambda pid: pytest.fail(f"process {pid} is watched"))
+    watch_process(0, lambda: None)
