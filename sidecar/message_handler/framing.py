@@ -79,15 +79,22 @@ _encoder = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",",
 
 
 def decode(line: bytes) -> Any:  # any JSON value
-    """Parse one line.
-
-    Raises ValueError, with a text that can be shown, for invalid JSON or UTF-8, NaN, Infinity, an integer of
-    thousands of digits, and nesting deeper than MAX_NESTING.
-    """
+    """Parse one line. Raises ValueError, with a text that can be shown: not UTF-8, or as `parse_json` does."""
     try:
-        value = _decoder.decode(line.decode("utf-8"))
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from None
+    return parse_json(text)
+
+
+def parse_json(text: str) -> Any:  # any JSON value
+    """Parse strict JSON.
+
+    Raises ValueError, with a text that can be shown, for invalid JSON, NaN, Infinity, a number that is too large, an
+    integer of thousands of digits, and nesting deeper than MAX_NESTING.
+    """
+    try:
+        value = _decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError:
@@ -96,7 +103,7 @@ def decode(line: bytes) -> Any:  # any JSON value
         # For an integer of thousands of digits, Python's message advises a Python function.
         problem = str(error)
         raise ValueError("an integer has too many digits" if "sys." in problem else problem) from None
-    if line.count(b"[") + line.count(b"{") > MAX_NESTING and _is_too_deep(value):
+    if text.count("[") + text.count("{") > MAX_NESTING and _is_too_deep(value):
         raise ValueError("nested too deeply")
     return value
 

@@ -38,6 +38,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "lines": Group(7200, 3),
+    "calls": Group(3600, 2),
     "kills": Group(7200, 3),
     "soak": Group(3600, 4),
 }

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b4c9a0242bcaa69c)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint bef33a9abe70d4b9)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -188,7 +188,7 @@ export type BiasedToken = [Token | string, Bias];
  */
 export type ResponseFormat = PlainFormat | JsonSchemaFormat;
 /**
- * `stop`: the model ended the text, or a stop string appeared; `toolCalls`: the text ended with tool calls; `length`: maxTokens was reached; `contextFull`: the sequence is full.
+ * `stop`: the model ended the text, or a stop string appeared; `toolCalls`: the text ended with tool calls; `length`: maxTokens was reached (a call that it cuts off is not among the toolCalls); `contextFull`: the sequence is full.
  */
 export type FinishReason = "stop" | "toolCalls" | "length" | "contextFull";
 /**
@@ -1425,7 +1425,7 @@ export interface ToolCall {
   function: {
     name: string;
     /**
-     * JSON text of an object, as the model wrote it.
+     * JSON text of an object, as the model wrote it: strict JSON, without NaN or Infinity.
      */
     arguments: string;
   };

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b4c9a0242bcaa69c)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint bef33a9abe70d4b9)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -38,7 +38,7 @@ def _around(form: CallForm, name: str) -> tuple[str, str]:
     """The text before and after the arguments of a call."""
     if form.separator:
         harmony = " <|constrain|>json" if form.separator == "<|message|>" else ""
-        return f"{form.start}{name}{harmony}{form.separator}", ""
+        return f"{form.start}{form.prefix}{name}{harmony}{form.separator}", ""
     before = f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": '
     if form.listed:
         return f"{form.start}[{before}", f"}}]{form.end}"

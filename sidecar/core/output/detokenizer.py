@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import codecs
-
-from sidecar.core.output.partial_match import partial_match
+from collections.abc import Collection
 
 
 class Detokenizer:
@@ -55,3 +54,13 @@ class Detokenizer:
             certain, self._held = waiting[: len(waiting) - hold], waiting[len(waiting) - hold :]
         self.text += certain
         return certain
+
+
+def partial_match(text: str, patterns: Collection[str]) -> int:
+    """Length of the longest suffix of `text` that is a proper prefix of a pattern; 0 if there is none."""
+    longest = max(map(len, patterns), default=1) - 1
+    for length in range(min(longest, len(text)), 0, -1):
+        suffix = text[-length:]
+        if any(pattern.startswith(suffix) for pattern in patterns):
+            return length
+    return 0

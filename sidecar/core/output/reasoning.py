@@ -4,39 +4,33 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sidecar.core.output.segments import Segment
-
 
 class ReasoningMarks(NamedTuple):
-    """The marks of one family of models."""
+    """The marks of one family of models. `start` counts only at the beginning of the answer."""
 
     start: str
     end: str
     closing: str
     """The text that ends the reasoning when it is forced to end."""
-    others: tuple[tuple[str, Segment | None], ...] = ()
-    """Further marks, and the segment that follows each. None: the text that follows is not shown."""
-    plain: bool = True
-    """The marks are plain text, so `start` counts only at the beginning of the answer."""
+    others: tuple[str, ...] = ()
+    """Further marks."""
 
     @property
     def marks(self) -> list[str]:
         """All marks of the family."""
-        return [self.start, self.end, *(mark for mark, _ in self.others)]
+        return [self.start, self.end, *self.others]
 
+
+HARMONY: Final = ReasoningMarks(
+    "<|channel|>analysis<|message|>",
+    "<|channel|>final<|message|>",
+    "<|end|><|start|>assistant<|channel|>final<|message|>",
+    ("<|start|>", "<|end|>", "<|constrain|>", "<|call|>", "<|return|>"),
+)
+"""Channels, which `harmony` splits."""
 
 FAMILIES: Final = (
-    ReasoningMarks(
-        "<|channel|>analysis<|message|>",
-        "<|channel|>final<|message|>",
-        "<|end|><|start|>assistant<|channel|>final<|message|>",
-        (
-            ("<|channel|>commentary<|message|>", "text"),
-            ("<|end|>", None),
-            ("<|start|>assistant", None),
-        ),
-        plain=False,
-    ),
+    HARMONY,
     ReasoningMarks("<think>", "</think>", "\n</think>\n\n"),
     ReasoningMarks("[THINK]", "[/THINK]", "[/THINK]"),
     ReasoningMarks("<seed:think>", "</seed:think>", "</seed:think>"),

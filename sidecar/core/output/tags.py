@@ -1,12 +1,35 @@
-"""Reads tool calls that are written with tags around names and arguments instead of JSON."""
+"""Reads tool calls that are written with tags around names and values instead of JSON."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from sidecar.core.output.arguments import NO_ARGUMENTS, to_json
+
+MAX_HEAD_CHARS: Final = 1000
+"""Longest name or key, in characters. A longer one is not a call."""
 
 _NAME: Final = re.compile(r"[\w.-]+")
+
+
+class NotACall(Exception):
+    """The text is not a tool call."""
+
+
+class WrongCall(NotACall):
+    """The text is a call without a name."""
+
+
+class CallSink(Protocol):
+    """Receives the parts of each call, in order."""
+
+    def has_tool(self, name: str) -> bool: ...
+    def begin_call(self, name: str) -> None: ...
+    def add_arguments(self, delta: str) -> None: ...
+    def end_call(self) -> None: ...
+    def parse_value(self, name: str, key: str, text: str, is_string: bool | None) -> object: ...
 
 
 class Tags(NamedTuple):
@@ -16,10 +39,18 @@ class Tags(NamedTuple):
     """Before the name, after the name, after the call. Empty: the call begins with its bare name."""
     key: tuple[str, str]
     value: tuple[str, str]
-    """Other text may stand between the key and `value[0]`."""
+    """Other text may stand between the key and `value[0]`: whether the value is a string."""
+    on_lines: bool = False
+    """A value stands on lines of its own: the newline at each of its ends is not part of it."""
+
+    @property
+    def marks(self) -> list[str]:
+        """All tags."""
+        return [*self.call, *self.key, *self.value]
 
 
-FUNCTION: Final = Tags(("<function=", ">", "</function>"), ("<parameter=", ">"), ("", "</parameter>"))
+FUNCTION: Final = Tags(("<function=", ">", "</function>"), ("<parameter=", ">"), ("", "</parameter>"), True)
+SEED: Final = FUNCTION._replace(on_lines=False)
 PAIRS: Final = Tags(("", "", ""), ("<arg_key>", "</arg_key>"), ("<arg_value>", "</arg_value>"))
 INVOKE: Final = Tags(('<invoke name="', '">', "</invoke>"), ('<parameter name="', '">'), ("", "</parameter>"))
 DSML: Final = Tags(
@@ -27,42 +58,188 @@ DSML: Final = Tags(
     ('<｜DSML｜parameter name="', '"'),
     (">", "</｜DSML｜parameter>"),
 )
+IS_STRING: Final = {'string="true"': True, 'string="false"': False}
+"""What stands between key and value in DSML → whether the value is a string."""
 
 
-class MissingTag(Exception):
-    """A tag, or the name of the call, is missing."""
+class TaggedCalls:
+    """Reads the calls of one block, whose text comes in pieces.
 
+    A tag for the end of a value may also be part of the value: it counts only if a further tag follows. What a
+    model writes in this form without an opening mark (`bare`) must be a whole call of a known tool.
+    """
 
-def tagged_calls(text: str, tags: Tags) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the name of each call in a text, and the (key, value) pairs of its arguments. Raises MissingTag."""
-    before, after, end = tags.call
-    if not before:
-        name = _NAME.match(text.lstrip())
+    def __init__(self, tags: Tags, end: str, sink: CallSink, bare: bool) -> None:
+        self.name = ""
+        self.count = 0
+        """Calls that are complete."""
+        self.begun = False
+        """Whether a call has begun and has not ended."""
+        self.rest = ""
+        self._tags = tags
+        self._end = end
+        self._sink = sink
+        self._bare = bare
+        self._step: Callable[[], bool] | None = self._before_call
+        self._key = ""
+        self._is_string: bool | None = None
+        self._scanned = 0
+        self._keys: set[str] = set()
+        self.complete = False
+        """No more text comes."""
+
+    def feed(self, text: str) -> str | None:
+        """Add text. Returns the text after the calls, or None while they continue. Raises NotACall."""
+        self.rest += text
+        while self._step is not None and self._step():
+            pass
+        return self.rest if self._step is None else None
+
+    # Each step consumes from `rest` what it can. It returns False if it needs more text.
+
+    def _before_call(self) -> bool:
+        start = self._tags.call[0]
+        if not start and not self.count:
+            return self._bare_name()
+        mark, at = self._expected(self.rest, [start, self._end])
+        if mark is None:
+            return False
+        if mark and mark == start:
+            self.name, self._step = "", self._in_name
+        elif self.count:
+            self._step = None
+        else:
+            raise NotACall("there is no call")
+        self.rest = self.rest[at:]
+        return True
+
+    def _bare_name(self) -> bool:
+        """A name without tags: the first key, or the end of the call, must follow it."""
+        text = self.rest.lstrip()
+        name = _NAME.match(text)
+        if not text:
+            return False
+        if name is None or name.end() > MAX_HEAD_CHARS:
+            raise NotACall("the name is missing")
+        mark, _ = self._expected(text[name.end() :], [self._tags.key[0], self._end])
+        if mark is None:
+            return False
+        if not mark:
+            raise NotACall("the name is missing")
+        self.rest = text[name.end() :]
+        return self._begin(name[0])
+
+    def _in_name(self) -> bool:
+        name = self._until(self._tags.call[1])
         if name is None:
-            raise MissingTag("the name is missing")
-        yield name[0], list(_arguments(text, tags))
-        return
-    at = text.find(before)
-    while at >= 0:
-        tag, at = _until(text, at + len(before), after)
-        body, at = _until(text, at, end)
-        yield tag.strip(), list(_arguments(body, tags))
-        at = text.find(before, at)
+            return False
+        if not self._bare:
+            return self._begin(name.strip())
+        if not self._sink.has_tool(name.strip()):
+            raise NotACall("the name is not that of a tool")
+        self.name, self._step = name.strip(), self._before_first_key
+        return True
 
+    def _before_first_key(self) -> bool:
+        mark, _ = self._expected(self.rest, self._after_value)
+        if mark is None:
+            return False
+        if not mark:
+            raise NotACall("it has no arguments and no end")
+        return self._begin(self.name)
 
-def _arguments(body: str, tags: Tags) -> Iterator[tuple[str, str]]:
-    at = body.find(tags.key[0])
-    while at >= 0:
-        key, at = _until(body, at + len(tags.key[0]), tags.key[1])
-        _, at = _until(body, at, tags.value[0])
-        value, at = _until(body, at, tags.value[1])
-        yield key.strip(), value.removeprefix("\n").removesuffix("\n")
-        at = body.find(tags.key[0], at)
+    def _begin(self, name: str) -> bool:
+        self.name, self.begun, self._keys = name, True, set()
+        self._sink.begin_call(name)
+        self._step = self._before_key
+        return True
 
+    @property
+    def _after_value(self) -> list[str]:
+        """The tags that may follow a value."""
+        return [self._tags.key[0], self._tags.call[2] or self._end]
 
-def _until(text: str, start: int, mark: str) -> tuple[str, int]:
-    """The text from `start` to a mark, and the position after the mark. Raises MissingTag."""
-    at = text.find(mark, start)
-    if at < 0:
-        raise MissingTag(f"{mark} is missing")
-    return text[start:at], at + len(mark)
+    def _before_key(self) -> bool:
+        mark, at = self._expected(self.rest, self._after_value)
+        if mark is None:
+            return False
+        if not mark:
+            raise NotACall(f"{self._after_value[1]} is missing")
+        self.rest = self.rest[at:]
+        if mark == self._tags.key[0]:
+            self._step = self._in_key
+            return True
+        self._sink.add_arguments("}" if self._keys else NO_ARGUMENTS)
+        self._sink.end_call()
+        self.count, self.begun = self.count + 1, False
+        self._step = self._before_call if self._tags.call[2] else None
+        return True
+
+    def _in_key(self) -> bool:
+        key = self._until(self._tags.key[1])
+        if key is None:
+            return False
+        self._key, self._step = key.strip(), self._before_value
+        if self._key in self._keys:
+            raise NotACall(f"the argument {self._key} is repeated")
+        return True
+
+    def _before_value(self) -> bool:
+        between = self._until(self._tags.value[0])
+        if between is None:
+            return False
+        self._is_string, self._scanned, self._step = IS_STRING.get(between.strip()), 0, self._in_value
+        return True
+
+    def _in_value(self) -> bool:
+        close = self._tags.value[1]
+        at = self.rest.find(close, self._scanned)
+        if at < 0:
+            self._scanned = max(0, len(self.rest) - len(close))
+            return False
+        ends = self._ends_value(self.rest[at + len(close) :])
+        if ends is None:
+            self._scanned = at
+            return False
+        if not ends:
+            self._scanned = at + len(close)
+            return True
+        value, self.rest = self.rest[:at], self.rest[at + len(close) :]
+        if self._tags.on_lines:
+            value = value.removeprefix("\n").removesuffix("\n")
+        self._add(value)
+        self._step = self._before_key
+        return True
+
+    def _ends_value(self, after: str) -> bool | None:
+        """Whether a value ends where this text follows. None: more text is needed to know."""
+        mark, at = self._expected(after, self._after_value)
+        if mark and mark == self._tags.call[2] and not self._bare:
+            mark, _ = self._expected(after[at:], [self._tags.call[0], self._end])
+            if mark is None and self.complete:
+                return True
+        return None if mark is None else bool(mark)
+
+    def _add(self, value: str) -> None:
+        parsed = self._sink.parse_value(self.name, self._key, value, self._is_string)
+        before = ", " if self._keys else "{"
+        self._keys.add(self._key)
+        self._sink.add_arguments(f"{before}{to_json(self._key)}: {to_json(parsed)}")
+
+    def _expected(self, text: str, marks: list[str]) -> tuple[str | None, int]:
+        """The mark that comes next after white space, and the position after it. "": none does. None: unknown yet."""
+        start = len(text) - len(text.lstrip())
+        for mark in marks:
+            if mark and text.startswith(mark, start):
+                return mark, start + len(mark)
+        rest = text[start:]
+        return (None if any(mark.startswith(rest) for mark in marks if mark) else ""), 0
+
+    def _until(self, mark: str) -> str | None:
+        """Take the text before a mark, and the mark; None if the mark is not there yet. Raises NotACall."""
+        before, found, after = self.rest.partition(mark) if mark else ("", "found", self.rest)
+        if not found and len(before) > MAX_HEAD_CHARS:
+            raise NotACall(f"{mark} is missing")
+        if found:
+            self.rest = after
+        return before if found else None

@@ -2,62 +2,75 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from sidecar.core.output.tags import MissingTag, tagged_calls
+from sidecar.core.output.arguments import NO_ARGUMENTS, object_text, string_value
+from sidecar.core.output.detokenizer import partial_match
+from sidecar.core.output.tags import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
 from sidecar.core.output.tool_formats import CallForm
-
-MAX_HEAD_CHARS: Final = 1000
-"""Longest name or key, in characters. A longer one is not a call."""
 
 BETWEEN: Final = " \t\r\n,;"
 """Characters that may stand between two calls."""
 
 _KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:\s*(?=\S)', re.DOTALL)
 _NAME = re.compile(r"[\w.-]+")
+_WORDS = re.compile(r"\S\s+\S")
 _STRUCTURE = re.compile(r'["\\{}\[\]]')
 
 
-class NotACall(Exception):
-    """The text is not a tool call."""
-
-
-class CallSink(Protocol):
-    """Receives the parts of each call, in order."""
-
-    def begin_call(self, name: str) -> None: ...
-    def add_arguments(self, delta: str) -> None: ...
-    def end_call(self) -> None: ...
-    def parse_value(self, name: str, key: str, text: str) -> object: ...
-
-
 class CallReader:
-    """Reads one call or several adjacent calls. The text begins after the form's `start`."""
+    """Reads one call or several adjacent calls. The text begins after the form's `start`; a `bare` call has none."""
 
-    def __init__(self, form: CallForm, sink: CallSink) -> None:
+    def __init__(self, form: CallForm, sink: CallSink, *, bare: bool = False) -> None:
         self._form = form
         self._sink = sink
         self._rest = ""
         self._step: Callable[[], bool] | None = self._before
         self._count = 0
-        self._scanned = 0
-        self._value = _Value()
+        self._tagged = None if form.tags is None else TaggedCalls(form.tags, form.end, sink, bare)
+        self._value = JsonValue()
         self._key = ""
         self._name: str | None = None
         self._early = ""
         """Arguments that came before the name, or that are not reported yet."""
         self._has_arguments = False
         self._begun = False
+        self.unread = ""
+        """The text since the last call's end. If no call begins in it, it is text."""
+
+    @property
+    def name(self) -> str:
+        """The name of the call that has begun; empty if none has."""
+        return (self._name or "") if self._begun else self._tagged.name if self._tagged is not None else ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a call has begun and has not ended."""
+        return self._begun or (self._tagged is not None and self._tagged.begun)
+
+    @property
+    def count(self) -> int:
+        """Calls that have ended."""
+        return self._count + (self._tagged.count if self._tagged is not None else 0)
 
     def feed(self, text: str) -> str | None:
-        """Add text. Returns the text after the calls, or None while they continue. Raises NotACall."""
+        """Add text. Returns the text after the calls, or None while they continue.
+
+        Raises NotACall; SidecarError from the sink.
+        """
         self._rest += text
+        self.unread += text
         while self._step is not None and self._step():
             pass
         return self._rest if self._step is None else None
+
+    def end(self) -> str | None:
+        """Read what is certain now that no more text comes. Returns and raises as `feed` does."""
+        if self._tagged is not None and self._step == self._in_tags:
+            self._tagged.complete = True
+        return self.feed("")
 
     # Each step consumes from `_rest` what it can. It returns True after it has set the next `_step`,
     # and False if it needs more text.
@@ -68,7 +81,7 @@ class CallReader:
         end = self._form.end
         if not self._rest or (end.startswith(self._rest) and len(self._rest) < len(end)):
             return False
-        if end and self._rest.startswith(end):
+        if end and self._rest.startswith(end) and (self._count or self._tagged is None):
             if not self._count:
                 raise NotACall("there is no call")
             self._rest, self._step = self._rest[len(end) :], None
@@ -76,11 +89,11 @@ class CallReader:
             self._rest = self._rest[1:]
         elif self._form.separator and not self._count:
             self._step = self._before_separator
-        elif self._rest[0] == "{":
+        elif self._rest[0] == "{" and not self._form.separator:
             self._rest = self._rest[1:]
-            self._name, self._early, self._has_arguments, self._begun = None, "", False, False
+            self._name, self._early, self._has_arguments = None, "", False
             self._step = self._before_key
-        elif self._form.tags is not None and not self._count:
+        elif self._tagged is not None and not self._count:
             self._step = self._in_tags
         elif self._count:
             self._step = None
@@ -89,40 +102,37 @@ class CallReader:
         return True
 
     def _in_tags(self) -> bool:
-        """Calls in tags are read when they are complete."""
-        form = self._form
-        assert form.tags is not None
-        at = self._rest.find(form.end, self._scanned)
-        if at < 0:
-            self._scanned = max(0, len(self._rest) - len(form.end))
+        assert self._tagged is not None
+        fresh, self._rest = self._rest, ""
+        count, rest = self._tagged.count, self._tagged.feed(fresh)
+        if self._tagged.count > count:
+            self.unread = self._tagged.rest
+        if rest is None:
             return False
-        block, self._rest, self._step = self._rest[:at], self._rest[at + len(form.end) :], None
-        try:
-            for name, arguments in tagged_calls(block, form.tags):
-                self._sink.begin_call(name)
-                values = {key: self._sink.parse_value(name, key, text) for key, text in arguments}
-                self._sink.add_arguments(json.dumps(values, ensure_ascii=False))
-                self._sink.end_call()
-                self._count += 1
-        except MissingTag as error:
-            raise NotACall(str(error)) from None
-        if not self._count:
-            raise NotACall("there is no call")
+        self._rest, self._step = rest, None
         return True
 
     def _before_separator(self) -> bool:
-        """The name in front of a separator. Other text before the separator is ignored."""
+        """The name in front of a separator. A number or an id may stand between them."""
         head, separator, tail = self._rest.partition(self._form.separator)
         if not separator:
-            if len(head) > MAX_HEAD_CHARS:
-                raise NotACall("the arguments are missing")
+            head = head[: len(head) - partial_match(head, [self._form.separator])]
+        name = _NAME.match(head.removeprefix(self._form.prefix))
+        if (
+            (head and name is None and head != self._form.prefix)
+            or _WORDS.search(head)
+            or len(head) > MAX_HEAD_CHARS
+        ):
+            raise NotACall("the name is missing")
+        tail = tail.lstrip()
+        none = bool(self._form.end) and tail.startswith(self._form.end)
+        if name is None or not separator or (not none and self._form.end.startswith(tail)):
             return False
-        if not tail.strip():
-            return False
-        name = _NAME.match(head.strip())
-        self._name, self._rest = name[0] if name else head.strip(), tail.lstrip()
-        self._key, self._value, self._step = self._form.arguments, _Value(), self._in_value
-        self._early, self._has_arguments, self._begun = "", False, False
+        self._name, self._rest, self._early, self._has_arguments = name[0], tail, "", False
+        if none:
+            self._end_call()
+        else:
+            self._key, self._value, self._step = self._form.arguments, JsonValue(), self._in_value
         return True
 
     def _before_key(self) -> bool:
@@ -138,8 +148,8 @@ class CallReader:
             if self._rest[0] != '"' or len(self._rest) > MAX_HEAD_CHARS:
                 raise NotACall("it is not a JSON object")
             return False
-        self._key, self._rest = _string_value(match[1]), self._rest[match.end() :]
-        self._value, self._step = _Value(), self._in_value
+        self._key, self._rest = _string(match[1]), self._rest[match.end() :]
+        self._value, self._step = JsonValue(), self._in_value
         return True
 
     def _in_value(self) -> bool:
@@ -154,13 +164,17 @@ class CallReader:
             self._value.text += piece
         if not self._value.ended:
             return False
-        if is_arguments and self._value.kind != "{":  # a string that contains JSON, or a wrong type
+        if is_arguments and self._value.kind != "{":
             self._has_arguments = True
-            kept = self._value.text.strip()
-            self._early = _string_value(kept) if kept.startswith('"') else kept
+            try:
+                self._early += object_text(self._value.text)
+            except ValueError as error:
+                raise NotACall(str(error)) from None
             self._report_arguments()
         elif self._key == self._form.name:
-            self._name = _string_value(self._value.text.strip())
+            if self._name is not None:
+                raise NotACall("the name is repeated")
+            self._name = _string(self._value.text.strip())
             self._report_arguments()
         if self._form.separator:
             self._end_call()
@@ -179,16 +193,17 @@ class CallReader:
 
     def _end_call(self) -> None:
         if self._name is None or (not self._has_arguments and not self._form.start):
-            raise NotACall(f"the {'name is' if self._name is None else 'arguments are'} missing")
+            problem = f"the {'name is' if self._name is None else 'arguments are'} missing"
+            raise (WrongCall if self._form.start else NotACall)(problem)
         if not self._has_arguments:
-            self._has_arguments, self._early = True, "{}"
+            self._has_arguments, self._early = True, NO_ARGUMENTS
         self._report_arguments()
         self._sink.end_call()
-        self._count += 1
+        self._count, self._begun, self.unread = self._count + 1, False, self._rest
         self._step = self._before
 
 
-class _Value:
+class JsonValue:
     """Finds the end of a JSON value whose text comes in pieces."""
 
     def __init__(self) -> None:
@@ -236,12 +251,9 @@ class _Value:
         self.ended = not self._in_string and self._depth <= 0
 
 
-def _string_value(literal: str) -> str:
+def _string(literal: str) -> str:
     """The value of a JSON string. Raises NotACall if it is not one."""
     try:
-        value = json.loads(literal, strict=False)
-    except ValueError as error:
-        raise NotACall("it is not a JSON string") from error
-    if not isinstance(value, str):
-        raise NotACall("it is not a JSON string")
-    return value
+        return string_value(literal)
+    except ValueError:
+        raise NotACall("it is not a JSON string") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from sidecar.core.output.tags import DSML, FUNCTION, INVOKE, PAIRS, Tags
+from sidecar.core.output.tags import DSML, FUNCTION, INVOKE, PAIRS, SEED, Tags
 
 
 class CallForm(NamedTuple):
@@ -23,30 +23,35 @@ class CallForm(NamedTuple):
     """The objects are in a JSON list, even a single one."""
     separator: str = ""
     """Between name and arguments. Empty: both are members of an object."""
+    prefix: str = ""
+    """Before the name if there is a separator. A model may leave it out."""
     around: tuple[str, ...] = ()
     """Further marks around calls, which are skipped."""
+    inner: tuple[str, ...] = ()
+    """Further marks within calls."""
     tags: Tags | None = None
     """The tags around names and arguments if they are not JSON. Forced calls are JSON in these forms, too."""
 
     @property
     def marks(self) -> list[str]:
         """All marks of the form."""
-        return [self.start, self.separator, self.end, *self.around]
+        tags = self.tags.marks if self.tags is not None else ()
+        return [self.start, self.separator, self.end, *self.around, *self.inner, *tags]
 
 
 HERMES: Final = CallForm("<tool_call>", "</tool_call>")
 FORMS: Final = (
     # (texts that the template contains, texts that it does not contain, form). The first match counts.
-    (("[TOOL_CALLS]", "[ARGS]"), (), CallForm("[TOOL_CALLS]", "", separator="[ARGS]")),
+    (("[TOOL_CALLS]", "[ARGS]"), (), CallForm("[TOOL_CALLS]", "", separator="[ARGS]", inner=("[CALL_ID]",))),
     (("[TOOL_CALLS]",), (), CallForm("[TOOL_CALLS]", "", listed=True)),
     (
         ("<|channel|>commentary",),
         (),
-        CallForm("<|channel|>commentary to=functions.", "<|call|>", separator="<|message|>"),
+        CallForm("<|channel|>commentary to=", "<|call|>", separator="<|message|>", prefix="functions."),
     ),
     (("<TOOLCALL>",), (), CallForm("<TOOLCALL>", "</TOOLCALL>", listed=True)),
     (("<|tool_call|>",), ("<|tool_call>",), CallForm("<|tool_call|>", "", listed=True)),
-    (("<tool_call>", '"arguments"'), ("<function=", "<arg_key>", "<invoke"), HERMES),
+    (("<tool_call>", '"arguments"'), ("<function=", "<arg_key>", "<invoke", "</tool_calls>"), HERMES),
     (
         ("dsml_token", "function_calls>"),
         (),
@@ -61,7 +66,7 @@ FORMS: Final = (
     (
         ("<seed:tool_call>", "<function="),
         (),
-        CallForm("<seed:tool_call>", "</seed:tool_call>", tags=FUNCTION),
+        CallForm("<seed:tool_call>", "</seed:tool_call>", tags=SEED),
     ),
     (
         ("<tool_call>", "<function=", "<parameter="),
@@ -85,9 +90,10 @@ FORMS: Final = (
         ("<|tool_call_argument_begin|>",),
         (),
         CallForm(
-            "<|tool_call_begin|>functions.",
+            "<|tool_call_begin|>",
             "<|tool_call_end|>",
             separator="<|tool_call_argument_begin|>",
+            prefix="functions.",
             around=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
         ),
     ),

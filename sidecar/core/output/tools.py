@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.output.arguments import typed_value
 from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import parse_json
 
 if TYPE_CHECKING:
     from sidecar.core.schema_check.schema import Schema
@@ -76,22 +78,17 @@ class Tools:
         """The JSON pointer of a tool's parameters in the params."""
         return f"/tools/{list(self.schemas).index(name)}/function/parameters"
 
-    def parse_value(self, name: str, key: str, text: str) -> object:
-        """The value of an argument that is not written as JSON: a string unless the tool's schema says otherwise."""
-        properties = self.schemas.get(name, {}).get("properties")
-        schema = properties.get(key) if isinstance(properties, dict) else None
-        if isinstance(schema, dict) and schema.get("type") == "string":
-            return text
-        try:
-            value: object = json.loads(text)
-        except ValueError:
-            return text
-        return value
+    def parse_value(self, name: str, key: str, text: str, is_string: bool | None = None) -> object:
+        """The value of an argument that is written as bare text: what the tool's schema accepts.
+
+        `is_string`: whether the model itself says that it is a string.
+        """
+        return typed_value(text, lambda value: self.fits(name, key, value), is_string)
 
     def check_name(self, name: str) -> None:
         """Raises SidecarError `unknownTool`."""
         if name not in self.schemas:
-            shown = name[:MAX_SHOWN_NAME_CHARS]
+            shown = name[:MAX_SHOWN_NAME_CHARS].encode(errors="replace").decode()
             problem = f"The model called {shown!r}, which is not among the tools"
             raise SidecarError("unknownTool", problem, value=shown, allowed=list(self.schemas))
 
@@ -102,8 +99,8 @@ class Tools:
     def check_arguments(self, name: str, arguments: str) -> None:
         """Raises SidecarError `invalidToolArguments`."""
         try:
-            value = json.loads(arguments)
-        except (ValueError, RecursionError) as error:
+            value = parse_json(arguments)
+        except ValueError as error:
             raise bad_arguments(name, arguments, f"not JSON: {error}") from None
         if not isinstance(value, dict):
             raise bad_arguments(name, arguments, "not a JSON object")

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
-from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
-from sidecar.core.output.tool_formats import FORMS, HERMES
-
-HARMONY = next(family for family in FAMILIES if not family.plain)
-COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")
+from sidecar.core.output.reasoning import FAMILIES, HARMONY, ReasoningMarks, reasoning_marks
+from sidecar.core.output.tool_formats import HERMES
 
 
 @pytest.mark.parametrize(
@@ -26,6 +23,13 @@ COMMENTARY = next(form for *_, form in FORMS if form.separator == "<|message|>")
         ("<think>a</think><think>b</think>c", ("c", "a\nb", [])),
         ("<thinking>no</thinking>", ("<thinking>no</thinking>", "", [])),
         ("<thi", ("<thi", "", [])),
+        # an end without a beginning
+        ("</think>\n\nHello", ("Hello", "", [])),
+        ("<think>a</think></think>b", ("b", "a", [])),
+        ("Okay, hm.\n</think>\n\nHello", ("Okay, hm.\n\n\nHello", "", [])),
+        ("Okay, hm.</think>\nHello", ("Okay, hm.\nHello", "", [])),
+        ("The mark </think> ends it.", ("The mark </think> ends it.", "", [])),
+        ("So:\n<think>\na\n</think>\nb", ("So:\n<think>\na\n</think>\nb", "", [])),
         ("", ("", "", [])),
     ],
 )
@@ -39,26 +43,15 @@ def test_reasoning_that_the_prompt_began() -> None:
         assert read(parts, THINK, None, opened=True)[0] == ("Hello", "Hm.", [])
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family.plain], ids=lambda f: f.start)
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family != HARMONY], ids=lambda f: f.start
+)
 def test_every_family_of_marks(family: ReasoningMarks) -> None:
     for parts in pieces(f"{family.start}\nHm.{family.end}\nHello"):
         assert read(parts, family, None)[0] == ("Hello", "Hm.", [])
     forced = f"{family.start}Hm{family.closing}Hello"
     assert read([forced], family, None)[0] == ("Hello", "Hm", [])
     assert reasoning_marks(f"{{{{ x }}}}{family.end}") == family
-
-
-def test_channels() -> None:
-    stream = (
-        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I look.<|end|>"
-        "<|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>" + OSLO
-    )
-    for parts in pieces(stream):
-        said, reason = read(parts, HARMONY, COMMENTARY)
-        assert said == ("I look.", "Hm.", [("get_weather", OSLO)]), parts
-        assert reason == "toolCalls"
-    for parts in pieces("<|channel|>final<|message|>Hello"):
-        assert read(parts, HARMONY, COMMENTARY)[0] == ("Hello", "", [])
 
 
 def test_reasoning_then_a_call_and_no_call_within_reasoning() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from made_calls import by_hand
 from made_streams import OSLO, TOOLS, pieces, read
 
 from sidecar.core.output.reply import Reply
@@ -29,9 +30,11 @@ def _has(signs: tuple[str, ...], sign: str) -> bool:
 
 NOW = [("now", "{}")]
 ACTION = next(form for *_, form in FORMS if form.name == "tool_name")
-KIMI = next(form for *_, form in FORMS if form.start.endswith("functions.") and form.around)
+KIMI = next(form for *_, form in FORMS if form.prefix and form.around)
 FENCED = next(form for *_, form in FORMS if "```" in form.end)
 FUNCTION = next(form for *_, form in FORMS if form.start == "<function=")
+CODER = tagged("<function=", "<tool_call>")
+OSLO_TAGS = "<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>"
 ASK = [("get_weather", OSLO)]
 CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
     (HERMES, f'<tool_call>\n{{"name": "get_weather", "arguments": {OSLO}}}\n</tool_call>', ASK, ""),
@@ -135,6 +138,36 @@ CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
         "",
     ),
     (FUNCTION, f"<function=get_weather>{OSLO}</function><function=now>{{}}</function>", ASK + NOW, ""),
+    # a model may leave out what it need not say
+    (HERMES, '<tool_call>{"name": "now", "arguments": ""}</tool_call>', NOW, ""),
+    (HERMES, '<tool_call>{"name": "now", "arguments": null}</tool_call>', NOW, ""),
+    (FUNCTION, "<function=now></function>", NOW, ""),
+    (KIMI, "<|tool_call_begin|>now:0<|tool_call_argument_begin|><|tool_call_end|>", NOW, ""),
+    (CODER, f"So.\n{OSLO_TAGS}\n</tool_call>\nOK", ASK, "So.OK"),
+    (CODER, OSLO_TAGS, ASK, ""),
+    (CODER, f"<tool_call>\n{OSLO_TAGS}", ASK, ""),
+    (CODER, f"{OSLO_TAGS}\n{OSLO_TAGS}", ASK * 2, ""),
+    # text that is not a call stays text
+    (HERMES, "Write <tool_call> before a call.", [], "Write <tool_call> before a call."),
+    (HERMES, "a\n <tool_call>\n", [], "a\n <tool_call>\n"),
+    (HERMES, '<tool_call>{"name": <name>}</tool_call>', [], '<tool_call>{"name": <name>}</tool_call>'),
+    (HERMES, "<tool_call>get_weather</tool_call>", [], "<tool_call>get_weather</tool_call>"),
+    (HERMES, '<tool_call>{"name": 4, "arguments": {}}', [], '<tool_call>{"name": 4, "arguments": {}}'),
+    (
+        HERMES,
+        f'Write <tool_call> so: <tool_call>{{"name": "get_weather", "arguments": {OSLO}}}</tool_call>',
+        ASK,
+        "Write <tool_call> so:",
+    ),
+    (MISTRAL, "The mark [TOOL_CALLS] begins a call.", [], "The mark [TOOL_CALLS] begins a call."),
+    (CODER, "<tool_call>now</tool_call>", [], "<tool_call>now</tool_call>"),
+    (
+        CODER,
+        "Use <function=now> or <function=x></function>.",
+        [],
+        "Use <function=now> or <function=x></function>.",
+    ),
+    (tagged("<arg_key>", "<tool_call>"), "A <tool_call>before a call", [], "A <tool_call>before a call"),
 ]
 
 
@@ -186,11 +219,15 @@ def test_an_unknown_tool_is_reported_with_the_known_ones(name: str) -> None:
         '{"name": "get_weather", "arguments": {"city": Oslo}}',
         '{"name": "get_weather"}',
         '{"name": "now", "arguments": {"zone": 1}}',
-        '{"name": 4, "arguments": {}}',
+        '{"name": "get_weather", "arguments": {"city": NaN}}',
+        '{"name": "get_weather", "arguments": {"city": "Oslo", "more": [{"a": -Infinity}]}}',
+        '{"name": "get_weather", "arguments": {"city": "Oslo", "more": 1e999}}',
+        '{"name": "get_weather", "arguments": {"city": "Oslo", "more": ' + "[" * 999 + "]" * 999 + "}}",
+        '{"name": "get_weather", "arguments": {"city": "Oslo", "more": ' + "9" * 5000 + "}}",
+        '{"name": "get_weather", "arguments": ""}',
+        '{"name": "get_weather", "arguments": {"city": "Oslo"}, "name": "now"}',
         '{"arguments": {}}',
         "{}",
-        "get_weather",
-        "{get_weather}",
     ],
 )
 def test_arguments_that_do_not_fit_are_reported(call: str) -> None:
@@ -203,13 +240,13 @@ def test_arguments_that_do_not_fit_are_reported(call: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        "",
         "<function=now>",
         "<function=now></function",
-        "now",
         "<function=get_weather></function>",
         "<function=now><parameter=a>1</function>",
         "<function=now><parameter=a>1</parameter></function>",
+        "<function=get_weather><parameter=city>a</parameter><parameter=city>b</parameter></function>",
+        "<function=get_weather><parameter=city>a</parameter></function></tool_call>b</parameter></function>",
         '{"name": "now", "arguments": 1}',
     ],
 )
@@ -218,25 +255,18 @@ def test_broken_tags_are_reported(call: str) -> None:
     assert error.kind == "invalidToolArguments"
 
 
-def test_values_between_tags_have_the_types_of_the_parameters() -> None:
-    kinds = {"s": "string", "n": "integer", "b": "boolean", "o": "object", "l": ["array", "null"]}
-    schema = {"type": "object", "properties": {key: {"type": kind} for key, kind in kinds.items()}}
-    tools = Tools([{"type": "function", "function": {"name": "f", "parameters": schema}}], "auto")
-    texts = {
-        "s": "12",
-        "n": "12",
-        "b": "true",
-        "o": '{"a": [1]}',
-        "l": "null",
-        "free": "x < y",
-        "many": "a\nb",
-    }
-    body = "".join(f"<parameter={key}>\n{text}\n</parameter>\n" for key, text in texts.items())
-    reply = Reply(None, tagged("<function=", "<tool_call>"), tools)
-    reply.feed(f"<tool_call>\n<function=f>\n{body}</function>\n</tool_call>")
-    (call,) = reply.result()["message"]["toolCalls"]
-    values = {"s": "12", "n": 12, "b": True, "o": {"a": [1]}, "l": None, "free": "x < y", "many": "a\nb"}
-    assert json.loads(call["function"]["arguments"]) == values
+TAGGED = [form for *_, form in FORMS if form.tags is not None]
+
+
+@pytest.mark.parametrize("form", TAGGED, ids=lambda form: form.start)
+def test_a_closing_mark_within_a_value_does_not_end_it(form: CallForm) -> None:
+    assert form.tags is not None
+    close, end = form.tags.value[1], form.tags.call[2]
+    for inner in (close, f"{close}{end}.", f"{close} {form.end[:-1]}", "\n a\n\n"):
+        stream = by_hand(form, [("get_weather", {"city": f"{inner}b"})])
+        for parts in pieces(stream):
+            (call,) = read(parts, None, form)[0][2]
+            assert json.loads(call[1]) == {"city": f"{inner}b"}
 
 
 def test_a_call_that_is_cut_off_is_not_a_call() -> None:
@@ -247,5 +277,7 @@ def test_a_call_that_is_cut_off_is_not_a_call() -> None:
 
 
 def test_a_name_without_end_is_not_waited_for() -> None:
-    assert wrong("[TOOL_CALLS]" + "x" * 2000, MISTRAL).kind == "invalidToolArguments"
-    assert wrong('<tool_call>{"' + "x" * 2000).kind == "invalidToolArguments"
+    for stream, form in (("[TOOL_CALLS]" + "x" * 2000, MISTRAL), ('<tool_call>{"' + "x" * 2000, HERMES)):
+        reply = Reply(None, form, Tools(TOOLS, "auto"))
+        reply.feed(stream)
+        assert "".join(delta.text for delta in reply.take_deltas()) == stream

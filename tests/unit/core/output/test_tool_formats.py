@@ -12,7 +12,7 @@ from sidecar.core.output.tool_formats import FORMS, call_form
 STARTS = {
     "Bielik-11B-v3.0-Instruct": "<tool_call>",
     "CohereForAI-c4ai-command-r7b-12-2024-tool_use": "<|START_ACTION|>",
-    "Kimi-K2-Thinking": "<|tool_call_begin|>functions.",
+    "Kimi-K2-Thinking": "<|tool_call_begin|>",
     "Mistral-Small-3.2-24B-Instruct-2506": "[TOOL_CALLS]",
     "NVIDIA-Nemotron-Nano-v2": "<TOOLCALL>",
     "NousResearch-Hermes-3-Llama-3.1-8B-tool_use": "<tool_call>",
@@ -28,6 +28,7 @@ STARTS = {
     "deepseek-ai-DeepSeek-V4": "<｜DSML｜tool_calls>",
     "deepseek-ai-DeepSeek-V3.1": None,
     "google-gemma-2-2b-it": None,
+    "unsloth-Apriel-1.5": "<tool_calls>",
     "ibm-granite-granite-3.3-2B-Instruct": "<|tool_call|>",
     "ibm-granite-granite-4.0": "<tool_call>",
     "llama-cpp-deepseek-r1": "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
@@ -38,7 +39,7 @@ STARTS = {
     "microsoft-Phi-3.5-mini-instruct": None,
     "mistralai-Ministral-3-14B-Reasoning-2512": "[TOOL_CALLS]",
     "mistralai-Mistral-Nemo-Instruct-2407": "[TOOL_CALLS]",
-    "openai-gpt-oss-120b": "<|channel|>commentary to=functions.",
+    "openai-gpt-oss-120b": "<|channel|>commentary to=",
 }
 """Shipped template → how its calls begin. None: a system message of ours describes the tools."""
 

@@ -1,0 +1,247 @@
+"""Made-up tool calls, with values of every type, and how a model with a given chat template would write them."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import zipfile
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from template_cases import ASK, TEMPLATES, says
+
+from sidecar.core.chat import messages
+from sidecar.core.chat.template import Template
+from sidecar.core.chat.tool_prompt import add_tool_prompt
+from sidecar.core.output.reasoning import ReasoningMarks, reasoning_marks
+from sidecar.core.output.tags import Tags
+from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm, call_form
+
+Call = tuple[str, dict[str, Any]]
+
+TEXT = {"type": "string"}
+PROPERTIES: dict[str, Any] = {
+    "text": TEXT,
+    "count": {"type": "integer"},
+    "ratio": {"type": "number"},
+    "flag": {"type": "boolean"},
+    "list": {"type": "array"},
+    "object": {"type": "object"},
+    "maybe": {"anyOf": [TEXT, {"type": "null"}]},
+    "several": {"type": ["string", "null"]},
+    "ref": {"$ref": "#/$defs/text"},
+    "all": {"allOf": [TEXT]},
+    "words": {"enum": ["1", "true", "null", "None", "{}", "a b"]},
+    "values": {"enum": [1, True, None, 2.5]},
+    "const": {"const": "123"},
+    "either": {"oneOf": [{"type": "integer"}, {"type": "boolean"}, {"type": "array"}]},
+    "maybe_number": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+}
+PARAMETERS = {"type": "object", "properties": PROPERTIES, "$defs": {"text": TEXT}}
+NAMES = ("f", "get_weather", "a.b-c_D9", "functions")
+TOOLS: list[Any] = [
+    {"type": "function", "function": {"name": name, "description": "Does it.", "parameters": PARAMETERS}}
+    for name in NAMES
+]
+NULLABLE = ("maybe", "several")
+TEXTS = ("text", "ref", "all", *NULLABLE)
+AWKWARD = (  # noqa: SIM905 - a list would take a line for each
+    "| |\n|\n\n|\t|12|-1.5e3|true|True|null|None|{'x': 1}|[1]|'|\"|\"q\"|\\|\\n|\\u0041|{|}|[|]|]}|},|,|;|:|<|>|</|`"
+    '|Zürich|日本|😀|e\u0301|\u2028|\u200f|\x7f|&lt;|%20|word|two words|NaN|1e999|{"x": 1}'
+).split("|")
+ALL_MARKS = sorted(
+    {mark for *_, form in FORMS for mark in form.marks if mark} | {"<think>", "</think>", "<|end|>"}
+)
+
+
+@dataclass
+class Writer:
+    """How a model with one chat template writes calls."""
+
+    name: str
+    source: str
+    form: CallForm
+    reasoning: ReasoningMarks | None
+    template: Template | None
+    """None: the template does not write calls, so they are written by hand."""
+    tail: str = ""
+    """What the template writes after a message."""
+    most: int = 3
+    """The most calls of one message."""
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, calls: list[Call], text: str = "", thought: str = "") -> str:
+        """The output of a model that makes these calls. Raises what the template raises."""
+        if self.template is None:
+            return text + by_hand(self.form, calls)
+        message = says("assistant", text or None, toolCalls=[_message(*call) for call in calls])
+        if thought:
+            message["reasoningContent"] = thought
+        whole, prompt = self._render([ASK, message]), self._render([ASK], add_generation_prompt=True)
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(whole, prompt, strict=False))
+        common = "".join(character for character, _ in same)
+        if common != prompt and common.rfind("<") > common.rfind(">"):
+            common = common[: common.rindex("<")]  # no mark is cut
+        written = whole[len(common) :]
+        return written[: written.rindex(self.tail)] if self.tail else written
+
+    def opens(self, written: str) -> bool:
+        """Whether the prompt has begun the reasoning that ends in this text."""
+        marks = self.reasoning
+        return (
+            marks is not None and marks.end in written and marks.start not in written.partition(marks.end)[0]
+        )
+
+    def _render(self, turns: list[Any], **more: Any) -> str:
+        assert self.template is not None
+        variables = {**self.variables, **more}
+        if call_form(self.source) is None:
+            turns = add_tool_prompt(turns, TOOLS)
+        else:
+            variables["tools"] = TOOLS
+        return self.template.render(
+            {**variables, "messages": messages.for_template(turns, self.template, variables)}
+        )
+
+
+def _message(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(arguments, ensure_ascii=False)
+    return {"id": "call00001", "type": "function", "function": {"name": name, "arguments": text}}
+
+
+def by_hand(form: CallForm, calls: list[Call]) -> str:
+    """The calls in a form, as its models write them."""
+    if form.tags is not None:
+        return f"{form.start}{''.join(_tagged(form.tags, *call) for call in calls)}{form.end}"
+    texts = [json.dumps(arguments, ensure_ascii=False) for _, arguments in calls]
+    if form.separator:
+        written = [
+            f"{form.start}{form.prefix}{name}{form.separator}{text}{form.end}"
+            for (name, _), text in zip(calls, texts, strict=True)
+        ]
+        return "".join(written)
+    objects = [
+        f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": {text}}}'
+        for (name, _), text in zip(calls, texts, strict=True)
+    ]
+    if form.listed:
+        return f"{form.start}[{', '.join(objects)}]{form.end}"
+    return (
+        "; ".join(objects) if not form.start else "".join(f"{form.start}{each}{form.end}" for each in objects)
+    )
+
+
+def _tagged(tags: Tags, name: str, arguments: dict[str, Any]) -> str:
+    line = "\n" if tags.on_lines else ""
+    body = [
+        f"{tags.key[0]}{key}{tags.key[1]}{tags.value[0]}{line}{_bare(value)}{line}{tags.value[1]}"
+        for key, value in arguments.items()
+    ]
+    return f"{tags.call[0]}{name}{tags.call[1]}{''.join(body)}{tags.call[2]}"
+
+
+def _bare(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def writers(*, every: bool = True) -> list[Writer]:
+    """One writer for each shipped template, or for each form; and one for each form that no template writes."""
+    made: list[Writer] = []
+    with zipfile.ZipFile(TEMPLATES) as archive:
+        for name in sorted(archive.namelist()):
+            source = archive.read(name).decode()
+            if every or (call_form(source) or HERMES) not in {
+                writer.form for writer in made if writer.template
+            }:
+                made.append(_writer(name.removesuffix(".jinja"), source))
+    written = {writer.form for writer in made}
+    made += [Writer(f"form {form.start}", "", form, None, None) for *_, form in FORMS if form not in written]
+    return made
+
+
+def _writer(name: str, source: str) -> Writer:
+    form, reasoning = call_form(source) or HERMES, reasoning_marks(source)
+    variables = {"bos_token": "<s>", "eos_token": "</s>", "enable_thinking": True}
+    writer = Writer(name, source, form, reasoning, Template(source), variables=variables)
+    for most in (3, 1):
+        writer.most = most
+        try:
+            written = writer.write([("f", {"text": "qzvalue"}), ("functions", {"text": "qzlast"})][:most])
+        except Exception:  # a template may refuse several calls, or all
+            continue
+        last = written.find("qzlast" if most > 1 else "qzvalue")
+        if last >= 0 and not re.search("qzvalue.*qzvalue", written, re.DOTALL):
+            writer.tail = _tail(writer, written[last:])
+            return writer
+    return Writer(name, source, form, reasoning, None)
+
+
+def _tail(writer: Writer, end: str) -> str:
+    """What of the end of a message does not belong to the call."""
+    marks = [mark for mark in writer.form.marks if mark] + ["}", "]", '"']
+    ends = [end.rindex(mark) + len(mark) for mark in marks if mark in end]
+    return end[max(ends, default=len("qzlast")) :].strip()
+
+
+def made_calls(chance: random.Random, form: CallForm, most: int) -> list[Call]:
+    """Calls with arguments that fit PARAMETERS."""
+    marks = [mark for mark in form.marks if mark] or ALL_MARKS
+    calls = []
+    for _ in range(chance.randint(1, most)):
+        keys = chance.sample(list(PROPERTIES), chance.choice((0, 1, 1, 2, 3, 5)))
+        calls.append((chance.choice(NAMES), {key: _value(chance, key, marks) for key in keys}))
+    return calls
+
+
+def _value(chance: random.Random, key: str, marks: list[str]) -> Any:
+    if key in TEXTS:
+        text = made_text(chance, marks)
+        if key not in NULLABLE:
+            return text
+        return (
+            None if text in ("null", "None") or chance.random() < 0.2 else text
+        )  # the forms write both alike
+    if "enum" in PROPERTIES[key]:
+        return chance.choice(PROPERTIES[key]["enum"])
+    if "const" in PROPERTIES[key]:
+        return PROPERTIES[key]["const"]
+    number = chance.choice((0, 1, -1, 17, 2**53, -(10**20), chance.randrange(-(10**6), 10**6)))
+    fraction = chance.choice((0.5, -0.0, 1e22, 5e-324, 1.7976931348623157e308, chance.uniform(-9, 9)))
+    flag = chance.random() < 0.5
+    nested = _json(chance, marks, 0)
+    return {
+        "count": number,
+        "ratio": chance.choice((number, fraction)),
+        "flag": flag,
+        "list": [_json(chance, marks, 1) for _ in range(chance.randrange(4))],
+        "object": nested if isinstance(nested, dict) else {"a": nested},
+        "either": chance.choice((number, flag, [nested])),
+        "maybe_number": chance.choice((None, number, fraction)),
+    }[key]
+
+
+def _json(chance: random.Random, marks: list[str], depth: int) -> Any:
+    kind = chance.randrange(7 if depth < 3 else 5)
+    if kind == 5:
+        return [_json(chance, marks, depth + 1) for _ in range(chance.randrange(4))]
+    if kind == 6:
+        return {made_text(chance, marks): _json(chance, marks, depth + 1) for _ in range(chance.randrange(4))}
+    return (
+        made_text(chance, marks),
+        chance.randrange(-99, 99),
+        chance.uniform(-1, 1),
+        chance.random() < 0.5,
+        None,
+    )[kind]
+
+
+def made_text(chance: random.Random, marks: list[str]) -> str:
+    """A text of awkward pieces, now and then with marks."""
+    pieces = []
+    for _ in range(chance.choice((0, 1, 1, 2, 3, 6))):
+        kind = chance.random()
+        pool = marks if kind < 0.06 else ALL_MARKS if kind < 0.1 else AWKWARD
+        pieces.append(chance.choice(pool))
+    return "".join(pieces)

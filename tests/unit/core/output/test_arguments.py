@@ -1,0 +1,101 @@
+"""What a model writes as bare text becomes the value that the tool's schema means, and always strict JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sidecar.core.output.arguments import object_text, to_json
+from sidecar.core.output.tools import Tools
+
+STRING, INTEGER, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}
+FREE: dict[str, Any] = {}
+
+VALUES: list[tuple[Any, str, Any]] = [
+    # text, where the schema accepts text
+    (STRING, "123", "123"),
+    (STRING, "true", "true"),
+    (STRING, '{"x": 1}', '{"x": 1}'),
+    (STRING, " a\n", " a\n"),
+    ({"anyOf": [STRING, NULL]}, "123", "123"),
+    ({"oneOf": [NULL, STRING]}, "true", "true"),
+    ({"type": ["string", "null"]}, "123", "123"),
+    ({"type": ["string", "integer"]}, "123", "123"),
+    ({"$ref": "#/$defs/text"}, "123", "123"),
+    ({"allOf": [{"$ref": "#/$defs/text"}, {"maxLength": 3}]}, "123", "123"),
+    ({"enum": ["1", "2"]}, "1", "1"),
+    ({"const": "true"}, "true", "true"),
+    ({"$ref": "#/$defs/maybe"}, "None of them", "None of them"),
+    # JSON, where it accepts that and not the text
+    (INTEGER, "12", 12),
+    (INTEGER, " 12\n", 12),
+    ({"type": "boolean"}, "true", True),
+    ({"type": "object"}, '{"a": [1]}', {"a": [1]}),
+    ({"type": ["array", "null"]}, "null", None),
+    ({"enum": [1, None]}, "1", 1),
+    ({"const": 2.5}, "2.5", 2.5),
+    ({"anyOf": [INTEGER, {"type": "array"}]}, "[1]", [1]),
+    ({"$ref": "#/$defs/maybe"}, "null", None),
+    ({"type": ["string", "null"]}, "None", None),
+    # Python's own notation, where only that fits
+    ({"type": "boolean"}, "True", True),
+    ({"type": ["number", "null"]}, "None", None),
+    ({"type": "object"}, "{'a': \"it's\", 'b': [True, None], 'c': 'say \"x\" \\'y\\' \\xe9\\n'}", ...),
+    # a schema that says nothing about the type
+    (FREE, "12", 12),
+    (FREE, '{"x": 1}', {"x": 1}),
+    (FREE, "True", "True"),
+    (FREE, "x < y", "x < y"),
+    # what fits in no way stays text, which the check of the call refuses
+    (INTEGER, "many", "many"),
+    (INTEGER, "NaN", "NaN"),
+    ({"type": "number"}, "1e999", "1e999"),
+    ({"type": "array"}, "[" * 500 + "]" * 500, "[" * 500 + "]" * 500),
+    ({"type": "object"}, "{'a': lambda: 1}", "{'a': lambda: 1}"),
+]
+
+
+@pytest.mark.parametrize(("schema", "text", "value"), VALUES)
+def test_a_bare_value_is_what_the_schema_means(schema: Any, text: str, value: Any) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"a": schema},
+        "required": ["a", "other"],
+        "$defs": {"text": STRING, "maybe": {"anyOf": [STRING, NULL]}},
+    }
+    tools = Tools([{"type": "function", "function": {"name": "f", "parameters": parameters}}], "auto")
+    if value is ...:
+        value = {"a": "it's", "b": [True, None], "c": "say \"x\" 'y' é\n"}
+    assert repr(tools.parse_value("f", "a", text, None)) == repr(value)
+
+
+def test_what_the_model_says_about_the_type_counts_where_the_schema_allows_both() -> None:
+    properties = {"both": {"type": ["string", "null", "integer"]}, "number": INTEGER, "free": FREE}
+    parameters = {"type": "object", "properties": properties}
+    tools = Tools([{"type": "function", "function": {"name": "f", "parameters": parameters}}], "auto")
+    parsed = [
+        (key, said, tools.parse_value("f", key, text, said))
+        for key, text in (("both", "null"), ("both", "12"), ("number", "12"), ("free", "12"))
+        for said in (True, False)
+    ]
+    assert parsed == [
+        ("both", True, "null"),
+        ("both", False, None),
+        ("both", True, "12"),
+        ("both", False, 12),
+        ("number", True, 12),
+        ("number", False, 12),
+        ("free", True, "12"),
+        ("free", False, 12),
+    ]
+
+
+def test_what_is_written_is_strict_json() -> None:
+    assert to_json({"a": "\ud800 ü"}) == '{"a": "\\ud800 ü"}'
+    with pytest.raises(ValueError, match="Out of range float"):
+        to_json([float("nan")])
+    assert object_text(' "{\\"a\\": \\"\\ud800\\"}" ') == '{"a": "\\ud800"}'
+    assert [object_text(text) for text in ("", "null", '""', '"null"', "7")] == ["{}"] * 4 + ["7"]
+    assert json.loads(object_text('"{}"')) == {}
