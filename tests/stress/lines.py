@@ -119,7 +119,7 @@ def run(seconds: float, seed: int) -> Outcome:
 def _send_all(client: Lines, folder: Path, seconds: float, seed: int, outcome: Outcome) -> None:
     types, until = Types(), time.monotonic() + seconds
     kinds: collections.Counter[str] = collections.Counter()
-    lost = 0
+    lost, stopped = 0, []
     while outcome.tried < LINES and time.monotonic() < until and not outcome.is_full:
         known = _settle(client, folder)
         lines = []
@@ -129,8 +129,9 @@ def _send_all(client: Lines, folder: Path, seconds: float, seed: int, outcome: O
             data = _line(seed, number, known)
             lines.append((number, data, *line_grammar.expected(data)))
         well = _exchange(client, lines, types, kinds, outcome)
-        outcome.faults += [f"{info}; {_shown(lines)}" for info in _lost(client)[lost:]]
-        lost = len(_lost(client))
+        died, stopped = _dead_engines(client)
+        outcome.faults += [f"an engine died; {_shown(lines)}" for _ in died[lost:]]
+        lost = len(died)
         if not well:
             break
         if client.process.poll() is not None:
@@ -141,14 +142,23 @@ def _send_all(client: Lines, folder: Path, seconds: float, seed: int, outcome: O
             outcome.fault(f"{info}: {problem}")
     outcome.faults += client.wrong
     outcome.figures[ENGINES_LOST] = str(lost)
+    outcome.figures["engines ended because cancelled work did not stop within a second"] = str(len(stopped))
     for what, of in (("result", "methods"), ("error", "kinds")):
         different = sum(name.startswith(f"{what} ") for name in kinds)
         outcome.figures[f"{what}s"] = f"{kinds[what]:,} of {different} {of}"
 
 
-def _lost(client: Lines) -> list[Any]:
-    """What the program has said about engines that died."""
-    return [info for info in client.infos if info["params"]["level"] != "info"]
+def _dead_engines(client: Lines) -> tuple[list[int], list[int]]:
+    """Engines of loaded models that died by themselves, and that the program ended as it promises, by its log."""
+    died: list[int] = []
+    ended: set[int] = set()
+    for text in client.log().splitlines():
+        entry = json.loads(text) if text.startswith("{") and text.endswith("}") else {}
+        if "did not stop" in entry.get("message", ""):
+            ended.add(entry["engine"])
+        elif "its next request starts it again" in entry.get("message", ""):
+            died.append(entry["engine"])
+    return [pid for pid in died if pid not in ended], [pid for pid in died if pid in ended]
 
 
 def _line(seed: int, number: int, known: dict[str, str]) -> bytes:

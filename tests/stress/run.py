@@ -40,6 +40,7 @@ GROUPS = {
     "lines": Group(7200, 3),
     "calls": Group(3600, 2),
     "kills": Group(7200, 3),
+    "fuzz": Group(8400, 3),
     "soak": Group(3600, 4),
 }
 
