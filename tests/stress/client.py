@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -21,6 +22,36 @@ PATIENCE_S = 600.0
 
 KEPT = 1000
 """Messages without a request of ours that are kept."""
+
+RELAY = """
+import os, subprocess, sys, threading
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+def copy(source, target):
+    while data := os.read(source, 65536): os.write(target, data)
+threading.Thread(target=copy, args=(child.stdout.fileno(), 1), daemon=True).start()
+copy(0, child.stdin.fileno())
+"""
+"""A host that owns the program's pipes: they close with it."""
+
+LAUNCHER = """
+import os, subprocess, sys
+subprocess.Popen([*sys.argv[1:], "--parent-pid", str(os.getpid())]).wait()
+"""
+"""A host whose pipes others hold open, too."""
+
+HOSTS: dict[str, tuple[str, ...]] = {
+    "": (),
+    "relay": (sys.executable, "-c", RELAY),
+    "launcher": (sys.executable, "-c", LAUNCHER),
+}
+"""Name → the start of a command that starts the program."""
+
+GONE_S = 1.0
+"""Within this all processes end after the router or the host."""
+
+STILL_S = 30.0
+STARVED = 20
+"""Times that a bare child's end may take on a busy machine, on top of GONE_S."""
 
 Key = tuple[type, Any]
 
@@ -120,6 +151,20 @@ class Client(Sidecar):
         assert ask.done.wait(timeout_s), f"{ask.method} ({ask.id}) has no answer after {timeout_s:.0f} s"
         return ask
 
+    def await_end(self) -> tuple[float, str]:
+        """Wait for the end of all processes: seconds, and what is wrong ("": nothing).
+
+        What the machine needs to end any child is allowed on top.
+        """
+        begin = time.perf_counter()
+        left = self.survivors(STILL_S)
+        taken_s = time.perf_counter() - begin
+        if taken_s > GONE_S and taken_s > GONE_S + STARVED * bare_end_s():
+            return taken_s, f"processes were left after {taken_s:.1f} s: {left}"
+        if not self.ended.wait(STILL_S):
+            return taken_s, "the pipe is open though all processes are gone"
+        return taken_s, ""
+
     def _lose(self, ask: Ask) -> None:
         with self._guard:
             self.open.pop(key_of(ask.id), None)
@@ -174,3 +219,14 @@ class Client(Sidecar):
             else:
                 ask.answer, ask.answered = message, at
                 ask.done.set()
+
+
+def bare_end_s() -> float:
+    """How long the machine takes to end a child whose stdin ends."""
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    time.sleep(0.5)
+    begin = time.perf_counter()
+    assert child.stdin is not None
+    child.stdin.close()
+    child.wait()
+    return time.perf_counter() - begin

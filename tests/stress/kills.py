@@ -9,15 +9,13 @@ import collections
 import contextlib
 import itertools
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
-from client import Ask, Client
+from client import HOSTS, Ask, Client
 from download_work import files_below, is_state, sha256_of, surroundings
 from gguf_files import tiny_model
 from hub import Hub, Synthetic
@@ -35,31 +33,6 @@ ONE_THREAD = {"maxThreads": 1}
 
 SAVED = {"prompt": "Say"}
 ANSWER_S = 120.0
-GONE_S = 1.0
-"""Within this all processes end after the router or the host."""
-
-STILL_S = 30.0
-STARVED = 20
-"""Times that a bare child's end may take on a busy machine, on top of GONE_S."""
-
-RELAY = """
-import os, subprocess, sys, threading
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-def copy(source, target):
-    while data := os.read(source, 65536): os.write(target, data)
-threading.Thread(target=copy, args=(child.stdout.fileno(), 1), daemon=True).start()
-copy(0, child.stdin.fileno())
-"""
-"""A host that owns the program's pipes: they close with it."""
-
-LAUNCHER = """
-import os, subprocess, sys
-subprocess.Popen([*sys.argv[1:], "--parent-pid", str(os.getpid())]).wait()
-"""
-"""A host whose pipes others hold open, too."""
-
-HOSTS = {"relay": RELAY, "launcher": LAUNCHER}
-
 CRASHED = {
     "engine": {"", "engineCrashed", "modelNotFound", "contextNotFound"},
     "transfer": {"", "transferCrashed"},
@@ -91,8 +64,7 @@ class Scene:
 
     def start(self, hosted_by: str) -> Client:
         """A new program with a model and a context."""
-        host = (sys.executable, "-c", HOSTS[hosted_by]) if hosted_by else ()
-        self.client = Client(self.folder, host=host, env=surroundings(self.folder / "home"))
+        self.client = Client(self.folder, host=HOSTS[hosted_by], env=surroundings(self.folder / "home"))
         self.client.get("init", ONE_THREAD, ANSWER_S)
         self.load()
         return self.client
@@ -164,7 +136,10 @@ class Scene:
             self.counts[kind] += 1
             self.engine_kills += kind == "engine"
         if kind in ("router", "host"):
-            self.await_end()
+            taken_s, problem = self.client.await_end()
+            self.slowest_ms = max(self.slowest_ms, 1000 * taken_s)
+            if problem:
+                self.fault(problem)
         for ask in asks:
             self.judge(ask, kind)
         for wrong in self.client.wrong:
@@ -173,7 +148,7 @@ class Scene:
         if kind in ("router", "host"):
             for process in self.client.end():
                 self.fault(f"left behind: {process}")
-            self.start(self.chance.choice(("", *HOSTS)))
+            self.start(self.chance.choice(list(HOSTS)))
         self.recover()
 
     def victim(self, kind: str) -> psutil.Process | None:
@@ -196,17 +171,6 @@ class Scene:
         elif ask.kind not in CRASHED[kind] and not (ask.method == "saveState" and ask.kind == "notCached"):
             self.fault(f"{ask.method}, after the {kind} was killed: {str(ask.answer)[:600]}")
         self.counts[{"": "results", "no answer": "pipe closed"}.get(ask.kind, "errors")] += 1
-
-    def await_end(self) -> None:
-        """Wait for the end of all processes, and compare with what the machine needs to end any."""
-        begin = time.perf_counter()
-        left = self.client.survivors(STILL_S)
-        taken = time.perf_counter() - begin
-        if taken > GONE_S and taken > GONE_S + STARVED * bare_end_s():
-            self.fault(f"processes were left after {taken:.1f} s: {left}")
-        self.slowest_ms = max(self.slowest_ms, 1000 * taken)
-        if not self.client.ended.wait(ANSWER_S):
-            self.fault("the pipe is open though all processes are gone")
 
     def recover(self) -> None:
         """What is on the disk can be read, and the next requests work."""
@@ -236,17 +200,6 @@ class Scene:
             )
             if ask.kind:
                 self.fault(f"restoreState: {str(ask.answer)[:600]}")
-
-
-def bare_end_s() -> float:
-    """How long the machine takes to end a child whose stdin ends."""
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    time.sleep(0.5)
-    begin = time.perf_counter()
-    assert child.stdin is not None
-    child.stdin.close()
-    child.wait()
-    return time.perf_counter() - begin
 
 
 def run(seconds: float, seed: int) -> Outcome:

@@ -87,7 +87,7 @@ def line(chance: random.Random, known: dict[str, str]) -> bytes:
         return bytes(
             chance.choices(b'{}[]",:0123456789.eE+-truefalsnl \\/\xff\xc3\0', k=chance.randrange(1, 60))
         )
-    text = _text(_message(chance, known)) if kind < 0.85 else _batch(chance, known)
+    text = text_of(_message(chance, known)) if kind < 0.85 else _batch(chance, known)
     data = text.encode("utf-8", "surrogatepass" if chance.random() < 0.5 else "replace")
     return _damaged(chance, data) if chance.random() < 0.2 else data
 
@@ -164,19 +164,19 @@ def mutated(chance: random.Random, value: Value) -> Value:
 def _batch(chance: random.Random, known: dict[str, str]) -> str:
     size = chance.choice((0, 1, 2, 3, 3, 8))
     if chance.random() < 0.03:
-        small = _text({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+        small = text_of({"jsonrpc": "2.0", "id": 1, "method": "ping"})
         return f"[{','.join([small] * chance.choice((MAX_BATCH, MAX_BATCH + 1)))}]"
-    return f"[{','.join(_text(_message(chance, known)) for _ in range(size))}]"
+    return f"[{','.join(text_of(_message(chance, known)) for _ in range(size))}]"
 
 
-def _text(value: Value) -> str:
+def text_of(value: Value) -> str:
     """JSON text, or nearly."""
     if isinstance(value, Raw):
         return value.text
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_text(each)}" for key, each in value.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(key)}:{text_of(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_text, value)) + "]"
+        return "[" + ",".join(map(text_of, value)) + "]"
     return json.dumps(value, ensure_ascii=isinstance(value, str) and "\ud800" in value)
 
 

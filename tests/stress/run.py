@@ -41,6 +41,7 @@ GROUPS = {
     "calls": Group(3600, 2),
     "kills": Group(7200, 3),
     "fuzz": Group(8400, 3),
+    "surroundings": Group(1800, 3),
     "soak": Group(3600, 4),
 }
 
