@@ -84,14 +84,15 @@ class _Run:
         memory = process_memory()
         limit = memory.resident + MAX_MEMORY_BYTES
         before = job.stop
-        deadline = time.monotonic() + MAX_RENDER_S
+        deadline, used = time.monotonic() + MAX_RENDER_S, time.process_time() + MAX_RENDER_S
         stopped = ""
         with _address_space_limited(memory.virtual + 2 * MAX_MEMORY_BYTES):
             self._thread.start()
             job.interruptible(self._stop.set)
             while self._thread.is_alive() and not self._stop.is_set() and not stopped:
                 self._thread.join(STOP_CHECK_S)
-                if time.monotonic() > deadline:
+                # While the machine sleeps, or gives all its time to others, a template does not run.
+                if time.monotonic() > deadline and time.process_time() > used:
                     stopped = f"it was still running after {MAX_RENDER_S:.0f} s"
                 elif process_memory().resident > limit:
                     stopped = f"it took more than {MAX_MEMORY_BYTES} bytes of memory"

@@ -192,6 +192,20 @@ def test_a_template_that_runs_for_ever_is_stopped(
     assert not [t for t in threading.enumerate() if t.name == "sidecar:template" and t.is_alive()]
 
 
+def test_the_time_in_which_the_process_stands_still_does_not_count(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_RENDER_S", 0.1)
+
+    def work(_: limits.Template) -> str:
+        time.sleep(0.3)  # as a closed laptop does
+        return "rendered"
+
+    job = jobs.open(1, "chat", {})
+    jobs.begin(job)
+    assert limits.run("", work, job) == "rendered"
+
+
 def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_RENDER_S", 0.05)
     monkeypatch.setattr(limits, "STOP_TIMEOUT_S", 0.1)
