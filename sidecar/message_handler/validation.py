@@ -59,7 +59,13 @@ def _validator(type_name: str) -> Validator:
     checker = Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    strict = extend(Draft7Validator, {"items": _items, "pattern": _pattern}, type_checker=checker)  # type: ignore[no-untyped-call]
+    keywords = {
+        "items": _items,
+        "additionalProperties": _additional_properties,
+        "propertyNames": _property_names,
+        "pattern": _pattern,
+    }
+    strict = extend(Draft7Validator, keywords, type_checker=checker)  # type: ignore[no-untyped-call]
     root = {"$ref": f"#/components/schemas/{type_name}", "components": {"schemas": _schemas()}}
     validator: Validator = strict(root)
     return validator
@@ -82,6 +88,47 @@ def _items(
         if not fits(item) and (errors := list(validator.descend(item, items, path=index))):
             yield from errors
             return
+
+
+def _additional_properties(
+    validator: Any,  # as in _items
+    others: Schema | bool,
+    instance: object,
+    schema: Schema,
+) -> Iterator[ValidationError]:
+    """The keyword `additionalProperties`, only for the first invalid member, as `_items`."""
+    from jsonschema.exceptions import ValidationError
+
+    if not isinstance(instance, dict) or others is True or _has_too_many(instance, schema):
+        return
+    known = schema.get("properties", {})
+    fits = _acceptance().make(others) if isinstance(others, dict) else None
+    for name, value in instance.items():
+        if name in known or (fits is not None and fits(value)):
+            continue
+        errors = [ValidationError("is not known")] if fits is None else validator.descend(value, others, name)
+        if errors := list(errors):
+            yield from errors
+            return
+
+
+def _property_names(
+    validator: Any,  # as in _items
+    names: Schema,
+    instance: object,
+    schema: Schema,
+) -> Iterator[ValidationError]:
+    """The keyword `propertyNames`, only for the first invalid name, as `_items`."""
+    if isinstance(instance, dict) and not _has_too_many(instance, schema):
+        fits = _acceptance().make(names)
+        wrong = next((name for name in instance if not fits(name)), None)
+        if wrong is not None:
+            yield from validator.descend(wrong, names)
+
+
+def _has_too_many(members: dict[str, object], schema: Schema) -> bool:
+    """Whether there are more than `maxProperties`, which is error enough."""
+    return len(members) > schema.get("maxProperties", len(members))
 
 
 def _pattern(_: object, pattern: str, instance: object, __: Schema) -> Iterator[ValidationError]:
@@ -177,7 +224,10 @@ def _listed(allowed: object) -> str:
 
 
 def _shortened(value: object) -> object:
-    text = value if isinstance(value, str) else json.dumps(value)
-    if len(text) <= MAX_SHOWN_CHARS:
-        return value
-    return text[:MAX_SHOWN_CHARS] + "…"
+    """The value, or its beginning as text if it is long."""
+    text = ""
+    for part in [value] if isinstance(value, str) else json.JSONEncoder().iterencode(value):
+        text += part[: MAX_SHOWN_CHARS + 1]
+        if len(text) > MAX_SHOWN_CHARS:
+            return text[:MAX_SHOWN_CHARS] + "…"
+    return value
