@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar.core.chat.step_limits import (
+    MAX_PRODUCT,
+    check_call,
+    check_format,
+    check_sum,
+    check_text_of,
+    limited,
+)
+
 if TYPE_CHECKING:
     from jinja2 import Environment, nodes
     from jinja2.parser import Parser
     from jinja2.runtime import Context
-
-MAX_PRODUCT: Final = 1_000_000
-"""Longest string or list that a template may make by multiplying."""
 
 MAX_POWER: Final = 64
 """Largest base and largest exponent of a power."""
@@ -62,13 +68,16 @@ def _environment() -> Environment:
             return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
     class Sandbox(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**"})
+        intercepted_binops = frozenset({"*", "**", "%", "+"})
 
         def is_safe_attribute(self, owner: object, name: str, value: object) -> bool:
             own_list = type(owner) is list and name in ("append", "pop")
             return own_list or super().is_safe_attribute(owner, name, value)
 
         def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:  # of any type
+            if operator in "%+":
+                check_format(left) if operator == "%" else check_sum(left, right)
+                return super().call_binop(context, operator, left, right)
             sizes = [len(side) if hasattr(side, "__len__") else side for side in (left, right)]
             if operator == "**" and max(map(abs, sizes)) > MAX_POWER:
                 raise OverflowError("a power is too large")
@@ -79,9 +88,23 @@ def _environment() -> Environment:
             product: object = super().call_binop(context, operator, left, right)
             return product
 
-    made = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationBlock])
+        def call(
+            self, context: Context, function: Any, /, *given: Any, **named: Any
+        ) -> object:  # of any type
+            method = getattr(function, "__wrapped__", function)
+            check_call(getattr(method, "__name__", ""), getattr(method, "__self__", None), given, named)
+            return super().call(context, function, *given, **named)
+
+    made = Sandbox(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[loopcontrols, GenerationBlock],
+        finalize=check_text_of,
+    )
     made.filters["tojson"] = _to_json
     made.filters["safe"] = str  # prompts are not HTML, so nothing is escaped
+    made.filters = {name: limited(name, function) for name, function in made.filters.items()}
+    del made.globals["lipsum"]  # it makes as much text as its arguments say
     made.globals["raise_exception"] = _raise_exception
     made.globals["strftime_now"] = time.strftime
     return made
