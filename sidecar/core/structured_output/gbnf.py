@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sidecar.core.structured_output.grammar_rules import GrammarError, Item, Rule, check_rules
+from sidecar.core.structured_output.grammar_rules import GrammarError, Item, Rule, check_rules, check_work
 
 MAX_REPETITIONS: Final = 2000
 """llama.cpp's own limit. It also limits the product of nested repetitions."""
@@ -30,10 +30,16 @@ TokenCount = Callable[[str], int]
 """Counts the tokens of a text in the model's vocabulary, with special tokens parsed."""
 
 
-def check(text: str, token_count: TokenCount) -> bool:
-    """Returns whether the grammar has token symbols (`<…>`). Raises GrammarError if it is wrong."""
+def check(text: str, token_count: TokenCount, limit_work: bool = False) -> bool:
+    """Returns whether the grammar has token symbols (`<…>`). Raises GrammarError if it is wrong.
+
+    `limit_work`: refuse a grammar that takes llama.cpp long, too.
+    """
     parser = _Parser(text, token_count)
-    check_rules(parser.parse())
+    rules = parser.parse()
+    check_rules(rules)
+    if limit_work:
+        check_work(rules)
     return parser.has_tokens
 
 

@@ -93,7 +93,7 @@ def make_sampler(model: Model, grammar: Grammar) -> SamplerPointer:
 def _check(model: Model, grammar: str) -> bool:
     """Returns whether the grammar has `<token>` symbols. Raises SidecarError `invalidGrammar`."""
     try:
-        return gbnf.check(grammar, lambda text: len(model.tokenize(text, False, True)))
+        return gbnf.check(grammar, lambda text: len(model.tokenize(text, False, True)), True)
     except GrammarError as error:
         raise _invalid(grammar, error) from None
 
