@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint bef33a9abe70d4b9)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint fc2b590d7506553e)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
