@@ -128,7 +128,8 @@ def _property_names(
 
 def _has_too_many(members: dict[str, object], schema: Schema) -> bool:
     """Whether there are more than `maxProperties`, which is error enough."""
-    return len(members) > schema.get("maxProperties", len(members))
+    most: int = schema.get("maxProperties", len(members))
+    return len(members) > most
 
 
 def _pattern(_: object, pattern: str, instance: object, __: Schema) -> Iterator[ValidationError]:

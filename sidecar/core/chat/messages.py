@@ -83,7 +83,7 @@ def _parsed(arguments: str) -> object:
     """The value of JSON text; None if the text is not JSON."""
     try:
         value: object = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested too deeply
         return None
     return value
 

@@ -88,12 +88,11 @@ def _environment() -> Environment:
             product: object = super().call_binop(context, operator, left, right)
             return product
 
-        def call(
-            self, context: Context, function: Any, /, *given: Any, **named: Any
-        ) -> object:  # of any type
+        def call(self, context: Context, function: object, /, *given: object, **named: object) -> object:
             method = getattr(function, "__wrapped__", function)
             check_call(getattr(method, "__name__", ""), getattr(method, "__self__", None), given, named)
-            return super().call(context, function, *given, **named)
+            result: object = super().call(context, function, *given, **named)
+            return result
 
     made = Sandbox(
         trim_blocks=True,

@@ -33,7 +33,7 @@ def limited(name: str, function: Filter) -> Filter:
     skipped = 1 if hasattr(function, "jinja_pass_arg") else 0  # it gets its environment first
 
     @wraps(function)
-    def checked(*arguments: Any, **named: Any) -> Any:
+    def checked(*arguments: object, **named: object) -> object:
         check_call(name, arguments[skipped], arguments[skipped + 1 :], named)
         return function(*arguments, **named)
 
