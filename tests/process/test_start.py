@@ -24,7 +24,7 @@ OURS = {
     *(f"sidecar.worker{name}" for name in ("", ".idle", ".intake", ".ledger", ".lifecycle", ".methods")),
     *(
         f"sidecar.worker.{name}"
-        for name in ("one_file", "outcome", "pool", "process", "router", "supervisor")
+        for name in ("exit_status", "one_file", "outcome", "pool", "process", "router", "supervisor")
     ),
 }
 """To add one, see first that it imports nothing slow: `python build/dev.py bench --startup`."""

@@ -105,6 +105,12 @@ def test_arguments_come_as_object_or_text_as_the_template_supports(arguments: An
     assert render(WITH_TEXT, USER, called(arguments)) == expected
 
 
+def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
+    with pytest.raises(SidecarError) as caught:
+        render(WITH_JSON, USER, called('{"a": ' + "[" * 50_000 + "]" * 50_000 + "}"))
+    assert caught.value.kind == "invalidParams"
+
+
 def test_null_content_is_empty_and_other_names_are_the_templates() -> None:
     assert render(WITH_JSON, called({}, None)) == "[assistant](add {})"
     reasoning = {"role": "assistant", "content": None, "reasoningContent": "Hm."}
