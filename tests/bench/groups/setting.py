@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pairs import Figures, Limits, paired, paired_figures
 from pipe import Program
 from table import Row
+
+SETTLE_S = 0.3
+"""After each reading of a peer: a thread of llama-server spins for 0.2 s after it has answered, at our cost."""
+
+T = TypeVar("T")
 
 
 class Setting(NamedTuple):
@@ -31,7 +37,7 @@ class Setting(NamedTuple):
     ) -> Row:
         """Read us and a peer in turn."""
         self.say(f"{what}, compared with {peer}")
-        return Row.of(what, unit, peer, paired(ours, theirs, self.limits))
+        return Row.of(what, unit, peer, paired(ours, _settled(theirs), self.limits))
 
     def compare_figures(
         self,
@@ -42,5 +48,16 @@ class Setting(NamedTuple):
     ) -> list[Row]:
         """The same for readings of several figures; `figures`: name → (what it is, unit)."""
         self.say(f"{', '.join(what for what, _ in figures.values())}, compared with {peer}")
-        found = paired_figures(ours, theirs, self.limits)
+        found = paired_figures(ours, _settled(theirs), self.limits)
         return [Row.of(*figures[name], peer, found[name]) for name in figures if name in found]
+
+
+def _settled(read: Callable[[], T]) -> Callable[[], T]:
+    """The same, followed by a pause in which the processors become free."""
+
+    def read_and_wait() -> T:
+        found = read()
+        time.sleep(SETTLE_S)
+        return found
+
+    return read_and_wait
