@@ -231,3 +231,42 @@ test("a stream whose consumer has stopped reading can be aborted", async () => {
   assert.equal((await iterator.next()).value.delta, "12345");
   await assert.rejects(iterator.next(), { name: "AbortError" });
 });
+
+test("a hostile program changes nothing but its own answers", async () => {
+  const { connection, infos } = connect();
+  const call = new Call("ping", () => ({}));
+  connection.send(call);
+  const odd = [
+    '{"method":"progress"}',
+    '{"method":"progress","params":null}',
+    '{"method":"progress","params":{"requestId":{"a":1}}}',
+    '{"method":"info"}',
+    '{"method":"info","params":7}',
+    '{"method":{"a":1},"id":1}',
+    '{"id":1e308,"result":1}',
+    '{"id":9007199254740993,"result":1}',
+    '{"id":-1,"result":1}',
+    '{"id":null,"error":{"code":1,"message":"x"}}',
+    `{"id":"${"9".repeat(100_000)}","result":1}`,
+    '{"__proto__":{"id":1,"polluted":1},"method":"info","params":{"__proto__":{"polluted":1}}}',
+    '{"constructor":{"prototype":{"polluted":1}},"id":77}',
+  ];
+  for (let count = 0; count < 1000; count++) for (const line of odd) connection.accept(JSON.parse(line));
+  assert.equal(infos.length, 1000);
+  assert.equal({}.polluted, undefined);
+  assert.equal(call.settled, false);
+  connection.accept(JSON.parse('{"id":1,"result":{"__proto__":{"polluted":1},"x":2}}'));
+  const result = await call.promise;
+  assert.equal(result.polluted, undefined);
+  assert.equal({ ...result }.x, 2);
+});
+
+test("an error that is none still rejects the call with a SidecarError", async () => {
+  for (const error of ["x", 7, true, {}, { code: "x", message: 7, data: "y" }, { data: { kind: "__proto__" } }]) {
+    const { connection } = connect();
+    const call = new Call("ping", () => ({}));
+    connection.send(call);
+    connection.accept({ id: 1, error });
+    await assert.rejects(call.promise, SidecarError);
+  }
+});

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LineReader, LineWriter } from "../dist/node/client/lines.js";
+import { LineReader, LineWriter, MAX_LINE_BYTES } from "../dist/node/client/lines.js";
 
 const messages = [
   { id: 1, result: "plain" },
@@ -64,4 +64,12 @@ test("messages of one turn are written together, one per line", async () => {
   assert.throws(() => writer.send({ id: 1n }), TypeError);
   await Promise.resolve();
   assert.equal(written.length, 1);
+});
+
+test("a line without an end is given up at the limit, not kept", () => {
+  const reader = new LineReader({ message: assert.fail, stray: assert.fail });
+  const chunk = new Uint8Array(MAX_LINE_BYTES / 4);
+  for (let count = 0; count < 4; count++) reader.receive(chunk);
+  assert.throws(() => reader.receive(chunk), RangeError);
+  reader.receive(Uint8Array.of(0x20)); // what came before is forgotten
 });

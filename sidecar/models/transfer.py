@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
 from sidecar.message_handler import log
@@ -22,6 +24,18 @@ from sidecar.models.job import TransferJob
 
 FLUSH_TIMEOUT_S: Final = 1.0
 """How long the answer may take to leave before the process ends."""
+
+
+def forbid_dumps() -> None:
+    """No core dump of this process: it knows the user's token. Windows has no such setting for a process."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # a system that pipes core dumps to a program ignores that limit
+        with suppress(OSError), open("/proc/self/coredump_filter", "w", encoding="ascii") as kinds:
+            kinds.write("0")  # of no kind of memory
 
 
 class Transfer:
@@ -40,6 +54,7 @@ class Transfer:
         threading.Thread(target=self._read, name="sidecar:reader", daemon=True).start()
         send(self._writer, notification("ready", {}))
         job = self._jobs.get()
+        forbid_dumps()
         try:
             from sidecar.models.methods import HANDLERS
 

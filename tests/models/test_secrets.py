@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,11 @@ def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
     assert len(family) >= 2
     for process in family:
         assert token not in seen_by_others(process)
+    if sys.platform == "linux":
+        about = Path(f"/proc/{downloads.transfer().pid}")
+        limits = (about / "limits").read_text(encoding="utf-8")
+        assert re.search(r"Max core file size +0 +0 ", limits), "its core dump would have the token"
+        assert int((about / "coredump_filter").read_text(encoding="utf-8"), 16) == 0
     if at_the_end == "done":
         assert_whole(downloads.sidecar.result(request), BIG)
     elif at_the_end == "abort":

@@ -39,6 +39,7 @@ class Group(NamedTuple):
 GROUPS = {
     "lines": Group(7200, 3),
     "calls": Group(3600, 2),
+    "damaged_models": Group(7200, 2),
     "kills": Group(7200, 3),
     "fuzz": Group(8400, 3),
     "surroundings": Group(1800, 3),

@@ -165,10 +165,10 @@ export class Connection {
     if (typeof message !== "object" || message === null) return;
     const { id, method, params } = message as { id?: unknown; method?: unknown; params?: unknown };
     if (method === "progress") {
-      const progress = params as Progress;
-      this.#open.get(progress.requestId as number)?.progress(progress);
+      const progress = params as Progress | null | undefined;
+      if (progress) this.#open.get(progress.requestId as number)?.progress(progress);
     } else if (method === "info") {
-      notify(this.#onInfo, params as Info);
+      if (typeof params === "object" && params !== null) notify(this.#onInfo, params as Info);
     } else if (method === undefined && typeof id === "number") {
       this.#answer(id, message);
     }

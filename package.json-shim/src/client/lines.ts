@@ -43,6 +43,7 @@ export class LineReader {
     this.#headBytes += chunk.length;
     if (this.#headBytes > MAX_LINE_BYTES) {
       this.#head = [];
+      this.#headBytes = 0;
       throw new RangeError(`The program wrote a line of more than ${MAX_LINE_BYTES} bytes.`);
     }
   }

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 MAX_PATH_CHARS: Final = 400
 MAX_NAME_BYTES: Final = 200
-_RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\..*)?", re.IGNORECASE)
+"""Windows' devices, which exist in every folder and with every extension."""
+
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of letters that nobody sees, or that turn a text around. Some systems ignore them in names."""
 
 
 def is_safe(path: str) -> bool:
@@ -23,7 +28,7 @@ def _is_safe_name(name: str) -> bool:
         return False
     return (
         0 < size <= MAX_NAME_BYTES
-        and not any(ord(letter) < 32 or letter in '<>:"/\\|?*\x7f' for letter in name)
+        and not any(letter in '<>:"/\\|?*' or unicodedata.category(letter) in _HIDDEN for letter in name)
         and not name.endswith((".", " "))
         and not name.startswith(" ")
         and not _RESERVED.fullmatch(name)

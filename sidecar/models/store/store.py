@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -149,7 +150,10 @@ class Store:
 
 def is_ours(relative: str) -> bool:
     """Whether a file of this name may be in the directory."""
-    return is_safe(relative) and relative.split("/")[0].lower() != STATE_FOLDER
+    folder = unicodedata.normalize(
+        "NFKC", relative.split("/")[0]
+    ).casefold()  # as macOS and Windows compare names
+    return is_safe(relative) and folder != STATE_FOLDER
 
 
 def read_record(path: str) -> Record | None:
