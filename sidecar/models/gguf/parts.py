@@ -20,7 +20,7 @@ SPLIT_NUMBER: Final = "split.no"
 
 def count(header: Header) -> int:
     """How many parts the model has."""
-    return header.typed(SPLIT_COUNT, int) or 1
+    return max(1, header.typed(SPLIT_COUNT, int) or 1)
 
 
 def paths(path: str) -> list[str]:
@@ -72,12 +72,18 @@ def read_first(path: str) -> Header:
     parts, number = count(header), header.typed(SPLIT_NUMBER, int) or 0
     if parts == 1:
         return header
+    if not 0 <= number < parts:
+        why = f"it claims to be part {number + 1} of {parts}"
+        raise SidecarError(
+            "modelDamaged", f"/path: {path!r} is damaged: {why}", pointer="/path", value=path[:500], cause=why
+        )
+    names = part_paths(path)
     if number > 0:
-        names = part_paths(path)
-        known = len(names) == parts and names[number % parts] == path
+        known = len(names) == parts and names[number] == path
         first = repr(names[0]) if known else "named …-00001-of-….gguf"
         raise _incomplete(path, f"is part {number + 1} of {parts}; the first is {first}", allowed=names[:1])
-    if _has_more(path, header):
+    complete = len(names) == parts and names[0] == path and all(map(os.path.exists, names))
+    if not complete and _has_more(path, header):
         raise _incomplete(path, f"is {parts} parts of a split model, joined byte by byte")
     return header
 

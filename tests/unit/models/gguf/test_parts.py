@@ -84,6 +84,11 @@ def test_parts_that_were_joined_byte_by_byte(tmp_path: Path, split: list[Path], 
     assert "llama-gguf-split --merge" in str(error.to_wire()["message"])
 
 
+def test_what_follows_the_first_part_does_no_harm_if_all_parts_are_there(split: list[Path]) -> None:
+    split[0].write_bytes(split[0].read_bytes() + split[1].read_bytes())
+    assert len(parts.read_headers(str(split[0]))) == 3
+
+
 def test_parts_under_other_names(split: list[Path]) -> None:
     first = split[0].rename(split[0].with_name("model.gguf"))
     assert "does not end in '-00001-of-00003.gguf'" in refused(first).problem
@@ -98,6 +103,11 @@ def test_a_damaged_part_is_named(split: list[Path]) -> None:
     split[1].write_bytes(split[1].read_bytes()[:100])
     error = refused(split[0])
     assert error.kind == "modelDamaged" and split[1].name in error.problem
+
+
+def test_a_number_that_lies(tmp_path: Path) -> None:
+    lies = {"split__count": (files.UINT16, 2), "split__no": (files.UINT16, 2)}
+    assert refused(Path(files.tiny_model(tmp_path / "a-00001-of-00002.gguf", **lies))).kind == "modelDamaged"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 65535])
