@@ -84,6 +84,8 @@ def _parse_page(model: str, parts: SplitResult) -> HubSource | None:
         del names[0]
     if names[:1] in (["api"], ["datasets"], ["spaces"]):
         return None
+    if parts.path.endswith(".gguf") and (len(names) < 3 or names[2] not in _FILE_PAGES):
+        return None  # a mirror may have files outside of repositories
     repository, _, quantization = "/".join(names[:2]).partition(":")
     if not _REPOSITORY.fullmatch(repository):
         raise _wrong(model, "the page belongs to no repository")
