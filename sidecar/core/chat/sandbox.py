@@ -19,6 +19,7 @@ from sidecar.core.chat.step_limits import (
     check_sum,
     check_text_of,
     limited,
+    listed,
 )
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _environment() -> Environment:
 
         def call(self, context: Context, function: object, /, *given: object, **named: object) -> object:
             method = getattr(function, "__wrapped__", function)
-            check_call(getattr(method, "__name__", ""), getattr(method, "__self__", None), given, named)
+            name = getattr(method, "__name__", "")
+            given = listed(given) if name == "join" else given
+            check_call(name, getattr(method, "__self__", None), given, named)
             result: object = super().call(context, function, *given, **named)
             return result
 

@@ -27,6 +27,19 @@ TOO_LARGE = {
     "one list many times, as text": "{% set a = [1] * 1000000 %}{{ [a, a, a, a, a, a, a, a, a]|string|length }}",
     "two lists": "{% set a = [1] * 300000 %}{{ (a + a)|length }}",
     "filler": "{{ lipsum(100000, false) }}",
+    "tabs": '{{ ("\t" * 1000000).expandtabs(1000000) }}',
+    "bytes of a number": '{{ (1).to_bytes(n, "big") }}',
+    "bytes": '{{ "x".encode().ljust(n) }}',
+    "format of bytes": '{{ "%0999999999d".encode() % 1 }}',
+    "nested format": '{{ "{:{}}".format(1, n) }}',
+    "nested format by name": '{{ "{a:{w}}".format_map({"a": 1, "w": n}) }}',
+    "precision below zero": "{{ 5|round(-n) }}",
+    "precision": '{{ 5|round(n, "ceil") }}',
+    "iterator joined": '{{ "".join((["a" * 1000000] * 1000)|map("string")) }}',
+    "iterator joined by filter": '{{ (["a" * 1000000] * 1000)|map("string")|join }}',
+    "translated": '{% set a = "a" * 1000000 %}{{ a.translate(a.maketrans({"a": a})) }}',
+    "indentation by a text": '{{ ("a\n" * 1000)|indent("a" * 1000000) }}',
+    "wrapped with a text": '{{ ("a" * 1000000)|wordwrap(1, wrapstring="a" * 1000000) }}',
 }
 
 
@@ -50,6 +63,11 @@ def test_a_step_that_makes_too_much_is_refused(case: str, monkeypatch: pytest.Mo
         ('{{ "aXbX".replace("X", "", 1) }}', "abX"),
         ('{{ [1, "b", none]|join(", ") }}', "1, b, None"),
         ('{{ ", ".join(["a", "b"]) }}', "a, b"),
+        ('{{ ", ".join(["a", "b"]|map("upper")) }}', "A, B"),
+        ('{{ ["a", "b"]|map("upper")|join(", ") }}', "A, B"),
+        ('{{ "{:>{w}}".format(1, w=3) }}{{ 2.567|round(1) }}', "  12.6"),
+        ('{{ "a\nb"|indent(">", true) }}', ">a\n>b"),
+        ('{{ "ab".translate("".maketrans({"a": "xy"})) }}', "xyb"),
         ('{{ {"a": [1, {"b": [2]}]} }}', "{'a': [1, {'b': [2]}]}"),
         ('{{ {"a": [1]}|tojson(indent=1) }}', '{\n "a": [\n  1\n ]\n}'),
         (
