@@ -18,7 +18,7 @@ ONE_OF_EACH: Final[tuple[object, ...]] = (None, False, 0, "", [], {})
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PYTHON: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(?:True|False|None)\b""", re.DOTALL)
-_ESCAPE: Final = re.compile(r"""\\x([0-9a-fA-F]{2})|\\'|\\\\|\\.|"|[\x00-\x1f]""", re.DOTALL)
+_ESCAPE: Final = re.compile(r"""\\(?:x([0-9a-fA-F]{2})|U000([0-9a-fA-F]{5})|.)|"|[\x00-\x1f]""", re.DOTALL)
 _WORDS: Final = {"True": "true", "False": "false", "None": "null"}
 
 
@@ -81,16 +81,13 @@ def _python_value(text: str) -> object:
 
 def _as_json(match: re.Match[str]) -> str:
     token = match[0]
-    if token[0] != "'":
-        return _WORDS.get(token, token)
-    return f'"{_ESCAPE.sub(_escaped, token[1:-1])}"'
+    return _WORDS[token] if token in _WORDS else f'"{_ESCAPE.sub(_escaped, token[1:-1])}"'
 
 
 def _escaped(match: re.Match[str]) -> str:
     """An escape of Python, or a character that JSON escapes, within a string of JSON."""
     token = match[0]
-    if match[1]:
-        return f"\\u00{match[1]}"
-    if token == "\\'":
-        return "'"
-    return token if len(token) > 1 else json.dumps(token)[1:-1]
+    code = match[1] or match[2]
+    if code or len(token) == 1:
+        return json.dumps(chr(int(code, 16)) if code else token)[1:-1]
+    return "'" if token == "\\'" else token

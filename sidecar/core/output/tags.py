@@ -76,6 +76,8 @@ class TaggedCalls:
         self.begun = False
         """Whether a call has begun and has not ended."""
         self.rest = ""
+        self.unread = ""
+        """The text since the last call's end."""
         self._tags = tags
         self._end = end
         self._sink = sink
@@ -171,7 +173,7 @@ class TaggedCalls:
             return True
         self._sink.add_arguments("}" if self._keys else NO_ARGUMENTS)
         self._sink.end_call()
-        self.count, self.begun = self.count + 1, False
+        self.count, self.begun, self.unread = self.count + 1, False, self.rest
         self._step = self._before_call if self._tags.call[2] else None
         return True
 

@@ -104,9 +104,12 @@ class CallReader:
     def _in_tags(self) -> bool:
         assert self._tagged is not None
         fresh, self._rest = self._rest, ""
-        count, rest = self._tagged.count, self._tagged.feed(fresh)
-        if self._tagged.count > count:
-            self.unread = self._tagged.rest
+        count = self._tagged.count
+        try:
+            rest = self._tagged.feed(fresh)
+        finally:  # a call may end before what follows it turns out to be none
+            if self._tagged.count > count:
+                self.unread = self._tagged.unread
         if rest is None:
             return False
         self._rest, self._step = rest, None

@@ -43,6 +43,7 @@ VALUES: list[tuple[Any, str, Any]] = [
     ({"type": "boolean"}, "True", True),
     ({"type": ["number", "null"]}, "None", None),
     ({"type": "object"}, "{'a': \"it's\", 'b': [True, None], 'c': 'say \"x\" \\'y\\' \\xe9\\n'}", ...),
+    ({"type": "array"}, """["'\\x7f\\U0001f600", '"', '\t']""", ["'\x7f😀", '"', "\t"]),
     # a schema that says nothing about the type
     (FREE, "12", 12),
     (FREE, '{"x": 1}', {"x": 1}),

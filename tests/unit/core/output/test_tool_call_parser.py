@@ -147,6 +147,7 @@ CALLS: list[tuple[CallForm, str, list[tuple[str, str]], str]] = [
     (CODER, OSLO_TAGS, ASK, ""),
     (CODER, f"<tool_call>\n{OSLO_TAGS}", ASK, ""),
     (CODER, f"{OSLO_TAGS}\n{OSLO_TAGS}", ASK * 2, ""),
+    (CODER, f"{OSLO_TAGS}<function=x>y", ASK, "<function=x>y"),
     # text that is not a call stays text
     (HERMES, "Write <tool_call> before a call.", [], "Write <tool_call> before a call."),
     (HERMES, "a\n <tool_call>\n", [], "a\n <tool_call>\n"),
