@@ -164,9 +164,11 @@ class Trial:
         """All that is not in a call stands in the text."""
         start = 0
         if read.calls:
-            start = next(
-                at for at in range(len(data) + 1) if len(self.read([data[:at]]).calls) == len(read.calls)
-            )
+            reason = (
+                "stop" if self.writer.form.tags else "length"
+            )  # tags end a call only if something follows
+            counts = (len(self.read([data[:at]], reason).calls) for at in range(len(data) + 1))
+            start = next(at for at, count in enumerate(counts) if count == len(read.calls))
         marks = [
             *self.writer.form.marks,
             *(self.writer.reasoning.marks if self.writer.reasoning else ()),

@@ -89,10 +89,8 @@ class Writer:
 
     def opens(self, written: str) -> bool:
         """Whether the prompt has begun the reasoning that ends in this text."""
-        marks = self.reasoning
-        return (
-            marks is not None and marks.end in written and marks.start not in written.partition(marks.end)[0]
-        )
+        marks, before = self.reasoning, written.partition(self.form.start or "{")[0]
+        return marks is not None and marks.end in before and marks.start not in before
 
     def _render(self, turns: list[Any], **more: Any) -> str:
         assert self.template is not None

@@ -59,7 +59,7 @@ def typed_value(text: str, fits: Callable[[object], bool], is_string: bool | Non
     """
     bare = text.strip()
     untyped = all(map(fits, ONE_OF_EACH))
-    if is_string is None and not untyped and bare in ("null", "None") and fits(None):
+    if is_string is None and not untyped and text in ("null", "None") and fits(None):
         return None
     as_text = is_string if is_string is not None else not untyped
     if as_text and fits(text):

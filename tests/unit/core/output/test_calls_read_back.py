@@ -21,4 +21,5 @@ def test_calls_are_read_back_as_they_were_written() -> None:
             trial.try_one(random.Random(f"{trial.writer.name} {number}"))
     assert [fault for trial in trials for fault in trial.faults] == []
     assert len(trials) >= 20
+    assert sum(trial.writer.template is not None for trial in trials) >= 17
     assert sum(trial.read_back for trial in trials) > 0.7 * CALLS * len(trials)
