@@ -37,13 +37,13 @@ class Group(NamedTuple):
 
 
 GROUPS = {
-    "lines": Group(7200, 3),
-    "calls": Group(3600, 2),
+    "lines": Group(7200, 2),
     "damaged_models": Group(7200, 2),
-    "kills": Group(7200, 3),
-    "fuzz": Group(8400, 3),
+    "fuzz": Group(8400, 2),
+    "calls": Group(7200, 1),
+    "kills": Group(7200, 2),
+    "soak": Group(3600, 3),
     "surroundings": Group(1800, 3),
-    "soak": Group(3600, 4),
 }
 
 
