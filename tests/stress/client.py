@@ -28,6 +28,7 @@ import os, subprocess, sys, threading
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 def copy(source, target):
     while data := os.read(source, 65536): os.write(target, data)
+    os._exit(0)
 threading.Thread(target=copy, args=(child.stdout.fileno(), 1), daemon=True).start()
 copy(0, child.stdin.fileno())
 """

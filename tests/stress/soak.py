@@ -29,8 +29,8 @@ WINDOW = 500
 
 PING_MS, ABORT_MS = 5.0, 50.0
 """The 99th percentile must be below this, where the machine itself takes nothing."""
-HOPS = 2
-"""A ping wakes so many times the threads that a bare child's answer wakes."""
+NOISE = 2
+"""How often the bare child's 99th percentile counts: on a busy machine it is an accident, too."""
 
 FULL_S = 1800.0
 """From this long on, growth is told apart from a warm-up."""
@@ -134,7 +134,7 @@ def _judge_times(soak: Soak) -> None:
             window = timed[first : first + WINDOW]
             begin, end = window[0][0], window[-1][0]
             machine = flat.percentile([ms for at, ms in soak.echoes if begin <= at <= end], 0.99)
-            taken, limit = flat.percentile([ms for _, ms in window], 0.99), bound + HOPS * machine
+            taken, limit = flat.percentile([ms for _, ms in window], 0.99), bound + NOISE * machine
             if taken > limit:
                 soak.outcome.fault(
                     f"{name} took {taken:.1f} ms (p99) from second {begin:.0f} to {end:.0f}, more than {limit:.1f}"

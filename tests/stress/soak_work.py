@@ -51,8 +51,15 @@ LONG = ("complete", "chat", "loadModel", "createContext", "downloadModel")
 END_S = 60.0
 """For everything that runs at the end, once it is aborted."""
 
-ECHO = "import os\nwhile data := os.read(0, 65536): os.write(1, data)"
-"""A child that does nothing but answer: how long the machine itself takes."""
+ECHO = """
+import os, queue, threading
+answers = queue.SimpleQueue()
+def write():
+    while True: os.write(1, answers.get())
+threading.Thread(target=write, daemon=True).start()
+while data := os.read(0, 65536): answers.put(data)
+"""
+"""A child that does nothing but answer, with as many threads on the way: how long the machine itself takes."""
 
 LARGEST_FILE = 8_000_000
 REPOSITORY = "owner/Soak-GGUF"
