@@ -69,5 +69,5 @@ class Logprobs:
     def _entry(self, token: int, logit: float) -> LikelyToken:
         piece = self._model.piece(token)
         text = piece.decode("utf-8", "replace") if piece else self._model.token_text(token)
-        logprob = round(max(logit - self._normaliser, LOWEST), 6)
+        logprob = round(max(LOWEST, logit - self._normaliser), 6)  # LOWEST for NaN, too
         return {"id": token, "token": text, "bytes": list(piece), "logprob": min(logprob, 0.0)}

@@ -198,11 +198,11 @@ def test_nested_values_are_refused_like_others() -> None:
 
 
 def test_a_prompt_of_many_tokens_does_not_block_the_router() -> None:
-    # jsonschema's own `items` needs 34 seconds, during which no request is answered.
+    # jsonschema's own `items` needs 34 seconds of the processor, during which no request is answered.
     validate_params("init", {"debug": True})
-    started = time.monotonic()
+    started = time.process_time()
     validate_params("detokenize", {"modelId": "m", "tokens": list(range(1_000_000))})
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_valid_params_do_not_import_jsonschema() -> None:
