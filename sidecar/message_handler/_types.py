@@ -534,6 +534,7 @@ class Message(TypedDict):
     reasoningContent: NotRequired[str]
     toolCalls: NotRequired[list[ToolCallMessage]]
     toolCallId: NotRequired[str]
+    parseSpecial: NotRequired[bool]
 
 
 class ContentPartImageUrl(TypedDict):
@@ -575,7 +576,7 @@ class NamedTool(TypedDict):
 
 class ToolCallMessageFunction(TypedDict):
     name: str
-    arguments: str | dict[str, object]
+    arguments: str | dict[str, object] | None
 
 
 class ToolCallMessage(TypedDict):

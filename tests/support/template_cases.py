@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,10 @@ def expected() -> dict[str, dict[str, str]]:
     """EXPECTED's content."""
     table: dict[str, dict[str, str]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return table
+
+
+def sources() -> dict[str, str]:
+    """Name of a shipped template's file → the template."""
+    assert TEMPLATES.is_file(), f"{TEMPLATES} is missing; run: python build/dev.py setup"
+    with zipfile.ZipFile(TEMPLATES) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}

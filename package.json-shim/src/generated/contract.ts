@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint fc2b590d7506553e)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e8b9e10b1c0b1104)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1037,6 +1037,11 @@ export interface Message {
    * In a tool's message: id of the call that it answers.
    */
   toolCallId?: string;
+  /**
+   * Read names of control tokens in this message's texts as tokens, not as plain text.
+   * @default false
+   */
+  parseSpecial?: boolean;
 }
 /**
  * A part of a message. A model that reads only text gives the error `unsupportedContent` for images and audio.
@@ -1058,7 +1063,7 @@ export interface ContentPart {
   };
 }
 /**
- * A call as in ChatResult; `arguments` may also be an object.
+ * A call as in ChatResult; `arguments` may also be an object, or null if there are none.
  */
 export interface ToolCallMessage {
   id?: string;
@@ -1069,7 +1074,8 @@ export interface ToolCallMessage {
       | string
       | {
           [k: string]: unknown;
-        };
+        }
+      | null;
   };
 }
 export interface SaveStateResult {

@@ -7,22 +7,19 @@ a call's arguments as an object. We find out by rendering small conversations, a
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.chat.support import Support, TemplateMessage
 from sidecar.core.chat.template import Template
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ContentPart, Message, ToolCallMessage
 
-TemplateMessage = dict[str, object]
-"""A message with the member names that templates use (snake case)."""
-
 HARMONY: Final = "<|channel|>"
 """Occurs in the templates of the one family that has both roles, `developer` and `system`."""
-
-PROBE: Final = "qzprobe"
-"""A text that no template contains."""
 
 ONLY_OF: Final = {"toolCalls": "assistant", "reasoningContent": "assistant", "toolCallId": "tool"}
 """Member → the one role that may have it."""
@@ -33,6 +30,9 @@ TEMPLATE_NAMES: Final = {
     "reasoningContent": "reasoning_content",
 }
 """Name on the wire → name in templates."""
+
+SHORT_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
+"""The ids of calls that Mistral's templates accept."""
 
 MAX_SHOWN_CHARS: Final = 200
 """How many characters of a wrong value an error repeats."""
@@ -69,8 +69,8 @@ def _check_part(pointer: str, part: ContentPart) -> None:
 
 
 def _check_arguments(pointer: str, call: ToolCallMessage) -> None:
-    arguments = call["function"]["arguments"]
-    if isinstance(arguments, str) and not isinstance(_parsed(arguments), dict):
+    arguments = arguments_of(call)
+    if isinstance(arguments, str) and not isinstance(parsed(arguments), dict):
         shown = arguments if len(arguments) <= MAX_SHOWN_CHARS else arguments[:MAX_SHOWN_CHARS] + "…"
         raise _invalid(pointer, "is not the JSON text of an object", {"type": "object"}, value=shown)
 
@@ -79,7 +79,7 @@ def _invalid(pointer: str, problem: str, allowed: object, **details: object) -> 
     return SidecarError("invalidParams", f"{pointer} {problem}", pointer=pointer, allowed=allowed, **details)
 
 
-def _parsed(arguments: str) -> object:
+def parsed(arguments: str) -> object:
     """The value of JSON text; None if the text is not JSON."""
     try:
         value: object = json.loads(arguments)
@@ -95,19 +95,44 @@ def for_template(
     messages: list[Message], template: Template, variables: dict[str, object]
 ) -> list[TemplateMessage]:
     """The messages in the form that the template accepts. `variables` are its other variables."""
-    support = _Support(template, variables)
-    as_objects = any("toolCalls" in message for message in messages) and support.argument_objects()
+    support = Support(template, variables)
+    has_calls = any("toolCalls" in message for message in messages)
+    as_objects = has_calls and support.argument_objects()
+    if has_calls and not support.long_call_ids():
+        messages = _with_short_ids(messages)
     converted = [_converted(message, as_objects) for message in messages]
     if HARMONY not in template.source:
         for message in converted:
             message["role"] = "system" if message["role"] == "developer" else message["role"]
     for message in converted:
         message["content"] = _supported_content(message["content"], support)
-    if converted[0]["role"] == "system" and not support.system_role():
-        system, *converted = converted
-        if converted:
-            converted[0]["content"] = f"{as_text(system['content'])}\n{as_text(converted[0]['content'])}"
     return converted
+
+
+def _with_short_ids(messages: list[Message]) -> list[Message]:
+    """The same conversation with ids that Mistral's templates accept; an answer without an id gets that of its call."""
+    written: list[Message] = []
+    unanswered: list[str] = []
+    for index, message in enumerate(messages):
+        calls = message.get("toolCalls")
+        if calls:
+            unanswered = [_short_id(call.get("id", f"{index} {n}")) for n, call in enumerate(calls)]
+            calls = [{**call, "id": call_id} for call, call_id in zip(calls, unanswered, strict=True)]
+            message = {**message, "toolCalls": calls}
+        if message["role"] == "tool":
+            given = message.get("toolCallId")
+            call_id = _short_id(given) if given is not None else "".join(unanswered[:1])
+            unanswered = [other for other in unanswered if other != call_id]
+            message = {**message, "toolCallId": call_id}
+        written.append(message)
+    return written
+
+
+def _short_id(call_id: str) -> str:
+    """The id, or nine digits that depend on nothing else, so that later turns have the same."""
+    if SHORT_ID.fullmatch(call_id):
+        return call_id
+    return f"{zlib.crc32(call_id.encode('utf-8', 'replace')) % 10**9:09}"
 
 
 def _converted(message: Message, as_objects: bool) -> TemplateMessage:
@@ -115,7 +140,8 @@ def _converted(message: Message, as_objects: bool) -> TemplateMessage:
     converted["content"] = "" if message["content"] is None else message["content"]
     if not message.get("reasoningContent"):
         converted.pop("reasoning_content", None)
-    converted.pop("tool_calls", None)
+    for name in ("tool_calls", "parseSpecial"):
+        converted.pop(name, None)
     calls = message.get("toolCalls")
     if calls:
         converted["tool_calls"] = [_converted_call(call, as_objects) for call in calls]
@@ -123,15 +149,13 @@ def _converted(message: Message, as_objects: bool) -> TemplateMessage:
 
 
 def _converted_call(call: ToolCallMessage, as_objects: bool) -> dict[str, object]:
-    arguments: object = call["function"]["arguments"]
-    if not as_objects:
-        arguments = arguments_text(call)
-    elif isinstance(arguments, str):
-        arguments = _parsed(arguments)
+    arguments: object = arguments_of(call) if as_objects else arguments_text(call)
+    if as_objects and isinstance(arguments, str):
+        arguments = parsed(arguments)
     return {**call, "function": {**call["function"], "arguments": arguments}}
 
 
-def _supported_content(content: object, support: _Support) -> object:
+def _supported_content(content: object, support: Support) -> object:
     if isinstance(content, list):
         return content if support.part_lists() else as_text(content)
     return content if support.strings() else [{"type": "text", "text": content}]
@@ -144,57 +168,13 @@ def as_text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
+def arguments_of(call: ToolCallMessage) -> str | dict[str, object]:
+    """The arguments of a call. None and the empty text stand for no arguments."""
+    arguments = call["function"]["arguments"]
+    return {} if arguments is None or (isinstance(arguments, str) and not arguments.strip()) else arguments
+
+
 def arguments_text(call: ToolCallMessage) -> str:
     """The arguments of a call as JSON text."""
-    arguments = call["function"]["arguments"]
+    arguments = arguments_of(call)
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-
-
-class _Support:
-    """What a template supports. Each answer comes from one rendering, and is kept with the template."""
-
-    def __init__(self, template: Template, variables: dict[str, object]) -> None:
-        self._template = template
-        self._variables = {**variables, "add_generation_prompt": True}
-        self._variables.pop("tools", None)
-
-    def strings(self) -> bool:
-        """Whether content may be a string."""
-        return self._shows_probe("strings", [{"role": "user", "content": PROBE}]) or not self.part_lists()
-
-    def part_lists(self) -> bool:
-        """Whether content may be a list of parts."""
-        parts = [{"type": "text", "text": PROBE}]
-        return self._shows_probe("part lists", [{"role": "user", "content": parts}], "'text'", '"text"')
-
-    def system_role(self) -> bool:
-        """Whether the template writes system messages."""
-        turns: list[TemplateMessage] = [
-            {"role": "system", "content": PROBE},
-            {"role": "user", "content": "Hi"},
-        ]
-        return self._shows_probe("system role", turns)
-
-    def argument_objects(self) -> bool:
-        """Whether a call's arguments may be an object. If not, they are JSON text."""
-        function = {"name": "tool", "arguments": {"qzkey": PROBE}}
-        call = {"id": "call00001", "type": "function", "function": function}
-        turns: list[TemplateMessage] = [
-            {"role": "user", "content": "Hi"},
-            {"role": "assistant", "content": "", "tool_calls": [call]},
-            {"role": "tool", "content": "yes", "tool_call_id": "call00001"},
-            {"role": "assistant", "content": "So it is."},
-            {"role": "user", "content": "Hi"},
-        ]
-        return self._shows_probe("argument objects", turns, "{'qzkey'")
-
-    def _shows_probe(self, feature: str, messages: list[TemplateMessage], *unwanted: str) -> bool:
-        """Whether the prompt of these messages contains PROBE, and no `unwanted` text: Python's own notation."""
-        known = self._template.features
-        if feature not in known:
-            try:
-                prompt = self._template.render({**self._variables, "messages": messages})
-            except Exception:  # a template may refuse what it does not support
-                prompt = ""
-            known[feature] = PROBE in prompt and not any(text in prompt for text in unwanted)
-        return known[feature]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.chat import messages, template
+from sidecar.core.chat import given, literal, messages, template
+from sidecar.core.chat.arrangement import arranged
+from sidecar.core.chat.support import PROBE, Support
 from sidecar.core.chat.template import Template
 from sidecar.core.chat.tool_grammar import call_grammar
 from sidecar.core.chat.tool_prompt import add_tool_prompt
@@ -44,10 +46,10 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
             value = params.get(name)
             if value:
                 raise conflicting_params(name, value, "/toolChoice")
-    prompt = render(model, params, job)
-    source = _template_source(model, params)
-    reasoning = reasoning_marks(source) or _marks_by_vocabulary(model)
-    form = tool_formats.call_form(source) or tool_formats.HERMES
+    rendering = _Rendering(model, params, job)
+    prompt, prompt_tokens = rendering.prompt()
+    reasoning = reasoning_marks(rendering.source) or _marks_by_vocabulary(model)
+    form = rendering.form
     callable_tools = tools if tools.schemas and choice != "none" else None
     reply = Reply(reasoning, form, callable_tools)
     if reasoning is not None and prompt.rstrip().endswith(reasoning.start):
@@ -62,7 +64,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
         reasoning_end=() if reasoning is None else tuple(_tokens(model, reasoning.closing)),
         grammar=call_grammar(form, tools) if tools.forced else None,
     )
-    return tokenize_prompt(model, prompt), reply, steering
+    return prompt_tokens, reply, steering
 
 
 def _marks_by_vocabulary(model: Model) -> ReasoningMarks | None:
@@ -90,36 +92,72 @@ def _tokens(model: Model, text: str) -> list[int]:
     return model.tokenize(text, add_special=False, parse_special=True)
 
 
-def _template_source(model: Model, params: TemplateParams) -> str:
-    source = params.get("chatTemplate", model.chat_template)
-    if source is None:
-        raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
-    return source
-
-
-def render(model: Model, params: TemplateParams, job: Job) -> str:
-    """The prompt of a conversation, without the tokens that the tokenizer adds at its start and end.
+def tokenized(model: Model, params: TemplateParams, job: Job) -> tuple[str, list[int]]:
+    """The prompt of a conversation, without the BOS and EOS that the tokenizer adds, and its tokens.
 
     Raises SidecarError: `noChatTemplate`, `templateFailed`, `unsupportedContent`, `invalidParams`;
     `aborted` if the job is cancelled meanwhile.
     """
-    _check(params)
-    source, turns = _template_source(model, params), params["messages"]
-    tools = plain(params.get("tools", []))
-    if tools and tool_formats.call_form(source) is None:
-        turns, tools = add_tool_prompt(turns, tools), []
-    bos = model.token_text(lib.llama_vocab_bos(model.vocab))
-    eos = model.token_text(lib.llama_vocab_eos(model.vocab))
-    variables = _variables(params, bos, eos)
-    if tools:
-        variables["tools"] = tools
-    changed: TemplateParams = {**params, "messages": turns}
-    prompt = template.run(source, lambda compiled: _render_messages(compiled, changed, variables), job)
-    if lib.llama_vocab_get_add_bos(model.vocab):
-        prompt = prompt.removeprefix(bos)
-    if lib.llama_vocab_get_add_eos(model.vocab):
-        prompt = prompt.removesuffix(eos)
-    return prompt
+    return _Rendering(model, params, job).prompt()
+
+
+class _Rendering:
+    """How one conversation becomes a prompt."""
+
+    def __init__(self, model: Model, params: TemplateParams, job: Job) -> None:
+        _check(params)
+        source = params.get("chatTemplate", model.chat_template)
+        if source is None:
+            raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
+        self.source = source
+        self.form = tool_formats.call_form(source) or tool_formats.HERMES
+        """How the model writes calls. It is known after the rendering."""
+        self._model = model
+        self._params = params
+        self._job = job
+
+    def prompt(self) -> tuple[str, list[int]]:
+        """The prompt and its tokens; see `tokenized`."""
+        try:
+            texts = given.texts(self._params)
+            return literal.prompt(self._model, literal.Given(self.source, texts, self.text))
+        except RecursionError:
+            raise template.failed("a value in the params is nested too deeply") from None
+
+    def text(self, change: given.Change | None = None) -> str:
+        """The template's output, with a change to each text that is not the template's."""
+        params = self._params if change is None else given.with_change(self._params, change)
+        return template.run(self.source, lambda compiled: self._render(compiled, params), self._job)
+
+    def _render(self, compiled: Template, params: TemplateParams) -> str:
+        turns, tools = params["messages"], plain(params.get("tools", []))
+        variables = _variables(params, *map(self._model.token_text, _ends(self._model)))
+        known = tool_formats.call_form(self.source) is not None
+        if tools and known and Support(compiled, variables).tools():
+            variables["tools"] = tools
+        elif tools:
+            turns, self.form = add_tool_prompt(turns, tools), tool_formats.HERMES
+        turns = arranged(turns, compiled, variables, self.form)
+        continued = params.get("continueFinalMessage", False)
+        if continued:  # a probe ends the last message; the prompt ends where the template writes the probe
+            last = turns[-1]
+            turns = [*turns[:-1], {**last, "content": messages.as_text(last["content"]) + PROBE}]
+        variables["messages"] = messages.for_template(turns, compiled, variables)
+        default = not continued and DEFAULTS["ApplyTemplateParams"]["addGenerationPrompt"]
+        if params.get("addGenerationPrompt", default):
+            variables["add_generation_prompt"] = True
+        prompt = compiled.render(variables)
+        if not continued:
+            return prompt
+        before, probe, _ = prompt.rpartition(PROBE)
+        if not probe:
+            raise ValueError("it leaves out the message that is to be continued")
+        return before
+
+
+def _ends(model: Model) -> tuple[int, int]:
+    """The tokens BOS and EOS of the model."""
+    return lib.llama_vocab_bos(model.vocab), lib.llama_vocab_eos(model.vocab)
 
 
 def _check(params: TemplateParams) -> None:
@@ -143,29 +181,7 @@ def _variables(params: TemplateParams, bos: str, eos: str) -> dict[str, object]:
         "enable_thinking": params.get("reasoning") is not False,
         "date_string": time.strftime("%d %b %Y"),
         "datetime": time.strftime("%b %d %Y"),
+        "functions": "",  # firefunction's tools, which are described to it as to other models
         **KEEP_REASONING,
         **params.get("templateVariables", {}),
     }
-
-
-def _render_messages(compiled: Template, params: TemplateParams, variables: dict[str, object]) -> str:
-    turns, continued = params["messages"], params.get("continueFinalMessage", False)
-    if continued:  # a probe ends the last message; the prompt ends where the template writes the probe
-        last = turns[-1]
-        turns = [*turns[:-1], {**last, "content": messages.as_text(last["content"]) + messages.PROBE}]
-    variables = {**variables, "messages": messages.for_template(turns, compiled, variables)}
-    default = not continued and DEFAULTS["ApplyTemplateParams"]["addGenerationPrompt"]
-    if params.get("addGenerationPrompt", default):
-        variables["add_generation_prompt"] = True
-    prompt = compiled.render(variables)
-    if not continued:
-        return prompt
-    before, probe, _ = prompt.rpartition(messages.PROBE)
-    if not probe:
-        raise ValueError("it leaves out the message that is to be continued")
-    return before
-
-
-def tokenize_prompt(model: Model, prompt: str) -> list[int]:
-    """The tokens of a rendered prompt."""
-    return model.tokenize(prompt, add_special=True, parse_special=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 import threading
 import time
@@ -38,6 +39,25 @@ _lock: Final = threading.Lock()
 
 class FixedList(list[object]):
     """A list that was passed to the template, which may change only the lists that it made itself."""
+
+
+_UNDEFINED: Final = re.compile(r"'([^']*)' is undefined")
+_WORDS: Final = (
+    (f"{FixedList.__module__}.{FixedList.__name__} object", "a list"),
+    ("list object", "a list"),
+    ("'dict object'", "an object"),
+    ("NoneType", "null"),
+    ("'None'", "null"),
+)
+"""Jinja2's and Python's name → the name on the wire."""
+
+
+def in_words(error: Exception) -> str:
+    """What a template failed at, in the words of someone who does not know that Python runs it."""
+    cause = str(error) or type(error).__name__
+    for name, word in _WORDS:
+        cause = cause.replace(name, word)
+    return _UNDEFINED.sub(r"it needs the variable '\1', which templateVariables can set", cause)
 
 
 def fixed(value: object) -> object:

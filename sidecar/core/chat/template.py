@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from sidecar.core.chat.sandbox import environment, fixed
+from sidecar.core.chat.sandbox import environment, fixed, in_words
 from sidecar.core.jobs import Job
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
@@ -39,11 +39,14 @@ STOP_TRIES: Final = 5
 
 
 class Template:
-    """A compiled template. `features` keeps what was found out by rendering: feature → whether it is supported."""
+    """A compiled template, and what was found out by rendering it."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.features: dict[str, bool] = {}
+        """Feature → whether it is supported (support.py)."""
+        self.plans: dict[object, Any] = {}  # a Plan of arrangement.py, which imports this module
+        """Shape of a conversation → how to write it (arrangement.py)."""
         self._compiled = environment().from_string(source)
 
     def render(self, variables: dict[str, object]) -> str:
@@ -72,7 +75,7 @@ class _Run:
         self._source = source
         self._work = work
         self._output = ""
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._stop = threading.Event()
         self._leaving = threading.Lock()
         self._left = False
@@ -101,23 +104,30 @@ class _Run:
         job.interruptible(before)
         job.check()
         if stopped:
-            raise _failed(stopped)
+            raise failed(stopped)
         if isinstance(self._error, SidecarError):
             raise self._error
         if self._error is not None:
-            raise _failed(str(self._error) or type(self._error).__name__)
+            raise failed(in_words(self._error))
         return self._output
 
     def _run(self) -> None:
-        try:
-            with suppress(SystemExit):  # from _stop_thread
-                self._render()
-            with self._leaving:
-                self._left = True
-            for _ in range(2):  # catches a second SystemExit, raised while the first one unwinds the stack
+        work = [self._render]
+        while (
+            not self._left
+        ):  # _stop_thread may raise SystemExit anywhere, also while an earlier one ends the work
+            try:
+                try:
+                    while work:
+                        work.pop()()
+                    with self._leaving:
+                        self._left = True
+                except SystemExit:
+                    pass
+                for _ in range(2):  # raises one that came meanwhile
+                    pass
+            except SystemExit:
                 pass
-        except SystemExit:
-            pass
 
     def _render(self) -> None:
         try:
@@ -154,7 +164,8 @@ def _address_space_limited(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _failed(cause: str) -> SidecarError:
+def failed(cause: str) -> SidecarError:
+    """The error `templateFailed`."""
     return SidecarError("templateFailed", f"The chat template failed: {cause[:500]}", cause=cause[:2000])
 
 

@@ -23,7 +23,7 @@ def call_grammar(form: CallForm, tools: Tools) -> Grammar:
     for index, name in enumerate(tools.forced):
         of_arguments = of_schema(tools.schemas[name], tools.pointer(name)).text
         rules.append(_renamed(of_arguments, f"tool{index}-"))
-        before, after = _around(form, name)
+        before, after = around(form, name)
         choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
     text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
     return Grammar(text, allows_control_tokens=True, pointer="/tools")
@@ -34,7 +34,7 @@ def _renamed(grammar: str, prefix: str) -> str:
     return _SYMBOL.sub(lambda match: prefix + match[0] if match["rule"] else match[0], grammar)
 
 
-def _around(form: CallForm, name: str) -> tuple[str, str]:
+def around(form: CallForm, name: str) -> tuple[str, str]:
     """The text before and after the arguments of a call."""
     if form.separator:
         harmony = " <|constrain|>json" if form.separator == "<|message|>" else ""

@@ -9,6 +9,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat.messages import arguments_text, as_text
+from sidecar.core.chat.tool_grammar import around
+from sidecar.core.output.tool_formats import HERMES, CallForm
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import Message, Tool
@@ -31,7 +33,7 @@ def add_tool_prompt(messages: list[Message], tools: list[Tool]) -> list[Message]
     """The conversation with the tools in a system message, and with calls and answers as plain messages."""
     signatures = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
     prompt = PROMPT.format(signatures=signatures)
-    plain = [_without_calls(message) for message in messages]
+    plain = without_calls(messages)
     if plain[0]["role"] not in ("system", "developer"):
         return [{"role": "system", "content": prompt}, *plain]
     system = as_text(plain[0]["content"])
@@ -39,17 +41,27 @@ def add_tool_prompt(messages: list[Message], tools: list[Tool]) -> list[Message]
     return [first, *plain[1:]]
 
 
-def _without_calls(message: Message) -> Message:
-    if message["role"] == "tool":
-        content = f"<tool_response>\n{as_text(message['content'])}\n</tool_response>"
-        return {"role": "user", "content": content}
-    if not message.get("toolCalls"):
-        return message
-    calls = [
-        f'<tool_call>\n{{"name": {json.dumps(call["function"]["name"])}, "arguments": {arguments_text(call)}}}\n'
-        "</tool_call>"
-        for call in message["toolCalls"]
-    ]
+def without_calls(messages: list[Message]) -> list[Message]:
+    """The conversation with calls and answers as plain messages, calls in the generic form."""
+    plain: list[Message] = []
+    for message in written_calls(messages, HERMES):
+        if message["role"] == "tool":
+            content = f"<tool_response>\n{as_text(message['content'])}\n</tool_response>"
+            message = {"role": "user", "content": content}
+        plain.append(message)
+    return plain
+
+
+def written_calls(messages: list[Message], form: CallForm) -> list[Message]:
+    """The conversation with calls as what the assistant says, in the form in which the model writes them."""
+    return [_written(message, form) if message.get("toolCalls") else message for message in messages]
+
+
+def _written(message: Message, form: CallForm) -> Message:
+    calls = []
+    for call in message["toolCalls"]:
+        before, after = around(form, call["function"]["name"])
+        calls.append(f"{before}{arguments_text(call)}{after}")
     plain: Message = {**message, "content": "\n".join(filter(None, [as_text(message["content"]), *calls]))}
     del plain["toolCalls"]
     return plain

@@ -27,7 +27,7 @@ def complete(engine: Engine, job: Job) -> None:
     context = contexts.generating(engine, params["contextId"])
     prompt = params["prompt"]
     if isinstance(prompt, str):
-        prompt = context.model.tokenize(prompt, add_special=True, parse_special=True)
+        prompt = context.model.prompt_tokens(prompt)
     else:
         context.model.check_tokens(prompt, "/prompt")
     _generate(engine, job, context, prompt, TextOutput(), Steering())

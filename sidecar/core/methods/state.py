@@ -22,7 +22,12 @@ from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
-    from sidecar.message_handler._types import RestoreStateParams, RestoreStateResult, SaveStateParams
+    from sidecar.message_handler._types import (
+        RestoreStateParams,
+        RestoreStateResult,
+        SaveStateParams,
+        TemplateParams,
+    )
 
 
 def save_state(engine: Engine, job: Job) -> None:
@@ -66,11 +71,11 @@ def _conversation(context: Context, params: SaveStateParams, job: Job) -> list[i
         problem = "/messages: give either the prompt or the messages, not both"
         raise SidecarError("invalidParams", problem, pointer="/messages")
     if "messages" in params:
-        text = chat.render(context.model, {"messages": params["messages"], "addGenerationPrompt": False}, job)
-        return chat.tokenize_prompt(context.model, text)
+        conversation: TemplateParams = {"messages": params["messages"], "addGenerationPrompt": False}
+        return chat.tokenized(context.model, conversation, job)[1]
     prompt = params.get("prompt")
     if isinstance(prompt, str):
-        return context.model.tokenize(prompt, add_special=True, parse_special=True)
+        return context.model.prompt_tokens(prompt)
     if prompt is not None:
         context.model.check_tokens(prompt, "/prompt")
     return prompt

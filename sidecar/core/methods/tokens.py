@@ -33,4 +33,4 @@ def detokenize(engine: Engine, job: Job) -> DetokenizeResult:
 
 def apply_template(engine: Engine, job: Job) -> ApplyTemplateResult:
     """Answer `applyTemplate`."""
-    return {"prompt": prompt.render(engine.the_model(), job.params, job)}
+    return {"prompt": prompt.tokenized(engine.the_model(), job.params, job)[0]}

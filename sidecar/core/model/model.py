@@ -66,6 +66,7 @@ class Model:
         """A smaller model that proposes tokens for this one (loading.py)."""
         self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
+        self._attributes: dict[int, int] = {}
         self._end_tokens: dict[int, bool] = {}
         self._buffer = ctypes.create_string_buffer(256)
         self._piece_lock = threading.Lock()
@@ -176,6 +177,13 @@ class Model:
         """Text to token ids; see Tokenizer."""
         return self._tokenizer.tokenize(text, add_special, parse_special)
 
+    def prompt_tokens(self, prompt: str) -> list[int]:
+        """The tokens of a whole prompt with special tokens in it. A BOS that it begins with is not added again."""
+        tokens = self.tokenize(prompt, add_special=True, parse_special=True)
+        bos = lib.llama_vocab_bos(self.vocab)
+        doubled = lib.llama_vocab_get_add_bos(self.vocab) and tokens[:2] == [bos, bos]
+        return tokens[1:] if doubled else tokens
+
     def detokenize(self, tokens: list[int]) -> str:
         """Token ids to text, special tokens by their names. Raises SidecarError `invalidToken`."""
         self.check_tokens(tokens, "/tokens")
@@ -207,6 +215,17 @@ class Model:
     def token_text(self, token: int) -> str:
         """A special token as templates write it; "" for -1, which means that the model has none."""
         return self._read_piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def token_name(self, token: int) -> str:
+        """The text that the tokenizer takes for this special token."""
+        return lib.llama_vocab_get_text(self.vocab, token).decode("utf-8", "replace")
+
+    def attributes(self, token: int) -> int:
+        """What kind of token it is, as flags (llama_token_attr)."""
+        attributes = self._attributes.get(token)
+        if attributes is None:
+            attributes = self._attributes[token] = lib.llama_vocab_get_attr(self.vocab, token)
+        return attributes
 
     def ends(self, token: int) -> bool:
         """Whether a token ends a generation (end of text, end of turn)."""

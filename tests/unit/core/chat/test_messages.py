@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from character_model import CharacterModel, replace_lib, tokenized
 
-from sidecar.core.chat import prompt as chat
-from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
 
 PLAIN = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
@@ -51,15 +49,11 @@ def called(arguments: Any, content: str | None = "") -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("bos", "eos", "get_add_bos", "get_add_eos")
-    fake = SimpleNamespace(**{f"llama_vocab_{name}": lambda _: 0 for name in names})
-    monkeypatch.setattr(chat, "lib", fake)
+    replace_lib(monkeypatch)
 
 
 def render(template: str, *messages: dict[str, Any], **params: Any) -> str:
-    model: Any = SimpleNamespace(model_id="m", vocab=None, chat_template=template, token_text=lambda _: "")
-    jobs = Jobs(SimpleNamespace(send=lambda *_, **__: None))  # type: ignore[arg-type]
-    return chat.render(model, {"messages": list(messages), **params}, jobs.open(1, "chat", {}))
+    return tokenized(CharacterModel(template), {"messages": list(messages), **params})[0]
 
 
 def refused(*messages: dict[str, Any], **params: Any) -> SidecarError:
@@ -89,7 +83,7 @@ def test_a_system_message_goes_into_the_next_where_there_is_no_such_role() -> No
     assert render(PLAIN, SYSTEM, USER) == "[system]Be brief.[user]Hi"
     assert render(NO_SYSTEM, SYSTEM, USER) == "[user]Be brief.\nHi"
     assert render(NO_SYSTEM, {"role": "system", "content": PIECES}, USER) == "[user]One\nTwo\nHi"
-    assert render(NO_SYSTEM, SYSTEM) == ""
+    assert render(NO_SYSTEM, SYSTEM) == "[user]Be brief."
 
 
 def test_developer_is_system_except_in_templates_that_have_both() -> None:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from character_model import CharacterModel, replace_lib, tokenized
 
-from sidecar.core.chat import prompt as chat
 from sidecar.core.chat import template as limits
 from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
@@ -20,34 +20,9 @@ BOUND_S = 30.0
 MESSAGES = [{"role": "user", "content": "<Grüß & 'Gott'>"}]
 
 
-class FakeModel:
-    """What chat uses of a model, without llama.cpp."""
-
-    model_id = "model-1"
-    vocab = None
-
-    def __init__(self, template: str | None, bos: str = "<s>") -> None:
-        self.chat_template = template
-        self._special = {1: bos, 2: "</s>", -1: ""}
-        self.tokenized: tuple[str, bool, bool] | None = None
-
-    def token_text(self, token: int) -> str:
-        return self._special[token]
-
-    def tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
-        self.tokenized = (text, add_special, parse_special)
-        return [1]
-
-
 @pytest.fixture(autouse=True)
 def _vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(
-        llama_vocab_bos=lambda _: 1,
-        llama_vocab_eos=lambda _: 2,
-        llama_vocab_get_add_bos=lambda model: model is not None,
-        llama_vocab_get_add_eos=lambda _: False,
-    )
-    monkeypatch.setattr(chat, "lib", fake)
+    replace_lib(monkeypatch)
 
 
 @pytest.fixture
@@ -58,8 +33,8 @@ def jobs() -> Jobs:
 def render(jobs: Jobs, template: str | None, messages: Any = None, **params: Any) -> str:
     job = jobs.open(1, "chat", {})
     jobs.begin(job)
-    model: Any = FakeModel(template)
-    return chat.render(model, {"messages": MESSAGES if messages is None else messages, **params}, job)
+    params = {"messages": MESSAGES if messages is None else messages, **params}
+    return tokenized(CharacterModel(template, add_bos=False), params, job)[0]
 
 
 def failed(jobs: Jobs, template: str) -> str:
@@ -275,12 +250,12 @@ def test_output_past_its_limit_is_refused(jobs: Jobs, monkeypatch: pytest.Monkey
 def test_a_running_template_stops_when_its_request_is_cancelled(jobs: Jobs) -> None:
     job = jobs.open("a", "chat", {})
     jobs.begin(job)
-    model: Any = FakeModel(FOR_EVER + "{% endfor %}" * 3)
+    model = CharacterModel(FOR_EVER + "{% endfor %}" * 3)
     caught: list[SidecarError] = []
 
     def work() -> None:
         try:
-            chat.render(model, {"messages": MESSAGES}, job)
+            tokenized(model, {"messages": MESSAGES}, job)
         except SidecarError as error:
             caught.append(error)
 
@@ -292,26 +267,35 @@ def test_a_running_template_stops_when_its_request_is_cancelled(jobs: Jobs) -> N
 
 
 @pytest.mark.parametrize(
-    ("template", "vocab", "prompt"),
+    ("template", "add_bos", "prompt"),
     [
-        ("{{ bos_token }}Hi", "adds it", "Hi"),
-        ("{{ bos_token }}Hi", None, "<s>Hi"),
-        ("Hi{{ bos_token }}", "adds it", "Hi<s>"),
-        ("Hi", "adds it", "Hi"),
+        ("{{ bos_token }}Hi", True, "Hi"),
+        ("{{ bos_token }}Hi", False, "<s>Hi"),
+        ("Hi{{ bos_token }}", True, "Hi<s>"),
+        ("Hi", True, "Hi"),
     ],
 )
-def test_a_beginning_that_tokenizing_adds_is_not_doubled(
-    jobs: Jobs, template: str, vocab: Any, prompt: str
-) -> None:
-    model: Any = FakeModel(template)
-    model.vocab = vocab
-    job = jobs.open(1, "chat", {})
-    assert chat.render(model, {"messages": MESSAGES}, job) == prompt
-    chat.tokenize_prompt(model, prompt)
-    assert model.tokenized == (prompt, True, True)
+def test_a_beginning_that_tokenizing_adds_is_not_doubled(template: str, add_bos: bool, prompt: str) -> None:
+    model = CharacterModel(template, add_bos=add_bos)
+    text, tokens = tokenized(model, {"messages": MESSAGES})
+    assert text == prompt
+    assert model.text(tokens) == ("<s>" if add_bos else "") + prompt
 
 
 def test_messages_are_the_same_after_rendering(jobs: Jobs) -> None:
     messages = [{"role": "user", "content": "a"}]
     render(jobs, "{{ messages }}", messages)
     assert messages == [{"role": "user", "content": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("template", "cause"),
+    [
+        ("{{ messages[3].content }}", "a list has no element 3"),
+        ("{{ messages[0].nothing.more }}", "an object has no attribute 'nothing'"),
+        ("{{ nothing.more }}", "it needs the variable 'nothing', which templateVariables can set"),
+        ("{{ 'a' + none }}", 'can only concatenate str (not "null") to str'),
+    ],
+)
+def test_the_cause_has_no_names_of_our_own(jobs: Jobs, template: str, cause: str) -> None:
+    assert failed(jobs, template) == cause
