@@ -79,18 +79,21 @@ def test_a_line_that_is_too_long_is_refused_and_the_next_one_accepted(
 
 
 def test_a_line_that_grows_on_its_way_to_the_engine_and_back_arrives(
-    shared: Sidecar, tmp_path: Path, tiny: tuple[str, str]
+    program: list[str], tmp_path: Path
 ) -> None:
-    # Between the processes it is ASCII: 4 bytes of UTF-8 become 12, more than a client may send.
-    path = gguf_files.tiny_model(tmp_path / "echo.gguf", "{{ messages[0].content }}")
-    model = shared.call("loadModel", {"path": path})["modelId"]
-    content = "😀" * (6 * 1024 * 1024)
-    params = {"modelId": model, "messages": [{"role": "user", "content": content}]}
-    request = {"jsonrpc": "2.0", "id": "grown", "method": "applyTemplate", "params": params}
-    shared.send_line(json.dumps([request], ensure_ascii=False))
-    (answer,) = shared.wait_for(lambda m: isinstance(m, list))
-    assert answer["result"]["prompt"] == content
-    shared.call("unloadModel", {"modelId": model})
+    # Between the processes it is ASCII: 4 bytes of UTF-8 become 12, more than this client may send.
+    sidecar = Sidecar([*program, "--max-line-bytes", "3000000"], stderr=tmp_path / "stderr.txt")
+    try:
+        path = gguf_files.tiny_model(tmp_path / "echo.gguf", "{{ messages[0].content }}")
+        model = sidecar.call("loadModel", {"path": path})["modelId"]
+        content = "😀" * 700_000
+        params = {"modelId": model, "messages": [{"role": "user", "content": content}]}
+        request = {"jsonrpc": "2.0", "id": "grown", "method": "applyTemplate", "params": params}
+        sidecar.send_line(json.dumps([request], ensure_ascii=False))
+        (answer,) = sidecar.wait_for(lambda m: isinstance(m, list))
+        assert answer["result"]["prompt"] == content
+    finally:
+        sidecar.end()
 
 
 def test_a_client_that_sends_without_reading_has_to_wait(program: list[str], tmp_path: Path) -> None:
