@@ -11,6 +11,7 @@ from typing import Final
 
 import node
 from checkout import VENV_PYTHON, call
+from windows import suite
 
 QUICK: Final = (
     *("-m", "not real and not process and not slow"),
@@ -76,6 +77,11 @@ def run(arguments: Sequence[str]) -> bool:
     if "--quick" in arguments:
         return in_turn({"pytest, quick": lambda: pytest(*QUICK, *options)})
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
+    if runtime.removeprefix("--runtime=").startswith(suite.PREFIX):
+        which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
+        name = runtime.partition("=")[2]
+        others = [option for option in options if option != runtime]
+        return in_turn({f"pytest, {name}": lambda: suite.run(name.removeprefix(suite.PREFIX), which, others)})
     if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))

@@ -16,6 +16,7 @@ import suites
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
 from llama import packs
 from ship import freeze
+from windows import programs
 
 TOOLS: Final = {"PYTHONPATH": str(BUILD)}
 """For `python -m` with a module of this folder."""
@@ -115,6 +116,15 @@ def frozen(arguments: Sequence[str]) -> bool:
     return True
 
 
+def windows(arguments: Sequence[str]) -> bool:
+    """Makes the program for Windows, with Wine."""
+    if set(arguments) - {"--again"}:
+        raise Failed("the only argument is --again.")
+    provision.everything()
+    programs.run(arguments)
+    return True
+
+
 def pack(arguments: Sequence[str]) -> bool:
     """Builds a GPU's backend."""
     provision.everything()
@@ -153,6 +163,11 @@ TASKS = {
         frozen,
         "[--again]",
         "make the program that needs no Python, as a folder and as one file, in out/dist/",
+    ),
+    "windows": Task(
+        windows,
+        "[--again]",
+        "make the program for Windows and its npm package, in out/dist-windows/ (Linux with Wine)",
     ),
     "npm": Task(packages, "[ARGUMENTS]", "make the npm packages in out/npm/, and test them as installed"),
 }

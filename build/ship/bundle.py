@@ -36,11 +36,15 @@ SYSTEM_LIBRARIES: Final = {
     "libssl": ("openssl", "Apache-2.0"),
     "libffi": ("libffi", "MIT"),
     "libz": ("zlib", "Zlib"),
+    "zlib1": ("zlib", "Zlib"),
     "libbz2": ("bzip2", "bzip2-1.0.6"),
     "liblzma": ("xz", "0BSD"),
     "libuuid": ("util-linux", "BSD-3-Clause"),
     "libstdc++": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     "libgcc_s": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "libgcc_s_seh": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "libwinpthread": ("mingw-w64-winpthreads", "MIT AND BSD-3-Clause"),
+    "msvcp140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
     "vcruntime140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
     "vcruntime140_1": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
 }
@@ -216,10 +220,15 @@ def _components(inside: list[TocEntry]) -> Iterator[Component]:
     ):  # whose boot loader is the program's first code
         yield _distribution(metadata.distribution(name))
     for name, source, kind in inside:
-        if kind == "BINARY" and _top(name) not in providers:
-            library = Path(name).name.lower()
-            if not library.startswith(OF_PYTHON):
-                yield _system_library(library, Path(source).resolve())
+        library = re.split(r"[/\\\\]", name)[-1].lower()
+        foreign = _top(name) not in providers or _terms(source).is_file()
+        if kind == "BINARY" and foreign and not library.startswith(OF_PYTHON):
+            yield _system_library(library, Path(source).resolve())
+
+
+def _terms(source: str | Path) -> Path:
+    """The text beside a library that a package carries for its compiler: the version in a line, then its licence."""
+    return Path(f"{source}.txt")
 
 
 def _top(name: str) -> str:
@@ -234,8 +243,11 @@ def _system_library(library: str, source: Path) -> Component:
         raise Failed(
             f"{source} goes into the bundle: add it to SYSTEM_LIBRARIES, with its licence."
         ) from None
+    if (terms := _terms(source)).is_file():
+        number, _, text = terms.read_text(encoding="utf-8").partition("\n")
+        return Component(component, number, licence, f"pkg:generic/{component}@{number}", text)
     known = {"openssl": ssl.OPENSSL_VERSION.split()[1], "zlib": zlib.ZLIB_RUNTIME_VERSION}
-    number = known.get(component) or source.name.rpartition(".so.")[2] or "unknown"
+    number = known.get(component) or (source.name.partition(".so.")[2] or "unknown")
     return Component(
         component, number, licence, f"pkg:generic/{component}@{number}", _debian_licence(source) or licence
     )

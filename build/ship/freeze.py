@@ -16,7 +16,7 @@ from ship import bundle
 from steps import Step, digest, ensure
 
 HERE = Path(__file__).parent
-DIST = OUT / "dist"
+DIST = Path(os.environ.get("LLAMA_SIDECAR_DIST") or OUT / "dist")
 STAMP = DIST / "llama-sidecar.stamp"
 _EXE = ".exe" if os.name == "nt" else ""
 FOLDER = DIST / "llama-sidecar"
@@ -70,14 +70,18 @@ def _key() -> str:
     """The hash of the program's inputs; empty, and so never up to date, if there is no program."""
     if not (PROGRAM.exists() and ONE_FILE.exists()):
         return ""
+    return digest([*inputs(), VENV / "pyvenv.cfg", wheel.key()])
+
+
+def inputs() -> list[str | Path]:
+    """What goes into the program on every platform: its sources, its recipe, the pins and who signs it."""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]
     recipe = [
         HERE / name for name in ("sidecar.spec", "entry.py", "bundle.py", "freeze.py", "entitlements.plist")
     ]
     recipe += (HERE / "hooks").glob("*.py")
     identity = os.environ.get("LLAMA_SIDECAR_CODESIGN_IDENTITY", "")
-    inputs = [pins.LOCK, VENV / "pyvenv.cfg", *sorted(sources), *sorted(recipe)]
-    return digest([*inputs, wheel.key(), identity])
+    return [pins.LOCK, *sorted(sources), *sorted(recipe), identity]
 
 
 def _freeze() -> None:

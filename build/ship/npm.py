@@ -43,11 +43,11 @@ def platform_name() -> tuple[str, str]:
     return system, processor
 
 
-def platform_package(program: Path, out: Path) -> Path:
-    """Makes the package of this platform; returns its folder."""
+def platform_package(program: Path, out: Path, target: tuple[str, str] | None = None) -> Path:
+    """Makes the package of a platform, given as npm's `os` and `cpu`, or else of this one; returns its folder."""
     if not program.is_file():
         raise Failed(f"there is no {program}; run: python build/dev.py freeze")
-    system, processor = platform_name()
+    system, processor = target or platform_name()
     folder = out / SCOPE / f"{system}-{processor}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -60,6 +60,8 @@ def waiter(pid: int) -> Callable[[], object] | None:
 
             # Less than psutil asks for: an elevated process lets others wait for it, but not query it.
             handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, pid)
+            if _winapi.WaitForSingleObject(handle, 0) == _winapi.WAIT_OBJECT_0:
+                return None  # it has ended, and is there only because somebody holds a handle of it
             return lambda: _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
     except (ProcessLookupError, OverflowError):  # OverflowError: no process has such a number
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -72,7 +71,7 @@ def test_a_process_that_is_not_there_is_not_taken_for_one_that_ended(pid: object
 
 def test_a_process_that_lives_is_left_in_peace() -> None:
     gone = threading.Event()
-    watch_process(os.getppid(), gone.set)
+    watch_process(psutil.Process().ppid(), gone.set)
     assert not gone.wait(0.05)
 
 

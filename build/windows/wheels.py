@@ -1,0 +1,45 @@
+"""What the lock pins for a Windows Python. `python -m windows.wheels VERSION` prints it; the venv has `packaging`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from packaging.requirements import Requirement
+
+import pins
+
+UNNEEDED: Final = frozenset(
+    [
+        *("mypy", "mypy-extensions", "ast-serialize", "librt", "ruff", "types-jsonschema", "types-psutil"),
+        *("pip", "hatchling", "editables", "pathspec", "trove-classifiers", "tomlkit"),
+        "numpy",  # it calls crealf, which Wine 8 lacks, as soon as it is imported
+    ]
+)
+"""What checks and installs the checkout. The program does without, and most of its tests."""
+
+
+def requirements(version: str) -> list[str]:
+    """The pinned packages, each with its hashes, that Windows on x86-64 with this Python takes."""
+    target = {
+        "python_version": version.rpartition(".")[0],
+        "python_full_version": version,
+        "sys_platform": "win32",
+        "platform_system": "Windows",
+        "platform_machine": "AMD64",
+        "os_name": "nt",
+    }
+    chosen = []
+    for name, line in pins.pins():
+        requirement, *hashes = line.split(" --hash=")
+        marker = Requirement(requirement).marker
+        if name in pins.ON_DEMAND | UNNEEDED or not (marker is None or marker.evaluate(target)):
+            continue
+        # pip asks the marker of the Python that it runs in, so it does not see one.
+        plain = requirement.partition(";")[0].strip()
+        chosen.append(" --hash=".join([plain, *(each.strip() for each in hashes)]))
+    return chosen
+
+
+if __name__ == "__main__":
+    print("\n".join(requirements(sys.argv[1])))

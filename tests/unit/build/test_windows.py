@@ -1,0 +1,120 @@
+"""The Windows program as it is made on Linux: what can be checked without Wine and a cross-compiler."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+
+from checkout import Failed
+from ship import bundle, npm
+from windows import libraries, python, tools, wheels, wine
+
+
+def test_what_is_missing_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("wine", "mvn") else f"/usr/bin/{name}")
+    with pytest.raises(Failed, match=r"apt-get install wine maven$"):
+        tools.require()
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    tools.require()
+
+
+def test_the_packages_are_those_of_windows_and_its_python() -> None:
+    chosen = wheels.requirements(python.VERSION)
+    names = [line.partition("==")[0] for line in chosen]
+    assert {"colorama", "pefile", "psutil", "pyinstaller", "pytest"} <= {*names}
+    assert not {
+        "macholib",
+        "exceptiongroup",
+        "httpx2-jsfetch",
+        "mypy",
+        "numpy",
+        "llama-cpp-python",
+        "cmake",
+    } & {*names}
+    assert len(names) == len({*names}), "one version of each"
+    assert all(";" not in line and line.count("--hash=sha256:") for line in chosen)
+
+
+def test_the_archive_is_laid_out_as_an_installation() -> None:
+    names = (
+        "python.exe",
+        "python313.dll",
+        "jnipython.dll",
+        "include/abstract.h",
+        "lib/os.py",
+        "lib/json/decoder.py",
+    )
+    names += (
+        "lib/_ssl.pyd",
+        "lib/libssl-3.dll",
+        "lib/vcruntime140.dll",
+        "lib/_wmi.pyd",
+        "lib/test/test_os.py",
+    )
+    laid = dict(python._places([python.INSIDE + name for name in names]))
+    assert {name.removeprefix(python.INSIDE): place for name, place in laid.items()} == {
+        "python.exe": "python.exe",
+        "python313.dll": "python313.dll",
+        "lib/os.py": "Lib/os.py",
+        "lib/json/decoder.py": "Lib/json/decoder.py",
+        "lib/_ssl.pyd": "DLLs/_ssl.pyd",
+        "lib/libssl-3.dll": "DLLs/libssl-3.dll",
+        "lib/vcruntime140.dll": "vcruntime140.dll",
+    }
+
+
+def test_a_wheel_lists_its_files_and_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    made, package = tmp_path / "made", tmp_path / "package"
+    (made / "llama_cpp" / "lib").mkdir(parents=True)
+    (made / "llama_cpp" / "lib" / "ggml.dll").write_bytes(b"MZ")
+    package.mkdir()
+    (package / "PKG-INFO").write_text(
+        "Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: 1.2.3\n", encoding="utf-8"
+    )
+    (package / "LICENSE.md").write_text("MIT", encoding="utf-8")
+    wheels_made = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        wheels_made.append(libraries._pack(made, package, tmp_path / name))
+    first, second = wheels_made
+    assert first.name == "llama_cpp_python-1.2.3-py3-none-win_amd64.whl"
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        record = archive.read("llama_cpp_python-1.2.3.dist-info/RECORD").decode().splitlines()
+        assert [line.partition(",")[0] for line in record] == archive.namelist()
+        (library,) = (line for line in record if line.startswith("llama_cpp/lib/ggml.dll"))
+    digest = urlsafe_b64encode(hashlib.sha256(b"MZ").digest()).rstrip(b"=").decode()
+    assert library == f"llama_cpp/lib/ggml.dll,sha256={digest},2"
+
+
+@pytest.mark.parametrize("library", [*libraries.RUNTIME, "msvcp140.dll", "zlib1.dll", "vcruntime140_1.dll"])
+def test_each_dll_of_a_compiler_or_of_python_has_its_licence(library: str, tmp_path: Path) -> None:
+    found = bundle._system_library(library, tmp_path / library)
+    assert found.licence and library not in found.version
+
+
+def test_a_dll_of_the_cross_compiler_brings_its_own_licence(tmp_path: Path) -> None:
+    source = tmp_path / "libgcc_s_seh-1.dll"
+    (tmp_path / "libgcc_s_seh-1.dll.txt").write_text("12.2.0\nThe terms.\n", encoding="utf-8")
+    found = bundle._system_library(source.name, source)
+    assert (found.name, found.version, found.text) == ("gcc", "12.2.0", "The terms.\n")
+    assert found in set(bundle._components([(f"llama_cpp\\lib\\{source.name}", str(source), "BINARY")]))
+
+
+def test_the_npm_package_for_windows_has_the_exe(tmp_path: Path) -> None:
+    program = tmp_path / "llama-sidecar-x86_64-pc-windows-msvc.exe"
+    program.write_bytes(b"MZ")
+    folder = npm.platform_package(program, tmp_path / "npm", ("win32", "x64"))
+    assert folder.name == "win32-x64" and (folder / "llama-sidecar.exe").read_bytes() == b"MZ"
+    manifest = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    assert (manifest["os"], manifest["cpu"], manifest.get("libc")) == (["win32"], ["x64"], None)
+
+
+def test_a_file_of_linux_has_a_name_in_wine() -> None:
+    assert wine.windows_path(Path("/a b/ü/c.gguf")) == "Z:\\a b\\ü\\c.gguf"
