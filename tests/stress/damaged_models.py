@@ -32,6 +32,9 @@ MOST_BYTES = 1 << 30
 """Memory of an engine, for files of 100 KB. One that takes more is killed, and that is a fault."""
 
 SAMPLE_S = 0.05
+SMALL = {"contextSize": 64, "threads": 1}
+"""Threads that compute together wait for each other, on a busy machine for seconds."""
+
 ADAPTED = {f"blk.0.attn_{part}.weight": [32, 32] for part in ("q", "v")}
 SHOWN_CAUSES = 12
 
@@ -101,7 +104,7 @@ class Damaged:
             return load.kind
         model = load.result["modelId"]
         try:
-            return self._work(case, {"modelId": model, "contextSize": 64}) or "works"
+            return self._work(case, {"modelId": model, **SMALL}) or "works"
         finally:
             self.client.ask("unloadModel", {"modelId": model}).done.wait(LONGEST_S)
 
@@ -126,7 +129,7 @@ class Damaged:
         if load.kind:
             return load.kind
         try:
-            return self._work(case, {"modelId": load.result["modelId"], "contextSize": 64}) or "works"
+            return self._work(case, {"modelId": load.result["modelId"], **SMALL}) or "works"
         finally:
             self.client.ask("unloadModel", {"modelId": load.result["modelId"]}).done.wait(LONGEST_S)
 
@@ -136,7 +139,7 @@ class Damaged:
         if load.kind:
             return load.kind
         try:
-            created = self.ask(case, "createContext", {"modelId": load.result["modelId"], "contextSize": 64})
+            created = self.ask(case, "createContext", {"modelId": load.result["modelId"], **SMALL})
             at = {"contextId": created.result["contextId"]}
             restored = self.ask(case, "restoreState", {**at, "path": str(case.path)})
             done = self.ask(case, "complete", {**at, "prompt": "Hello abc", "maxTokens": 2, "seed": 1})
