@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -39,9 +40,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
-def call(command: Sequence[str | Path], env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> int:
-    """Runs a command on this terminal; returns its exit status."""
-    return subprocess.call([str(part) for part in command], cwd=cwd, env=environment(env))
+def call(
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    output: IO[bytes] | None = None,
+) -> int:
+    """Runs a command on this terminal, or with its output in a file; returns its exit status."""
+    errors = None if output is None else subprocess.STDOUT
+    parts = [str(part) for part in command]
+    return subprocess.call(parts, cwd=cwd, env=environment(env), stdout=output, stderr=errors)
 
 
 def quietly(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import node
 from checkout import VENV_PYTHON, call
@@ -19,11 +22,13 @@ QUICK: Final = (
 )
 """Arguments of pytest for the tests that need no model and wait for nothing."""
 
-WAITING: Final = ("-m", "not real", "--numprocesses=6", "--dist=worksteal")
-"""The same for all that need no model: most wait for other processes."""
-
 LINUX: Final = sys.platform == "linux"
 """Elsewhere a process cannot be kept to some of the processors."""
+
+SIX: Final = ("--numprocesses=6", "--dist=worksteal", *(("--pin",) if LINUX else ()))
+WAITING: Final = ("-m", "not real", *SIX)
+"""The same for all that need no real model: most wait for other processes. On Linux three share half of the
+processors, as the threads of a made model would spin while they wait for each other."""
 
 FOUR: Final = ("--numprocesses=4", "--dist=worksteal", "--pin") if LINUX else ()
 LOADING: Final = ("-m", "real and process", *FOUR)
@@ -87,7 +92,19 @@ def run(arguments: Sequence[str]) -> bool:
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))
     if options:
         return pytest(*options)
-    return in_turn({**_thirds("source"), "npm test": lambda: node.test("test", None)})
+    (first, waiting), *rest = _thirds("source").items()
+    return in_turn({f"{first}, and npm test": lambda: _beside_npm(waiting), **dict(rest)})
+
+
+def _beside_npm(part: Callable[[], bool]) -> bool:
+    """Runs the npm package's tests while the part runs, as both wait for processes; prints their output after it."""
+    with tempfile.TemporaryFile() as output, ThreadPoolExecutor(1) as background:
+        npm = background.submit(_npm, output)
+        passed = part()
+        passed = npm.result() and passed
+        output.seek(0)
+        shutil.copyfileobj(output, sys.stdout.buffer)
+        return passed
 
 
 def _thirds(name: str, *arguments: str) -> Parts:
@@ -98,9 +115,15 @@ def _thirds(name: str, *arguments: str) -> Parts:
     }
 
 
+def _npm(output: IO[bytes]) -> bool:
+    if sys.platform == "linux":  # for this thread and what it starts; see WAITING
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    return node.test("test", None, output)
+
+
 def pytest(*arguments: str | Path) -> bool:
-    """Runs pytest; returns whether all passed."""
-    return call([VENV_PYTHON, "-m", "pytest", *arguments]) == 0
+    """Runs pytest; returns whether all passed. Each worker imports all tests, which compiled ones halve."""
+    return call([VENV_PYTHON, "-m", "pytest", *arguments], {"PYTHONDONTWRITEBYTECODE": ""}) == 0
 
 
 def in_turn(parts: Parts) -> bool:

@@ -46,10 +46,31 @@ def pytest_configure(config: pytest.Config) -> None:
             os.sched_setaffinity(0, processors[worker % len(processors) :: workers])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark those with a real model before some are picked by their marks; then deal out the slow ones."""
     for item in items:
         if isinstance(item, pytest.Function) and "model_path" in item.fixturenames:
             item.add_marker(pytest.mark.real)
+    yield
+    if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+        items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The items in another order: each worker of pytest-xdist gets a run of the list, and slow ones come first in it.
+
+    Otherwise all workers would wait for the last one's slow tests.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    result: list[pytest.Item] = []
+    for worker in range(workers, 0, -1):
+        share = (len(items) - len(result)) // worker
+        first = min(share, -(-len(slow) // worker))
+        result += slow[:first] + others[: share - first]
+        del slow[:first], others[: share - first]
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import dealt
 
 import suites
 
@@ -70,6 +73,35 @@ def test_the_arguments_pick_the_parts(
         return True
 
     monkeypatch.setattr(suites, "pytest", pytest_)
-    monkeypatch.setattr(suites.node, "test", lambda _script, _frozen: ran.append("npm") or True)
+    monkeypatch.setattr(suites.node, "test", lambda *_: ran.append("npm") or True)
+    before = os.sched_getaffinity(0) if sys.platform == "linux" else set()
     assert suites.run(arguments)
-    assert ran == runs
+    assert ran.count("npm") == runs.count("npm")
+    assert [part for part in ran if part != "npm"] == [part for part in runs if part != "npm"]
+    if sys.platform == "linux":
+        assert os.sched_getaffinity(0) == before, "only the npm tests are kept to one processor"
+
+
+class Item:
+    """As much of pytest's item as its order depends on."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_closest_marker(self, mark: str) -> bool:
+        return mark == "slow" and self.name.isupper()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 6])
+@pytest.mark.parametrize("names", ["abcdefghijklmN", "AbCdEfgHijklmn", "ABC", "ab", ""])
+def test_each_worker_begins_with_slow_tests(names: str, workers: int) -> None:
+    order = dealt([Item(name) for name in names], workers)  # type: ignore[misc, arg-type]
+    assert sorted(item.name for item in order) == sorted(names)  # type: ignore[attr-defined]
+    dealt_slow = []
+    for worker in range(workers):  # as pytest-xdist splits a list
+        share = [order.pop(0).name for _ in range(len(order) // (workers - worker))]
+        slow = [name for name in share if name.isupper()]
+        assert share[: len(slow)] == slow
+        dealt_slow.append(len(slow))
+    if len(names) > 5 * workers:
+        assert max(dealt_slow) - min(dealt_slow) <= 1
