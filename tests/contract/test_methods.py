@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,10 +36,11 @@ IN_TWO_PROCESSES = {"inspectModel", "estimateModel"}
 """The router answers for files on this disk, a transfer for a model on the hub."""
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((ROOT / "sidecar").rglob("*.py")):
-        if path.name != "_wire.py":
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    """All of the program's modules; they are parsed once."""
+    paths = [path for path in sorted((ROOT / "sidecar").rglob("*.py")) if path.name != "_wire.py"]
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def called(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
@@ -53,6 +55,7 @@ def texts(tree: ast.AST) -> set[str]:
     return {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
 
+@functools.cache
 def raised_kinds() -> dict[str, str]:
     """Every kind of SidecarError in the source, with a file that raises it."""
     kinds = {}
@@ -123,6 +126,7 @@ def test_notifications_that_are_sent_are_those_of_the_schema() -> None:
     assert sent - between_processes == METHODS["sent"].keys()
 
 
+@functools.cache
 def transcribed() -> set[str]:
     """Methods that are sent in some transcript."""
     methods = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -40,6 +41,7 @@ def progress_type(kind: str) -> str:
 PROGRESS_TYPES = {progress_type(kind) for row in REQUESTS.values() for kind in row["progress"]}
 
 
+@functools.cache
 def validator(type_name: str) -> Draft7Validator:
     reference = f"#/components/schemas/{type_name}"
     return Draft7Validator({"$ref": reference, "components": OPENRPC["components"]})

@@ -17,7 +17,7 @@ from sidecar.models.download import journal
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-KILLS = 30
+KILLS = 16
 SEED = 20260101
 
 SPEED = 1_500_000

@@ -169,8 +169,9 @@ def test_hostile_names_from_the_hub(downloads: Downloads) -> None:
     assert len(downloads.files()) == 1
 
 
-@pytest.mark.parametrize("name", ["../x.gguf", "a/../../x.gguf", "a\\..\\x.gguf", "con/x.gguf", "C:/x.gguf"])
+@pytest.mark.parametrize("name", ["a/../../x.gguf", "con/x.gguf"])
 def test_hostile_names_in_the_request(downloads: Downloads, name: str) -> None:
+    """More of them are in unit/models/hub/test_reference.py."""
     error = downloads.refused(f"hf:{REPO}/{name}")
     assert (error["code"], error["data"]["pointer"]) == (-32602, "/model")
     assert files_below(downloads.directory.parent) == []

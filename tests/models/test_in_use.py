@@ -13,7 +13,7 @@ from driver import Refused
 from hub import Hub
 from hub.client import wait_until
 
-pytestmark = [pytest.mark.process, pytest.mark.real]
+pytestmark = pytest.mark.process
 
 
 def listed(downloads: Downloads) -> Any:
@@ -33,10 +33,11 @@ def refused(downloads: Downloads, path: str) -> str:
 
 @pytest.mark.parametrize("of_init", [True, False])
 def test_a_loaded_model_is_marked_its_use_is_remembered_and_it_cannot_be_deleted(
-    begin: Begin, hub: Hub, model_path: str, of_init: bool
+    begin: Begin, hub: Hub, tmp_path: Path, of_init: bool
 ) -> None:
     """Whether `init` or each request names the directory."""
-    hub.add(REPO, {"Smol-Q4_1.gguf": Path(model_path).read_bytes()})
+    tiny = gguf_files.tiny_model(tmp_path / "tiny.gguf")
+    hub.add(REPO, {"Tiny-Q4_1.gguf": Path(tiny).read_bytes()})
     downloads = begin()
     sidecar = downloads.sidecar
     sidecar.call("init", {"modelsDirectory": str(downloads.directory)} if of_init else {})

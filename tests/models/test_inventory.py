@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from vocabularies import OF_LLAMA_3, vocabulary
 
 from sidecar.models.download.partial_file import NOTE_BYTES
 
-pytestmark = [pytest.mark.process, pytest.mark.real]
+pytestmark = pytest.mark.process
 
 
 def listed(downloads: Downloads, **params: Any) -> Any:
@@ -37,32 +37,36 @@ def refused(downloads: Downloads, path: str) -> str:
 
 
 @pytest.fixture
-def real(hub: Hub, model_path: str) -> bytes:
-    """The pinned model in a repository, as Q4_1."""
-    data = Path(model_path).read_bytes()
-    hub.add(REPO, {"Smol-Q4_1.gguf": data})
-    return data
+def tiny(hub: Hub, tmp_path: Path) -> str:
+    """A made model in a repository, as Q4_1; the path of a copy."""
+    path = gguf_files.tiny_model(tmp_path / "tiny.gguf")
+    hub.add(REPO, {"Tiny-Q4_1.gguf": Path(path).read_bytes()})
+    return path
+
+
+PARAMETERS = sum(map(math.prod, gguf_files.tiny_shapes(len(gguf_files.TOKENS)).values()))
+"""Weights of the tiny model."""
 
 
 # ---- listModels --------------------------------------------------------------------------------------
 
 
-def test_what_was_downloaded_is_listed_with_all_that_is_known(downloads: Downloads, real: bytes) -> None:
+def test_what_was_downloaded_is_listed_with_all_that_is_known(downloads: Downloads, tiny: str) -> None:
     result = downloads.fetch(f"hf:{REPO}:Q4_1")
     (model,) = listed(downloads)["models"]
     assert model == {
         "path": result["path"],
         "files": [result["path"]],
-        "sizeBytes": len(real),
+        "sizeBytes": Path(tiny).stat().st_size,
         "origin": "store",
         "verified": True,
         "sha256": result["sha256"],
         "source": result["source"],
         "architecture": "llama",
-        "name": "Smollm2 135M 8k Lc100K Mix1 Ep2",
-        "parameters": 134515008,
-        "quantization": "Q4_1",
-        "contextLengthTrained": 8192,
+        "name": "Tiny",
+        "parameters": PARAMETERS,
+        "quantization": "F32",  # by its weights, not by its name
+        "contextLengthTrained": 4096,
         "chatTemplate": True,
         "lastUsedAt": None,
         "loaded": False,
@@ -70,7 +74,7 @@ def test_what_was_downloaded_is_listed_with_all_that_is_known(downloads: Downloa
     }
 
 
-def test_a_file_that_was_changed_since_is_not_called_verified(downloads: Downloads, real: bytes) -> None:
+def test_a_file_that_was_changed_since_is_not_called_verified(downloads: Downloads, tiny: str) -> None:
     path = Path(downloads.fetch(f"hf:{REPO}:Q4_1")["path"])
     with path.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
@@ -80,13 +84,11 @@ def test_a_file_that_was_changed_since_is_not_called_verified(downloads: Downloa
     assert (model["verified"], model["architecture"]) == (False, "llama")
 
 
-def test_files_put_there_by_hand_or_lying_elsewhere_are_found(
-    downloads: Downloads, model_path: str, tmp_path: Path
-) -> None:
+def test_files_put_there_by_hand_or_lying_elsewhere_are_found(downloads: Downloads, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "deep"
     for folder in (downloads.directory, elsewhere):
         folder.mkdir(parents=True)
-    shutil.copy(model_path, downloads.directory / "mine.gguf")
+    gguf_files.tiny_model(downloads.directory / "mine.gguf")
     gguf_files.tiny_model(elsewhere / "tiny-F16.gguf")
     (elsewhere / "broken.gguf").write_bytes(b"GGUF")
     (elsewhere / "notes.txt").write_text("no model")
@@ -99,28 +101,26 @@ def test_files_put_there_by_hand_or_lying_elsewhere_are_found(
         "store",
         False,
         None,
-        134515008,
+        PARAMETERS,
     )
     assert (tiny["origin"], tiny["architecture"], tiny["problem"]) == ("folder", "llama", None)
     assert "damaged" in broken["problem"]
 
 
-def test_what_lies_in_the_hubs_own_cache_is_found(
-    begin: Begin, hub: Hub, model_path: str, tmp_path: Path
-) -> None:
+def test_what_lies_in_the_hubs_own_cache_is_found(begin: Begin, hub: Hub, tmp_path: Path) -> None:
     downloads = begin()
     commit = "c" * 40
     folder = tmp_path / "home" / "hub" / "models--owner--Cached-GGUF"
     snapshot = folder / "snapshots" / commit
     for each in (folder / "blobs", folder / "refs", snapshot):
         each.mkdir(parents=True)
-    shutil.copy(model_path, folder / "blobs" / "abc")
+    gguf_files.tiny_model(folder / "blobs" / "abc")
     (folder / "refs" / "main").write_text(commit)
-    (snapshot / "Smol-Q4_1.gguf").symlink_to("../../blobs/abc")
+    (snapshot / "Tiny-Q4_1.gguf").symlink_to("../../blobs/abc")
     (model,) = listed(downloads, hubCache=True)["models"]
-    assert (model["origin"], model["path"]) == ("hubCache", str(snapshot / "Smol-Q4_1.gguf"))
+    assert (model["origin"], model["path"]) == ("hubCache", str(snapshot / "Tiny-Q4_1.gguf"))
     assert (model["source"]["repository"], model["source"]["revision"]) == ("owner/Cached-GGUF", commit)
-    assert model["parameters"] == 134515008
+    assert model["parameters"] == PARAMETERS
     assert refused(downloads, model["path"]) == "notInStore"
     assert listed(downloads)["models"] == []
 
@@ -197,6 +197,7 @@ def test_empty_folders_go_with_the_last_model(downloads: Downloads, hub: Hub) ->
 # ---- what is not on this disk ------------------------------------------------------------------------
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", [*REAL, "Llama 3"])
 def test_the_header_of_a_large_remote_file_costs_little(
     online: Sidecar, downloads: Downloads, hub: Hub, name: str, tmp_path: Path
@@ -240,26 +241,25 @@ def test_a_remote_file_that_is_not_a_model_is_refused_before_much_is_read(online
     assert 0 < hub.sent(f"{REPO}/No-Q4_0.gguf") + hub.sent(f"{REPO}/Lie-Q8_0.gguf") <= 2_100_000
 
 
-def test_reading_a_remote_header_survives_a_bad_line(online: Sidecar, hub: Hub, model_path: str) -> None:
-    with Path(model_path).open("rb") as file:
-        hub.add(REPO, {"Huge-Q4_1.gguf": Headed(file.read(4 << 20), 1 << 30)})
+def test_reading_a_remote_header_survives_a_bad_line(online: Sidecar, hub: Hub, tiny: str) -> None:
+    hub.add(REPO, {"Huge-Q8_0.gguf": Headed(Path(tiny).read_bytes(), 1 << 30)})
     hub.fault(origin="cdn", status=503)
     hub.fault(origin="cdn", drop_after=1000)
-    result = online.call("inspectModel", {"model": f"hf:{REPO}", "endpoint": hub.endpoint})
+    result = online.call("inspectModel", {"model": f"hf:{REPO}:Q8_0", "endpoint": hub.endpoint})
     assert result["architecture"] == "llama"
 
 
 def test_an_estimate_before_the_download_is_that_after_it(
-    online: Sidecar, downloads: Downloads, hub: Hub, real: bytes, model_path: str
+    online: Sidecar, downloads: Downloads, hub: Hub, tiny: str
 ) -> None:
     params = {"contextSize": 2048, "sequences": 2, "kvCacheType": "q8_0"}
     remote = online.call("estimateModel", {"model": f"hf:{REPO}:Q4_1", "endpoint": hub.endpoint, **params})
-    local = online.call("estimateModel", {"path": model_path, **params})
+    local = online.call("estimateModel", {"path": tiny, **params})
     # What is free on the devices changes from moment to moment, and `why` speaks of it.
     figures = local.keys() - {"path", "source", "devices", "why"}
     assert {name: remote[name] for name in figures} == {name: local[name] for name in figures}
     assert (remote["path"], remote["source"]["repository"]) == (None, REPO)
-    assert (local["path"], local["source"]) == (model_path, None)
+    assert (local["path"], local["source"]) == (tiny, None)
     assert downloads.files() == []
 
 

@@ -1,4 +1,4 @@
-"""One program with the model for all of these tests, and the results of a plain loop over the bindings."""
+"""A program with the real model and one with a made model for all of these tests, and the results of plain loops."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gguf_files
 import pytest
 from driver import Sidecar
+from process_work import made_contexts
 
 import cache
 
@@ -21,13 +23,36 @@ SIZE = 1024
 """Tokens that a sequence of the contexts holds."""
 
 
+EXACT: dict[str, Any] = {"kvCacheType": "f32", "flashAttention": False}
+"""Params of contexts that round in the same way for each batch."""
+
+
 @pytest.fixture(scope="session")
 def real(program: list[str], model_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
     """A program with model-1, context-1 (one sequence) and context-2 (four), whose engine must survive."""
-    sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("real") / "stderr.txt")
-    sidecar.call("loadModel", {"path": model_path})
-    sidecar.call("createContext", {"modelId": "model-1", "contextSize": SIZE})
-    sidecar.call("createContext", {"modelId": "model-1", "contextSize": SIZE, "sequences": 4})
+    yield from ready(Sidecar(program, stderr=tmp_path_factory.mktemp("real") / "stderr.txt"), model_path)
+
+
+@pytest.fixture(scope="session")
+def made(program: list[str], made_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    """The same with a made model, for tests in which words do not matter; its tokens take no time."""
+    yield from ready(
+        Sidecar(program, stderr=tmp_path_factory.mktemp("made") / "stderr.txt"), made_path, **EXACT
+    )
+
+
+@pytest.fixture(scope="session")
+def made_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A made model: a token is a byte, and it says characters of ASCII without an end."""
+    return gguf_files.ascii_model(tmp_path_factory.mktemp("made") / "made.gguf")
+
+
+def ready(sidecar: Sidecar, path: str, **params: Any) -> Iterator[Sidecar]:
+    """Prepare a program for all tests, and see at their end that it is as it was."""
+    sidecar.call("loadModel", {"path": path})
+    own = {"modelId": "model-1", "contextSize": SIZE, **params}
+    sidecar.call("createContext", own)
+    sidecar.call("createContext", {**own, "sequences": 4})
     engines = sidecar.engines()
     yield sidecar
     assert sidecar.engines() == engines, "a test cost the engine"
@@ -44,16 +69,15 @@ def real(program: list[str], model_path: str, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def fresh(real: Sidecar) -> Iterator[Callable[..., str]]:
     """Makes contexts with nothing in their caches, for one test."""
-    made: list[str] = []
+    with made_contexts(real, contextSize=SIZE) as make:
+        yield make
 
-    def make(**params: Any) -> str:
-        result = real.call("createContext", {"modelId": "model-1", "contextSize": SIZE, **params})
-        made.append(result["contextId"])
-        return made[-1]
 
-    yield make
-    for context_id in made:
-        real.call("disposeContext", {"contextId": context_id})
+@pytest.fixture
+def anew(made: Sidecar) -> Iterator[Callable[..., str]]:
+    """Makes contexts of the made model for one test."""
+    with made_contexts(made, contextSize=SIZE, **EXACT) as make:
+        yield make
 
 
 def chatml(*turns: tuple[str, str]) -> str:
@@ -132,6 +156,12 @@ def plain(real: Sidecar, model_path: str, once: Once) -> dict[str, Plain]:
 
 
 @pytest.fixture(scope="session")
+def plain_of_made(made_path: str) -> Plain:
+    """The plain loop's result for the prompt "count" with the made model."""
+    return run_plain(made_path, {"it": list(PROMPTS["count"])}, threads=1, exact=True)["it"]
+
+
+@pytest.fixture(scope="session")
 def plain_loop(real: Sidecar, model_path: str) -> Callable[..., Plain]:
     """Runs a plain loop for a prompt: (prompt, tokens to generate, pairs of adapter and scale)."""
 
@@ -154,6 +184,7 @@ def run_plain(
     adapters: list[tuple[str, float]] | None = None,
     size: int = SIZE,
     ignore_eos: bool = False,
+    exact: bool = False,
 ) -> dict[str, Plain]:
     """Run plain_loop.py for these prompts (text or tokens, tokens to generate)."""
     order = {
@@ -164,6 +195,7 @@ def run_plain(
         "threads": threads,
         "adapters": adapters or [],
         "ignoreEos": ignore_eos,
+        "exact": exact,
         "jobs": [{"prompt": prompt, "maxTokens": tokens} for prompt, tokens in jobs.values()],
     }
     script = Path(__file__).parents[1] / "support" / "plain_loop.py"
@@ -180,9 +212,9 @@ def run_plain(
     return {name: Plain(**result) for name, result in zip(jobs, results, strict=True)}
 
 
-def run_chains(model_path: str, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def run_chains(model_path: str, jobs: list[dict[str, Any]], exact: bool = False) -> list[dict[str, Any]]:
     """Run plain_chain.py for these jobs."""
-    order = {"model": model_path, "contextSize": SIZE, "jobs": jobs}
+    order = {"model": model_path, "contextSize": SIZE, "exact": exact, "jobs": jobs}
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parents[1] / "support" / "plain_chain.py")],
         input=json.dumps(order).encode(),

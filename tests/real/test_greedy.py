@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
-from real.conftest import ITEMS
+from real.conftest import ITEMS, PROMPTS, Plain
 
 pytestmark = pytest.mark.real
 
@@ -138,3 +138,17 @@ def test_a_small_batch_says_what_a_large_one_says(
         expected = plain[name]
         params = {"contextId": context, "prompt": expected.prompt, "maxTokens": len(expected.tokens)}
         assert real.call("complete", {**params, **GREEDY})["text"] == expected.text
+
+
+def test_the_made_model_says_what_a_plain_loop_says_and_heeds_all_that_was_said(
+    made: Sidecar, anew: Callable[..., str], plain_of_made: Plain
+) -> None:
+    # Otherwise it would show nothing where other tests take it.
+    prompt, length = PROMPTS["count"]
+    params = {"contextId": anew(), "maxTokens": length, **GREEDY}
+    result = made.call("complete", {**params, "prompt": prompt})
+    assert result["text"] == plain_of_made.text
+    assert result["text"].isascii() and result["text"].isprintable() and len(result["text"]) == length
+    other = made.call("complete", {**params, "prompt": prompt.replace("1", "2", 1)})["text"]
+    assert other != result["text"]
+    assert len(set(result["text"])) > length / 3, "it repeats itself"

@@ -102,6 +102,7 @@ def shared(left: list[int], right: list[int]) -> int:
 
 
 MADE = {
+    "attention": made_models.talking_attention,
     "recurrent": made_models.talking_recurrent,
     "hybrid": made_models.talking_hybrid,
     "windows": made_models.talking_windows,
@@ -110,14 +111,14 @@ REAL = {"llama": SMOLLM2, "gemma": GEMMA3}
 LENGTHS = {"llama": 44, "gemma": 160}
 """Numbers that are counted. Gemma looks 512 tokens back, and a batch is kept as well."""
 
-KINDS = ["llama", "recurrent", "hybrid", "windows"]
+KINDS = list(MADE)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def talk(
     request: pytest.FixtureRequest, program: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Talk]:
-    """Models of each kind: real ones, and some that say something without sense."""
+    """Models of each kind that say something without sense, and real ones."""
     if request.config.getoption("--runtime") != "source":
         pytest.skip("takes minutes, and what llama.cpp keeps does not depend on how the program is packed")
     folder = tmp_path_factory.mktemp("talk")
@@ -153,7 +154,7 @@ def test_a_fresh_context_says_what_a_plain_loop_says(talk: Talk) -> None:
     assert said(talk.fresh(talk.prompt)) == plain(talk, talk.prompt, SIZE, talk.long)
 
 
-@pytest.mark.parametrize("talk", [*KINDS, "gemma"], indirect=True, scope="module")
+@pytest.mark.parametrize("talk", [*KINDS, *REAL], indirect=True, scope="module")
 def test_the_next_turn_pays_only_for_its_new_tokens(talk: Talk, make: Make) -> None:
     context = make()
     turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again

@@ -1,4 +1,4 @@
-"""How tokens are chosen, when it ends, and what is reported."""
+"""How tokens are chosen, when it ends, and what is reported. Where words do not matter, with a made model."""
 
 from __future__ import annotations
 
@@ -7,33 +7,41 @@ from typing import Any
 
 import pytest
 from driver import Message, Refused, Sidecar
+from real.conftest import LONG, Plain
 
 pytestmark = pytest.mark.real
 
 COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
+LENGTH = 15
 STORY = "Once upon a time"
 
 
-def complete(real: Sidecar, prompt: str | list[int] = COUNT, **params: Any) -> Message:
+def complete(sidecar: Sidecar, prompt: str | list[int] = COUNT, **params: Any) -> Message:
     """A completion on context-1."""
-    asked = {"contextId": "context-1", "prompt": prompt, "maxTokens": 15, **params}
-    return real.call("complete", asked)  # type: ignore[no-any-return]
+    asked = {"contextId": "context-1", "prompt": prompt, "maxTokens": LENGTH, **params}
+    return sidecar.call("complete", asked)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def said(plain_of_made: Plain) -> str:
+    """What the made model says after COUNT, greedily."""
+    return plain_of_made.text[:LENGTH]
 
 
 # ---- how ---------------------------------------------------------------------------------------------
 
 
-def test_a_seed_repeats_the_text_and_the_reported_one_does_too(real: Sidecar) -> None:
+def test_a_seed_repeats_the_text_and_the_reported_one_does_too(made: Sidecar) -> None:
     hot = {"temperature": 1, "topK": 0, "maxTokens": 20}
-    first = complete(real, STORY, seed=7, **hot)
+    first = complete(made, STORY, seed=7, **hot)
     assert first["seed"] == 7
-    assert complete(real, STORY, seed=7, **hot)["text"] == first["text"]
-    free = complete(real, STORY, **hot)
-    assert complete(real, STORY, seed=free["seed"], **hot)["text"] == free["text"]
-    texts = {complete(real, STORY, seed=seed, **hot)["text"] for seed in (0, 1, 2, 4294967294)}
+    assert complete(made, STORY, seed=7, **hot)["text"] == first["text"]
+    free = complete(made, STORY, **hot)
+    assert complete(made, STORY, seed=free["seed"], **hot)["text"] == free["text"]
+    texts = {complete(made, STORY, seed=seed, **hot)["text"] for seed in (0, 1, 2, 4294967294)}
     assert len(texts) == 4
-    seeds = {complete(real, STORY, maxTokens=1)["seed"] for _ in range(5)}
+    seeds = {complete(made, STORY, maxTokens=1)["seed"] for _ in range(5)}
     assert len(seeds) == 5, "the random seed is not random"
 
 
@@ -57,22 +65,29 @@ def test_a_seed_holds_while_another_stream_runs(real: Sidecar, fresh: Callable[.
     ],
     ids=str,
 )
-def test_every_way_to_ask_for_greedy_sampling_is_greedy(real: Sidecar, narrow: dict[str, Any]) -> None:
-    assert complete(real, **narrow)["text"] == COUNTED
+def test_every_way_to_ask_for_greedy_sampling_is_greedy(
+    made: Sidecar, said: str, narrow: dict[str, Any]
+) -> None:
+    assert complete(made, **narrow)["text"] == said
 
 
 @pytest.mark.parametrize(
     "penalty", [{"repeatPenalty": 2}, {"frequencyPenalty": 20}, {"presencePenalty": 20}], ids=str
 )
-def test_each_penalty_changes_the_text(real: Sidecar, penalty: dict[str, Any]) -> None:
-    assert complete(real, temperature=0, **penalty)["text"] != COUNTED
-    assert complete(real, temperature=0, repeatLastN=0, **penalty)["text"] == COUNTED
-    assert complete(real, temperature=0)["text"] == COUNTED, "a penalty outlived its request"
+def test_each_penalty_changes_the_text(made: Sidecar, said: str, penalty: dict[str, Any]) -> None:
+    assert complete(made, temperature=0, **penalty)["text"] != said
+    assert complete(made, temperature=0, repeatLastN=0, **penalty)["text"] == said
+    assert complete(made, temperature=0)["text"] == said, "a penalty outlived its request"
 
 
-def test_penalties_that_are_off_change_nothing(real: Sidecar) -> None:
+def test_penalties_that_are_off_change_nothing(made: Sidecar, said: str) -> None:
     off = {"repeatPenalty": 1, "frequencyPenalty": 0, "presencePenalty": 0}
-    assert complete(real, temperature=0, **off)["text"] == COUNTED
+    assert complete(made, temperature=0, **off)["text"] == said
+
+
+def tokens_of(sidecar: Sidecar, text: str) -> list[int]:
+    tokens: list[int] = sidecar.call("tokenize", {"modelId": "model-1", "text": text})["tokens"]
+    return tokens
 
 
 # ---- when it ends ------------------------------------------------------------------------------------
@@ -102,29 +117,29 @@ def test_the_models_own_end_is_stop_and_can_be_ignored(real: Sidecar) -> None:
     assert ignored["message"]["content"].startswith(ended["message"]["content"])
 
 
-def test_a_full_context_ends_it(real: Sidecar, plain: Any, fresh: Callable[..., str]) -> None:
-    context, tokens = fresh(contextSize=256), plain["long"].prompt
+def test_a_full_context_ends_it(made: Sidecar, said: str, anew: Callable[..., str]) -> None:
+    context, tokens = anew(contextSize=256), tokens_of(made, LONG)
     for length, generated in [(254, 3), (255, 2), (256, 1)]:
         params = {"contextId": context, "prompt": tokens[:length], "ignoreEos": True, "temperature": 0}
-        result = real.call("complete", params)
+        result = made.call("complete", params)
         assert (result["finishReason"], result["usage"]["completionTokens"]) == ("contextFull", generated)
     with pytest.raises(Refused) as refused:
-        real.call("complete", {"contextId": context, "prompt": tokens[:257]})
+        made.call("complete", {"contextId": context, "prompt": tokens[:257]})
     assert refused.value.kind == "promptTooLong"
     assert refused.value.data["value"] == 257
     assert refused.value.data["allowed"] == {"maximum": 256}
-    assert complete(real, contextId=context, temperature=0)["text"] == COUNTED
+    assert complete(made, contextId=context, temperature=0)["text"] == said
 
 
 def test_a_full_sequence_does_not_disturb_its_neighbour(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
+    made: Sidecar, plain_of_made: Plain, anew: Callable[..., str]
 ) -> None:
-    context = fresh(contextSize=256, sequences=2)
-    full = {"contextId": context, "prompt": plain["long"].prompt[:250], "ignoreEos": True, "temperature": 0}
-    expected = plain["count"]
+    context = anew(contextSize=256, sequences=2)
+    full = {"contextId": context, "prompt": tokens_of(made, LONG)[:250], "temperature": 0}
+    expected = plain_of_made
     other = {"contextId": context, "prompt": expected.prompt, "maxTokens": 30, "temperature": 0}
-    requests = [real.send("complete", params) for params in (other, full, other)]
-    results = [real.result(request) for request in requests]
+    requests = [made.send("complete", params) for params in (other, full, other)]
+    results = [made.result(request) for request in requests]
     assert [result["finishReason"] for result in results] == ["length", "contextFull", "length"]
     assert results[0]["text"] == results[2]["text"] == expected.text
 
@@ -156,10 +171,8 @@ def test_without_stream_the_same_text_comes_in_the_result_only(real: Sidecar) ->
     assert real.streamed(streamed) == COUNTED
 
 
-def test_prompt_progress_rises_to_one_over_a_long_prompt(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
-) -> None:
-    prompt = plain["long"].prompt[:330]
+def test_prompt_progress_rises_to_one_over_a_long_prompt(real: Sidecar, fresh: Callable[..., str]) -> None:
+    prompt = tokens_of(real, LONG)[:330]
     params = {"contextId": fresh(batchSize=64), "prompt": prompt, "maxTokens": 1}
     request = real.send("complete", params)
     real.result(request)

@@ -159,6 +159,17 @@ def split_model(stem: Path, count: int) -> list[Path]:
     return paths
 
 
+def ascii_model(path: Path, ranges: Any = ()) -> str:
+    """Write a tiny model that says ASCII that can be printed, without an end; returns its path.
+
+    Its text has no sense, but depends on all that was said before. `ranges`: see random_model.
+    """
+    said = [f"<0x{byte:02X}>" for byte in range(ord(" "), ord("~") + 1)]
+    silent = [number for number, token in enumerate(TOKENS) if token not in said]
+    entries = [entry(key, *value) for key, value in {**TINY, **VOCABULARY}.items()]
+    return _random_file(path, entries, tiny_shapes(len(TOKENS)), ranges, silent=silent)
+
+
 def sure_model(path: Path, source: str, seed: int = 1) -> str:
     """Write a tiny model with the vocabulary of another one; it gives each random token a high probability."""
     entries = [entry(key, *value) for key, value in TINY.items()]
@@ -300,13 +311,20 @@ def random_model(
     return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, ranges)
 
 
-def _random_file(path: Path, entries: list[bytes], shapes: dict[str, Any], ranges: Any, seed: int = 1) -> str:
+def _random_file(
+    path: Path, entries: list[bytes], shapes: dict[str, Any], ranges: Any, seed: int = 1, silent: Any = ()
+) -> str:
+    """`silent`: tokens whose logit is 0, which is far from the highest."""
     rows, data, chance = [], b"", random.Random(seed)
     for name, shape in shapes.items():
         rows.append(tensor_row(name, shape, F32, len(data)))
         count = math.prod(shape)
         first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
         span, some = last - first, chance.random
-        data = padded(data + struct.pack(f"<{count}f", *[first + span * some() for _ in range(count)]))
+        values = [first + span * some() for _ in range(count)]
+        if name == "output.weight":
+            for token in silent:
+                values[token * shape[0] : (token + 1) * shape[0]] = [0.0] * shape[0]
+        data = padded(data + struct.pack(f"<{count}f", *values))
     path.write_bytes(header(entries, rows) + data)
     return str(path)

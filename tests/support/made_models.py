@@ -176,6 +176,21 @@ def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = holl
     return write(path, metadata, shapes)
 
 
+def talking_attention(path: Path) -> str:
+    """A small Qwen 3 that generates text: every layer looks at all tokens."""
+    width, head = TALKING_WIDTH, 64
+    metadata = numbers(
+        "qwen3", block_count=3, feed_forward_length=2 * width, attention__head_count=width // head,
+        attention__head_count_kv=2, attention__key_length=head, attention__value_length=head,
+        embedding_length=width,
+    )  # fmt: skip
+    norms = {f"{name}_norm.weight": [width] for name in ("attn", "ffn")}
+    head_norms = {f"attn_{name}_norm.weight": [head] for name in ("q", "k")}
+    layer = norms | head_norms | attention(width, 2 * head, width) | feed_forward(2 * width, width)
+    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    return talking_model(path, metadata, ends | blocks(3, layer))
+
+
 def talking_recurrent(path: Path) -> str:
     """A small Mamba that generates text."""
     return recurrent(path, TALKING_WIDTH, talking_model)

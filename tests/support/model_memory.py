@@ -18,13 +18,16 @@ REAL = {"SmolLM2": "SmolLM2-135M-Instruct.Q4_1.gguf", "Gemma 3": "gemma-3-270m-q
 
 GRID: list[dict[str, Any]] = [
     {"contextSize": size, "sequences": sequences, "batchSize": batch, "kvCacheType": kind, "flashAttention": flash}
-    for size, sequences, batch, (kind, flash) in itertools.product(
-        (256, 1024, 4096),
-        (1, 4),
-        (32, 512, 2048),
+    for (size, sequences, batch), (kind, flash) in itertools.product(
+        (
+            *itertools.product((256, 1024, 4096), (1, 4), (512,)),
+            *itertools.product((256, 4096), (1,), (32, 2048)),
+            (4096, 4, 2048),
+        ),
         (("f16", "auto"), ("q8_0", "auto"), ("q4_0", "auto"), ("f16", False)),
     )
 ]  # fmt: skip
+"""Every size with every number of sequences, and the ends of both with the ends of the batch."""
 
 
 @dataclass

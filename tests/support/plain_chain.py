@@ -1,8 +1,8 @@
 """A plain loop over llama-cpp-python with a sampler chain made by hand; the program must choose the same tokens.
 
-Run as a script: reads a JSON object from stdin {model, contextSize, jobs}, each job being {prompt, maxTokens,
-chain}, where `chain` lists [name, argument, …] of llama_sampler_init_<name>; prints a JSON list of {tokens,
-likely}: the generated token ids, and in each place the log-probabilities of all tokens, highest first, cut to
+Run as a script: reads a JSON object from stdin {model, contextSize, exact (as in plain_loop), jobs}, each job being
+{prompt, maxTokens, chain}, where `chain` lists [name, argument, …] of llama_sampler_init_<name>; prints a JSON list of
+{tokens, likely}: the generated token ids, and in each place the log-probabilities of all tokens, highest first, cut to
 `likely` of the job (default 0). "vocab" among the arguments stands for the vocabulary, "size" for its size; a
 list of texts is given as char ** and its length, one of [token, bias] as its length and llama_logit_bias *.
 """
@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 from llama_cpp import llama_cpp as lib
-from plain_loop import fill, tokenize
+from plain_loop import fill, make_exact, tokenize
 
 
 def main() -> None:
@@ -36,6 +36,8 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     options = lib.llama_context_default_params()
     options.n_ctx = order["contextSize"]
     options.n_threads = options.n_threads_batch = 1  # more would spin, and starve on a busy machine
+    if order["exact"]:
+        make_exact(options)
     context = lib.llama_init_from_model(model, options)
     batch = lib.llama_batch_init(512, 0, 1)
     chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())

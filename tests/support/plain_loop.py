@@ -1,9 +1,10 @@
 """A plain greedy loop over llama-cpp-python, without any code of the program, whose results must equal it.
 
 Run as a script: reads a JSON object from stdin {model, contextSize, sequences, batchSize, threads, adapters
-(pairs of a LoRA file and its scale), ignoreEos, jobs}, each job being {prompt (text, or token ids), maxTokens};
+(pairs of a LoRA file and its scale), ignoreEos, exact, jobs}, each job being {prompt (text, or token ids), maxTokens};
 prints a JSON list of {prompt, tokens, pieces, margins, ended}. `pieces` are the tokens' bytes in hex, `margins` by how
-much the logit of each chosen token was above the next best. A context that is full is shifted.
+much the logit of each chosen token was above the next best. A context that is full is shifted. `exact` keeps keys and
+values in f32, without flash attention, so that rounding does not depend on the batch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy
 from llama_cpp import llama_cpp as lib
 
+GGML_TYPE_F32, FLASH_ATTENTION_OFF = 0, 0  # enum ggml_type, enum llama_flash_attn_type
 KEPT_AT_SHIFT = 4
 """Tokens at the beginning that stay; half of the others go."""
 
@@ -40,6 +42,8 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     options.n_seq_max = order["sequences"]
     options.n_batch = options.n_ubatch = order["batchSize"]
     options.n_threads = options.n_threads_batch = order["threads"]
+    if order["exact"]:
+        make_exact(options)
     context = lib.llama_init_from_model(model, options)
     for path, scale in order["adapters"]:
         adapter = lib.llama_adapter_lora_init(model, path.encode())
@@ -76,6 +80,12 @@ def run(model: Any, order: dict[str, Any], job: dict[str, Any]) -> dict[str, Any
     return {"prompt": prompt, "tokens": tokens, "pieces": pieces, "margins": margins, "ended": ended}
 
 
+def make_exact(options: Any) -> None:
+    """Have the context round in the same way for each batch."""
+    options.type_k = options.type_v = GGML_TYPE_F32
+    options.flash_attn_type = FLASH_ATTENTION_OFF
+
+
 def set_adapter(context: Any, adapter: Any, scale: float) -> int:
     """Let the context compute with this adapter."""
     adapters, scales = (lib.llama_adapter_lora_p_ctypes * 1)(adapter), (ctypes.c_float * 1)(scale)
@@ -97,7 +107,7 @@ def fill(batch: Any, tokens: list[int], position: int) -> None:
 def tokenize(vocab: Any, text: str) -> list[int]:
     """Tokens of a prompt, special ones recognised."""
     data = text.encode()
-    tokens = (lib.llama_token * (len(data) + 8))()
+    tokens = (lib.llama_token * (3 * len(data) + 8))()  # a blank may be three bytes, each of them a token
     count = lib.llama_tokenize(vocab, data, len(data), tokens, len(tokens), True, True)
     assert count >= 0
     return list(tokens[:count])

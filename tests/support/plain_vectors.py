@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from llama_cpp import llama_cpp as lib
+from plain_loop import make_exact
 
 POOLING_NONE, POOLING_RANK = 0, 4
-GGML_TYPE_F32, FLASH_ATTENTION_OFF = 0, 0
 
 
 def main() -> None:
@@ -43,8 +43,7 @@ def embed(model: Any, order: dict[str, Any], pooling: int, tokens: list[int]) ->
     options.pooling_type = pooling
     options.n_threads = options.n_threads_batch = 1
     if order["exact"]:
-        options.type_k = options.type_v = GGML_TYPE_F32
-        options.flash_attn_type = FLASH_ATTENTION_OFF
+        make_exact(options)
     context = lib.llama_init_from_model(model, options)
     batch = lib.llama_batch_init(len(tokens), 0, 1)
     for index, token in enumerate(tokens):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
 from collections.abc import Iterator
@@ -34,6 +35,10 @@ VALUES = (
 )
 
 
+ACCEPTANCE = Acceptance(SCHEMAS)
+
+
+@functools.cache
 def judge(type_name: str) -> Any:
     """jsonschema's validator, except that 1.0 is not an integer here."""
     checker = jsonschema.Draft7Validator.TYPE_CHECKER.redefine(
@@ -71,7 +76,7 @@ def mutated(given: Any, chance: random.Random) -> Any:
 @pytest.mark.parametrize("path", GIVEN)
 def test_both_give_the_same_verdict(path: Path) -> None:
     type_name = path.parent.name
-    fits, validator = Acceptance(SCHEMAS).named(type_name), judge(type_name)
+    fits, validator = ACCEPTANCE.named(type_name), judge(type_name)
     given = json.loads(path.read_text(encoding="utf-8"))
     chance = random.Random(path.stem)
     for params in (given, *(mutated(given, chance) for _ in range(MUTATIONS))):

@@ -55,24 +55,25 @@ def test_a_vocabulary_is_jumped_over(tokens: int, merges: int) -> None:
     assert here < 1_800_000 and here < walked
 
 
-AFTER: dict[str, list[bytes]] = {
-    "zero": [files.entry("tokenizer.ggml.bos_token_id", files.UINT32, 0)] * 2,
-    "false": [files.entry("tokenizer.ggml.add_bos_token", files.BOOL, False)] * 3,
-    "nothing": [files.entry("tokenizer.ggml.pre", files.STRING, "")] * 2,
-    "a text": [files.entry("tokenizer.ggml.pre", files.STRING, "default")],
-    "zeros": [files.entry("tokenizer.ggml.scores", files.ARRAY, (files.FLOAT32, [0.0] * 30_000))],
-    "texts": [files.entry("tokenizer.ggml.merges", files.ARRAY, words(40_000, 5, seed=3))],
-    "many texts": [files.entry("tokenizer.ggml.merges", files.ARRAY, words(150_000, 5, seed=3))],
-    "few texts": [files.entry("tokenizer.ggml.added", files.ARRAY, words(3_000, 5, seed=3))],
-    "tensors": [],
+AFTER: dict[str, Callable[[], list[bytes]]] = {
+    "zero": lambda: [files.entry("tokenizer.ggml.bos_token_id", files.UINT32, 0)] * 2,
+    "false": lambda: [files.entry("tokenizer.ggml.add_bos_token", files.BOOL, False)] * 3,
+    "nothing": lambda: [files.entry("tokenizer.ggml.pre", files.STRING, "")] * 2,
+    "a text": lambda: [files.entry("tokenizer.ggml.pre", files.STRING, "default")],
+    "zeros": lambda: [files.entry("tokenizer.ggml.scores", files.ARRAY, (files.FLOAT32, [0.0] * 30_000))],
+    "texts": lambda: [files.entry("tokenizer.ggml.merges", files.ARRAY, words(40_000, 5, seed=3))],
+    "many texts": lambda: [files.entry("tokenizer.ggml.merges", files.ARRAY, words(150_000, 5, seed=3))],
+    "few texts": lambda: [files.entry("tokenizer.ggml.added", files.ARRAY, words(3_000, 5, seed=3))],
+    "tensors": lambda: [],
 }
+"""What follows → its entries, made when a test wants them: each worker imports this module."""
 
 
 @pytest.mark.parametrize("after", AFTER)
 @pytest.mark.parametrize("longest", [0, 40, -1])
 def test_whatever_follows(after: str, longest: int) -> None:
     tokens = words(30_000, longest) if longest >= 0 else (files.STRING, words(30_000, 30)[1][::-1])
-    here, walked = compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]])
+    here, walked = compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER[after]()])
     assert here < (2 * walked if after.endswith("texts") else walked)
 
 
@@ -90,7 +91,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("texts", TEXTS)
 def test_strange_texts(texts: str) -> None:
     tokens = (files.STRING, [TEXTS[texts](n) for n in range(40_000)])
-    compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]])
+    compared([files.entry("tokenizer.ggml.tokens", files.ARRAY, tokens), *AFTER["a text"]()])
 
 
 @pytest.mark.parametrize(
