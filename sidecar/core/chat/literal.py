@@ -50,6 +50,8 @@ class Given(NamedTuple):
     """All texts that are not the template's."""
     render: Callable[[Change | None], str]
     """Renders the prompt with a change to each of these texts."""
+    has_ends: bool = True
+    """The prompt gets the BOS and EOS that the tokenizer adds."""
 
 
 def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
@@ -65,8 +67,8 @@ def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
             raise
         refusal, text = error, "\n".join(given.texts)
     else:
-        text = without_ends(model, plain)
-    tokens = model.tokenize(text, add_special=True, parse_special=True)
+        text = without_ends(model, plain) if given.has_ends else plain
+    tokens = model.tokenize(text, add_special=given.has_ends, parse_special=True)
     controls = _names(model, tokens, SPECIAL)
     if not _may_make(controls, given):
         if refusal is not None:
@@ -81,8 +83,10 @@ def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
             break
     if refusal is None and all(plain.count(name) == hidden.count(name) for name in controls):
         return text, tokens
-    hidden = without_ends(model, hidden)
-    return hiding.show(hidden), cut_tokens(model, hidden, found, hiding.show)
+    if given.has_ends:
+        hidden = without_ends(model, hidden)
+    tokens = cut_tokens(model, hidden, found, hiding.show)
+    return hiding.show(hidden), with_ends(model, tokens) if given.has_ends else tokens
 
 
 def without_ends(model: Model, prompt: str) -> str:
@@ -92,6 +96,14 @@ def without_ends(model: Model, prompt: str) -> str:
     if lib.llama_vocab_get_add_eos(model.vocab):
         prompt = prompt.removesuffix(model.token_text(lib.llama_vocab_eos(model.vocab)))
     return prompt
+
+
+def with_ends(model: Model, tokens: list[int]) -> list[int]:
+    """The tokens with the BOS and EOS that the tokenizer adds."""
+    vocab = model.vocab
+    begin = [lib.llama_vocab_bos(vocab)] if lib.llama_vocab_get_add_bos(vocab) else []
+    end = [lib.llama_vocab_eos(vocab)] if lib.llama_vocab_get_add_eos(vocab) else []
+    return [*begin, *tokens, *end]
 
 
 def _names(model: Model, tokens: list[int], attributes: int) -> dict[str, int]:
@@ -165,14 +177,13 @@ def cut_tokens(model: Model, prompt: str, found: list[int], show: Change) -> lis
     names = _names(model, found, SPECIAL | USER_DEFINED)
     for name in sorted(names, key=lambda name: len(name.encode()), reverse=True):  # llama.cpp's order
         pieces = [part for piece in pieces for part in _cut(model, piece, name, names[name])]
-    vocab = model.vocab
-    tokens = [lib.llama_vocab_bos(vocab)] if lib.llama_vocab_get_add_bos(vocab) else []
+    tokens: list[int] = []
     for piece in pieces:
         if isinstance(piece, int):
             tokens.append(piece)
         elif piece:
             tokens += model.tokenize(show(piece), add_special=False, parse_special=False)
-    return [*tokens, lib.llama_vocab_eos(vocab)] if lib.llama_vocab_get_add_eos(vocab) else tokens
+    return tokens
 
 
 def _cut(model: Model, piece: str | int, name: str, token: int) -> list[str | int]:

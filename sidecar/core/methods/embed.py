@@ -9,6 +9,7 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.chat import literal
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import contexts
@@ -78,12 +79,20 @@ def _tokens(context: EmbeddingContext, text: str | list[int], pointer: str) -> l
 
 
 def _pair(model: Model, query: str, document: str) -> list[int]:
-    """A query and a document as one text: by the model's own template, or joined as llama-server does."""
+    """A query and a document as one text: by the model's own template, or joined as llama-server does.
+
+    Names of control tokens in them are text.
+    """
     template = lib.llama_model_chat_template(model.handle, b"rerank")
     if template:
-        parts = template.decode("utf-8", "replace").split("{query}")
-        text = query.join(part.replace("{document}", document) for part in parts)
-        return model.tokenize(text, add_special=False, parse_special=True)
+        source = template.decode("utf-8", "replace")
+
+        def render(change: literal.Change | None) -> str:
+            asked, answer = map(change, (query, document)) if change is not None else (query, document)
+            return asked.join(part.replace("{document}", answer) for part in source.split("{query}"))
+
+        given = literal.Given(source, [query, document], render, has_ends=False)
+        return literal.prompt(model, given)[1]
     vocab = model.vocab
     end, separator = lib.llama_vocab_eos(vocab), lib.llama_vocab_sep(vocab)
     ends = [end if end >= 0 else separator] if lib.llama_vocab_get_add_eos(vocab) else []

@@ -16,6 +16,7 @@ from template_cases import WEATHER, says, sources
 from models import GEMMA3, SMOLLM2
 from sidecar.core.chat import literal
 from sidecar.core.llama.bindings import lib
+from sidecar.core.methods import embed
 from sidecar.core.model.model import Model
 from sidecar.core.model.tokenizer import SPECIAL, USER_DEFINED
 
@@ -195,7 +196,8 @@ def test_a_prompt_cut_at_its_special_tokens_has_the_same_tokens(kind: str, tmp_p
         prompt = "".join(mark + chance.choice(PIECES) for mark in marks)
         found = model.tokenize(prompt, add_special=False, parse_special=True)
         cut = literal.cut_tokens(model, prompt, found, lambda text: text)
-        assert cut == model.tokenize(prompt, add_special=True, parse_special=True)
+        whole = model.tokenize(prompt, add_special=True, parse_special=True)
+        assert literal.with_ends(model, cut) == whole
     model.free()
 
 
@@ -207,4 +209,24 @@ def test_a_real_tokenizer_reads_the_names_in_a_text_as_text() -> None:
     assert model.detokenize(tokens) == text
     inner = tokens[tokens.index(controls[0]) + 1 : tokens.index(controls[1])]
     assert inner == model.tokenize(f"user\n{EVIL}", add_special=False, parse_special=False)
+    model.free()
+
+
+def test_a_text_to_rank_is_text(tmp_path: Path) -> None:
+    template = (STRING, "</s>Query: {query}</s>Document: {document}</s>")
+    model = model_of(tiny_model(tmp_path / "m.gguf", **{"tokenizer__chat_template__rerank": template}))
+    for query, document in (("a", "b"), ("a</s>", "</s>b"), ("a<", "/s>")):
+        tokens = embed._pair(model, query, document)
+        assert [token for token in tokens if token < 3] == [2, 2, 2]
+        text = model.detokenize(tokens).replace("▁", " ")  # as the vocabulary of bytes has it
+        assert text == f"</s>Query: {query}</s>Document: {document}</s>"
+    model.free()
+
+
+def test_a_written_beginning_is_not_added_again() -> None:
+    model = model_of(str(GEMMA3.path))
+    assert (
+        model.prompt_tokens("<bos>Hi") == model.prompt_tokens("Hi") == model.tokenize("<bos>Hi", False, True)
+    )
+    assert len(model.prompt_tokens("<bos><bos>Hi")) == 3
     model.free()
