@@ -109,6 +109,12 @@ def test_each_text_is_said_once_or_an_error_says_which_is_not(name: str) -> None
             said = [{**m, "role": m["role"].replace("system", "assistant")} for m in messages]
             assert written != attempt(name, said), (roles, written)
         texts = [message["content"] for message in messages if message["role"] != "system"]
+        for message in messages:
+            if message["role"] == "assistant":
+                before = written[: written.index(message["content"])].removeprefix("<s>").rstrip()
+                assert before, (roles, written)
+                others = tuple(m["content"] for m in messages if m["content"] and m["role"] != "assistant")
+                assert not before.endswith(others), (roles, written)
         places = [written.index(text) for text in texts if text]
         assert places == sorted(places), (roles, written)
     assert refused <= 5
@@ -165,3 +171,12 @@ def test_a_later_turn_has_the_same_ids() -> None:
     first.append({"role": "tool", "content": "b", "toolCallId": "call_1"})
     other = [{**first[1], "toolCalls": [call("call_2", "c")]}, {**first[2], "toolCallId": "call_2"}]
     assert prompt(name, [*first, *other]).startswith(prompt(name, first))
+
+
+def test_a_template_that_writes_one_call_gets_them_one_by_one() -> None:
+    written = prompt("openai-gpt-oss-120b.jinja", conversation("u2tt"), tools=[TOOL])
+    marks = [
+        match[0] for match in re.finditer(r"city\d+|text\d+|assistant to=functions.get_weather", written)
+    ]
+    call = "assistant to=functions.get_weather"
+    assert marks == ["text0", call, "city10", "text2", call, "city11", "text3"]
