@@ -85,8 +85,8 @@ def arranged(turns: Turns, template: Template, variables: dict[str, object], for
     if plan.lost is None:
         return plan.way(turns)
     pointer, role = f"/messages/{kept[plan.lost]}", shape[plan.lost].role
-    problem = f"{pointer}: the chat template has no place for a message of the role {role} here"
-    cause = f"it leaves out {pointer}, or lets another role say it: move its text into another message"
+    cause = f"it leaves out a message of the role {role} there, or lets another role say it"
+    problem = f"{pointer}: the chat template has no place for the role {role} here; move the text to another message"
     raise SidecarError("templateFailed", problem, pointer=pointer, value=role, cause=cause)
 
 
