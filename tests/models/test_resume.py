@@ -23,7 +23,7 @@ from hub.client import wait_until
 
 pytestmark = pytest.mark.process
 
-BIG = Synthetic(6_000_000, seed=1)
+BIG = Synthetic(12_000_000, seed=1)
 SOME = 2_000_000
 """Bytes that have come when a download is interrupted."""
 
