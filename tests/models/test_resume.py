@@ -179,9 +179,9 @@ def test_a_plain_file_that_changes_in_the_middle(downloads: Downloads, size: int
     if moved:
         url = f"{downloads.hub.endpoint}/moved/{FILE}"
     downloads.hub.fault(f"files/{FILE}", bytes_per_second=400_000, times=None)
+    other = Synthetic(size, seed=3)
     download = downloads.send(url)
     downloads.wait_bytes(download, SOME)
-    other = Synthetic(size, seed=3)
     downloads.hub.put(FILE, other)
     downloads.hub.faults.clear()
     result = downloads.sidecar.result(download)
