@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -297,9 +298,14 @@ class Sidecar:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether a process runs: a zombie does not."""
+    """Whether a process runs: a zombie does not, nor one of Windows that is listed because of an open handle."""
     try:
+        if sys.platform == "win32":
+            process.wait(0)
+            return False
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.TimeoutExpired:
+        return True
     except psutil.NoSuchProcess:
         return False
 
