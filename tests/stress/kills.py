@@ -79,7 +79,12 @@ class Scene:
 
     def check_text(self) -> None:
         """The model says what it always says."""
-        text = self.client.get("complete", {**SAID, "contextId": self.context}, ANSWER_S)["text"]
+        said = {**SAID, "contextId": self.context}
+        ask = self.client.wait(self.client.ask("complete", said), ANSWER_S)
+        if ask.kind == "engineCrashed":
+            # The engine was killed just before, and the program noticed it only now.
+            ask = self.client.wait(self.client.ask("complete", said), ANSWER_S)
+        text = ask.result["text"]
         self.text = self.text or text
         if text != self.text:
             self.fault(f"the model says {text!r}, not {self.text!r}")

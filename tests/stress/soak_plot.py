@@ -36,10 +36,9 @@ def draw(samples: Path) -> None:
         figure, axes = pyplot.subplots(2, 3, figsize=(10, 5), layout="constrained", sharex=True)
         at = [sample["at"] / 60 for sample in data["samples"]]
         for plot, process in zip((axes[0][0], axes[0][1]), ("router", "engine"), strict=True):
-            for what, style in (("rss", "-"), ("uss", ":")):
-                values = [sample[process][what] / 1e6 for sample in data["samples"]]
-                plot.plot(at, values, style, color=COLOURS[process], label=what.upper(), linewidth=1)
-            _finish(plot, f"{process}, MB")
+            values = [sample[process]["rss"] / 1e6 for sample in data["samples"]]
+            plot.plot(at, values, color=COLOURS[process], label=process, linewidth=1)
+            _finish(plot, "resident memory, MB")
         for plot, what in ((axes[0][2], "descriptors"), (axes[1][2], "threads")):
             for process in ("router", "engine"):
                 values = [sample[process][what] for sample in data["samples"]]
