@@ -72,7 +72,7 @@ def stall(sidecar: Sidecar, *streams: dict[str, Any]) -> list[Any]:
 
 
 TOKENS = 250
-"""Of each stream that is not read: they take seconds, and fill more than the pipe."""
+"""Of each stream that is not read: more than the buffers hold."""
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def hub_link(hub: Hub, target: str = "owner/repo/model.gguf") -> str:
     return headers["location"]
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait for something that happens on another thread or in another process."""
     deadline = time.monotonic() + timeout_s
     while not holds():
