@@ -23,11 +23,8 @@ FULL_S = 1200.0
 
 LONGEST_INPUT = 2000
 HANG_S = 20
-CORPUS_BYTES = 6000
-"""Of the corpus of a target, as it is kept in the tree."""
-
-MERGE_S = 60.0
-"""From this long on a target's corpus is made small and written to out/: a person copies it."""
+CORPUS_BYTES = 5000
+"""Of the corpus of a target, as it is written to out/. A person copies it into the tree."""
 
 
 def prepare() -> str:
@@ -65,9 +62,14 @@ def _fuzz(name: str, seconds: float, seed: int, outcome: Outcome) -> None:
         f"-max_total_time={max(1, int(seconds))}",
         f"-timeout={HANG_S}",
         f"-seed={seed}",
-        "-rss_limit_mb=2048",
+        *("-rss_limit_mb=2048", "-reduce_inputs=1"),
     ]
-    limits = [f"-max_len={LONGEST_INPUT}", f"-artifact_prefix={OUT}/{name}-", "-print_final_stats=1"]
+    limits = [
+        f"-max_len={LONGEST_INPUT}",
+        f"-artifact_prefix={OUT}/{name}-",
+        "-print_final_stats=1",
+        "-reduce_inputs=1",
+    ]
     log = _child([name, *options, *limits, str(folder)], seconds + HANG_S + 60)
     done = re.search(r"stat::number_of_executed_units: *(\d+)", log)
     executed = int(done[1]) if done else 0
@@ -83,12 +85,10 @@ def _fuzz(name: str, seconds: float, seed: int, outcome: Outcome) -> None:
         outcome.fault(f"{name}: {what[:600]}; the input in base64: {base64.b64encode(data).decode()}")
     elif not done:
         outcome.fault(f"{name}: the fuzzer failed after {time.monotonic() - begun:.0f} s: {log[-1500:]}")
-    elif seconds >= MERGE_S:
-        small = OUT / f"{name}-small"
-        small.mkdir(exist_ok=True)
-        _child([name, "-merge=1", str(small), str(folder)], 600)
-        inputs = [path.read_bytes() for path in small.iterdir()]
-        fuzz_targets.write_corpus(OUT / f"{name}.txt", inputs, CORPUS_BYTES)
+    else:
+        # libFuzzer has replaced inputs by shorter ones with the same paths through the code.
+        inputs = [path.read_bytes() for path in folder.iterdir()]
+        fuzz_targets.write_corpus(OUT / f"{name}.txt", fuzz_targets.corpus(name), inputs, CORPUS_BYTES)
 
 
 def _child(arguments: list[str], timeout_s: float) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import UnionType
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import httpx2
 from huggingface_hub import (
     HfApi,
+    ModelInfo,
     constants,
     get_session,
     get_token,
@@ -112,20 +114,10 @@ class Hub:
         if wanted in (".", ".."):  # in a URL they would name something else; git does not allow them
             raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
-        info = self.with_retries(
-            partial(ask, source.repository),
+        return self.with_retries(
+            lambda: _listing(source.repository, wanted, ask(source.repository)),
             lambda error: self._not_a_hub(error) or self._explain(error, source.repository, wanted),
         )
-        files = []
-        for sibling in (info.siblings or [])[:MAX_FILES]:
-            if not is_safe(sibling.rfilename):
-                log.log(
-                    "warning", "a file of the repository has an unsafe name", name=sibling.rfilename[:200]
-                )
-            elif sibling.size is not None:
-                sha256 = sibling.lfs.sha256 if sibling.lfs else None
-                files.append(RemoteFile(sibling.rfilename, sibling.size, sha256))
-        return Listing(source.repository, info.sha or wanted, files)
 
     def check_online(self) -> None:
         """Raise SidecarError `offline` if the user has forbidden all requests with HF_HUB_OFFLINE."""
@@ -251,6 +243,28 @@ class Hub:
             except Exception as error:
                 log.log("debug", "the search for similar names failed", cause=type(error).__name__)
         return near(repository, names)
+
+
+def _listing(repository: str, wanted: str, info: ModelInfo) -> Listing:
+    """The files in the hub's answer. Raises TypeError for values that no hub sends: huggingface_hub checks no types."""
+    files = []
+    for sibling in (info.siblings or [])[:MAX_FILES]:
+        path, size = sibling.rfilename, sibling.size
+        sha256 = sibling.lfs.sha256 if sibling.lfs else None
+        _check_type(path, str)
+        _check_type(size, int | None)
+        _check_type(sha256, str | None)
+        if not is_safe(path):
+            log.log("warning", "a file of the repository has an unsafe name", name=path[:200])
+        elif size is not None and size >= 0:
+            files.append(RemoteFile(path, size, sha256))
+    _check_type(info.sha, str | None)
+    return Listing(repository, info.sha or wanted, files)
+
+
+def _check_type(value: object, wanted: type | UnionType) -> None:
+    if not isinstance(value, wanted):
+        raise TypeError(f"a {type(value).__name__} in the hub's answer")
 
 
 def _no_revision(repository: str, revision: str) -> SidecarError:
