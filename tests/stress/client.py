@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from driver import Sidecar
+import psutil
+from driver import Sidecar, alive
 
 PROGRAM = [sys.executable, "-m", "sidecar"]
 """The program from source."""
@@ -152,16 +153,19 @@ class Client(Sidecar):
         assert ask.done.wait(timeout_s), f"{ask.method} ({ask.id}) has no answer after {timeout_s:.0f} s"
         return ask
 
-    def await_end(self) -> tuple[float, str]:
-        """Wait for the end of all processes: seconds, and what is wrong ("": nothing).
+    def await_end(self, family: list[psutil.Process], begin: float) -> tuple[float, str]:
+        """Wait for the end of all processes since `begin` (perf_counter): seconds, and what is wrong ("": nothing).
 
-        What the machine needs to end any child is allowed on top.
+        `family`: the processes that there were. What the machine needs to end any child is allowed on top.
         """
-        begin = time.perf_counter()
-        left = self.survivors(STILL_S)
+        until = begin + STILL_S
+        while (left := [each for each in family if alive(each)]) and time.perf_counter() < until:
+            time.sleep(0.005)
         taken_s = time.perf_counter() - begin
-        if taken_s > GONE_S and taken_s > GONE_S + STARVED * bare_end_s():
+        if left := left or self.survivors():  # one more may have been on its way
             return taken_s, f"processes were left after {taken_s:.1f} s: {left}"
+        if taken_s > GONE_S and taken_s > GONE_S + STARVED * bare_end_s():
+            return taken_s, f"the processes have ended after {taken_s:.1f} s"
         if not self.ended.wait(STILL_S):
             return taken_s, "the pipe is open though all processes are gone"
         return taken_s, ""

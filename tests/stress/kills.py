@@ -132,7 +132,8 @@ class Scene:
         if kind == "transfer":
             asks.append(self.client.ask("downloadModel", self.download()))
         time.sleep(self.chance.choice((0.0, 0.02, 0.1, 0.5)) * self.chance.random())
-        victim = self.victim(kind)
+        family = self.client.family()
+        victim, begin = self.victim(kind, family), time.perf_counter()
         if victim is None:  # has ended by itself
             self.counts["too late"] += 1
         else:
@@ -141,7 +142,7 @@ class Scene:
             self.counts[kind] += 1
             self.engine_kills += kind == "engine"
         if kind in ("router", "host"):
-            taken_s, problem = self.client.await_end()
+            taken_s, problem = self.client.await_end(family, begin)
             self.slowest_ms = max(self.slowest_ms, 1000 * taken_s)
             if problem:
                 self.fault(problem)
@@ -156,11 +157,10 @@ class Scene:
             self.start(self.chance.choice(list(HOSTS)))
         self.recover()
 
-    def victim(self, kind: str) -> psutil.Process | None:
+    def victim(self, kind: str, family: list[psutil.Process]) -> psutil.Process | None:
         """The process to kill."""
         if kind == "host":
             return psutil.Process(self.client.process.pid)
-        family = self.client.family()
         for process in self.chance.sample(family, len(family)):
             command = process.info["cmdline"] or []
             role = command[command.index("--role") + 1] if "--role" in command else ""

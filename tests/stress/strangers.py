@@ -104,13 +104,14 @@ def vanishing(place: Place) -> None:
             ]
             place.chance.choice(works)(client)
             time.sleep(place.chance.choice((0.0, 0.1, 0.5)) * place.chance.random())
+            family, begin = client.family(), time.perf_counter()
             if host:
                 client.process.kill()
             else:
                 if place.chance.random() < 0.5:
                     client.close_stdout()
                 client.close_stdin()
-            taken_s, problem = client.await_end()
+            taken_s, problem = client.await_end(family, begin)
             slowest_ms = max(slowest_ms, 1000 * taken_s)
             place.outcome.tried += 1
             if problem:
