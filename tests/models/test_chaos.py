@@ -9,9 +9,9 @@ from functools import partial
 import psutil
 import pytest
 from download_work import BLOCK, IN_FLIGHT, MOST_TWICE, REPO, Begin, Downloads, assert_whole, kill
-from driver import alive
 from hub import Hub, Synthetic
 from hub.client import wait_until
+from liveness import alive
 
 from sidecar.models.download import journal
 

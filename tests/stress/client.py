@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from driver import Sidecar, alive
+from driver import Sidecar
+from liveness import alive
 
 PROGRAM = [sys.executable, "-m", "sidecar"]
 """The program from source."""

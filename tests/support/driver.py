@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from liveness import alive
 
 WAIT_S = 60.0
 """How long a test waits for one message. Long, because it only limits failures."""
@@ -295,19 +295,6 @@ class Sidecar:
             if file is not None and not isinstance(file, int):
                 file.close()
         return left
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether a process runs: a zombie does not, nor one of Windows that is listed because of an open handle."""
-    try:
-        if sys.platform == "win32":
-            process.wait(0)
-            return False
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.TimeoutExpired:
-        return True
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _has_mark(process: psutil.Process, mark: str) -> bool:
