@@ -18,7 +18,7 @@ from real.conftest import Once, Vectors, all_plain_vectors, plain_vectors
 pytestmark = pytest.mark.real
 
 POOLED = ["none", "mean", "cls", "last"]
-OF_REAL = ["none", "mean"]  # what the real model is asked for, too
+OF_REAL = ["mean"]  # what the real model is asked for, too
 TEXTS = [
     "Hello",
     "A cat sat on the mat.",
