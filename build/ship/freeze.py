@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cache
@@ -49,21 +50,26 @@ def program() -> None:
 
 def again() -> None:
     """Makes both forms twice. Raises Failed if the bytes differ."""
-    program()
-    before = _bytes()
-    STAMP.unlink()
-    program()
-    after = _bytes()
+    twice(program, DIST, STAMP)
+
+
+def twice(make: Callable[[], None], folder: Path, stamp: Path) -> None:
+    """Makes what is in a folder, removes the stamp and makes it once more. Raises Failed if the bytes differ."""
+    make()
+    before = _bytes(folder, stamp)
+    stamp.unlink()
+    make()
+    after = _bytes(folder, stamp)
     differing = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     if differing:
         raise Failed(f"freezing twice gave other bytes: {', '.join(differing)}")
     print(f"Frozen once more, the {len(after)} files have the same bytes.")
 
 
-def _bytes() -> dict[str, str]:
+def _bytes(folder: Path, stamp: Path) -> dict[str, str]:
     """File → hash of what is in it."""
-    files = (path for path in DIST.rglob("*") if path.is_file() and path != STAMP)
-    return {path.relative_to(DIST).as_posix(): cache.sha256(path) for path in files}
+    files = (path for path in folder.rglob("*") if path.is_file() and path != stamp)
+    return {path.relative_to(folder).as_posix(): cache.sha256(path) for path in files}
 
 
 def _key() -> str:

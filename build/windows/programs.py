@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import cache
-from checkout import OUT, ROOT, Failed
+from checkout import OUT, ROOT
 from ship import freeze, npm
 from steps import Step, digest, ensure
 from windows import libraries, python, tools, wine
@@ -28,9 +27,10 @@ REPRODUCIBLE: Final = {**freeze.REPRODUCIBLE, "LLAMA_SIDECAR_ONE_FILE": ONE_FILE
 def run(arguments: Sequence[str]) -> None:
     """Makes both forms and the npm package; with --again both forms twice, and compares the bytes."""
     tools.require()
-    make()
     if arguments:
-        again()
+        freeze.twice(make, DIST, STAMP)
+    else:
+        make()
     folder = npm.platform_package(PROGRAM, NPM, ("win32", "x64"))
     print(f"{folder.relative_to(ROOT)}: the npm package")
 
@@ -48,22 +48,6 @@ def make() -> None:
     whole, single = (sum(file.stat().st_size for file in found) / 1e6 for found in (files, [ONE_FILE]))
     print(f"{FOLDER.relative_to(ROOT)}: {whole:.1f} MB in {len(files)} files")
     print(f"{ONE_FILE.relative_to(ROOT)}: {single:.1f} MB, both made in {time.monotonic() - started:.0f} s")
-
-
-def again() -> None:
-    """Makes both forms once more. Raises Failed if the bytes differ."""
-    before = _bytes()
-    STAMP.unlink()
-    make()
-    after = _bytes()
-    if differing := [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]:
-        raise Failed(f"freezing twice gave other bytes: {', '.join(differing)}")
-    print(f"Frozen once more, the {len(after)} files have the same bytes.")
-
-
-def _bytes() -> dict[str, str]:
-    files = (path for path in DIST.rglob("*") if path.is_file() and path != STAMP)
-    return {path.relative_to(DIST).as_posix(): cache.sha256(path) for path in files}
 
 
 def _key() -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from sidecar.core.output.arguments import object_text
 from sidecar.core.output.detokenizer import partial_match
-from sidecar.core.output.segments import OutputSink, Segment
+from sidecar.core.output.segments import OutputSink, Segment, Splitter
 from sidecar.core.output.tool_call_parser import JsonValue
 from sidecar.core.output.tools import bad_arguments
 
@@ -33,14 +33,13 @@ _RECIPIENT: Final = re.compile(r"(?:^|[\s>])to=([^\s<]+)")
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w*)")
 
 
-class HarmonySplitter:
+class HarmonySplitter(Splitter):
     """The splitter for models that write channels."""
 
     def __init__(self, sink: OutputSink, *, calls: bool) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._calls = calls
         """Whether the request has tools. Without them, what a model writes to a tool belongs to its channel."""
-        self._held = ""
         self._in_header = True
         self._segment: Segment = "text"
         """That of the current message, and of what is not a header."""
@@ -52,27 +51,13 @@ class HarmonySplitter:
         self._value: JsonValue | None = None
 
     def begin_reasoning(self) -> None:
-        """Start inside reasoning, because the prompt ends with its start mark."""
         self._begin_message("reasoning")
 
     @property
     def in_reasoning(self) -> bool:
-        """Whether the current segment is reasoning."""
         return self._segment == "reasoning" and not self._in_header
 
-    @property
-    def has_partial_mark(self) -> bool:
-        """Whether text is held back that may become a mark."""
-        return bool(self._held.strip())
-
-    def feed(self, text: str) -> None:
-        """Add generated text. Raises SidecarError `unknownTool`, `invalidToolArguments`."""
-        self._held += text
-        while self._held and self._advance():
-            pass
-
     def end(self, *, complete: bool) -> None:
-        """Finish after the last text. `complete`: the model has ended it itself. Raises as `feed` does."""
         if self._value is not None:
             if complete and not self._value.kind:
                 self._finish_call(self._held)
@@ -84,7 +69,6 @@ class HarmonySplitter:
         self._write(held)
 
     def _advance(self) -> bool:
-        """Process the certain part of the held text. Returns whether to continue with the rest."""
         if self._in_header:
             return self._read_header()
         if self._value is not None:

@@ -1,7 +1,8 @@
-"""The pieces in which output is streamed, and what the splitters of output report them to."""
+"""The pieces in which output is streamed, what splits it into them, and what is told of them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from sidecar.core.output.tags import CallSink
@@ -29,13 +30,37 @@ class OutputSink(CallSink, Protocol):
     def write(self, segment: Segment, text: str) -> None: ...
 
 
-class Splitter(Protocol):
-    """Splits what a model says into segments while it is generated."""
+class Splitter(ABC):
+    """Splits what a model says into segments while it is generated. Text that may become a mark is held back."""
+
+    def __init__(self, sink: OutputSink) -> None:
+        self._sink = sink
+        self._held = ""
 
     @property
-    def in_reasoning(self) -> bool: ...
+    def has_partial_mark(self) -> bool:
+        """Whether text is held back that may become a mark."""
+        return bool(self._held.strip())
+
+    def feed(self, text: str) -> None:
+        """Add generated text. Raises SidecarError `unknownTool`, `invalidToolArguments`."""
+        self._held += text
+        while self._held and self._advance():
+            pass
+
+    @abstractmethod
+    def _advance(self) -> bool:
+        """Process the certain part of the held text. Returns whether to continue with the rest."""
+
     @property
-    def has_partial_mark(self) -> bool: ...
-    def begin_reasoning(self) -> None: ...
-    def feed(self, text: str) -> None: ...
-    def end(self, *, complete: bool) -> None: ...
+    @abstractmethod
+    def in_reasoning(self) -> bool:
+        """Whether the current segment is reasoning."""
+
+    @abstractmethod
+    def begin_reasoning(self) -> None:
+        """Start inside reasoning, because the prompt ends with its start mark."""
+
+    @abstractmethod
+    def end(self, *, complete: bool) -> None:
+        """Finish after the last text. `complete`: the model has ended it itself. Raises as `feed` does."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.reasoning import ReasoningMarks
-from sidecar.core.output.segments import OutputSink, Segment
+from sidecar.core.output.segments import OutputSink, Segment, Splitter
 from sidecar.core.output.tags import NotACall, WrongCall
 from sidecar.core.output.tool_call_parser import BETWEEN, CallReader
 from sidecar.core.output.tool_formats import CallForm
@@ -21,11 +21,11 @@ Mark = Literal["text", "reasoning", "call", "bareCall", "mention", "strayEnd", "
 of reasoning that was not begun; the end of a call's value after the call."""
 
 
-class MarkSplitter:
+class MarkSplitter(Splitter):
     """The splitter for all models except those that write channels."""
 
     def __init__(self, sink: OutputSink, reasoning: ReasoningMarks | None, form: CallForm | None) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._reasoning = reasoning
         self._form = form
         self._reader: CallReader | None = None
@@ -34,33 +34,18 @@ class MarkSplitter:
         self._marked = True
         """Whether a mark stands before the reader's text."""
         self._segment: Segment = "text"
-        self._held = ""
         self._trim = False
         self._mentions_reasoning = False
         """The text contains the mark that begins reasoning, so the one that ends it is text, too."""
 
     def begin_reasoning(self) -> None:
-        """Start inside reasoning, because the prompt ends with its start mark."""
         self._segment, self._trim = "reasoning", True
 
     @property
     def in_reasoning(self) -> bool:
-        """Whether the current segment is reasoning."""
         return self._segment == "reasoning"
 
-    @property
-    def has_partial_mark(self) -> bool:
-        """Whether text is held back that may become a mark."""
-        return bool(self._held.strip())
-
-    def feed(self, text: str) -> None:
-        """Add generated text. Raises SidecarError `unknownTool`, `invalidToolArguments`."""
-        self._held += text
-        while self._held and self._advance():
-            pass
-
     def end(self, *, complete: bool) -> None:
-        """Finish after the last text. `complete`: the model has ended it itself. Raises as `feed` does."""
         while self._reader is not None:
             reader = self._reader
             self._read("", last=complete)
@@ -73,7 +58,6 @@ class MarkSplitter:
         self._write(held)
 
     def _advance(self) -> bool:
-        """Process the certain part of the held text. Returns whether to continue with the rest."""
         if self._reader is not None:
             fresh, self._held = self._held, ""
             return self._read(fresh)
