@@ -70,7 +70,10 @@ function exampleOf(method, { folder, url, unwanted, model, context, contexts }) 
   }
   for (const key of Object.keys(params)) if (key in fit) params[key] = fit[key];
   if (method === "deleteModel" || method === "downloadModel") params.modelsDirectory = folder;
-  if (requests[method].progress.includes("generate")) params.maxTokens = 8;
+  if (requests[method].progress.includes("generate")) {
+    // The tokens are drawn by chance: one of them could be the end.
+    Object.assign(params, { maxTokens: 8, ignoreEos: true });
+  }
   return params;
 }
 
