@@ -54,6 +54,7 @@ class InitParams(TypedDict):
     clientInfo: NotRequired[PeerInfo]
     debug: NotRequired[bool]
     gpu: NotRequired[str | Literal[False]]
+    maxLoadedModels: NotRequired[int]
     maxThreads: NotRequired[int]
     modelsDirectory: NotRequired[str]
     rpcServers: NotRequired[list[str]]

@@ -84,6 +84,7 @@ class Writer:
         self._infos = 0
         self._waiting_bytes = 0
         self._writing = False
+        self._held = False
         self._broken = False
         self._is_writable = _writable_check(descriptor)
         threading.Thread(target=self._run, name=f"sidecar:{name}", daemon=True).start()
@@ -127,6 +128,17 @@ class Writer:
             if self._infos < MAX_PENDING_INFO:
                 self._infos += 1
                 self._append(_Pending(encode(message), self, None), True)
+
+    def hold(self) -> None:
+        """Write nothing more until `release`."""
+        with self._changed:
+            self._held = True
+
+    def release(self) -> None:
+        """Write what was queued since `hold`."""
+        with self._changed:
+            self._held = False
+            self._write_or_wake()
 
     def wake(self) -> None:
         """Write what was queued with wake=False."""
@@ -180,7 +192,7 @@ class Writer:
 
     def _write_or_wake(self) -> None:
         """Write the queue if that cannot block, otherwise wake the thread. The caller holds the lock."""
-        if not self._queue or self._writing or self._broken:
+        if not self._queue or self._writing or self._held or self._broken:
             return
         if self._waiting_bytes > DIRECT_BYTES or not self._is_writable():
             self._changed.notify_all()
@@ -211,8 +223,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._queue:
-                    self._changed.wait_for(lambda: self._queue or self._broken)
+                if not self._queue or self._held:
+                    self._changed.wait_for(lambda: (self._queue and not self._held) or self._broken)
                 if self._broken:
                     return
                 data = memoryview(self._next_bytes())

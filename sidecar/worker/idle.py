@@ -1,4 +1,7 @@
-"""`keepAliveMs`: ends the engine of a model that has no requests for that long. Timers, no polling."""
+"""Ends engines of models without requests: after `keepAliveMs`, or for another model (`maxLoadedModels`).
+
+Timers, no polling.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 from sidecar.message_handler import log
+from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import send_info
 from sidecar.worker.pool import ModelEntry, end_in_background
+from sidecar.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
     from sidecar.worker.supervisor import Supervisor
@@ -16,16 +21,33 @@ if TYPE_CHECKING:
 
 def watch(supervisor: Supervisor, model: ModelEntry) -> None:
     """Start the model's idle time again: one of its requests has ended. The supervisor's lock is held."""
-    if model.keep_alive_s is None:
-        return
     model.idle_since = time.monotonic()
-    if not model.watched:
+    if model.keep_alive_s is not None and not model.watched:
         _check_later(supervisor, model, model.keep_alive_s)
 
 
 def is_busy(supervisor: Supervisor, model: ModelEntry) -> bool:
     """Whether the model has open requests. The supervisor's lock is held."""
     return any(request.model is model for request in supervisor.ledger.all())
+
+
+def make_room(supervisor: Supervisor) -> list[WorkerProcess]:
+    """End idle engines, the one used longest ago first, until one more model may be loaded.
+
+    Returns their processes. The supervisor's lock is held. Raises SidecarError `overloaded` if
+    too many models are in use; then none ends.
+    """
+    pool = supervisor.pool
+    limit = pool.settings.max_loaded_models
+    loaded = [model for model in pool.models.values() if model.process is not None]
+    if limit is None or len(loaded) < limit:
+        return []
+    idle = sorted((m for m in loaded if not is_busy(supervisor, m)), key=lambda model: model.idle_since)
+    leaving = idle[: len(loaded) - limit + 1]
+    if len(loaded) - len(leaving) >= limit:
+        problem = f"All models that may be loaded at once are in use (maxLoadedModels: {limit})"
+        raise SidecarError("overloaded", problem)
+    return [_end(supervisor, model, "makes room for another model") for model in leaving]
 
 
 def _check_later(supervisor: Supervisor, model: ModelEntry, seconds: float) -> None:
@@ -46,8 +68,15 @@ def _check(supervisor: Supervisor, model: ModelEntry) -> None:
         if left > 0:
             _check_later(supervisor, model, left)
             return
-        process = supervisor.pool.unload(model)
+        why = f"had no requests for {model.keep_alive_s * 1000:.0f} ms"
+        _end(supervisor, model, why)
+
+
+def _end(supervisor: Supervisor, model: ModelEntry, why: str) -> WorkerProcess:
+    """End the engine of a model without waiting, and say so."""
+    process = supervisor.pool.unload(model)
     end_in_background(process)
-    text = f"{model.model_id} had no requests for {model.keep_alive_s * 1000:.0f} ms and is unloaded"
+    text = f"{model.model_id} {why} and is unloaded"
     send_info(supervisor.writer, "info", text, modelId=model.model_id)
     log.log("info", text, engine=process.pid)
+    return process

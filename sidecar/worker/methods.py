@@ -59,6 +59,7 @@ def init(supervisor: Supervisor, request: Request) -> None:
             gpu=params.get("gpu", "auto"),
             rpc_servers=tuple(params.get("rpcServers", ())),
             max_threads=params.get("maxThreads"),
+            max_loaded_models=params.get("maxLoadedModels"),
             models_directory=params.get("modelsDirectory"),
             log_level="debug" if debug else supervisor.log_level,
         ),

@@ -42,12 +42,14 @@ class Settings:
         gpu: str | bool = "auto",
         rpc_servers: tuple[str, ...] = (),
         max_threads: int | None = None,
+        max_loaded_models: int | None = None,
         models_directory: str | None = None,
         log_level: str = "warning",
     ) -> None:
         self.gpu = gpu
         self.rpc_servers = rpc_servers
         self.max_threads = max_threads
+        self.max_loaded_models = max_loaded_models
         self.models_directory = models_directory
         self.log_level = log_level
 

@@ -59,6 +59,19 @@ class WorkerProcess:
         """Queue a message for the child."""
         self.writer.send(encode(message))
 
+    def start_after(self, others: list[WorkerProcess]) -> None:
+        """Send this child nothing before the others, which are about to end, have given their memory back."""
+        if not others:
+            return
+        self.writer.hold()
+
+        def release() -> None:
+            for other in others:
+                other.ended.wait(2 * EXIT_TIMEOUT_S)  # as long as `end` takes at most
+            self.writer.release()
+
+        threading.Thread(target=release, name=f"sidecar:before-{self.pid}", daemon=True).start()
+
     def kill(self) -> None:
         """End it now, whatever it is doing."""
         self._popen.kill()

@@ -17,7 +17,7 @@ from sidecar.message_handler.framing import LineTooLong, encode
 from sidecar.message_handler.notifier import error_response, progress_key
 from sidecar.message_handler.reader import read_lines
 from sidecar.message_handler.writer import RpcMessage
-from sidecar.worker import methods, one_file, outcome
+from sidecar.worker import idle, methods, one_file, outcome
 from sidecar.worker.intake import Call, Item, Refusal, is_request_id, read_line
 from sidecar.worker.ledger import Batch, Request
 from sidecar.worker.lifecycle import on_end_signals
@@ -142,19 +142,25 @@ class Router:
             return
         pool, params, line = self._supervisor.pool, request.params, request.line
         if request.method == "loadModel":
-            request.model = pool.add_model(pool.settings.with_absolute_paths(params))
-            line = _inner_line(request, request.model.load)
-        elif request.method == "createContext":
-            request.model = pool.model(params["modelId"])
-            pool.engine(request.model)  # first: a restarted engine creates all contexts that are known
-            request.params = pool.add_context(request.model, params)
-            line = _inner_line(request, request.params)
-        elif "contextId" in params:
-            request.model = pool.model_of_context(params["contextId"])
+            load = pool.settings.with_absolute_paths(params)
+            leaving = idle.make_room(self._supervisor)
+            model = pool.add_model(load)
+            line = _inner_line(request, model.load)
         else:
-            request.model = pool.model(params["modelId"])
-        request.model.crashes.check(params)
-        request.process = pool.engine(request.model)
+            by_context = "contextId" in params
+            model = (
+                pool.model_of_context(params["contextId"]) if by_context else pool.model(params["modelId"])
+            )
+            model.crashes.check(params)
+            leaving = idle.make_room(self._supervisor) if model.process is None else []
+        request.model = model
+        request.process = pool.engine(model)
+        request.process.start_after(leaving)
+        if (
+            request.method == "createContext"
+        ):  # after the engine: a new one creates all contexts that are known
+            request.params = pool.add_context(model, params)
+            line = _inner_line(request, request.params)
         request.process.writer.send(line)
 
     # ---- from the worker processes ---------------------------------------------------------------

@@ -121,3 +121,41 @@ def test_a_model_that_cannot_be_loaded_again_is_reported(start: Start, tiny: str
     error = sidecar.response(sidecar.send("complete", {"contextId": context, **PARAMS}))["error"]
     assert error["data"]["kind"] == "engineCrashed"
     assert "no file" in error["data"]["cause"]
+
+
+def test_the_model_used_longest_ago_makes_room(start: Start, tiny: str) -> None:
+    sidecar = start()
+    sidecar.call("init", {"maxLoadedModels": 2})
+    first, first_context = load(sidecar, tiny)
+    text = sidecar.call("complete", {"contextId": first_context, **PARAMS})["text"]
+    second, second_context = load(sidecar, tiny)
+    before = sidecar.engines()
+    sidecar.call("complete", {"contextId": first_context, **PARAMS})
+    third, third_context = load(sidecar, tiny)
+    assert [status(sidecar, model)["state"] for model in (first, second, third)] == [
+        "ready",
+        "unloaded",
+        "ready",
+    ]
+    wait_until(lambda: not psutil.pid_exists(before[second]))
+    for context in (second_context, third_context, first_context) * 2:  # each takes the place of another
+        assert sidecar.call("complete", {"contextId": context, **PARAMS})["text"] == text
+        assert len(sidecar.engines()) == 2
+    infos = [m["params"] for m in sidecar.messages if isinstance(m, dict) and m.get("method") == "info"]
+    assert any(info.get("modelId") == second and "makes room" in info["message"] for info in infos)
+
+
+def test_no_model_in_use_makes_room(start: Start, tiny: str) -> None:
+    sidecar = start()
+    sidecar.call("init", {"maxLoadedModels": 1})
+    first, context = load(sidecar, tiny)
+    request = send_endless(sidecar, context, contextOverflow="shift", maxTokens=10**9)
+    sidecar.wait_progress(request, "generate")
+    error = sidecar.response(sidecar.send("loadModel", {"path": tiny}))["error"]
+    assert error["data"]["kind"] == "overloaded" and error["data"]["retryable"]
+    assert "maxLoadedModels: 1" in error["message"]
+    assert list(sidecar.engines()) == [first]
+    sidecar.call("abort", {"requestId": request})
+    sidecar.response(request)
+    second = sidecar.call("loadModel", {"path": tiny})["modelId"]
+    assert list(sidecar.engines()) == [second]

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e8b9e10b1c0b1104)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 2a2248bbf027d3d8)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -358,6 +358,10 @@ export interface InitParams {
    */
   gpu?: string | false;
   /**
+   * Most models that hold memory at once. When one more is needed, the engine of the idle model that was used longest ago ends; its next request loads it again, under the same ids. If all are in use, the request fails with `overloaded`. Default: no limit.
+   */
+  maxLoadedModels?: number;
+  /**
    * Most compute threads per engine. Default: one per processor that this process may use, at most 16.
    */
   maxThreads?: number;
@@ -499,7 +503,7 @@ export interface ModelStatus {
   modelId: ModelId;
   path: string;
   /**
-   * `crashed`: its engine died; `unloaded`: its engine ended after keepAliveMs. The next request that needs the model starts the engine again.
+   * `crashed`: its engine died; `unloaded`: its engine ended after keepAliveMs, or made room (maxLoadedModels). The next request that needs the model starts the engine again.
    */
   state: "loading" | "ready" | "crashed" | "unloaded";
   /**

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e8b9e10b1c0b1104)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 2a2248bbf027d3d8)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
