@@ -95,6 +95,15 @@ def test_a_missing_repository_with_nothing_like_it(downloads: Downloads) -> None
     assert data["allowed"] == []
 
 
+def test_a_search_for_an_offer_that_fails_is_not_repeated(downloads: Downloads) -> None:
+    """The user has the answer already, and waits for a hint only."""
+    failed = downloads.hub.fault("/api/models", status=500, times=None)
+    data = check(downloads.refused("hf:owner/Example"), 1050, "repositoryNotFound")
+    assert data.get("allowed", []) == []
+    assert failed.hits == 2  # one search by owner, one by name
+
+
+
 def test_a_missing_file_with_names_like_it(downloads: Downloads) -> None:
     error = downloads.refused(f"hf:{REPO}/Model-Q4_K_S.gguf")
     data = check(error, 1052, "remoteFileNotFound")

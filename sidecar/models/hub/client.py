@@ -149,10 +149,7 @@ class Hub:
     def with_retries(
         self, call: Callable[[], Result], explain: Callable[[Exception], SidecarError]
     ) -> Result:
-        """Request metadata; temporary failures are tried again. `explain` returns the error for an exception.
-
-        Raises SidecarError.
-        """
+        """Request metadata; temporary failures are tried again. Raises SidecarError: what `explain` returns."""
         for attempt in range(1, METADATA_TRIES + 1):
             pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
             try:
@@ -234,12 +231,12 @@ class Hub:
         """Similar names: of the same owner, or from a search."""
         owner, _, name = repository.partition("/")
         names: list[str] = []
-        for query in (
-            partial(self._api.list_models, author=owner),
-            partial(self._api.list_models, search=name),
-        ):
+        for query in ({"author": owner}, {"search": name}):
             try:
-                names += [model.id for model in query(limit=MAX_SEARCHED)]
+                # Not list_models, which asks a failing hub again for half a minute: too long for an offer.
+                options = {**query, "limit": MAX_SEARCHED}
+                answer = self.client.get(f"{self.endpoint}/api/models", params=options, headers=self.headers())
+                names += [str(model["id"]) for model in answer.raise_for_status().json()]
             except Exception as error:
                 log.log("debug", "the search for similar names failed", cause=type(error).__name__)
         return near(repository, names)
