@@ -103,7 +103,6 @@ def test_a_search_for_an_offer_that_fails_is_not_repeated(downloads: Downloads) 
     assert failed.hits == 2  # one search by owner, one by name
 
 
-
 def test_a_missing_file_with_names_like_it(downloads: Downloads) -> None:
     error = downloads.refused(f"hf:{REPO}/Model-Q4_K_S.gguf")
     data = check(error, 1052, "remoteFileNotFound")

@@ -234,8 +234,10 @@ class Hub:
         for query in ({"author": owner}, {"search": name}):
             try:
                 # Not list_models, which asks a failing hub again for half a minute: too long for an offer.
-                options = {**query, "limit": MAX_SEARCHED}
-                answer = self.client.get(f"{self.endpoint}/api/models", params=options, headers=self.headers())
+                options: dict[str, str | int] = {**query, "limit": MAX_SEARCHED}
+                answer = self.client.get(
+                    f"{self.endpoint}/api/models", params=options, headers=self.headers()
+                )
                 names += [str(model["id"]) for model in answer.raise_for_status().json()]
             except Exception as error:
                 log.log("debug", "the search for similar names failed", cause=type(error).__name__)
