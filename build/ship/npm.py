@@ -1,4 +1,4 @@
-"""The npm packages, in out/npm/: `llama-sidecar`, and `@llama-sidecar/<platform>` with this platform's program.
+"""The npm packages, in out/npm/: `@llama-sidecar/client`, and `@llama-sidecar/<platform>` with its program.
 
     python -m ship.npm                    in build/: from the frozen program (`dev.py freeze`)
     python -m ship.npm --program FILE     from that program instead; with its folder if they share a name
@@ -26,6 +26,7 @@ from ship import freeze
 
 SCOPE = "@llama-sidecar"
 NAME = "llama-sidecar"
+MAIN = "client"
 
 # Python's names → Node's.
 SYSTEMS = {"linux": "linux", "darwin": "darwin", "win32": "win32"}
@@ -74,8 +75,10 @@ def platform_package(program: Path, out: Path, target: tuple[str, str] | None = 
 
 def main_package(out: Path) -> Path:
     """Makes the package that apps depend on; returns its folder."""
-    platforms = {found.name: _program_of(found) for found in sorted((out / SCOPE).iterdir())}
-    folder = out / NAME
+    platforms = {
+        found.name: _program_of(found) for found in sorted((out / SCOPE).iterdir()) if found.name != MAIN
+    }
+    folder = out / SCOPE / MAIN
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tool = node.with_packages()

@@ -96,7 +96,7 @@ interface WindowEvent {
 const PORT_MS = 10_000;
 
 /**
- * For a page in an Electron window: a client of the worker that `serveWindow` (llama-sidecar/electron) has for this
+ * For a page in an Electron window: a client of the worker that `serveWindow` of `electron` has for this
  * window in the main process. Rejects with `startFailed` if no port comes within 10 s.
  */
 export async function getLlama(options: StartOptions = {}): Promise<Llama> {
@@ -132,5 +132,5 @@ function portOfWindow(signal: AbortSignal | undefined): Promise<MessagePortLike>
 }
 
 const NO_PORT =
-  `No port came from the main process within ${PORT_MS / 1000} s. Is llama-sidecar/electron/preload the window's ` +
-  "preload script (or in it), and was serveWindow called for this window before the page was loaded?";
+  `No port came from the main process within ${PORT_MS / 1000} s. Is @llama-sidecar/client/electron/preload the ` +
+  "window's preload script (or in it), and was serveWindow called for this window before the page was loaded?";

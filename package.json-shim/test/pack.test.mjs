@@ -37,7 +37,7 @@ before(async () => {
   const python = existsSync(command[0]) ? command[0] : "python";
   await run(python, ["-m", "ship.npm", "--program", PROGRAM_FILE, "--out", root], { cwd: join(shim, "../build") });
   const platform = join(root, "@llama-sidecar", `${process.platform}-${process.arch}`);
-  const { stdout } = await npm(["pack", "--json", "--pack-destination", root, join(root, "llama-sidecar"), platform], root);
+  const { stdout } = await npm(["pack", "--json", "--pack-destination", root, join(root, "@llama-sidecar/client"), platform], root);
   packed = JSON.parse(stdout);
   app = join(root, "app");
   mkdirSync(app);
@@ -52,7 +52,7 @@ test("the main package is small, and has no sources, tests or scripts", () => {
   const [main] = packed;
   assert.ok(main.size <= MAX_PACKED_BYTES, `${main.size} bytes`);
   for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|package\.json|README\.md|LICENSE)$/);
-  const manifest = JSON.parse(readFileSync(join(app, "node_modules/llama-sidecar/package.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(join(app, "node_modules/@llama-sidecar/client/package.json"), "utf8"));
   const platform = `${process.platform}-${process.arch}`;
   const names = [`@llama-sidecar/${platform}`, OTHER];
   assert.deepEqual(manifest.optionalDependencies, Object.fromEntries(names.map((name) => [name, manifest.version])));
@@ -73,10 +73,10 @@ const USE = `
   await llama.dispose();`;
 
 for (const [name, code] of [
-  ["app.mjs", `import { getLlama, SidecarError } from "llama-sidecar"; ${USE}`],
-  ["app.cjs", `const { getLlama, SidecarError } = require("llama-sidecar"); (async () => { ${USE} })();`],
-  ["both.mjs", `import { createRequire } from "node:module"; import { SidecarError } from "llama-sidecar";
-    const { getLlama } = createRequire(import.meta.url)("llama-sidecar"); ${USE}`],
+  ["app.mjs", `import { getLlama, SidecarError } from "@llama-sidecar/client"; ${USE}`],
+  ["app.cjs", `const { getLlama, SidecarError } = require("@llama-sidecar/client"); (async () => { ${USE} })();`],
+  ["both.mjs", `import { createRequire } from "node:module"; import { SidecarError } from "@llama-sidecar/client";
+    const { getLlama } = createRequire(import.meta.url)("@llama-sidecar/client"); ${USE}`],
 ]) {
   test(`it runs from an empty folder: ${name}`, { timeout: 60_000 }, async () => {
     writeFileSync(join(app, name), code);
@@ -92,21 +92,21 @@ test("every entry can be imported and required", async () => {
     const { createRequire } = await import("node:module");
     const require = createRequire(process.cwd() + "/x.js");
     const MARKS = ["default", "module.exports", "__esModule"]; // what Node makes of CommonJS, depending on its version
-    for (const entry of ["llama-sidecar", "llama-sidecar/port"]) {
+    for (const entry of ["@llama-sidecar/client", "@llama-sidecar/client/port"]) {
       const names = Object.keys(await import(entry)).filter((name) => !MARKS.includes(name));
       const required = Object.keys(require(entry));
       if (names.sort().join() !== required.sort().join()) throw new Error(entry + ": " + names + " / " + required);
     }
     for (const entry of ["electron", "electron/preload", "tauri"]) {
-      require("fs").accessSync(require.resolve("llama-sidecar/" + entry));
+      require("fs").accessSync(require.resolve("@llama-sidecar/client/" + entry));
     }`;
   await run(process.execPath, ["--input-type=module", "-e", code], { cwd: app });
 });
 
 test("its types work with import and with require", { timeout: 60_000 }, async () => {
   const code = `
-    import { getLlama, type Context, type SidecarError } from "llama-sidecar";
-    import { llamaOverPort } from "llama-sidecar/port";
+    import { getLlama, type Context, type SidecarError } from "@llama-sidecar/client";
+    import { llamaOverPort } from "@llama-sidecar/client/port";
     export async function answer(context: Context): Promise<string> {
       const stream = context.chat({ messages: [{ role: "user", content: "Hi" }], maxTokens: 8 });
       for await (const part of stream) console.log(part.delta, part.segment);

@@ -88,7 +88,7 @@ test("it is found in the platform's package and checked, also next to an asar ar
     ["app.asar/node_modules", "app.asar.unpacked/node_modules"],
   ]) {
     const root = folder(t);
-    const main = join(root, modules, "llama-sidecar");
+    const main = join(root, modules, "@llama-sidecar/client");
     cpSync(dist, join(main, "dist"), { recursive: true });
     for (const place of [modules, program]) {
       const path = join(root, place, "@llama-sidecar", platform);

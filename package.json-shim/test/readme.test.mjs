@@ -23,8 +23,8 @@ const [FROM_AN_APP] = blocks(read("../../README.md"), "js");
 /** A project that has installed this package and the packages that are used with it. */
 function project(t) {
   const path = folder(t);
-  mkdirSync(join(path, "node_modules"));
-  symlinkSync(here(".."), join(path, "node_modules/llama-sidecar"), "junction");
+  mkdirSync(join(path, "node_modules/@llama-sidecar"), { recursive: true });
+  symlinkSync(here(".."), join(path, "node_modules/@llama-sidecar/client"), "junction");
   for (const name of ["electron", "@tauri-apps", "@types"]) {
     symlinkSync(here(`../node_modules/${name}`), join(path, "node_modules", name), "junction");
   }

@@ -2,14 +2,14 @@
 
 const { join } = require("node:path");
 const { app, BrowserWindow } = require("electron");
-const { disposeBeforeQuit, serveWindow } = require("llama-sidecar/electron");
+const { disposeBeforeQuit, serveWindow } = require("@llama-sidecar/client/electron");
 
 app.whenReady().then(() => {
   const window = new BrowserWindow({
     width: 760,
     height: 720,
     title: "Llama Chat",
-    webPreferences: { preload: require.resolve("llama-sidecar/electron/preload") },
+    webPreferences: { preload: require.resolve("@llama-sidecar/client/electron/preload") },
   });
   // The page can use the worker, so the window never shows another page.
   window.webContents.on("will-navigate", (event) => event.preventDefault());

@@ -2,7 +2,7 @@
 // Ctrl+C stops an answer; at the prompt it ends the chat.
 
 import { createInterface } from "node:readline/promises";
-import { getLlama } from "llama-sidecar";
+import { getLlama } from "@llama-sidecar/client";
 
 const source = process.argv[2] ?? "hf:bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M";
 const percent = (what) => ({ progress }) => {

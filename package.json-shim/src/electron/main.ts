@@ -14,7 +14,7 @@ export function createLlamaWorker(
 }
 
 /**
- * Serve a window whose preload script is `llama-sidecar/electron/preload`. Each page that it loads gets its own
+ * Serve a window whose preload script is `electron/preload` of this package. Each page that it loads gets its own
  * worker, which ends when another page asks for one or the window is closed. Call this before the page is loaded.
  */
 export function serveWindow(

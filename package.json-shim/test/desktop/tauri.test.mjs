@@ -115,7 +115,7 @@ function appOfReadme() {
       [[bin]]\nname = "readme"\npath = "src/main.rs"\n`,
     "src-tauri/capabilities/default.json": '{ "identifier": "default", "windows": ["main"], "permissions": ["core:default"] }',
     "ui/index.html": '<!doctype html><body><script type="module" src="page.js"></script></body>',
-    "ui/page.js": `${script.replace("@tauri-apps/api/core", "./client/api/core.js").replace("llama-sidecar/port", "./client/port.js")}
+    "ui/page.js": `${script.replace("@tauri-apps/api/core", "./client/api/core.js").replace("@llama-sidecar/client/port", "./client/port.js")}
       const { text } = await llama.loadModel({ path: "${basename(modelPath)}" })
         .then((model) => model.detokenize({ tokens: [19556, 905] }));
       await llama.dispose();
