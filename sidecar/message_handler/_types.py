@@ -284,6 +284,7 @@ class EstimateModelParams(TypedDict):
     sequences: NotRequired[int]
     batchSize: NotRequired[int]
     kvCacheType: NotRequired[KvCacheType]
+    swaFull: NotRequired[bool]
     gpuLayers: NotRequired[int | Literal["auto"]]
 
 
@@ -396,6 +397,7 @@ class CreateContextParams(TypedDict):
     threads: NotRequired[int]
     flashAttention: NotRequired[FlashAttention]
     kvCacheType: NotRequired[KvCacheType]
+    swaFull: NotRequired[bool]
     embeddings: NotRequired[bool]
     pooling: NotRequired[Pooling]
 

@@ -503,6 +503,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "sequences": 1,
         "batchSize": 512,
         "kvCacheType": "f16",
+        "swaFull": False,
         "gpuLayers": "auto",
     },
     "LoadModelParams": {
@@ -515,6 +516,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "CreateContextParams": {
         "flashAttention": "auto",
         "kvCacheType": "f16",
+        "swaFull": False,
         "embeddings": False,
     },
     "DisposeContextParams": {},

@@ -14,10 +14,14 @@ from process_work import made_contexts
 from real.conftest import run_plain
 
 from models import GEMMA3, SMOLLM2
+from sidecar.core.context.checkpoints import TAIL
 
 pytestmark = pytest.mark.real
 
 SIZE = 2048
+STEP = 64
+"""Tokens per step where a test asks for small ones."""
+
 SHORT = 8
 """Tokens to generate."""
 
@@ -42,8 +46,10 @@ class Talk:
     def __init__(self, sidecar: Sidecar, path: str, kind: str) -> None:
         self.sidecar = sidecar
         self.path = path
-        self.keeps_parts = kind not in ("recurrent", "hybrid")
-        """Whether the beginning of a cache can be kept without the rest."""
+        self.has_state = kind in ("recurrent", "hybrid")
+        """Whether a cache can go back to checkpoints only."""
+        self.keeps_all = kind not in ("recurrent", "hybrid", "windows")
+        """Whether a cache can go back to each token."""
         self.long = 24 if kind in REAL else 40
         """Tokens to generate that take so long that something can happen meanwhile."""
         length = LENGTHS.get(kind, 60)
@@ -58,6 +64,10 @@ class Talk:
         asked = {"modelId": "model-1", "text": text, **params}
         tokens: list[int] = self.sidecar.call("tokenize", asked)["tokens"]
         return tokens
+
+    def least(self, count: int, step: int = STEP) -> int:
+        """How many tokens are reused at least of `count` that are there: a step ends at each checkpoint."""
+        return count if self.keeps_all else count // step * step
 
     def send(self, context_id: str, prompt: list[int], length: int, **params: Any) -> Any:
         greedy = {"temperature": 0, "ignoreEos": True, "logprobs": True}
@@ -170,23 +180,23 @@ def test_the_same_prompt_again(talk: Talk, make: Make) -> None:
     context = make()
     talk.say(context, talk.prompt)
     result = talk.say(context, talk.prompt)
-    assert cached(result) == (len(talk.prompt) - 1 if talk.keeps_parts else 0)
+    assert cached(result) == len(talk.prompt) - (TAIL if talk.has_state else 1)
     talk.assert_as_fresh(result, talk.prompt)
 
 
 def test_a_difference_in_the_middle(talk: Talk, make: Make) -> None:
-    context = make()
+    context = make(batchSize=STEP)
     talk.say(context, talk.other)
     result = talk.say(context, talk.prompt)
-    assert cached(result) == (talk.common if talk.keeps_parts else 0)
+    assert cached(result) == talk.least(talk.common)
     talk.assert_as_fresh(result, talk.prompt)
 
 
 def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
-    context = make(batchSize=64)  # llama.cpp would keep one batch of what is outside the windows
+    context = make(batchSize=STEP)
     talk.say(context, talk.prompt + talk.other)
     result = talk.say(context, talk.prompt)
-    assert cached(result) == (len(talk.prompt) - 1 if talk.keeps_parts else 0)
+    assert cached(result) == talk.least(len(talk.prompt) - 1)
     talk.assert_as_fresh(result, talk.prompt)
 
 
@@ -196,7 +206,7 @@ def test_another_conversation_in_the_same_context(talk: Talk, make: Make) -> Non
     turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
     talk.say(context, talk.other)
     result = talk.say(context, turn)
-    assert cached(result) == (talk.common if talk.keeps_parts else len(turn) - len(talk.again) - 1)
+    assert cached(result) == (len(turn) - len(talk.again) - 1 if talk.has_state else talk.common)
     talk.assert_as_fresh(result, turn)
 
 
@@ -210,15 +220,48 @@ def test_a_state_from_a_file(talk: Talk, make: Make, tmp_path: Path) -> None:
     talk.assert_as_fresh(result, turn)
 
 
+def test_an_edited_last_message(talk: Talk, make: Make) -> None:
+    """A turn reuses the whole cache; then it is asked in other words."""
+    context = make(batchSize=STEP)
+    first = talk.prompt + said(talk.say(context, talk.prompt))[:-1]
+    talk.say(context, first + talk.again + talk.again)
+    edited = first + talk.again[:3] + talk.again
+    result = talk.say(context, edited)
+    assert cached(result) == len(first) + (0 if talk.has_state else 3)
+    talk.assert_as_fresh(result, edited)
+
+
+def test_a_common_beginning_is_evaluated_at_most_twice(talk: Talk, make: Make) -> None:
+    """A system prompt. A state can go back only to checkpoints, so the second conversation takes one there."""
+    context = make()
+    begin = talk.prompt[: talk.common]
+    for text in (talk.prompt, talk.other, begin + talk.again * 5):
+        result = talk.say(context, text)
+    assert cached(result) == talk.common
+    talk.assert_as_fresh(result, text)
+
+
+def test_checkpoints_have_a_limit(talk: Talk, make: Make) -> None:
+    """Many are taken in a long text. The newest one and some of the earlier ones stay."""
+    context = make(batchSize=STEP)
+    long = (talk.prompt + talk.other) * 2
+    talk.say(context, long)
+    for count in (len(long) - 1, len(long) // 2, STEP):
+        other = long[:count] + talk.again
+        result = talk.say(context, other)
+        assert talk.least(count, 4 * STEP) <= cached(result) <= count
+        talk.assert_as_fresh(result, other)
+
+
 # ---- two at the same time ----------------------------------------------------------------------------
 
 
 def test_a_running_request_shares_its_beginning(talk: Talk, make: Make) -> None:
-    context = make(sequences=2, batchSize=64)
+    context = make(sequences=2, batchSize=STEP)
     stream = talk.send(context, talk.prompt, talk.long)
     talk.sidecar.wait_progress(stream, "generate")
     result = talk.say(context, talk.other)
-    assert cached(result) == (talk.common if talk.keeps_parts else 0)
+    assert talk.least(talk.common) <= cached(result) <= talk.common
     talk.assert_as_fresh(result, talk.other)
     talk.assert_as_fresh(talk.sidecar.result(stream), talk.prompt)
 
@@ -235,14 +278,14 @@ def test_a_running_request_shares_all_that_it_has(talk: Talk, make: Make) -> Non
 
 
 def test_an_abort_in_a_prompt(talk: Talk, make: Make) -> None:
-    for _ in range(1 if talk.keeps_parts else 3):  # it should come in the middle of a batch
-        context = make(batchSize=64)
+    for _ in range(3 if talk.has_state else 1):  # it should come in the middle of a batch
+        context = make(batchSize=STEP)
         request = talk.send(context, talk.prompt, **ENDLESS)
         while talk.sidecar.wait_progress(request, "prompt")["params"]["processedTokens"] == 0:
             pass
         assert talk.sidecar.call("abort", {"requestId": request})["outcome"] == "aborted"
         result = talk.say(context, talk.prompt)
-        assert (64 if talk.keeps_parts else 0) <= cached(result) < len(talk.prompt)
+        assert STEP <= cached(result) < len(talk.prompt)
         talk.assert_as_fresh(result, talk.prompt)
 
 
@@ -275,7 +318,7 @@ def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> N
 def test_wrong_draft_tokens_leave_nothing(talk: Talk, make: Make) -> None:
     prompt = talk.prompt + talk.other[talk.common :]
     result = talk.say(make(), prompt, talk.long, speculation="lookup")
-    assert ("guessedTokens" in result["usage"]) == talk.keeps_parts
+    assert ("guessedTokens" in result["usage"]) != talk.has_state
     talk.assert_as_fresh(result, prompt)
 
 

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 2a2248bbf027d3d8)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ce631160d2620184)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -65,6 +65,11 @@ export type EstimateModelParams = {
    * @default "f16"
    */
   kvCacheType?: KvCacheType & string;
+  /**
+   * As in createContext.
+   * @default false
+   */
+  swaFull?: boolean;
   /**
    * Layers to place on the GPU; "auto": as many as fit.
    * @default "auto"
@@ -973,6 +978,11 @@ export interface CreateContextParams {
    */
   kvCacheType?: KvCacheType & string;
   /**
+   * Keep all tokens in layers with a sliding window, not only the window: more memory, and every earlier place of a conversation can be reused, not only some.
+   * @default false
+   */
+  swaFull?: boolean;
+  /**
    * Create a context for `embed` and `rerank`. It cannot generate text.
    * @default false
    */
@@ -1330,7 +1340,7 @@ export interface SchedulingParams {
    */
   speculation?: "none" | "lookup" | "draft";
   /**
-   * What happens when the sequence is full. `error`: a prompt that is too long is refused, and a text ends with `contextFull`; `truncateMiddle`: the middle of a prompt that is too long is removed; `shift`: the same, and a text continues after the older half of what came before is removed.
+   * What happens when the sequence is full. `error`: a prompt that is too long is refused, and a text ends with `contextFull`; `truncateMiddle`: the middle of a prompt that is too long is removed; `shift`: the same, and a text continues after the older half of what came before is removed. Where a cache cannot be shifted (sliding windows), the rest is evaluated again.
    * @default "error"
    */
   contextOverflow?: "error" | "truncateMiddle" | "shift";

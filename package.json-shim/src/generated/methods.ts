@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 2a2248bbf027d3d8)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ce631160d2620184)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

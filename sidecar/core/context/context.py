@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import memory_check
+from sidecar.core.context.checkpoints import MAX_BYTES
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import StepCost
 from sidecar.core.context.thread_count import ThreadCount
@@ -15,6 +16,7 @@ from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
 from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
+from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
@@ -53,6 +55,9 @@ class Context:
         self.flash_attention: str | bool = filled["flashAttention"]
         """As the params say; with "auto" llama.cpp decides."""
         self.abort_flag: AbortFlag = AbortFlag() if main is None else main.abort_flag
+        self.window: int = 0 if filled["swaFull"] else lib.llama_model_n_swa(model.handle)
+        """How many tokens layers with a sliding window keep. 0: all layers keep all tokens."""
+        self.needs_checkpoints: bool = model.has_state_beyond_kv or self.window > 0
         self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
         self.scales: Scales = ()
@@ -66,6 +71,7 @@ class Context:
         self._threads_set = self.threads
         self._is_draft = main is not None
         self.step_cost = StepCost()
+        self._checkpoint_bytes = min(MAX_BYTES, available_bytes() // 16) if self.needs_checkpoints else 0
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _open(self, filled: ContextParams) -> ContextPointer:
@@ -111,8 +117,7 @@ class Context:
         options.abort_callback = self.abort_flag.callback
         options.abort_callback_data = self.abort_flag.data
         options.no_perf = True
-        # Reuse and abort remove tokens from the cache, which needs a sliding-window cache of full size.
-        options.swa_full = True
+        options.swa_full = filled["swaFull"]
         return options
 
     def describe(self) -> dict[str, object]:
@@ -139,13 +144,11 @@ class Context:
             self.scales = scales
 
     def reusable(self, sequence: Sequence, tokens: list[int], scales: Scales) -> int:
-        """Length of the prefix of `tokens` in the sequence's cache. A recurrent state can only be reused as a whole."""
+        """How many tokens of the sequence's cache can begin a request with these tokens."""
         if sequence.shifted or sequence.scales != scales:
             return 0
         shared = shared_length(sequence.tokens, tokens)
-        if self.model.has_state_beyond_kv and shared < len(sequence.tokens):
-            return 0
-        return shared
+        return shared if self._can_cut(sequence, shared) else sequence.checkpoints.last_before(shared)
 
     # ---- the batch -------------------------------------------------------------------------------
 
@@ -187,43 +190,73 @@ class Context:
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Keep the first `count` tokens for a new request. Returns how many are kept: `count` or 0."""
+        """Keep the first `count` tokens for a new request. Returns how many are kept, as `cut` does."""
         if sequence.shifted:
             self.clear_sequence(sequence)
         return self.cut(sequence, count)
 
     def cut(self, sequence: Sequence, count: int) -> int:
-        """Remove the tokens after the first `count`. Returns how many are kept: `count` or 0."""
-        if count < len(sequence.tokens):
-            if lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
-                del sequence.tokens[count:]
-            else:
-                self.clear_sequence(sequence)
+        """Remove the tokens after the first `count`. Returns how many are kept: `count`, or those of a checkpoint."""
+        if count >= len(sequence.tokens):
+            return len(sequence.tokens)
+        if self._can_cut(sequence, count):
+            return self._remove_after(sequence, count)
+        return self.go_back(sequence, count)
+
+    def go_back(self, sequence: Sequence, count: int) -> int:
+        """Return to the last checkpoint with at most `count` tokens. Returns how many tokens are kept."""
+        length = sequence.checkpoints.restore(self.handle, sequence.index, count)
+        return self._remove_after(sequence, length)
+
+    def _can_cut(self, sequence: Sequence, count: int) -> bool:
+        """Whether all tokens after the first `count` can be removed without a checkpoint."""
+        if count == len(sequence.tokens) or count == 0:
+            return True
+        if self.model.has_state_beyond_kv:
+            return False
+        # llama.cpp keeps the positions from the oldest one on. The next token looks a window back.
+        oldest = lib.llama_memory_seq_pos_min(self.memory, sequence.index) if self.window else 0
+        return oldest <= max(0, count - self.window)
+
+    def _remove_after(self, sequence: Sequence, count: int) -> int:
+        if count and lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
+            del sequence.tokens[count:]
+            sequence.checkpoints.drop_after(count)
+        else:
+            self.clear_sequence(sequence)
         return len(sequence.tokens)
+
+    def take_checkpoint(self, sequence: Sequence) -> None:
+        """Make it possible to return to this place, if it is not without a checkpoint."""
+        if self.needs_checkpoints and not sequence.shifted:
+            share = self._checkpoint_bytes // len(self.sequences)
+            sequence.checkpoints.take(self.handle, sequence.index, len(sequence.tokens), share)
 
     def clear_sequence(self, sequence: Sequence) -> None:
         """Empty the sequence's cache."""
         lib.llama_memory_seq_rm(self.memory, sequence.index, -1, -1)
         sequence.tokens.clear()
+        sequence.checkpoints.drop_after(0)
         sequence.shifted = False
-
-    def can_copy(self, source: Sequence, count: int) -> bool:
-        """Whether the first `count` tokens can be copied. A recurrent state can only be copied as a whole."""
-        return not self.model.has_state_beyond_kv or count == len(source.tokens)
 
     def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
         """Copy the first `count` tokens of a sequence into another one. Returns how many tokens the target then has."""
         self.clear_sequence(target)
         lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
         target.tokens, target.scales = list(source.tokens), source.scales
+        target.checkpoints.all = list(source.checkpoints.all)
         return self.keep_prefix(target, count)
 
     def shift(self, sequence: Sequence, keep: int) -> int:
         """Remove the older half of the tokens after the first `keep`. Returns how many were removed."""
         removed = (len(sequence.tokens) - keep) // 2
+        if not lib.llama_memory_can_shift(self.memory):
+            self.cut(sequence, keep)  # the request evaluates the rest again, in its new place
+            return removed
         lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + removed)
         lib.llama_memory_seq_add(self.memory, sequence.index, keep + removed, -1, -removed)
         del sequence.tokens[keep : keep + removed]
+        sequence.checkpoints.drop_after(0)
         sequence.shifted = True
         return removed
 

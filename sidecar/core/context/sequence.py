@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sidecar.core.context.checkpoints import Checkpoints
 from sidecar.core.model.adapters import Scales
 
 
@@ -17,6 +18,8 @@ class Sequence:
         """Whether a request runs in it. Slots sets this."""
         self.last_used = last_used
         """When the last request left it, in seconds of the monotonic clock."""
+        self.checkpoints = Checkpoints()
+        """Where the cache can go back to, if not to every token; see checkpoints.py."""
         self.shifted = False
         """Whether a context shift removed tokens. The rest was computed with them, so no request can reuse it."""
 

@@ -63,6 +63,7 @@ def header_of(context: Context) -> dict[str, object]:
         "model": context.model.fingerprint,
         "kvCacheType": context.kv_cache_type,
         "flashAttention": context.flash_attention,
+        "window": context.window,
         "sequences": len(context.sequences),  # llama.cpp checks this number when it reads a state
     }
 

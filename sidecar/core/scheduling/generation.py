@@ -58,6 +58,8 @@ class Generation:
         """The sequence that it runs in. Slots sets and clears this."""
         self.cached = 0
         """Prompt tokens that the cache held when the request was admitted."""
+        self.common = 0
+        """Prompt tokens that another conversation begins with, too: here a checkpoint will save work."""
         self._truncated = truncated
         self.completed = 0
         """Generated tokens, without the one that ends the text."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.context.checkpoints import DISTANCE, SHORTEST_PROMPT, TAIL
 from sidecar.core.context.context import DECODE_ABORTED, Context
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING
 from sidecar.core.scheduling.slots import Slots
@@ -154,7 +155,8 @@ class GenerationRunner:
             room = min(room, streams + PROMPT_CHUNK_WHILE_STREAMING)
         for index, (generation, tokens) in enumerate(pending):
             # The shortest first, each at most its share: a short prompt does not wait for a long one.
-            chunk = tokens[: max(room // (len(pending) - index), 1)] if room else []
+            most = max(room // (len(pending) - index), 1) if room else 0
+            chunk = tokens[: min(most, _before_checkpoint(generation))]
             if not chunk:
                 continue
             assert generation.sequence is not None
@@ -182,6 +184,7 @@ class GenerationRunner:
             generation.sequence.tokens.extend(chunk)
         for generation in self._chunks:
             self._sample(generation)
+            self._take_checkpoint(generation)
 
     def _sample(self, generation: Generation) -> None:
         if not generation.prompt_done:
@@ -196,6 +199,16 @@ class GenerationRunner:
         if reason is not None:
             self._slots.remove(generation)
             generation.finish(reason)
+
+    def _take_checkpoint(self, generation: Generation) -> None:
+        """Make it possible to return here, if this is the place before a prompt's end, or far from the last one."""
+        sequence, context = generation.sequence, self.context
+        if not context.needs_checkpoints or sequence is None:
+            return
+        done = len(sequence.tokens)
+        since = done - sequence.checkpoints.last_before(done)
+        if done in _places(generation) or since >= min(DISTANCE, context.batch_size):
+            context.take_checkpoint(sequence)
 
     def _fail(self, generation: Generation, error: Exception) -> None:
         self._slots.remove(generation)
@@ -217,7 +230,7 @@ class GenerationRunner:
         assert sequence is not None
         held = context.cached_length(sequence)
         if context.model.has_state_beyond_kv or held < len(sequence.tokens):
-            context.clear_sequence(sequence)
+            context.go_back(sequence, len(sequence.tokens))
         else:
             sequence.tokens = generation.tokens[:held]
             # llama.cpp computes a batch in parts. Some may be done, but their logits are gone.
@@ -225,6 +238,21 @@ class GenerationRunner:
 
     def end(self) -> None:
         self._in_step, self._chunks = [], {}
+
+
+def _places(generation: Generation) -> list[int]:
+    """Where a prompt gets checkpoints: where another conversation has parted from it, and before its end."""
+    length = len(generation.prompt)
+    if length < SHORTEST_PROMPT or not generation.context.model.has_state_beyond_kv:
+        return []
+    return sorted(place for place in (generation.common, length - TAIL) if place >= SHORTEST_PROMPT - TAIL)
+
+
+def _before_checkpoint(generation: Generation) -> int:
+    """How many tokens may be evaluated in one step, so that it ends where a checkpoint belongs."""
+    assert generation.sequence is not None
+    done = len(generation.sequence.tokens)
+    return next((place - done for place in _places(generation) if place > done), len(generation.tokens))
 
 
 def _unwanted(generations: list[Generation]) -> bool:

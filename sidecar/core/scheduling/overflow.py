@@ -2,7 +2,8 @@
 
 A prompt that is too long loses its middle: its beginning says what the conversation is about, its end asks for
 something. When a text fills the sequence, llama.cpp's context shift removes the older half of the tokens and moves the
-rest up in the cache. The first tokens stay, since much of the attention rests on them.
+rest up in the cache. The first tokens stay, since much of the attention rests on them. Where a cache cannot be shifted
+(windows, some positions of several dimensions), the tokens that stay are evaluated again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
-from sidecar.core.llama.bindings import lib
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
@@ -30,15 +30,9 @@ ROOM_SHARE: Final = 4
 def fit(prompt: list[int], context: Context, params: CompleteParams) -> tuple[list[int], int]:
     """The prompt, cut if it is too long, and how many tokens were removed.
 
-    Raises SidecarError `promptTooLong`, or `invalidParams` where the cache cannot be shifted.
+    Raises SidecarError `promptTooLong`.
     """
     mode = params.get("contextOverflow", DEFAULTS["CompleteParams"]["contextOverflow"])
-    if mode == "shift" and not lib.llama_memory_can_shift(context.memory):
-        problem = "/contextOverflow: the cache of this model cannot be shifted"
-        allowed = ["error", "truncateMiddle"]
-        raise SidecarError(
-            "invalidParams", problem, pointer="/contextOverflow", value="shift", allowed=allowed
-        )
     if len(prompt) <= context.size:
         return prompt, 0
     if mode == "error":

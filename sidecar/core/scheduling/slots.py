@@ -98,16 +98,19 @@ class Slots:
         return [sequence]
 
     def _place(self, generation: Generation, free: list[Sequence]) -> None:
-        tokens, scales, context = generation.tokens, generation.scales, self._context
+        scales, context = generation.scales, self._context
         # The last token is always evaluated: its logits give the next one.
-        most = len(tokens) - 1
+        tokens = generation.tokens[:-1]
         best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
         donor = max(context.sequences, key=lambda s: context.reusable(s, tokens, scales))
-        own = min(context.reusable(best, tokens, scales), most)
-        offered = min(context.reusable(donor, tokens, scales), most)
-        if offered >= own + MIN_COPIED_TOKENS and context.can_copy(donor, offered):
+        own, offered = context.reusable(best, tokens, scales), context.reusable(donor, tokens, scales)
+        if offered >= own + MIN_COPIED_TOKENS:
             own = context.copy_prefix(donor, best, offered)
+        if context.model.has_state_beyond_kv:
+            generation.common = max(shared_length(s.tokens, tokens) for s in context.sequences)
         cached = context.keep_prefix(best, own)
+        if cached and context.model.has_state_beyond_kv:
+            context.take_checkpoint(best)  # of the turns before, in case this one is edited
         best.in_use, best.scales = True, scales
         generation.admit(best, cached)
         self.running.append(generation)

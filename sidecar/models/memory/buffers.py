@@ -35,6 +35,15 @@ MORE_THAN_KEYS_AND_VALUES: Final = frozenset(
 GEMMA3N_LAYERS_WITH_CACHE: Final = 20
 """The later layers read the caches of earlier ones (models/gemma3n.cpp)."""
 
+WINDOW_PATTERNS: Final = {
+    "afmoe": 4, "cohere2": 4, "cohere2moe": -4, "exaone-moe": 4, "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2,
+    "laguna": -4, "llama4": 4, "mellum": 4, "muse-glimmer": 4, "olmo2": 4, "plamo3": 8, "smallthinker": -4,
+}  # fmt: skip
+"""Architecture → n: every nth layer keeps all tokens, the others keep a sliding window (models/*.cpp).
+Negative: the first of n layers does, else the last. Headers may list the layers themselves."""
+WINDOWS: Final = {"gemma2": 4096, "llama4": 8192}
+"""Tokens of the window where a header does not tell."""
+
 LOOKED_UP: Final = tuple(
     f"{name}.weight" for name in ("token_embd", "per_layer_token_embd", "position_embd", "token_types")
 )
@@ -56,7 +65,7 @@ class Layer:
     """One layer: numbers per token in the caches of keys and values, and numbers per sequence of recurrent state."""
 
     def __init__(self) -> None:
-        self.cached = False
+        self.cached = self.windowed = False
         self.keys = self.values = self.state = 0
         self.tensors: list[Tensor] = []
 
@@ -75,7 +84,8 @@ class ModelShape:
         ahead = self._number("nextn_predict_layers")
         count = blocks - ahead if ahead < blocks else blocks
         self.heads = self._numbers("attention.head_count", blocks, 0)
-        self.windowed = self._number("attention.sliding_window") > 0
+        named = f"{self.architecture}.attention.sliding_window" in header.metadata
+        self.window = self._number("attention.sliding_window") if named else WINDOWS.get(self.architecture, 0)
         self.layers = [Layer() for _ in range(count)]
         self.rest: list[Tensor] = []
         for tensor in header.tensors:
@@ -108,7 +118,7 @@ class ModelShape:
         usual = self.width // self.heads[0] if self.heads and self.heads[0] else 0
         keys = self._number("attention.key_length") or usual
         values = self._number("attention.value_length") or usual
-        windowed = self._numbers("attention.sliding_window_pattern", blocks, 0)
+        windowed = self._windowed(blocks)
         self._latent = values if self._number("attention.key_length_mla") else 0
         if self._latent:
             values = 0  # multi-head latent attention: values are a part of the keys
@@ -123,11 +133,21 @@ class ModelShape:
             if elsewhere or index >= with_cache or self.architecture in NO_CACHE:
                 continue
             layer.cached = True
-            narrow = bool(windowed[index])
+            narrow = layer.windowed = windowed[index]
             layer.keys = kv_heads[index] * ((narrow and self._number("attention.key_length_swa")) or keys)
             layer.values = kv_heads[index] * (
                 (narrow and self._number("attention.value_length_swa")) or values
             )
+
+    def _windowed(self, blocks: int) -> list[bool]:
+        """Whether each layer keeps a window only (llama-model.cpp, load_swa_pattern)."""
+        name = f"{self.architecture}.attention.sliding_window_pattern"
+        if name in self._header.arrays:
+            return [bool(each) for each in self._numbers("attention.sliding_window_pattern", blocks, 0)]
+        pattern = WINDOW_PATTERNS.get(self.architecture, 1)
+        every = self._number("attention.sliding_window_pattern") or abs(pattern)
+        full = 0 if pattern < 0 else every - 1
+        return [self.window > 0 and index % every != full for index in range(blocks)]
 
     def _state(self) -> int:
         """Numbers per sequence in the state of a recurrent layer (llama-hparams.cpp, n_embd_r and n_embd_s)."""
@@ -172,6 +192,10 @@ class ModelShape:
 
     # ---- sizes -----------------------------------------------------------------------------------
 
+    def window_cells(self, cells: int, tokens: int) -> int:
+        """Cells per sequence of a layer with a window, in a context of `cells` (llama-kv-cache-iswa.cpp)."""
+        return min(cells, -(-(self.window + tokens) // CELLS) * CELLS)
+
     def cache_bytes(self, layer: Layer, cells: int, sequences: int, kind: str, flash: bool) -> int:
         """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
         values = layer.values
@@ -180,8 +204,10 @@ class ModelShape:
         rows = _row_bytes(layer.keys, kind) + _row_bytes(values, kind)
         return sequences * (cells * rows + layer.state * 4)
 
-    def compute_bytes(self, cells: int, tokens: int, sequences: int, flash: bool) -> int:
+    def compute_bytes(self, cells: int, windows: int, tokens: int, sequences: int, flash: bool) -> int:
         """Bytes of the compute buffer for a step over `tokens` (llama-graph.cpp, ggml-alloc.c).
+
+        `windows`: the cells of layers with a window; 0 if there are none.
 
         The largest part of a layer counts. Feed-forward: gate, up and their product, the residual, its norm, and
         the space of the attention's result and projection, which is too small to be used again. Attention:
@@ -190,7 +216,7 @@ class ModelShape:
         convolution, the step, the result of the scan with its states. The masks exist during all layers, with 16
         bits per value with flash attention, else 32.
         """
-        masks = (2 if self.windowed else 1) * cells * tokens * (2 if flash else 4) if self.key_width else 0
+        masks = (cells + windows) * tokens * (2 if flash else 4) if self.key_width else 0
         scores = 0 if flash else max(self.heads, default=0) * cells * tokens * 4
         row = 4 * tokens
         forward = row * (self.feed_forward + 3 * self.width + self.query_width)

@@ -99,6 +99,7 @@ class Planner:
         self.cache_type: str = asked["kvCacheType"]
         self._batch = max(asked["batchSize"], self.sequences)
         self._flash = asked.get("flashAttention") is not False
+        self._keeps_windows = not asked["swaFull"]
         self._mapped = asked.get("useMmap", True)
         self._asked_layers: int | str = asked["gpuLayers"] if machine.gpus else 0
         self._machine = machine
@@ -169,6 +170,7 @@ class Planner:
             return parts[bisect.bisect_right(edges, share)]
 
         cells = -(-size // CELLS) * CELLS
+        windows = self._window_cells(size, cells)
         outputs_on = device(len(shape.layers))
         on_cpu = [
             tensor for tensor in shape.rest if outputs_on is cpu or not tensor.name.startswith("output")
@@ -177,7 +179,8 @@ class Planner:
         for index, layer in enumerate(shape.layers):
             part = device(index)
             part.layers += 1
-            part.caches += shape.cache_bytes(layer, cells, self.sequences, self.cache_type, self._flash)
+            held = windows if layer.windowed else cells
+            part.caches += shape.cache_bytes(layer, held, self.sequences, self.cache_type, self._flash)
             if part is cpu:
                 on_cpu += layer.tensors
             else:
@@ -191,6 +194,10 @@ class Planner:
             for part in (cpu, *parts):
                 part.weights = part.kept = part.copied = 0
         return [cpu, *parts]
+
+    def _window_cells(self, size: int, cells: int) -> int:
+        tokens = min(self._batch, size * self.sequences)
+        return self.shape.window_cells(cells, tokens) if self._keeps_windows else cells
 
     def _add_to_cpu(self, cpu: DeviceShare, tensors: Iterable[Tensor], tied: Tensor | None) -> None:
         """The mapped range reaches from the first tensor to the last; repacked copies come in addition."""
@@ -216,11 +223,12 @@ class Planner:
         self, cpu: DeviceShare, parts: Iterable[DeviceShare], outputs_on: DeviceShare, size: int, cells: int
     ) -> None:
         shape = self.shape
+        windows = self._window_cells(size, cells) if any(layer.windowed for layer in shape.layers) else 0
         tokens = min(self._batch, size * self.sequences)
         outputs = min(max(self.sequences, RESERVED_OUTPUTS), tokens)
         for part in parts:
             if part.layers:
-                part.compute = shape.compute_bytes(cells, tokens, self.sequences, self._flash)
+                part.compute = shape.compute_bytes(cells, windows, tokens, self.sequences, self._flash)
             if part is outputs_on:
                 part.compute = max(part.compute, shape.output_bytes(outputs))
         cpu.compute = max(

@@ -15,12 +15,13 @@ class Rows(Context):
 
     def __init__(self, *caches: list[int]) -> None:
         self.model: Any = SimpleNamespace(has_state_beyond_kv=False)
+        self.window, self.needs_checkpoints = 0, False
         self.sequences = [
             Sequence(index, tokens, last_used=float(index)) for index, tokens in enumerate(caches)
         ]
 
-    def can_copy(self, donor: Sequence, count: int) -> bool:
-        return False
+    def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
+        return self.reusable(target, source.tokens[:count], source.scales)  # no copy
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
         return count
