@@ -1,4 +1,7 @@
-"""Watches for the end of the parent process, and for signals that end the program. Without polling where possible."""
+"""Watches for the end of the parent process, and for signals that end the program. Without polling where possible.
+
+On Windows it also ties the children to this process, and ends in order when the console is closed.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,19 @@ from sidecar.message_handler import log
 
 POLL_S: Final = 0.2
 """How often to look whether a process is still there, where it cannot be waited for."""
+
+CONSOLE_S: Final = 4.0
+"""How long this process may take to end when its console is closed; Windows ends it after 5 s."""
+
+CTRL_CLOSE: Final = 2
+"""Windows' number of that event. Those above are the end of the session and of the system."""
+
+KILL_ON_JOB_CLOSE: Final = 0x2000
+JOB_LIMITS: Final = 9
+"""Windows' number of JOBOBJECT_EXTENDED_LIMIT_INFORMATION: 36 words, of which the fifth are the flags."""
+
+_kept: Final[list[object]] = []
+"""What Windows uses until this process ends: the handle of its job, and what it calls."""
 
 
 def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
@@ -106,3 +122,39 @@ def on_end_signals(handler: Callable[[], None]) -> None:
             handler()
 
     threading.Thread(target=run, name="sidecar:signals", daemon=True).start()
+
+
+def guard_children() -> None:
+    """Called before the first child starts. On Windows: however this process ends, its children end with it.
+
+    They end by themselves when their stdin ends; but one that hangs in a driver does not read. So this process puts
+    itself into a job, in which its children start, and whose only handle is closed with this process.
+    """
+    if sys.platform != "win32" or _kept:
+        return
+    import ctypes
+
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(end_with_console)
+    kernel32.SetConsoleCtrlHandler(handler, True)
+    kernel32.CreateJobObjectW.restype = kernel32.GetCurrentProcess.restype = ctypes.c_void_p
+    job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
+    _kept.extend((handler, job))
+    limits = (ctypes.c_uint32 * 36)()
+    limits[4] = KILL_ON_JOB_CLOSE
+    own = ctypes.c_void_p(kernel32.GetCurrentProcess())
+    done = kernel32.SetInformationJobObject(job, JOB_LIMITS, limits, ctypes.sizeof(limits))
+    if not (done and kernel32.AssignProcessToJobObject(job, own)):
+        log.log("warning", "hanging engines would outlive this process", cause=ctypes.get_last_error())
+
+
+def end_with_console(event: int) -> int:
+    """Called by Windows when the console is closed, which ends the process when this returns.
+
+    So it starts the end as a signal does, and waits for it. Ctrl-C and Ctrl-Break are signals already.
+    """
+    if event < CTRL_CLOSE:
+        return 0
+    signal.raise_signal(getattr(signal, "SIGBREAK", signal.SIGTERM))
+    time.sleep(CONSOLE_S)
+    return 1

@@ -13,7 +13,7 @@ from sidecar.message_handler.framing import decode, encode
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import RpcMessage, Writer
 from sidecar.options import own_command
-from sidecar.worker import exit_status
+from sidecar.worker import exit_status, lifecycle
 
 EXIT_TIMEOUT_S: Final = 0.4
 """How long a child may take from the end of its stdin to its own end, before it is killed."""
@@ -39,6 +39,7 @@ class WorkerProcess:
         self.killed_by_us = False
         """Set when the router kills it because it did not follow an abort. That does not count as a crash."""
         self.started = time.monotonic()
+        lifecycle.guard_children()
         self._popen = subprocess.Popen(
             own_command("--role", role, *arguments),
             stdin=subprocess.PIPE,

@@ -109,6 +109,16 @@ def test_engines_end_with_a_killed_router(start: Start, model_path: str, state: 
     assert_gone(sidecar)
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has jobs, which end stopped processes")
+def test_an_engine_that_hangs_ends_with_a_killed_router(start: Start) -> None:
+    sidecar = start()
+    sidecar.call("init")
+    (engine,) = sidecar.workers()
+    engine.suspend()
+    sidecar.process.kill()
+    assert_gone(sidecar)
+
+
 def test_no_child_outlives_ten_rounds_of_load_and_kill(start: Start, model_path: str) -> None:
     for _ in range(10):
         sidecar = start()

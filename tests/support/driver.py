@@ -245,7 +245,7 @@ class Sidecar:
 
     def workers(self) -> list[psutil.Process]:
         """The program's living workers."""
-        return [process for process in self.family() if "--role" in (process.info["cmdline"] or ())]
+        return [process for process in self.family() if "--role" in _command_line(process)]
 
     def router(self) -> psutil.Process:
         """The process that serves: what was spawned, or of the one-file program its child."""
@@ -264,7 +264,7 @@ class Sidecar:
 
     def family(self) -> list[psutil.Process]:
         """The living processes of this program, whatever their parent is now."""
-        return [process for process in psutil.process_iter(["cmdline"]) if _has_mark(process, self._mark)]
+        return [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
 
     def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""
@@ -295,6 +295,14 @@ class Sidecar:
             if file is not None and not isinstance(file, int):
                 file.close()
         return left
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Empty for one that ends meanwhile; Windows then raises what psutil does not know."""
+    try:
+        return process.cmdline()
+    except (psutil.Error, OSError):
+        return []
 
 
 def _has_mark(process: psutil.Process, mark: str) -> bool:

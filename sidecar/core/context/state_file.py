@@ -27,6 +27,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama import bindings
 from sidecar.core.model.adapters import Scales
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.store import durable_files
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -93,14 +94,14 @@ def write(path: str, state: State, check: Check) -> int:
     try:
         with os.fdopen(handle, "wb") as file:
             _write_parts(file, parts, check)
-        os.replace(unfinished, path)  # not synced: after a power cut the checksum shows missing bytes
+        durable_files.replace(unfinished, path)  # not synced: after a power cut the checksum shows missing bytes
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(path, size, None) from error
         raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
-            os.unlink(unfinished)  # after a success it no longer exists
+            durable_files.remove(unfinished)  # after a success it no longer exists
     return size
 
 

@@ -76,7 +76,7 @@ class Download:
         with self._opening:
             self._discarded = True
             with suppress(OSError):
-                durable_files.remove(self._place.part)
+                durable_files.remove(self._place.part, 0)  # on Windows our own threads may hold it
             with suppress(OSError):
                 if self._part is not None:
                     self._part.journal.remove()

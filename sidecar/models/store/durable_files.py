@@ -1,10 +1,16 @@
-"""Writes files so that no reader ever sees half of one: write another file, sync it, rename it."""
+"""Writes files so that no reader ever sees half of one: write another file, sync it, rename it.
+
+Windows neither renames nor deletes a file that another process holds open, and virus scanners and indexers open each
+new file for a moment. So both are tried again for a while.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -12,6 +18,15 @@ from sidecar.message_handler.errors import SidecarError
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """Error numbers for a full disk, a file that is too large, an exhausted quota."""
+
+HELD: Final = frozenset({5, 32, 33, 1224})
+"""Windows' error numbers for a file that another process holds: access denied (for a target that is open, too),
+sharing violation, lock violation, mapped into memory."""
+
+HELD_S: Final = 4.0
+"""How long a file may be held before the error is raised."""
+
+RETRY_S: Final = 0.05
 
 
 def replace_file(path: str, content: bytes) -> None:
@@ -21,14 +36,19 @@ def replace_file(path: str, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new_path, path)
+    replace(new_path, path)
+
+
+def replace(path: str, final: str) -> None:
+    """Rename a file, also over another one. Raises OSError."""
+    _patiently(lambda: os.replace(path, final), HELD_S)
 
 
 def publish(path: str, final: str) -> None:
     """Sync a complete file and give it its final name. Raises OSError."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
-    os.replace(path, final)
+    replace(path, final)
     sync_folder(os.path.dirname(final))
 
 
@@ -44,16 +64,28 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def remove(path: str) -> int:
+def remove(path: str, held_s: float = HELD_S) -> int:
     """Delete a file if it exists; returns the bytes that it occupied on the disk. Raises OSError."""
     try:
         status = os.stat(path)
-        os.unlink(path)
+        _patiently(lambda: os.unlink(path), held_s)
     except FileNotFoundError:
         return 0
     # A partial file has holes, which occupy nothing. Windows does not report blocks.
     blocks = getattr(status, "st_blocks", None)
     return status.st_size if blocks is None else min(status.st_size, blocks * 512)
+
+
+def _patiently(action: Callable[[], None], held_s: float) -> None:
+    """Do it, and try again for at most `held_s` while another process holds the file. Raises OSError."""
+    deadline = time.monotonic() + held_s
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if getattr(error, "winerror", None) not in HELD or time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_S)
 
 
 def disk_error(error: OSError, directory: str) -> SidecarError:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
+import sidecar
 from sidecar.worker.lifecycle import watch_process
 
 BOUND_S = 30
@@ -99,3 +102,36 @@ def test_process_0_is_not_watched_where_there_is_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "platform", "one without a call of its own")
     monkeypatch.setattr(psutil, "Process", lambda pid: pytest.fail(f"process {pid} is watched"))
     watch_process(0, lambda: None)
+
+
+CONSOLE = """
+import os, sys
+from sidecar.worker import lifecycle
+lifecycle.on_end_signals(lambda: os._exit(7))
+lifecycle.guard_children()
+event = int(sys.argv[1])
+sys.exit(lifecycle.end_with_console(event))
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [(0, 0), (1, 0), (2, 7), (5, 7), (6, 7)],
+    ids=["Ctrl-C", "Ctrl-Break", "close", "logoff", "shutdown"],
+)
+def test_a_console_that_closes_ends_the_program_in_order(event: int, status: int) -> None:
+    """Windows ends the process as soon as the function returns: it must not, before the end is done."""
+    done = subprocess.run([sys.executable, "-c", CONSOLE, str(event)], timeout=BOUND_S, check=False)
+    assert done.returncode == status
+
+
+SPAWNS = re.compile(r"subprocess\.(?:Popen|run|call|check_call|check_output)\(")
+
+
+def test_no_child_of_the_program_opens_a_window() -> None:
+    """On Windows each console program gets one, unless its parent says otherwise."""
+    package = Path(sidecar.__file__).parent
+    sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    calls = [(path, text[found.end() :]) for path, text in sources.items() for found in SPAWNS.finditer(text)]
+    assert len(calls) >= 3
+    assert [path.name for path, text in calls if "creationflags=" not in text[:500]] == []
