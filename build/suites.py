@@ -84,9 +84,8 @@ def run(arguments: Sequence[str]) -> bool:
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
     if runtime.removeprefix("--runtime=").startswith(suite.PREFIX):
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
-        name = runtime.partition("=")[2]
-        others = [option for option in options if option != runtime]
-        return in_turn({f"pytest, {name}": lambda: suite.run(name.removeprefix(suite.PREFIX), which, others)})
+        name = runtime.partition(suite.PREFIX)[2]
+        return in_turn(suite.parts(name, which, [option for option in options if option != runtime]))
     if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))

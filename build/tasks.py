@@ -16,10 +16,12 @@ import suites
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
 from llama import packs
 from ship import freeze
-from windows import programs
+from windows import programs, suite
 
 TOOLS: Final = {"PYTHONPATH": str(BUILD)}
 """For `python -m` with a module of this folder."""
+
+WINDOWS: Final = "--windows"
 
 
 class Task(NamedTuple):
@@ -93,8 +95,10 @@ def gen(_arguments: Sequence[str]) -> bool:
 
 
 def bench(arguments: Sequence[str]) -> bool:
-    """Runs the benchmark."""
+    """Runs the benchmark; with --windows in Wine."""
     provision.everything()
+    if WINDOWS in arguments:
+        return suite.bench([argument for argument in arguments if argument != WINDOWS])
     return call([VENV_PYTHON, ROOT / "tests" / "bench" / "run.py", *arguments]) == 0
 
 

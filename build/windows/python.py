@@ -52,7 +52,7 @@ def command(*arguments: str | Path) -> list[str | Path]:
 
 
 def _key() -> str:
-    here = [Path(__file__), Path(wine.__file__), HERE / "wheels.py", pins.LOCK]
+    here = [Path(__file__), HERE / "wheels.py", pins.LOCK]
     return digest([*here, libraries.key(), str(ROOT), str(SYSTEM32.exists())])
 
 

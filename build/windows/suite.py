@@ -1,11 +1,16 @@
-"""`dev.py test --runtime=windows-…`: pytest in Wine, with the Windows program from source, as folder or as one file."""
+"""Pytest and the benchmark in Wine, with the Windows program from source, as folder or as one file.
+
+`dev.py test --runtime=windows-…` and `dev.py bench --windows` run them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import provision
+from checkout import ROOT
 from steps import ensure
 from windows import programs, python, tools, wine
 
@@ -23,22 +28,41 @@ FROM_SOURCE: Final = (
 )
 """What the program from source runs besides the tests of a form."""
 
-OPTIONS: Final = ("-rs", "--numprocesses=2", "--dist=worksteal")
-"""-rs: how many tests were skipped for which reason."""
+OPTIONS: Final = ("--numprocesses=2", "--dist=worksteal")
+"""Most tests wait for processes."""
 
 
-def run(runtime: str, tests: Sequence[str], options: Sequence[str]) -> bool:
-    """Runs the tests that the options name, else `tests`; returns whether all passed."""
+def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[str, Callable[[], bool]]:
+    """Name → what runs it and returns whether all passed: the tests that the options name, else `tests`.
+
+    From source each suite is a part of its own: a suite that hangs does not keep the others from their turn.
+    """
+    paths = [option for option in options if not option.startswith("-")]
+    others = [option for option in options if option.startswith("-")]
+    chosen = {f"{PREFIX}{runtime}": paths or [*tests]}
+    if runtime == "source" and not paths:
+        rest = [test for test in tests if not test.startswith(FROM_SOURCE)]
+        chosen = {**{suite: [suite] for suite in FROM_SOURCE}, "the rest of a form": rest}
+    return {
+        f"pytest in Wine, {name}": partial(_run, runtime, [*others, *which]) for name, which in chosen.items()
+    }
+
+
+def _run(runtime: str, arguments: Sequence[str]) -> bool:
     tools.require()
     provision.everything()
     if runtime == "source":
         ensure(python.steps())
     else:
         programs.make()
-    paths = [option for option in options if not option.startswith("-")]
-    others = [option for option in options if option.startswith("-")]
-    chosen = paths or ([*FROM_SOURCE] if runtime == "source" else tests)
-    command = python.command("-m", "pytest", f"--runtime={runtime}", *OPTIONS, *others, *chosen)
+    command = python.command("-m", "pytest", f"--runtime={runtime}", *OPTIONS, *arguments)
+    return wine.call(command, environment(), SECONDS) == 0
+
+
+def bench(arguments: Sequence[str]) -> bool:
+    """Runs the benchmark in Wine; returns whether it ended well."""
+    programs.make()
+    command = python.command(ROOT / "tests" / "bench" / "run.py", *arguments)
     return wine.call(command, environment(), SECONDS) == 0
 
 

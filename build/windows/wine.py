@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from checkout import OUT, ROOT, Failed, environment, tail
 from steps import Step, digest
@@ -22,6 +21,12 @@ SETTINGS: Final = {
     "WINEDLLOVERRIDES": "mscoree,mshtml=",  # else it asks to install .NET and a browser
 }
 PREFIX_SECONDS: Final = 600.0
+PROGRAM_SECONDS: Final = 900.0
+"""Longest time of a program whose output nobody sees meanwhile: PyInstaller takes a minute and a half."""
+
+END_SECONDS: Final = 30.0
+DRAIN_SECONDS: Final = 2.0
+"""For the last output, when the program has ended."""
 
 
 def windows_path(path: Path) -> str:
@@ -35,43 +40,37 @@ def step() -> Step:
 
 
 def call(command: Sequence[str | Path], env: Mapping[str, str], seconds: float) -> int:
-    """Runs a Windows program, its output on this terminal; returns its exit status.
-
-    After `seconds` it ends every Windows program of this prefix, and so this one.
-    """
-    end = threading.Timer(seconds, _end_all, [seconds])
-    end.daemon = True
-    with _start(command, env) as process:
-        end.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-    end.cancel()
-    return process.returncode
+    """Runs a Windows program for at most `seconds`, its output on this terminal; returns its exit status."""
+    return _run(command, env, seconds, lambda line: print(line, end="", flush=True))
 
 
-def _end_all(seconds: float) -> None:
-    print(f"Ending what still runs in Wine after {seconds:.0f} s.", flush=True)
-    subprocess.run(["wineserver", "-k"], env={**os.environ, **SETTINGS}, check=False)
-
-
-def quietly(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:
+def quietly(
+    command: Sequence[str | Path],
+    what: str,
+    env: Mapping[str, str] | None = None,
+    seconds: float = PROGRAM_SECONDS,
+) -> str:
     """Runs a Windows program and returns its output. Raises Failed, with the end of the output, if it fails."""
-    with _start(command, env) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-    if process.returncode != 0:
-        raise Failed(f"{what} failed in Wine (exit status {process.returncode}):\n{tail(output)}")
+    lines: list[str] = []
+    status = _run(command, env or {}, seconds, lines.append)
+    output = "".join(lines)
+    if status != 0:
+        raise Failed(f"{what} failed in Wine (exit status {status}):\n{tail(output)}")
     return output
 
 
-def _start(command: Sequence[str | Path], env: Mapping[str, str] | None) -> subprocess.Popen[str]:
-    """Standard streams are pipes: on a regular file Python's own start fails in Wine with WinError 6."""
-    settings = {**environment(), **SETTINGS, **(env or {})}
+def _run(
+    command: Sequence[str | Path], env: Mapping[str, str], seconds: float, on_line: Callable[[str], object]
+) -> int:
+    """Runs a Windows program; after `seconds` it ends every Windows program of this prefix, and so this one.
+
+    Standard streams are pipes: on a regular file Python's own start fails in Wine with WinError 6. Wine's services
+    may hold them longer than the program, so their end is not waited for.
+    """
+    settings = {**environment(), **SETTINGS, **env}
     for name in ("DISPLAY", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         settings.pop(name, None)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         ["wine", *(str(part) for part in command)],
         cwd=ROOT,
         env=settings,
@@ -81,6 +80,23 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str] | None) -> subp
         encoding="utf-8",
         errors="replace",
     )
+    assert process.stdout is not None
+    reader = threading.Thread(target=_read, args=(process.stdout, on_line), daemon=True)
+    reader.start()
+    try:
+        status = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        print(f"Ending what still runs in Wine after {seconds:.0f} s.", flush=True)
+        subprocess.run(["wineserver", "-k"], env={**os.environ, **SETTINGS}, check=False)
+        status = process.wait(END_SECONDS) or 1
+    reader.join(DRAIN_SECONDS)
+    return status
+
+
+def _read(output: IO[str], on_line: Callable[[str], object]) -> None:
+    with output:
+        for line in output:
+            on_line(line)
 
 
 def _version() -> str:
@@ -98,7 +114,8 @@ def _make() -> None:
             command,
             env=settings,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             check=False,
             timeout=PREFIX_SECONDS,
         )

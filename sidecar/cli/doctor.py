@@ -102,8 +102,25 @@ def _program() -> Finding:
     target = f", built for {manifest['target']}" if manifest else ""
     if manifest and manifest.get("glibc"):
         target += f" with glibc {manifest['glibc']} or later"
+    if (wine := _wine()) is not None:
+        target += f", running in Wine {wine} instead of Windows"
     form = forms[None if manifest is None else _is_one_file()]
     return Finding("program", "ok", f"llama-sidecar {sidecar.__version__}, {form}{target}: {sys.executable}")
+
+
+def _wine() -> str | None:
+    """The version of Wine, which runs programs for Windows on other systems; None if this is not it."""
+    if sys.platform != "win32":
+        return None
+    import ctypes
+
+    try:
+        tell = ctypes.WinDLL("ntdll").wine_get_version
+    except AttributeError:
+        return None
+    tell.restype = ctypes.c_char_p
+    version: bytes = tell()
+    return version.decode()
 
 
 def _inside() -> str:

@@ -16,7 +16,7 @@ def libllama() -> str:
     spec = importlib.util.find_spec("llama_cpp")
     assert spec is not None and spec.submodule_search_locations is not None
     folder = Path(spec.submodule_search_locations[0]) / "lib"
-    names = ("libllama.so", "libllama.dylib", "llama.dll")
+    names = ("libllama.so", "libllama.dylib", "llama.dll", "libllama.dll")
     return str(next(path for path in map(folder.joinpath, names) if path.is_file()))
 
 

@@ -53,6 +53,13 @@ def once(command: list[str]) -> Start:
     return Start(unpack, pinged - uptime - unpack, uptime, engine)
 
 
+def _bare_ms() -> float:
+    """How long a Python takes that does nothing, from its start to its end."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=60)
+    return 1000 * (time.perf_counter() - begin)
+
+
 def imports(arguments: list[str], stdin: bytes) -> dict[str, float]:
     """Module → milliseconds of its own import, without those it imports, in the order in which they end."""
     command = [sys.executable, "-X", "importtime", *arguments]
@@ -86,15 +93,23 @@ def show(programs: Mapping[str, Path]) -> None:
     commands |= {name: [str(path)] for name, path in programs.items() if path.is_file()}
     heads = f"{'unpack':>8} {'interpreter':>12} {'answer':>8} {'= ping':>8} {'+ init':>8}"
     print(f"{f'ms, medians of {RUNS}':30} {heads}")
-    for name, command in commands.items():
-        starts = [once(command) for _ in range(RUNS + 1)][1:]
-        start = Start(*map(statistics.median, zip(*starts, strict=True)))
+    starts: dict[str, list[Start]] = {name: [] for name in commands}
+    bare: list[float] = []
+    for _ in range(RUNS + 1):  # in turn: the speed of a machine drifts
+        bare.append(_bare_ms())
+        for name, command in commands.items():
+            starts[name].append(once(command))
+    print(f"{'python -c pass, to its end':30} {statistics.median(bare[1:]):39.0f}")
+    for name, found in starts.items():
+        start = Start(*map(statistics.median, zip(*found[1:], strict=True)))
         cells = f"{start.unpack:8.0f} {start.interpreter:12.0f} {start.answer:8.1f}"
         print(f"{name:30} {cells} {start.ping:8.0f} {start.engine:8.0f}")
-    for role, found in (("router", router_imports()), ("engine", engine_imports())):
-        print(f"\nthe {role} imports {len(found)} modules in {sum(found.values()):.1f} ms; the longest:")
-        for module in sorted(found, key=lambda name: -found[name])[:SHOWN_MODULES]:
-            print(f"{found[module]:8.1f}  {module}")
+    for role, imported in (("router", router_imports()), ("engine", engine_imports())):
+        print(
+            f"\nthe {role} imports {len(imported)} modules in {sum(imported.values()):.1f} ms; the longest:"
+        )
+        for module in sorted(imported, key=lambda name: -imported[name])[:SHOWN_MODULES]:
+            print(f"{imported[module]:8.1f}  {module}")
     print("\nof an engine's start, its libraries, in ms:")
     for name, ms in libraries().items():
         print(f"{ms:8.1f}  {name}")

@@ -245,7 +245,7 @@ class Sidecar:
 
     def workers(self) -> list[psutil.Process]:
         """The program's living workers."""
-        return [process for process in self.family() if "--role" in _command_line(process)]
+        return [process for process in self.family() if "--role" in process.info["cmdline"]]
 
     def router(self) -> psutil.Process:
         """The process that serves: what was spawned, or of the one-file program its child."""
@@ -263,8 +263,11 @@ class Sidecar:
         return self.process.wait(timeout_s)
 
     def family(self) -> list[psutil.Process]:
-        """The living processes of this program, whatever their parent is now."""
-        return [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
+        """The living processes of this program, whatever their parent is now; `info` has the command line."""
+        found = [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
+        for process in found:
+            process.info = {"cmdline": _command_line(process)}
+        return found
 
     def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""

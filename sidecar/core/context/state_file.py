@@ -94,7 +94,9 @@ def write(path: str, state: State, check: Check) -> int:
     try:
         with os.fdopen(handle, "wb") as file:
             _write_parts(file, parts, check)
-        durable_files.replace(unfinished, path)  # not synced: after a power cut the checksum shows missing bytes
+        durable_files.replace(
+            unfinished, path
+        )  # not synced: after a power cut the checksum shows missing bytes
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _disk_full(path, size, None) from error

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
+import sys
 import zipfile
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import suites
 from checkout import Failed
 from ship import bundle, npm
-from windows import libraries, python, tools, wheels, wine
+from windows import libraries, python, suite, tools, wheels, wine
 
 
 def test_what_is_missing_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,3 +123,56 @@ def test_the_npm_package_for_windows_has_the_exe(tmp_path: Path) -> None:
 
 def test_a_file_of_linux_has_a_name_in_wine() -> None:
     assert wine.windows_path(Path("/a b/ü/c.gguf")) == "Z:\\a b\\ü\\c.gguf"
+
+
+def test_from_source_each_suite_is_a_part_and_no_test_runs_twice() -> None:
+    assert list(suite.parts("source", suites.OF_A_FORM, ["-x"])) == [
+        f"pytest in Wine, {name}" for name in (*suite.FROM_SOURCE, "the rest of a form")
+    ]
+    assert list(suite.parts("source", suites.OF_A_FORM, ["tests/unit", "-x"])) == [
+        "pytest in Wine, windows-source"
+    ]
+    assert list(suite.parts("onefile", suites.OF_A_FORM, [])) == ["pytest in Wine, windows-onefile"]
+
+
+@pytest.fixture
+def as_wine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Put a shell script in the place of Wine and its server."""
+    monkeypatch.setattr(wine, "environment", lambda: {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(wine, "DRAIN_SECONDS", 0.2)
+
+    def make(script: str) -> None:
+        for name in ("wine", "wineserver"):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            (tmp_path / name).chmod(0o755)
+
+    return make
+
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts stand for Wine")
+
+
+@posix_only
+@pytest.mark.parametrize("status", [0, 3])
+def test_services_of_wine_that_keep_the_output_open_are_not_waited_for(
+    as_wine: Callable[[str], None], tmp_path: Path, status: int
+) -> None:
+    as_wine(f'sleep 60 & echo $! > "{tmp_path / "pid"}"; echo $1; exit {status}')
+    try:
+        if status:
+            with pytest.raises(Failed, match=r"(?s)it failed in Wine \(exit status 3\).*program"):
+                wine.quietly(["program"], "it")
+        else:
+            assert wine.quietly(["program"], "it") == "program\n"
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)  # fails if it was waited for
+
+
+@posix_only
+def test_a_program_that_hangs_in_wine_is_ended_after_its_time(
+    as_wine: Callable[[str], None], tmp_path: Path
+) -> None:
+    pid = tmp_path / "pid"
+    as_wine(f'[ "$1" = -k ] && kill $(cat "{pid}") && exit; echo $$ > "{pid}"; exec sleep 60')
+    assert wine.call(["program"], {}, 0.3) != 0
