@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from liveness import alive
+from liveness import alive, command_line
 
 WAIT_S = 60.0
 """How long a test waits for one message. Long, because it only limits failures."""
@@ -266,7 +266,7 @@ class Sidecar:
         """The living processes of this program, whatever their parent is now; `info` has the command line."""
         found = [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
         for process in found:
-            process.info = {"cmdline": _command_line(process)}
+            process.info = {"cmdline": command_line(process)}
         return found
 
     def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:
@@ -298,14 +298,6 @@ class Sidecar:
             if file is not None and not isinstance(file, int):
                 file.close()
         return left
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    """Empty for one that ends meanwhile; Windows then raises what psutil does not know."""
-    try:
-        return process.cmdline()
-    except (psutil.Error, OSError):
-        return []
 
 
 def _has_mark(process: psutil.Process, mark: str) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a process still runs."""
+"""Whether a process still runs, and what it runs."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def alive(process: psutil.Process) -> bool:
         return True
     except psutil.NoSuchProcess:
         return False
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """Empty for one that ends meanwhile; Windows then raises what psutil does not know."""
+    try:
+        return process.cmdline()
+    except (psutil.Error, OSError):
+        return []
