@@ -738,6 +738,16 @@ class ApplyTemplateResult(TypedDict):
     prompt: str
 
 
+class CountTokensParams(TemplateParams):
+    contextId: NotRequired[ContextId]
+    modelId: NotRequired[ModelId]
+
+
+class CountTokensResult(TypedDict):
+    tokens: int
+    contextSize: NotRequired[int]
+
+
 class DownloadProgress(TypedDict):
     requestId: RequestId
     progressType: Literal["download"]

@@ -31,6 +31,7 @@ REQUESTS: dict[str, str] = {
     "tokenize": "engine",
     "detokenize": "engine",
     "applyTemplate": "engine",
+    "countTokens": "engine",
 }
 
 # Request or accepted notification → its params type.
@@ -60,6 +61,7 @@ PARAMS: dict[str, str] = {
     "tokenize": "TokenizeParams",
     "detokenize": "DetokenizeParams",
     "applyTemplate": "ApplyTemplateParams",
+    "countTokens": "CountTokensParams",
     "$/cancelRequest": "CancelRequestParams",
     "exit": "ExitParams",
 }
@@ -86,6 +88,7 @@ REQUIRED: frozenset[str] = frozenset(
         "tokenize",
         "detokenize",
         "applyTemplate",
+        "countTokens",
         "$/cancelRequest",
     }
 )
@@ -684,6 +687,11 @@ DEFAULTS: dict[str, dict[str, object]] = {
     },
     "DetokenizeParams": {},
     "ApplyTemplateParams": {
+        "addGenerationPrompt": True,
+        "continueFinalMessage": False,
+        "reasoning": True,
+    },
+    "CountTokensParams": {
         "addGenerationPrompt": True,
         "continueFinalMessage": False,
         "reasoning": True,

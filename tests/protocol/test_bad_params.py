@@ -69,7 +69,7 @@ def test_an_unused_process_id_does_not_end_the_program(shared: Sidecar) -> None:
 def test_unusable_prompts_are_refused(shared: Sidecar, tiny: tuple[str, str]) -> None:
     model, context = tiny
     for params, kind, pointer in (
-        ({"prompt": "x", "maxTokens": 0}, "invalidParams", "/maxTokens"),
+        ({"prompt": "x", "maxTokens": -1}, "invalidParams", "/maxTokens"),
         ({"prompt": ""}, "invalidParams", "/prompt"),
         ({"prompt": []}, "invalidParams", "/prompt"),
         ({"prompt": "x" * 300}, "promptTooLong", None),

@@ -222,6 +222,16 @@ def test_the_generation_prompt_is_added_by_default(real: Sidecar) -> None:
     assert prompt == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>assistant\n"
 
 
+def test_the_tokens_of_a_conversation_are_those_of_its_chat(real: Sidecar, fresh: Callable[..., str]) -> None:
+    context, asked = fresh(), {"messages": [SYSTEM, USER], "reasoning": False}
+    size = real.call("countTokens", {"contextId": context, **asked})
+    answer = real.call("chat", {"contextId": context, **asked, "maxTokens": 1})
+    assert size["tokens"] == answer["usage"]["promptTokens"]
+    assert size["contextSize"] >= size["tokens"]
+    alone = real.call("countTokens", {"modelId": "model-1", **asked, "addGenerationPrompt": False})
+    assert alone["tokens"] < size["tokens"] and "contextSize" not in alone
+
+
 def test_chat_is_complete_over_the_rendered_prompt(real: Sidecar, fresh: Callable[..., str]) -> None:
     messages = [{"role": "user", "content": "Hi"}]
     prompt = real.call("applyTemplate", {"modelId": "model-1", "messages": messages})["prompt"]

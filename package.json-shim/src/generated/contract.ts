@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ce631160d2620184)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5301fd065ac00722)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -212,6 +212,19 @@ export type TextsTimeout = number;
  * A list of numbers, or their bytes in base64.
  */
 export type Vector = number[] | string;
+export type CountTokensParams = {
+  contextId?: ContextId;
+  modelId?: ModelId;
+} & CountTokensParams1;
+export type CountTokensParams1 =
+  | {
+      contextId: ContextId;
+      modelId?: never;
+    }
+  | {
+      contextId?: never;
+      modelId: ModelId;
+    };
 /**
  * `progress` goes from 0 to 1 and never falls within one type of one request; null if the end is unknown.
  */
@@ -332,6 +345,8 @@ export interface TypeMap {
   DetokenizeResult: DetokenizeResult;
   ApplyTemplateParams: ApplyTemplateParams;
   ApplyTemplateResult: ApplyTemplateResult;
+  CountTokensParams: CountTokensParams;
+  CountTokensResult: CountTokensResult;
   Progress: Progress;
   Fraction: Fraction;
   DownloadProgress: DownloadProgress;
@@ -1124,7 +1139,7 @@ export interface RestoreStateResult {
  */
 export interface SamplingParams {
   /**
-   * Most tokens to generate. Default: as many as the context can hold.
+   * Most tokens to generate. 0 only evaluates the prompt, and the next request with the same beginning finds it: for a prompt that is known before its question. Default: as many as the context can hold.
    */
   maxTokens?: number;
   stop?: Stop;
@@ -1692,6 +1707,16 @@ export interface ApplyTemplateParams extends TemplateParams {
 export interface ApplyTemplateResult {
   prompt: string;
 }
+export interface CountTokensResult {
+  /**
+   * Tokens of the prompt that `chat` makes of the same messages.
+   */
+  tokens: number;
+  /**
+   * Tokens that a sequence of the context holds; only with contextId.
+   */
+  contextSize?: number;
+}
 /**
  * Bytes count all files of the request. If a file changes on its server, its download starts again; `progress` stays where it is until the bytes have caught up.
  */
@@ -1919,6 +1944,8 @@ export interface RequestMap {
   detokenize: { params: DetokenizeParams; result: DetokenizeResult; progress: never };
   /** Render messages with the model's chat template, without generating text. */
   applyTemplate: { params: ApplyTemplateParams; result: ApplyTemplateResult; progress: never };
+  /** Count the tokens of a conversation, as `chat` would evaluate it. */
+  countTokens: { params: CountTokensParams; result: CountTokensResult; progress: never };
 }
 
 export type Method = keyof RequestMap;
@@ -1949,6 +1976,7 @@ export const METHODS = [
   "tokenize",
   "detokenize",
   "applyTemplate",
+  "countTokens",
 ] as const satisfies readonly Method[];
 
 /** The requests that send their text while it is generated. */

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ce631160d2620184)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5301fd065ac00722)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
@@ -10,6 +10,8 @@ import type {
   ChatResult,
   CompleteParams,
   CompleteResult,
+  CountTokensParams,
+  CountTokensResult,
   CreateContextParams,
   CreateContextResult,
   DeleteModelParams,
@@ -131,6 +133,11 @@ export abstract class LlamaMethods {
   /** Load a model from a GGUF file into its own engine process. modelIds are model-1, model-2, … in the order of the loadModel requests, so a shell pipe can use them before the answer arrives. */
   loadModel(args: LoadModelParams & CallOptions<LoadProgress>): Promise<LoadModelResult> {
     return this.send("loadModel", args);
+  }
+
+  /** Count the tokens of a conversation, as `chat` would evaluate it. */
+  countTokens(args: CountTokensParams & CallOptions<never>): Promise<CountTokensResult> {
+    return this.send("countTokens", args);
   }
 }
 

@@ -43,6 +43,7 @@ export const params: ParamsOf = {
   rerank: { contextId: "context-3", query: "Where?", documents: ["Here."], topN: 1 },
   tokenize: { modelId: "model-1", text: "Hello" },
   detokenize: { modelId: "model-1", tokens: [19556] },
+  countTokens: { contextId: "context-1", messages: [{ role: "user", content: "Hello" }] },
   applyTemplate: { modelId: "model-1", messages: [{ role: "user", content: "Hello" }] },
 };
 
@@ -71,6 +72,7 @@ export const readers: ReadersOf = {
   rerank: (result) => result.results.map((document) => document.index + document.score),
   tokenize: (result) => result.tokens.map((token) => token + 1),
   detokenize: (result) => result.text.length,
+  countTokens: (result) => result.tokens / (result.contextSize ?? 1),
   applyTemplate: (result) => result.prompt.length,
 };
 

@@ -47,6 +47,7 @@ def inference() -> dict[str, Handler]:
         "tokenize": tokens.tokenize,
         "detokenize": tokens.detokenize,
         "applyTemplate": tokens.apply_template,
+        "countTokens": tokens.count_tokens,
     }
 
 
@@ -57,6 +58,7 @@ def infer(engine: Engine, job: Job) -> Mapping[str, object] | None:
 
 INFERENCE: Final = (
     "complete", "chat", "infill", "embed", "rerank", "tokenize", "detokenize", "applyTemplate",
+    "countTokens",
 )  # fmt: skip
 """Methods that change nothing before they compute. So an abort is answered at once; what still runs has no effect."""
 

@@ -22,7 +22,7 @@ from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
-    from sidecar.message_handler._types import ChosenToken, CompleteParams, Timings, Usage
+    from sidecar.message_handler._types import ChosenToken, CompleteParams, Usage
 
 PRIORITIES: Final = ("interactive", "background")
 MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
@@ -132,6 +132,8 @@ class Generation:
 
         Returns the finish reason after the last token. Raises SidecarError `unknownTool`, `invalidToolArguments`.
         """
+        if self._max_tokens == 0:
+            return "length"
         draft, self._draft = self._draft, []
         reason, accepted = self._accept(self._next_token(self.batch_index)), 0
         while reason is None and accepted < len(draft) and self.tokens[-1] == draft[accepted]:
@@ -213,7 +215,7 @@ class Generation:
         self._sent_logprobs = self.completed
         if logprobs.get("logprobs") and not deltas:
             deltas = [Delta("text", "")]
-        progress = None if self._max_tokens is None else round(self.completed / self._max_tokens, 4)
+        progress = None if not self._max_tokens else round(self.completed / self._max_tokens, 4)
         for delta in deltas:
             send_progress(
                 self._writer,
@@ -246,8 +248,7 @@ class Generation:
             "stopString": self._text.stop_string,
             "seed": self.sampler.seed,
             **self._logprobs(0),
-            "usage": self._usage(),
-            "timings": self._timings(),
+            **self._figures(),
         }
         self.job.answer(result, wake=False)
 
@@ -274,7 +275,10 @@ class Generation:
         self.sampler.free()
 
     def _partial(self) -> dict[str, object]:
-        return {**self._output.partial(), "usage": self._usage(), "timings": self._timings()}
+        return {**self._output.partial(), **self._figures()}
+
+    def _figures(self) -> dict[str, object]:
+        return {"usage": self._usage(), "timings": self._stopwatch.timings(self.completed)}
 
     def _logprobs(self, start: int) -> dict[str, list[ChosenToken]]:
         """The member `logprobs` with the tokens from index `start` on; nothing if it was not asked for."""
@@ -294,6 +298,3 @@ class Generation:
             usage["guessedTokens"] = self.speculation.drafted
             usage["acceptedTokens"] = self.speculation.accepted
         return usage
-
-    def _timings(self) -> Timings:
-        return self._stopwatch.timings(self.completed)
