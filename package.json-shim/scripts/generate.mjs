@@ -25,8 +25,11 @@ function prepare({ "x-extends": bases, ...type }) {
     const typed = ["type", "$ref", "const", "anyOf", "allOf", "oneOf"].some((word) => word in property);
     if (!typed) property.tsType = "unknown"; // without it the property would become an object
   }
-  if (type.properties && type.oneOf) type.oneOf = alternatives(type);
-  return bases ? { ...type, extends: refs(bases) } : type;
+  if (!(type.properties && type.oneOf)) return bases ? { ...type, extends: refs(bases) } : type;
+  type.oneOf = alternatives(type);
+  const inherited = (bases ?? []).map((name) => definitions[name]); // a union of alternatives extends nothing
+  const properties = Object.assign({}, ...inherited.map((base) => base.properties), type.properties);
+  return { ...type, properties, required: inherited.flatMap((base) => base.required ?? []) };
 }
 
 /** "One of these is required", with the full type of each property: the oneOf has their names only. */

@@ -140,8 +140,8 @@ test("Electron: the main process of the chat example serves its window and ends"
   const require = withElectron(t, { app, BrowserWindow, ipcRenderer, MessageChannelMain });
   const example = join(folder(t), "electron-chat");
   cpSync(here("../examples/electron-chat"), example, { recursive: true });
-  mkdirSync(join(example, "node_modules"), { recursive: true });
-  symlinkSync(here(".."), join(example, "node_modules/llama-sidecar"), "junction");
+  mkdirSync(join(example, "node_modules/@llama-sidecar"), { recursive: true });
+  symlinkSync(here(".."), join(example, "node_modules/@llama-sidecar/client"), "junction");
   execFileSync(process.execPath, [here("../examples/prepare.mjs"), join(example, "ui")]);
   require(join(example, "main.cjs"));
   await until(() => window.loaded);

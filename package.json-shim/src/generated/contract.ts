@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 5301fd065ac00722)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 7d31bc44046bcd87)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -213,6 +213,38 @@ export type TextsTimeout = number;
  */
 export type Vector = number[] | string;
 export type CountTokensParams = {
+  messages: Messages;
+  /**
+   * Tools that the model may call. If the chat template does not support tools, or its format of a call is not known, a system message describes them.
+   *
+   * @maxItems 128
+   */
+  tools?: Tool[];
+  /**
+   * End the prompt with the start of the assistant's turn.
+   * @default true
+   */
+  addGenerationPrompt?: boolean;
+  /**
+   * Continue the last message, which must be the assistant's, instead of starting a new turn.
+   * @default false
+   */
+  continueFinalMessage?: boolean;
+  /**
+   * Whether the model may reason before it answers. false sets the template's `enable_thinking` to false and ends any reasoning that the model starts anyway. It has no effect on models that do not reason.
+   * @default true
+   */
+  reasoning?: boolean | ReasoningOptions;
+  /**
+   * More variables for the chat template, by the names that it uses: enable_thinking, date_string, documents, …
+   */
+  templateVariables?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Chat template (Jinja2) to use instead of the model's own.
+   */
+  chatTemplate?: string;
   contextId?: ContextId;
   modelId?: ModelId;
 } & CountTokensParams1;
