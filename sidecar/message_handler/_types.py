@@ -397,6 +397,7 @@ class CreateContextParams(TypedDict):
     threads: NotRequired[int]
     flashAttention: NotRequired[FlashAttention]
     kvCacheType: NotRequired[KvCacheType]
+    cacheBytes: NotRequired[int]
     swaFull: NotRequired[bool]
     embeddings: NotRequired[bool]
     pooling: NotRequired[Pooling]

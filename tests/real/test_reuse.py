@@ -102,12 +102,11 @@ def test_a_shorter_one_after_a_longer(talk: Talk, make: Make) -> None:
 
 
 def test_another_conversation_in_the_same_context(talk: Talk, make: Make) -> None:
-    """A request with the same beginning reuses it, but does not take a cache of which it could keep nothing."""
     context = make(sequences=2)
     turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
     talk.say(context, talk.other)
     result = talk.say(context, turn)
-    assert cached(result) == (len(turn) - len(talk.again) - 1 if talk.has_state else talk.common)
+    assert cached(result) == len(turn) - len(talk.again) - 1
     talk.assert_as_fresh(result, turn)
 
 
@@ -152,6 +151,25 @@ def test_checkpoints_have_a_limit(talk: Talk, make: Make) -> None:
         result = talk.say(context, other)
         assert talk.least(count, 4 * STEP) <= cached(result) <= count
         talk.assert_as_fresh(result, other)
+
+
+def test_a_conversation_comes_back_when_another_had_its_sequence(talk: Talk, make: Make) -> None:
+    context, another = make(batchSize=STEP), talk.prompt[::-1]
+    turn = talk.prompt + said(talk.say(context, talk.prompt)) + talk.again
+    for text in (another, turn, another + talk.again):
+        result = talk.say(context, text)
+        talk.assert_as_fresh(result, text)
+        if text is not another:
+            assert cached(result) >= talk.least(len(text) - len(talk.again) - TAIL)
+
+
+def test_the_memory_for_conversations_has_a_limit(talk: Talk, make: Make) -> None:
+    context = make(cacheBytes=4096)
+    talk.say(context, talk.prompt)
+    talk.say(context, talk.prompt[::-1])
+    result = talk.say(context, talk.prompt)
+    assert cached(result) <= 1  # BOS
+    talk.assert_as_fresh(result, talk.prompt)
 
 
 # ---- two at the same time ----------------------------------------------------------------------------

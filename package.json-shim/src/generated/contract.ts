@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 7d31bc44046bcd87)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 46b4b79933636f64)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1024,6 +1024,10 @@ export interface CreateContextParams {
    * @default "f16"
    */
   kvCacheType?: KvCacheType & string;
+  /**
+   * Most bytes of memory for conversations whose sequence another one has taken. They come back without evaluating their tokens again. 0: none. Default: a sixteenth of the free memory, at most 1 GiB.
+   */
+  cacheBytes?: number;
   /**
    * Keep all tokens in layers with a sliding window, not only the window: more memory, and every earlier place of a conversation can be reused, not only some.
    * @default false

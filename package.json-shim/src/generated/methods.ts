@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 7d31bc44046bcd87)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 46b4b79933636f64)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

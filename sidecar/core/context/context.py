@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
 
+MAX_CACHE_BYTES: Final = 1024**3
+MEMORY_SHARE: Final = 16
+"""`cacheBytes` is by default MAX_CACHE_BYTES, or 1/MEMORY_SHARE of the free memory if that is less."""
+
 DECODE_ABORTED: Final = 2
 """What llama_decode returns after the abort flag was set."""
 
@@ -71,7 +75,9 @@ class Context:
         self._threads_set = self.threads
         self._is_draft = main is not None
         self.step_cost = StepCost()
-        self._checkpoint_bytes = min(MAX_BYTES, available_bytes() // 16) if self.needs_checkpoints else 0
+        share = available_bytes() // MEMORY_SHARE
+        self.cache_bytes: int = filled.get("cacheBytes", min(MAX_CACHE_BYTES, share))
+        self._checkpoint_bytes = min(MAX_BYTES, share)
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _open(self, filled: ContextParams) -> ContextPointer:
@@ -121,7 +127,7 @@ class Context:
         return options
 
     def describe(self) -> dict[str, object]:
-        """What createContext returns, without the memory. The numbers are read back from llama.cpp."""
+        """What createContext returns, without the memory; read back from llama.cpp."""
         return {
             "contextId": self.context_id,
             "contextSize": self.size,
@@ -190,7 +196,7 @@ class Context:
     # ---- the KV cache ----------------------------------------------------------------------------
 
     def keep_prefix(self, sequence: Sequence, count: int) -> int:
-        """Keep the first `count` tokens for a new request. Returns how many are kept, as `cut` does."""
+        """Keep the first `count` tokens for a new request; returns what `cut` returns."""
         if sequence.shifted:
             self.clear_sequence(sequence)
         return self.cut(sequence, count)
@@ -208,15 +214,19 @@ class Context:
         length = sequence.checkpoints.restore(self.handle, sequence.index, count)
         return self._remove_after(sequence, length)
 
-    def _can_cut(self, sequence: Sequence, count: int) -> bool:
-        """Whether all tokens after the first `count` can be removed without a checkpoint."""
-        if count == len(sequence.tokens) or count == 0:
+    def can_cut(self, length: int, oldest: int, count: int) -> bool:
+        """Whether a cache of `length` tokens can be cut to the first `count` of them without a checkpoint."""
+        if count in (length, 0):
             return True
-        if self.model.has_state_beyond_kv:
-            return False
         # llama.cpp keeps the positions from the oldest one on. The next token looks a window back.
-        oldest = lib.llama_memory_seq_pos_min(self.memory, sequence.index) if self.window else 0
-        return oldest <= max(0, count - self.window)
+        return not self.model.has_state_beyond_kv and oldest <= max(0, count - self.window + 1)
+
+    def _can_cut(self, sequence: Sequence, count: int) -> bool:
+        return self.can_cut(len(sequence.tokens), self.oldest(sequence), count)
+
+    def oldest(self, sequence: Sequence) -> int:
+        """The oldest position that layers with a window hold; 0 without such layers."""
+        return lib.llama_memory_seq_pos_min(self.memory, sequence.index) if self.window else 0
 
     def _remove_after(self, sequence: Sequence, count: int) -> int:
         if count and lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):

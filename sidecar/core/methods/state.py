@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from sidecar.core.chat import prompt as chat
-from sidecar.core.context import state_file
+from sidecar.core.context import sequence_state, state_file
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.state_file import State
 from sidecar.core.jobs import Job
-from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import contexts
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
@@ -84,18 +82,13 @@ def _conversation(context: Context, params: SaveStateParams, job: Job) -> list[i
 def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | None]:
     """A sequence's state, and how many of its tokens belong to the prompt. Runs on the compute thread."""
     sequence, matched = _find(context, prompt)
-    size = lib.llama_state_seq_get_size(context.handle, sequence.index)
-    available = available_bytes()
+    size, available = sequence_state.size(context, sequence), available_bytes()
     if size > available:
         problem = f"The state has {size} bytes, {available} of memory are available"
         raise SidecarError("outOfMemory", problem, value=size, allowed={"maximum": available})
-    data = bytearray(size)
-    room = (ctypes.c_uint8 * size).from_buffer(data)
-    written = lib.llama_state_seq_get_data(context.handle, room, size, sequence.index)
-    if not 0 < written <= size:
+    data = sequence_state.copy_out(context, sequence)
+    if not data:
         raise SidecarError("notCached", "llama.cpp returned no state of the sequence")
-    del room
-    del data[written:]
     used = context.model.adapters.to_fingerprints(sequence.scales)
     return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
 
@@ -120,13 +113,7 @@ def _copy_in(context: Context, saved: State, scales: Scales) -> bool:
     if not free:
         raise SidecarError("overloaded", f"All sequences of {context.context_id} are in use")
     sequence = min(free, key=lambda s: (bool(s.tokens), s.last_used))
-    context.clear_sequence(sequence)
-    size = len(saved.data)
-    data = (ctypes.c_uint8 * size).from_buffer(saved.data)
-    read = lib.llama_state_seq_set_data(context.handle, data, size, sequence.index)
-    if read != size or context.cached_length(sequence) != len(saved.tokens):
-        context.clear_sequence(sequence)
+    if not sequence_state.copy_in(context, sequence, saved.data, saved.tokens, scales):
         return False
-    sequence.tokens, sequence.scales = saved.tokens, scales
     sequence.last_used = time.monotonic()
     return True

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
+from sidecar.core.context.conversation_store import ConversationStore
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.message_handler.notifier import send_progress
 from sidecar.message_handler.writer import Writer
@@ -36,6 +37,7 @@ class Slots:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._store = ConversationStore(context, context.cache_bytes)
         self._waiting: list[Generation] = []
         self.running: list[Generation] = []
         """In the order of their sequences."""
@@ -104,7 +106,13 @@ class Slots:
         best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
         donor = max(context.sequences, key=lambda s: context.reusable(s, tokens, scales))
         own, offered = context.reusable(best, tokens, scales), context.reusable(donor, tokens, scales)
-        if offered >= own + MIN_COPIED_TOKENS:
+        held, stored = self._store.find(tokens, scales)
+        if own < len(best.tokens) // 2:  # it is another conversation
+            self._store.put(best)
+        if held is not None and stored >= max(own, offered) + MIN_COPIED_TOKENS:
+            self._store.take_back(held, best)
+            own = stored
+        elif offered >= own + MIN_COPIED_TOKENS:
             own = context.copy_prefix(donor, best, offered)
         if context.model.has_state_beyond_kv:
             generation.common = max(shared_length(s.tokens, tokens) for s in context.sequences)
