@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "build"))
 
 import plot  # noqa: E402
 import startup  # noqa: E402
-from groups import against, client, engine, growth, latency, speed, start, transfer  # noqa: E402
+from groups import against, client, conversations, engine, growth, latency, speed, start, transfer  # noqa: E402
 from groups.setting import Setting  # noqa: E402
 from pairs import PAIRS, Limits  # noqa: E402
 from peers import install  # noqa: E402
@@ -41,6 +41,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "streams": (growth.streams, "1 to 8 streams"),
     "prompts": (growth.prompts, "prompts of 16 to 4,096 tokens"),
     "engine": (engine.rows, "first tokens, a long prompt during streams, embeddings, prompt look-up"),
+    "conversations": (conversations.rows, "the next turn of a conversation, a switch between conversations"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),
     "latency": (latency.rows, "abort, ping, idle, exit"),
     "client": (client.rows, "the npm package's client"),
@@ -101,7 +102,7 @@ def _setting(options: argparse.Namespace) -> Setting:
 
 
 def _arguments() -> argparse.Namespace:
-    groups = "\n".join(f"  {name:9} {what}" for name, (_, what) in GROUPS.items())
+    groups = "\n".join(f"  {name:13} {what}" for name, (_, what) in GROUPS.items())
     parser = argparse.ArgumentParser(
         prog="dev.py bench",
         description=__doc__,
