@@ -19,6 +19,7 @@ from groups.setting import Setting
 
 sys.path[:0] = [str(Path(__file__).parents[i] / folder) for i, folder in ((2, "support"), (3, "build"))]
 import made_models  # noqa: E402
+
 from models import GEMMA3  # noqa: E402
 
 HISTORY = 2000
@@ -79,13 +80,13 @@ def _switch(setting: Setting) -> Row:
 
 
 @contextmanager
-def _ready(
-    setting: Setting, path: str, sequences: int
-) -> Iterator[tuple[Pipe, Callable[[int], list[int]]]]:
+def _ready(setting: Setting, path: str, sequences: int) -> Iterator[tuple[Pipe, Callable[[int], list[int]]]]:
     """A program with the model, and a function that makes texts of as many tokens that were not there before."""
     seeds = count(1)
     with closing(ours.ready(setting.program, path, sequences, 2 * HISTORY)) as pipe:
-        words = pipe.call("tokenize", {"modelId": "model-1", "text": "the quick brown fox jumps over a lazy dog"})
+        words = pipe.call(
+            "tokenize", {"modelId": "model-1", "text": "the quick brown fox jumps over a lazy dog"}
+        )
         known: list[int] = words["tokens"]
         yield pipe, lambda length: random.Random(next(seeds)).choices(known, k=length)
 
