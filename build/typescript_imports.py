@@ -23,6 +23,7 @@ LAYERS: Layers = (
     frozenset({"generated/methods"}),
     frozenset({"client/model", "client/llama"}),
     frozenset({"index"}),
+    frozenset({"tools", "chat-session"}),
     frozenset({"node", "port", "tauri"}),
     frozenset({"electron"}),
 )

@@ -33,7 +33,7 @@ SYSTEMS = {"linux": "linux", "darwin": "darwin", "win32": "win32"}
 PROCESSORS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 # Members of package.json that only developers need.
-FOR_DEVELOPERS = ("private", "scripts", "devDependencies")
+FOR_DEVELOPERS = ("private", "scripts", "devDependencies", "overrides")
 
 
 def platform_name() -> tuple[str, str]:
@@ -87,6 +87,7 @@ def main_package(out: Path) -> Path:
         raise Failed("the npm package's sources could not be built.")
     for file in (NPM_PACKAGE / "README.md", ROOT / "LICENSE"):
         shutil.copy(file, folder)
+    shutil.copytree(NPM_PACKAGE / "docs", folder / "docs")
     manifest = {key: value for key, value in _source_manifest().items() if key not in FOR_DEVELOPERS}
     version = manifest["version"]
     manifest["optionalDependencies"] = {f"{SCOPE}/{name}": version for name in platforms}

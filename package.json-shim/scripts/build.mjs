@@ -30,5 +30,4 @@ const front = (name, script, types = script) => {
 };
 front("index", "./node/node/index.js");
 front("electron", "./node/electron/main.js");
-front("port", "./web/port.js", "./node/port.js");
-front("tauri", "./web/tauri.js", "./node/tauri.js");
+for (const name of ["port", "tauri", "tools", "chat-session"]) front(name, `./web/${name}.js`, `./node/${name}.js`);

@@ -51,7 +51,7 @@ after(() => rmSync(root, { recursive: true, force: true }));
 test("the main package is small, and has no sources, tests or scripts", () => {
   const [main] = packed;
   assert.ok(main.size <= MAX_PACKED_BYTES, `${main.size} bytes`);
-  for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|package\.json|README\.md|LICENSE)$/);
+  for (const { path } of main.files) assert.match(path, /^(dist\/.*\.(m?js|d\.m?ts)|dist\/node\/package\.json|docs\/.*\.md|package\.json|README\.md|LICENSE)$/);
   const manifest = JSON.parse(readFileSync(join(app, "node_modules/@llama-sidecar/client/package.json"), "utf8"));
   const platform = `${process.platform}-${process.arch}`;
   const names = [`@llama-sidecar/${platform}`, OTHER];
@@ -92,7 +92,9 @@ test("every entry can be imported and required", async () => {
     const { createRequire } = await import("node:module");
     const require = createRequire(process.cwd() + "/x.js");
     const MARKS = ["default", "module.exports", "__esModule"]; // what Node makes of CommonJS, depending on its version
-    for (const entry of ["@llama-sidecar/client", "@llama-sidecar/client/port"]) {
+    const { exports } = require("@llama-sidecar/client/package.json");
+    for (const path of Object.keys(exports).filter((path) => !/electron|tauri|json/.test(path))) {
+      const entry = "@llama-sidecar/client" + path.slice(1);
       const names = Object.keys(await import(entry)).filter((name) => !MARKS.includes(name));
       const required = Object.keys(require(entry));
       if (names.sort().join() !== required.sort().join()) throw new Error(entry + ": " + names + " / " + required);

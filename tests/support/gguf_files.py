@@ -68,7 +68,6 @@ def padded(data: bytes) -> bytes:
 
 # ---- a whole tiny model -------------------------------------------------------------------------------
 
-
 TOKENS = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
 
 KINDS = [2, 3, 3] + [6] * 256
@@ -159,7 +158,7 @@ def split_model(stem: Path, count: int) -> list[Path]:
     return paths
 
 
-def ascii_model(path: Path, ranges: Any = ()) -> str:
+def ascii_model(path: Path, ranges: Any = (), template: str | None = None) -> str:
     """Write a tiny model that says ASCII that can be printed, without an end; returns its path.
 
     Its text has no sense, but depends on all that was said before. `ranges`: see random_model.
@@ -167,6 +166,7 @@ def ascii_model(path: Path, ranges: Any = ()) -> str:
     said = [f"<0x{byte:02X}>" for byte in range(ord(" "), ord("~") + 1)]
     silent = [number for number, token in enumerate(TOKENS) if token not in said]
     entries = [entry(key, *value) for key, value in {**TINY, **VOCABULARY}.items()]
+    entries += [] if template is None else [entry("tokenizer.chat_template", STRING, template)]
     return _random_file(path, entries, tiny_shapes(len(TOKENS)), ranges, silent=silent)
 
 

@@ -85,6 +85,9 @@ export const FILLER = `tiny_model(path, **{
   f"tokenizer__ggml__fim_{name}_token_id": (UINT32, token) for name, token in [("pre", 130), ("suf", 131), ("mid", 132)]
 })`;
 
+/** A model that says characters without sense or end, and knows a chat, as such an expression. */
+export const CHATTY = "ascii_model(path, template=CHAT_TEMPLATE)";
+
 /** A text with characters that some line readers split at, and a request that makes the model write it. */
 export const ODD_TEXT = "a\u2028b\u2029c\u0085👋🏽d";
 export const sayOddText = { prompt: "Say it: ", grammar: `root ::= "${ODD_TEXT}"`, temperature: 0 };

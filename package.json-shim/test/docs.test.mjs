@@ -1,0 +1,37 @@
+// The pages in docs/ are true: all of their code fits the types and runs.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { promisify } from "node:util";
+import { PATH_VARIABLE } from "../dist/index.mjs";
+import { folder } from "./support/files.mjs";
+import { blocks, compile, pages, project, read, write } from "./support/pages.mjs";
+import { CHATTY, madeModel, PROGRAM_FILE, TIMEOUT } from "./support/program.mjs";
+
+const code = new Map(pages().map((page) => [page, blocks(read(`docs/${page}`), "js")]));
+let made;
+
+before((t) => {
+  made = madeModel(join(folder(t), "made.gguf"), CHATTY);
+});
+
+test("all code of the pages fits the types", TIMEOUT, async (t) => {
+  const path = project(t, made);
+  const files = [...code].flatMap(([page, all]) => all.map((block, i) => write(path, block, `${page}-${i}`)));
+  await compile(path, files);
+});
+
+for (const [page, all] of code) {
+  test(`the code of ${page} runs`, TIMEOUT, async (t) => {
+    const cwd = project(t, made);
+    const env = { ...process.env, [PATH_VARIABLE]: PROGRAM_FILE, XDG_DATA_HOME: cwd };
+    const run = async (block, i) => {
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [write(cwd, block, `block${i}`)], { cwd, env });
+      assert.equal(stderr, "");
+      assert.notEqual(stdout, "");
+    };
+    await Promise.all(all.map(run));
+  });
+}
