@@ -10,6 +10,7 @@ import json
 import random
 import re
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -162,13 +163,7 @@ class Trial:
 
     def _check_told(self, data: bytes, read: Read) -> None:
         """All that is not in a call stands in the text."""
-        start = 0
-        if read.calls:
-            reason = (
-                "stop" if self.writer.form.tags else "length"
-            )  # tags end a call only if something follows
-            counts = (len(self.read([data[:at]], reason).calls) for at in range(len(data) + 1))
-            start = next(at for at, count in enumerate(counts) if count == len(read.calls))
+        start = self._end_of_calls(data, len(read.calls))
         marks = [
             *self.writer.form.marks,
             *(self.writer.reasoning.marks if self.writer.reasoning else ()),
@@ -181,6 +176,15 @@ class Trial:
         )
         if not (shown.endswith(rest) or rest.startswith("commentary")):
             self._fault(f"silence: {rest!r} is not in {shown!r}", data)
+
+    def _end_of_calls(self, data: bytes, count: int) -> int:
+        """The first place where so many calls are complete."""
+        if self.writer.form.tags:  # what follows may undo the end of a call
+            each = (len(self.read([data[:at]]).calls) for at in range(len(data) + 1))
+            return next(at for at, calls in enumerate(each) if calls == count)
+        return bisect_left(
+            range(len(data)), count, key=lambda at: len(self.read([data[:at]], "length").calls)
+        )
 
     def _fault(self, what: str, stream: str | bytes) -> None:
         if len(self.faults) < MAX_FAULTS:

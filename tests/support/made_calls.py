@@ -6,8 +6,9 @@ import json
 import random
 import re
 import zipfile
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from itertools import takewhile
+from functools import cached_property
 from typing import Any
 
 from template_cases import ASK, TEMPLATES, says
@@ -79,9 +80,10 @@ class Writer:
         message = says("assistant", text or None, toolCalls=[_message(*call) for call in calls])
         if thought:
             message["reasoningContent"] = thought
-        whole, prompt = self._render([ASK, message]), self._render([ASK], add_generation_prompt=True)
-        same = takewhile(lambda pair: pair[0] == pair[1], zip(whole, prompt, strict=False))
-        common = "".join(character for character, _ in same)
+        whole, prompt = self._render([ASK, message]), self._prompt
+        common = whole[
+            : bisect_left(range(len(prompt)), True, key=lambda at: not whole.startswith(prompt[: at + 1]))
+        ]
         if common != prompt and common.rfind("<") > common.rfind(">"):
             common = common[: common.rindex("<")]  # no mark is cut
         written = whole[len(common) :]
@@ -91,6 +93,10 @@ class Writer:
         """Whether the prompt has begun the reasoning that ends in this text."""
         marks, before = self.reasoning, written.partition(self.form.start or "{")[0]
         return marks is not None and marks.end in before and marks.start not in before
+
+    @cached_property
+    def _prompt(self) -> str:
+        return self._render([ASK], add_generation_prompt=True)
 
     def _render(self, turns: list[Any], **more: Any) -> str:
         assert self.template is not None
