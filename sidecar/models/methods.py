@@ -26,10 +26,9 @@ def download_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.download.progress import progress_of
     from sidecar.models.http.address import Changed
     from sidecar.models.hub import plan as plans
-    from sidecar.models.hub.client import Hub
 
     params = job.params
-    hub, store = Hub(params.get("endpoint"), params.get("token")), Store(params["modelsDirectory"])
+    hub, store = _hub(job), Store(params["modelsDirectory"])
     budget = _memory(job)
     progress = progress_of(job.writer, job.id)
     for _ in range(MAX_CHANGES):
@@ -45,6 +44,17 @@ def download_model(job: TransferJob) -> dict[str, object]:
         except Changed:
             continue
     raise SidecarError("downloadFailed", "The file on the server changes repeatedly", cause="changed")
+
+
+def _hub(job: TransferJob) -> Hub:
+    """The hub of the request. The app is told if it does not get the environment's token."""
+    from sidecar.message_handler.notifier import send_info
+    from sidecar.models.hub.client import Hub
+
+    hub = Hub(job.params.get("endpoint"), job.params.get("token"))
+    if hub.withheld:
+        send_info(job.writer, "info", hub.withheld)
+    return hub
 
 
 def _fetch(
@@ -135,10 +145,9 @@ def _remote_headers(job: TransferJob, *, all_parts: bool) -> list[tuple[Header, 
     from sidecar.models.gguf import sparse_reader
     from sidecar.models.http.range_file import RangeFile
     from sidecar.models.hub import plan as plans
-    from sidecar.models.hub.client import Hub
 
     params = job.params
-    hub = Hub(params.get("endpoint"), params.get("token"))
+    hub = _hub(job)
     wanted = plans.make(hub, params, _memory(job)).wanted
     found = []
     for each in wanted if all_parts else wanted[:1]:

@@ -48,13 +48,23 @@ def test_gated_and_private_with_a_token(downloads: Downloads) -> None:
 
 
 def test_a_token_from_the_environment(begin: Begin, hub: Hub) -> None:
-    downloads = begin(HF_TOKEN=hub.token)
+    downloads = begin(HF_TOKEN=hub.token, HF_ENDPOINT=hub.endpoint)
     assert_whole(downloads.fetch("hf:owner/Hidden-GGUF"), SMALL)
     assert hub.tokens_sent_to("hub") == {f"Bearer {hub.token}"} and not hub.tokens_sent_to("cdn")
     # The one in the request takes precedence.
     check(
         downloads.refused("hf:owner/Hidden-GGUF", token=hub.stranger, force=True), 1050, "repositoryNotFound"
     )
+
+
+def test_the_environments_token_goes_to_no_other_hub(begin: Begin, hub: Hub) -> None:
+    downloads = begin(HF_TOKEN=hub.token)
+    error = downloads.refused("hf:owner/Hidden-GGUF")
+    check(error, 1050, "repositoryNotFound")
+    assert f"The token of the environment is not for {hub.endpoint}" in error["message"]
+    told = [message["params"] for message in downloads.sidecar.messages if message.get("method") == "info"]
+    assert len(told) == 1 and told[0]["message"] in error["message"]
+    assert not hub.tokens_sent_to("hub")
 
 
 def test_an_endpoint_from_the_environment(begin: Begin, hub: Hub) -> None:

@@ -73,7 +73,7 @@ def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
 
 
 def test_a_token_of_the_environment(begin: Begin, hub: Hub) -> None:
-    downloads = begin("--log-level", "debug", HF_TOKEN=hub.token)
+    downloads = begin("--log-level", "debug", HF_TOKEN=hub.token, HF_ENDPOINT=hub.endpoint)
     assert_whole(downloads.fetch(), BIG)
     assert_nowhere(downloads, hub.token)
 
@@ -82,8 +82,9 @@ def test_a_token_that_the_hubs_own_tools_keep(begin: Begin, hub: Hub, tmp_path: 
     home = tmp_path / "home"
     home.mkdir()
     (home / "token").write_text(hub.token, encoding="utf-8")
-    downloads = begin("--log-level", "debug")
+    downloads = begin("--log-level", "debug", HF_ENDPOINT=hub.endpoint)
     assert_whole(downloads.fetch(), BIG)
+    assert hub.tokens_sent_to("hub") == {f"Bearer {hub.token}"}
     (home / "token").unlink()
     assert_nowhere(downloads, hub.token)
 

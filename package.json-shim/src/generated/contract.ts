@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 46b4b79933636f64)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c79c3dc6253edeb9)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -40,7 +40,7 @@ export type EstimateModelParams = {
    */
   revision?: string;
   /**
-   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools, if the hub is that of HF_ENDPOINT (huggingface.co). None is sent unencrypted, except to this machine.
    */
   token?: string;
   /**
@@ -113,7 +113,7 @@ export type InspectModelParams = {
    */
   revision?: string;
   /**
-   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools, if the hub is that of HF_ENDPOINT (huggingface.co). None is sent unencrypted, except to this machine.
    */
   token?: string;
   /**
@@ -617,7 +617,7 @@ export interface DownloadModelParams {
    */
   revision?: string;
   /**
-   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools.
+   * Access token for the hub. Default: HF_TOKEN, or the one stored by the hub's own tools, if the hub is that of HF_ENDPOINT (huggingface.co). None is sent unencrypted, except to this machine.
    */
   token?: string;
   /**

@@ -43,6 +43,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after, unreachable
 from sidecar.models.hub.choice import RemoteFile, near
 from sidecar.models.hub.reference import HUB_HOSTS, HubSource, parse_endpoint
+from sidecar.models.hub.token import choose
 from sidecar.models.store.safe_names import is_safe
 from sidecar.models.store.store import DEFAULT_REVISION
 
@@ -86,11 +87,11 @@ class Listing:
 
 
 class Hub:
-    """A hub or a mirror of it, with the user's token. `client` is its HTTP client."""
+    """A hub or a mirror, with the user's token, or `withheld`: why it does not get it. `client` is its HTTP client."""
 
     def __init__(self, endpoint: str | None, token: str | None) -> None:
         self.endpoint = parse_endpoint(endpoint, constants.ENDPOINT)
-        secret = (token or get_token() or "").strip()
+        secret, self.withheld = choose(self.endpoint, token, get_token(), constants.ENDPOINT)
         if not (secret.isascii() and secret.isprintable()):
             raise _unauthorized("The token has characters that are not allowed in tokens")
         self._token = secret or False
@@ -190,25 +191,24 @@ class Hub:
     def _explain(self, error: Exception, repository: str, revision: str) -> SidecarError:
         """The SidecarError for an exception of huggingface_hub, without its text, which may contain secret URLs."""
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-        at = {"pointer": "/model", "value": repository}
+        at, note = {"pointer": "/model", "value": repository}, f". {self.withheld}" if self.withheld else ""
         if isinstance(error, GatedRepoError):
             page = f"{self.endpoint}/{repository}"
-            return SidecarError(
-                "gatedRepository", f"/model: {repository} is gated; accept its terms at {page}", **at
-            )
+            problem = f"/model: {repository} is gated; accept its terms at {page}{note}"
+            return SidecarError("gatedRepository", problem, **at)
         if isinstance(error, RepositoryNotFoundError):
             if status == 401 and self._token and not self._token_is_good():
                 return _unauthorized("The hub refuses the token")
             names = self._near_repositories(repository)
             offer = f"; there is {', '.join(names)}" if names else ""
-            problem = f"/model: the hub has no repository {repository!r}, or it is private{offer}"
+            problem = f"/model: the hub has no repository {repository!r}, or it is private{offer}{note}"
             return SidecarError("repositoryNotFound", problem, **at, allowed=names)
         if isinstance(error, RevisionNotFoundError):
             return _no_revision(repository, revision)
         if isinstance(error, RemoteEntryNotFoundError) or status == 404:
             return SidecarError("remoteFileNotFound", f"/model: {repository} has no such file", **at)
         if status in (401, 403):
-            return _unauthorized("The hub refuses the token" if self._token else "The hub requires a token")
+            return _unauthorized(f"The hub {'refuses the' if self._token else 'requires a'} token{note}")
         if status == 429:
             asked = retry_after(error.response) if isinstance(error, HfHubHTTPError) else None
             details = {} if asked is None else {"value": asked}
