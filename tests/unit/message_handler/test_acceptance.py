@@ -87,3 +87,12 @@ def test_every_schema_can_be_compiled() -> None:
     acceptance = Acceptance(SCHEMAS)
     for name in SCHEMAS:
         acceptance.named(name)
+
+
+@pytest.mark.parametrize(
+    "values", [[], [0, 9], [9, 0, 5], [0, 10], [-1], [1, True], [1, 1.0], [1, None], [[1]]]
+)
+def test_a_list_of_integers_is_checked_as_each_of_them(values: list[Any]) -> None:
+    acceptance = Acceptance({"Digit": {"type": "integer", "minimum": 0, "maximum": 9}})
+    fits = acceptance.make({"type": "array", "items": {"$ref": "#/components/schemas/Digit"}})
+    assert fits(values) is all(map(acceptance.named("Digit"), values))
