@@ -182,6 +182,10 @@ class TaggedCalls:
         if key is None:
             return False
         self._key, self._step = key.strip(), self._before_value
+        if self._tags.value[1].removesuffix(">") in key:
+            raise NotACall(
+                f"a value contains {self._tags.value[1]} and a key's tag, which the form cannot carry"
+            )
         if self._key in self._keys:
             raise NotACall(f"the argument {self._key} is repeated")
         return True

@@ -270,6 +270,14 @@ def test_a_closing_mark_within_a_value_does_not_end_it(form: CallForm) -> None:
             assert json.loads(call[1]) == {"city": f"{inner}b"}
 
 
+@pytest.mark.parametrize("form", TAGGED, ids=lambda form: form.start)
+def test_a_value_with_the_tags_of_the_next_argument_is_no_other_call(form: CallForm) -> None:
+    assert form.tags is not None
+    value = f"{form.tags.value[1]}\n{form.tags.key[0]}:"
+    error = wrong(by_hand(form, [("get_weather", {"city": value, "days": 1})]), form)
+    assert error.kind == "invalidToolArguments" and "cannot carry" in error.problem
+
+
 def test_a_call_that_is_cut_off_is_not_a_call() -> None:
     stream = '<tool_call>{"name": "get_weather", "arguments": {"city": "Os'
     said, reason = read([stream], None, HERMES, reason="length")
