@@ -35,7 +35,7 @@ def ways(form: CallForm, system_role: bool) -> Iterator[tuple[Way, bool]]:
         (partial(written_calls, form=form), True),
         (without_calls, True),
     )
-    joins = (_as_given, _systems_joined, _neighbours_joined, _with_first_user)
+    joins = (_as_given, _systems_joined, _neighbours_joined, _with_first_user, _systems_first)
     for (write, in_words), join in product(calls, joins):
         yield partial(_in_order, steps=(first, write, join)), in_words
 
@@ -114,6 +114,11 @@ def _with_first_user(turns: Turns) -> Turns:
     if [turn["role"] for turn in turns[first : first + 1]] != ["assistant"]:
         return turns
     return [*turns[:first], {"role": "user", "content": ""}, *turns[first:]]
+
+
+def _systems_first(turns: Turns) -> Turns:
+    """For a template that drops a late system message: all of them become one at the beginning."""
+    return _with_first_user(sorted(turns, key=lambda turn: turn["role"] not in SYSTEM))
 
 
 def _joined(turns: Turns, roles: tuple[str, ...]) -> Turns:

@@ -77,6 +77,7 @@ PLAIN = [
     "suasu",
     "us",
     "uas",
+    "uasu",
     "s",
     "au",
     "uu",
@@ -98,8 +99,8 @@ def test_each_text_is_said_once_or_an_error_says_which_is_not(name: str) -> None
         except SidecarError as error:
             refused += 1
             assert error.kind == "templateFailed"
-            if re.search("[ua].*s", roles):  # a late system message
-                assert error.details["pointer"] == f"/messages/{roles.rindex('s')}"
+            if roles == "uas":  # nobody asks, so Mistral-Nemo has no place for it
+                assert error.details["pointer"] == "/messages/2"
             else:
                 assert roles in ("s", "-")
             continue
@@ -117,7 +118,15 @@ def test_each_text_is_said_once_or_an_error_says_which_is_not(name: str) -> None
                 assert not before.endswith(others), (roles, written)
         places = [written.index(text) for text in texts if text]
         assert places == sorted(places), (roles, written)
-    assert refused <= 5
+    assert refused <= 3
+
+
+def test_a_late_system_message_joins_the_first_where_the_template_drops_it() -> None:
+    written = prompt("Qwen3.5-4B.jinja", conversation("suasu"))
+    assert re.findall(r"<\|im_start\|>(\w+)\n(\S*\n?\n?\S*)<", written)[0] == ("system", "text0.\n\ntext3.")
+    assert "text3." not in written.partition("<|im_end|>")[2]
+    kept = prompt("Qwen-Qwen3-0.6B.jinja", conversation("suasu"))
+    assert kept.index("text2.") < kept.index("text3.") < kept.index("text4."), "where it can stand it stays"
 
 
 WITH_CALLS = ["uct", "uctau", "uCt", "u2tt", "su2ttau", "uctct"]
