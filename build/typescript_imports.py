@@ -23,12 +23,13 @@ LAYERS: Layers = (
     frozenset({"generated/methods"}),
     frozenset({"client/model", "client/llama"}),
     frozenset({"index"}),
-    frozenset({"tools", "chat-session"}),
+    frozenset({"tools", "chat-session", "loaded-models"}),
+    frozenset({"ai-sdk"}),
     frozenset({"node", "port", "tauri"}),
     frozenset({"electron"}),
 )
 
-ONLY = {"node:": ("node",), "electron": ("electron",), "@tauri-apps/": ("tauri",)}
+ONLY = {"node:": ("node",), "electron": ("electron",), "@tauri-apps/": ("tauri",), "@ai-sdk/": ("ai-sdk",)}
 """How the name of a package begins → the only folder or module that may import it: a web page has no others."""
 
 ALONE = frozenset({"generated/contract", "electron/preload"})

@@ -88,6 +88,12 @@ export const FILLER = `tiny_model(path, **{
 /** A model that says characters without sense or end, and knows a chat, as such an expression. */
 export const CHATTY = "ascii_model(path, template=CHAT_TEMPLATE)";
 
+/** The same, and it reasons before each answer. */
+export const THINKING = `ascii_model(path, template=CHAT_TEMPLATE.replace("[assistant]", "[assistant]<think>\\n") + "{# </think> #}")`;
+
+/** A model that scores documents, as such an expression. */
+export const RANKING = "tiny_bert(path, ranks=True)";
+
 /** A text with characters that some line readers split at, and a request that makes the model write it. */
 export const ODD_TEXT = "a\u2028b\u2029c\u0085👋🏽d";
 export const sayOddText = { prompt: "Say it: ", grammar: `root ::= "${ODD_TEXT}"`, temperature: 0 };

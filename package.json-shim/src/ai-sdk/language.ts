@@ -1,0 +1,157 @@
+// A language model for the AI SDK.
+
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4StreamPart,
+  LanguageModelV4StreamResult,
+  LanguageModelV4Usage,
+} from "@ai-sdk/provider" with { "resolution-mode": "import" };
+import type { ChatResult, FinishReason, GenerateProgress, Usage } from "../generated/contract.js";
+import type { LoadedModels } from "../loaded-models.js";
+import { chatParams, metadata, NAME } from "./params.js";
+
+const REASONS: Record<FinishReason, LanguageModelV4FinishReason["unified"]> = {
+  stop: "stop",
+  toolCalls: "tool-calls",
+  length: "length",
+  contextFull: "length",
+};
+
+export class LanguageModel implements LanguageModelV4 {
+  readonly specificationVersion = "v4";
+  readonly provider = NAME;
+  readonly supportedUrls = {}; // the AI SDK downloads files: nothing here asks a server
+  readonly modelId: string;
+  readonly #models: LoadedModels;
+
+  constructor(models: LoadedModels, modelId: string) {
+    this.#models = models;
+    this.modelId = modelId;
+  }
+
+  async doGenerate(options: LanguageModelV4CallOptions): Promise<LanguageModelV4GenerateResult> {
+    const { params, warnings } = chatParams(options);
+    const signal = options.abortSignal;
+    const context = await this.#models.context(this.modelId, "text", signal);
+    const counter = new ReasoningCounter();
+    const onProgress = (progress: { progressType: string }) => {
+      if (progress.progressType === "generate") counter.add(progress as GenerateProgress);
+    };
+    const result = await context.chat({ ...params, signal, onProgress });
+    const { content: text, reasoningContent, toolCalls = [] } = result.message;
+    const content: LanguageModelV4Content[] = [];
+    if (reasoningContent) content.push({ type: "reasoning", text: reasoningContent });
+    if (text) content.push({ type: "text", text });
+    for (const { id, function: called } of toolCalls) {
+      content.push({ type: "tool-call", toolCallId: id, toolName: called.name, input: called.arguments });
+    }
+    return {
+      content,
+      ...ending(result, counter.tokens),
+      request: { body: params },
+      response: { modelId: this.modelId, timestamp: new Date(), body: result },
+      warnings,
+    };
+  }
+
+  async doStream(options: LanguageModelV4CallOptions): Promise<LanguageModelV4StreamResult> {
+    const { params, warnings } = chatParams(options);
+    const signal = options.abortSignal;
+    const context = await this.#models.context(this.modelId, "text", signal);
+    const parts = context.chat({ ...params, signal })[Symbol.asyncIterator]();
+    const cutter = new PartCutter();
+    const raw = options.includeRawChunks === true;
+    const stream = new ReadableStream<LanguageModelV4StreamPart>({
+      start: (controller) => {
+        controller.enqueue({ type: "stream-start", warnings });
+        controller.enqueue({ type: "response-metadata", modelId: this.modelId, timestamp: new Date() });
+      },
+      pull: async (controller) => {
+        try {
+          const { done, value } = await parts.next();
+          if (raw) controller.enqueue({ type: "raw", rawValue: value });
+          if (!done) return cutter.add(value, (part) => controller.enqueue(part));
+          cutter.end(value as ChatResult, (part) => controller.enqueue(part));
+          controller.close();
+        } catch (error) {
+          if (signal?.aborted) return controller.error(error);
+          controller.enqueue({ type: "error", error });
+          controller.close();
+        }
+      },
+      cancel: async () => void (await parts.return?.()),
+    });
+    return { stream, request: { body: params } };
+  }
+}
+
+/**
+ * Counts the tokens of the reasoning: the program says with each piece how many tokens there are. Where a frame of a
+ * screen has the end of the reasoning and the beginning of the text, all of its tokens count as reasoning.
+ */
+class ReasoningCounter {
+  tokens = 0;
+  #all = 0;
+
+  add({ segment, completionTokens }: GenerateProgress): void {
+    if (segment === "reasoning") this.tokens += completionTokens - this.#all;
+    this.#all = completionTokens;
+  }
+}
+
+type Send = (part: LanguageModelV4StreamPart) => void;
+
+/** Cuts the pieces of an answer into the AI SDK's parts: each segment has a start, deltas and an end. */
+class PartCutter {
+  readonly #counter = new ReasoningCounter();
+  #open: { kind: "text" | "reasoning" | "tool-input"; id: string } | undefined;
+  #count = 0;
+
+  add(piece: GenerateProgress, send: Send): void {
+    this.#counter.add(piece);
+    const { segment, delta, toolCall } = piece;
+    const kind = segment === "toolCall" ? "tool-input" : segment;
+    if (this.#open?.kind !== kind || (toolCall && this.#open.id !== toolCall.id)) {
+      this.#close(send);
+      if (toolCall) send({ type: "tool-input-start", id: toolCall.id, toolName: toolCall.name });
+      const id = toolCall?.id ?? `${++this.#count}`;
+      if (kind !== "tool-input") send({ type: `${kind}-start`, id });
+      this.#open = { kind, id };
+    }
+    if (delta !== "") send({ type: `${kind}-delta`, id: this.#open.id, delta });
+  }
+
+  end(result: ChatResult, send: Send): void {
+    this.#close(send);
+    for (const { id, function: called } of result.message.toolCalls ?? []) {
+      send({ type: "tool-call", toolCallId: id, toolName: called.name, input: called.arguments });
+    }
+    send({ type: "finish", ...ending(result, this.#counter.tokens) });
+  }
+
+  #close(send: Send): void {
+    if (this.#open) send({ type: `${this.#open.kind}-end`, id: this.#open.id });
+    this.#open = undefined;
+  }
+}
+
+function ending({ finishReason, usage, timings, seed, stopString }: ChatResult, reasoningTokens: number) {
+  return {
+    finishReason: { unified: REASONS[finishReason], raw: finishReason },
+    usage: usageOf(usage, reasoningTokens),
+    providerMetadata: metadata({ seed, stopString, timings }),
+  };
+}
+
+function usageOf(usage: Usage, reasoning: number): LanguageModelV4Usage {
+  const { promptTokens: total, cachedTokens: cacheRead, completionTokens } = usage;
+  return {
+    inputTokens: { total, noCache: total - cacheRead, cacheRead, cacheWrite: undefined },
+    outputTokens: { total: completionTokens, text: completionTokens - reasoning, reasoning },
+    raw: { ...usage },
+  };
+}
