@@ -12,6 +12,7 @@ import type {
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
 import type { ChatResult, FinishReason, GenerateProgress, Usage } from "../generated/contract.js";
 import type { LoadedModels } from "../loaded-models.js";
+import { ReasoningCounter } from "../reasoning.js";
 import { chatParams, metadata, NAME } from "./params.js";
 
 const REASONS: Record<FinishReason, LanguageModelV4FinishReason["unified"]> = {
@@ -38,10 +39,7 @@ export class LanguageModel implements LanguageModelV4 {
     const signal = options.abortSignal;
     const context = await this.#models.context(this.modelId, "text", signal);
     const counter = new ReasoningCounter();
-    const onProgress = (progress: { progressType: string }) => {
-      if (progress.progressType === "generate") counter.add(progress as GenerateProgress);
-    };
-    const result = await context.chat({ ...params, signal, onProgress });
+    const result = await context.chat({ ...params, signal, onProgress: counter.onProgress });
     const { content: text, reasoningContent, toolCalls = [] } = result.message;
     const content: LanguageModelV4Content[] = [];
     if (reasoningContent) content.push({ type: "reasoning", text: reasoningContent });
@@ -86,20 +84,6 @@ export class LanguageModel implements LanguageModelV4 {
       cancel: async () => void (await parts.return?.()),
     });
     return { stream, request: { body: params } };
-  }
-}
-
-/**
- * Counts the tokens of the reasoning: the program says with each piece how many tokens there are. Where a frame of a
- * screen has the end of the reasoning and the beginning of the text, all of its tokens count as reasoning.
- */
-class ReasoningCounter {
-  tokens = 0;
-  #all = 0;
-
-  add({ segment, completionTokens }: GenerateProgress): void {
-    if (segment === "reasoning") this.tokens += completionTokens - this.#all;
-    this.#all = completionTokens;
   }
 }
 

@@ -10,12 +10,10 @@ import type {
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
 import { SidecarError } from "../client/errors.js";
 import type { ChatParams, ContentPart, Message, Tool, ToolCallMessage } from "../generated/contract.js";
+import { reasoningParams } from "../reasoning.js";
 
 /** The name of this provider, and of its entry in `providerOptions`. */
 export const NAME = "llamaSidecar";
-
-/** Most tokens of reasoning for each effort that has a limit. */
-export const EFFORT_TOKENS = { minimal: 128, low: 512, medium: 2048, high: 8192 } as const;
 
 export type Params = Omit<ChatParams, "contextId">;
 
@@ -39,7 +37,7 @@ export function chatParams(options: LanguageModelV4CallOptions): Converted {
     seed,
     stop: options.stopSequences?.length ? options.stopSequences : undefined,
     ...toolParams(options, warnings),
-    ...reasoningParams(reasoning),
+    ...(reasoning !== undefined && reasoning !== "provider-default" && reasoningParams(reasoning)),
   };
   if (responseFormat?.type === "json") {
     if (responseFormat.schema) params["jsonSchema"] = responseFormat.schema;
@@ -69,15 +67,6 @@ function toolParams({ tools, toolChoice }: LanguageModelV4CallOptions, warnings:
   if (toolChoice === undefined || toolChoice.type === "auto") return { tools: functions };
   const choice = toolChoice.type === "tool" ? ({ type: "function", function: { name: toolChoice.toolName } } as const) : toolChoice.type;
   return { tools: functions, toolChoice: choice };
-}
-
-/** A limit of tokens, and the word for templates that know efforts. */
-function reasoningParams(effort: LanguageModelV4CallOptions["reasoning"]): Partial<Params> {
-  if (effort === undefined || effort === "provider-default") return {};
-  if (effort === "none") return { reasoning: false };
-  const budgetTokens = EFFORT_TOKENS[effort as keyof typeof EFFORT_TOKENS];
-  const word = effort === "minimal" ? "low" : effort === "xhigh" || effort === "max" ? "high" : effort;
-  return { reasoning: budgetTokens === undefined ? true : { budgetTokens }, templateVariables: { reasoning_effort: word } };
 }
 
 function messagesOf(message: LanguageModelV4Message): Message[] {

@@ -1,0 +1,145 @@
+// What the endpoints share: params in OpenAI's spelling, answers, streams of events, errors.
+
+import { SidecarError } from "../client/errors.js";
+import type { Stream } from "../client/stream.js";
+import type { ChosenToken, FinishReason, GenerateProgress, LikelyToken, Usage } from "../generated/contract.js";
+import type { LoadedModels } from "../loaded-models.js";
+import { reasoningParams } from "../reasoning.js";
+
+export type Json = Record<string, unknown>;
+
+/** A request to an endpoint. */
+export interface Request {
+  models: LoadedModels;
+  /** The name that stands in the request. */
+  model: string;
+  body: Json;
+  signal: AbortSignal | undefined;
+}
+
+/** The params for an effort, which may be missing. */
+export const effortParams = (effort: unknown): Json => (typeof effort === "string" ? reasoningParams(effort) : {});
+
+/** Params that have no meaning for a local model, or are read elsewhere. */
+const IGNORED = new Set(
+  "model messages prompt input stream stream_options n best_of user store metadata parallel_tool_calls service_tier tools tool_choice max_completion_tokens reasoning_effort safety_identifier prompt_cache_key prompt_cache_retention prompt_cache_options verbosity modalities echo".split(" "),
+);
+
+/**
+ * All params but those that an endpoint reads itself, in the program's spelling. It refuses, with the name, what it does
+ * not know; its own params (`min_p` or `minP`, `grammar`, …) are passed on, too.
+ */
+export function sharedParams(body: Json): Json {
+  if (typeof body["n"] === "number" && body["n"] > 1) throw invalid("n", "Only one answer is given: send the request again for another one.");
+  const params: Json = {};
+  for (const [name, value] of Object.entries(body)) {
+    if (value === null || value === undefined || IGNORED.has(name)) continue;
+    params[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
+  }
+  const most = body["max_completion_tokens"];
+  if (typeof most === "number") params["maxTokens"] = most;
+  return params;
+}
+
+/** The error for a param that the program never sees. */
+export function invalid(param: string, message: string): SidecarError {
+  return new SidecarError("invalidParams", `${param}: ${message}`, { data: { pointer: `/${param}` } });
+}
+
+export const seconds = (): number => Math.floor(Date.now() / 1000);
+
+let count = 0;
+
+/** An id that no other answer has. */
+export const newId = (prefix: string): string => `${prefix}-${Date.now().toString(36)}${(count++).toString(36)}`;
+
+export const FINISH: Record<FinishReason, string> = { stop: "stop", toolCalls: "tool_calls", length: "length", contextFull: "length" };
+
+export function usageOf({ promptTokens, cachedTokens, completionTokens }: Usage, reasoningTokens = 0): Json {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens },
+  };
+}
+
+export function tokenOf({ token, logprob, bytes, topLogprobs }: ChosenToken): Json {
+  const plain = (each: LikelyToken) => ({ token: each.token, logprob: each.logprob, bytes: each.bytes });
+  return { ...plain({ id: 0, token, logprob, bytes }), top_logprobs: topLogprobs.map(plain) };
+}
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
+}
+
+/**
+ * Server-sent events of an answer that is being generated. `cut` makes them of each piece, `end` of the result. Waits
+ * for the first piece, so that an error before it is an answer of its own.
+ */
+export async function events<R>(
+  stream: Stream<GenerateProgress, R>,
+  begin: () => Json[],
+  cut: (piece: GenerateProgress) => Json[],
+  end: (result: R) => (Json | "[DONE]")[],
+): Promise<Response> {
+  const pieces = stream[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  const text = (all: (Json | "[DONE]")[]) => all.map(eventText).join("");
+  let next: IteratorResult<GenerateProgress, R | undefined> | undefined = await pieces.next();
+  let said = text(begin());
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = next ?? (await pieces.next());
+        next = undefined;
+        const more = said + text(done ? end(value as R) : cut(value));
+        said = "";
+        if (more !== "") controller.enqueue(encoder.encode(more));
+        if (done) controller.close();
+      } catch (error) {
+        if ((error as Error).name === "AbortError") return controller.error(error);
+        controller.enqueue(encoder.encode(text([errorOf(error).body])));
+        controller.close();
+      }
+    },
+    async cancel() {
+      await pieces.return?.();
+    },
+  });
+  return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+/** An event; those of `responses` have their type as a name, too. */
+function eventText(event: Json | "[DONE]"): string {
+  if (event === "[DONE]") return "data: [DONE]\n\n";
+  const name = typeof event["type"] === "string" ? `event: ${event["type"]}\n` : "";
+  return `${name}data: ${JSON.stringify(event)}\n\n`;
+}
+
+const STATUS: Record<string, number> = {
+  fileNotFound: 404,
+  modelNotFound: 404,
+  repositoryNotFound: 404,
+  remoteFileNotFound: 404,
+  revisionNotFound: 404,
+  methodNotFound: 404,
+  unauthorized: 401,
+  gatedRepository: 403,
+  overloaded: 429,
+  rateLimited: 429,
+  internalError: 500,
+  engineCrashed: 503,
+  exited: 503,
+  closed: 503,
+  timedOut: 504,
+};
+
+/** An error in OpenAI's form, with our kind as its code, and the status that makes clients choose its class. */
+export function errorOf(error: unknown): { status: number; body: Json; retry: boolean } {
+  const { kind = "internalError", message, data, retryable = false } = error as Partial<SidecarError>;
+  const status = STATUS[kind] ?? (kind in { programNotFound: 1, startFailed: 1, programChanged: 1 } ? 500 : 400);
+  const type = status < 500 ? "invalid_request_error" : "server_error";
+  return { status, body: { error: { message: message ?? String(error), type, param: data?.pointer ?? null, code: kind } }, retry: retryable };
+}
