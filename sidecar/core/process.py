@@ -61,6 +61,7 @@ class EngineProcess:
         self._queue: queue.SimpleQueue[Job | Restore] = queue.SimpleQueue()
         self._handlers: Mapping[str, Handler] = {}
         self._abort_at_once: Collection[str] = ()
+        self._prepared: Collection[str] = ()
         self._preparation = Preparation()
         self._can_compute = threading.Event()
         self._or_end(self._start_llama)
@@ -92,7 +93,8 @@ class EngineProcess:
         from sidecar.core.methods import handlers
         from sidecar.core.scheduling.scheduler import Scheduler
 
-        self._handlers, self._abort_at_once = handlers.HANDLERS, handlers.INFERENCE
+        self._handlers = handlers.HANDLERS
+        self._abort_at_once, self._prepared = handlers.INFERENCE, handlers.PREPARED
         self.engine.scheduler = Scheduler(self._writer)
         self._can_compute.set()
 
@@ -149,6 +151,7 @@ class EngineProcess:
         handler = partial(self._handlers[job.method], self.engine, job)
         if job.method in self._abort_at_once:
             job.interruptible(job.abort)
+        if job.method in self._prepared:
             self._preparation.run(job, handler)
         else:
             job.run(handler)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.core.chat.support import Support, TemplateMessage
 from sidecar.core.chat.template import Template
 from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.framing import parse_json
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ContentPart, Message, ToolCallMessage
@@ -80,10 +81,10 @@ def _invalid(pointer: str, problem: str, allowed: object, **details: object) -> 
 
 
 def parsed(arguments: str) -> object:
-    """The value of JSON text; None if the text is not JSON."""
+    """The value of JSON text; None if the text is not strict JSON."""
     try:
-        value: object = json.loads(arguments)
-    except (ValueError, RecursionError):  # the latter: nested too deeply
+        value: object = parse_json(arguments)
+    except ValueError:
         return None
     return value
 

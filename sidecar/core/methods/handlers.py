@@ -62,6 +62,9 @@ INFERENCE: Final = (
 )  # fmt: skip
 """Methods that change nothing before they compute. So an abort is answered at once; what still runs has no effect."""
 
+PREPARED: Final = (*INFERENCE, "saveState")
+"""Methods that may take long before the compute thread has them. The next requests do not wait for that."""
+
 HANDLERS: Final[dict[str, Handler]] = {
     "init": init.init,
     "loadModel": models.load_model,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sidecar.core import preparation
+from sidecar.core.engine import Engine
 from sidecar.core.jobs import Job, Jobs
+from sidecar.core.methods import state
+from sidecar.core.methods.handlers import HANDLERS, INFERENCE, PREPARED
 from sidecar.core.preparation import MAX_THREADS, STACK_BYTES, Preparation, start_thread
+from sidecar.core.process import EngineProcess
 
 WAIT_S = 30
 
@@ -62,6 +66,20 @@ def test_the_next_request_does_not_wait_for_a_slow_one(sent: Sent, go_on: thread
     go_on.set()
     assert sent.any.wait(WAIT_S)
     assert b'"slow":true' in sent.lines[1]
+
+
+def test_the_next_request_does_not_wait_for_the_tokens_of_a_state(
+    sent: Sent, go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "save_state", lambda _, job: job.answer({"saved": go_on.wait(WAIT_S)}))
+    engine = EngineProcess.__new__(EngineProcess)
+    engine.engine, engine._preparation = Engine.__new__(Engine), Preparation()
+    engine._handlers, engine._prepared, engine._abort_at_once = HANDLERS, PREPARED, INFERENCE
+    engine._answer(Jobs(cast(Any, sent)).open(1, "saveState", {}))
+    assert not sent.any.is_set()
+    go_on.set()
+    assert sent.any.wait(WAIT_S)
+    assert b'"saved":true' in sent.lines[0]
 
 
 def test_a_slow_one_keeps_its_time_limit(sent: Sent, go_on: threading.Event) -> None:

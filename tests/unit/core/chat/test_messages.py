@@ -163,6 +163,8 @@ def test_a_part_that_is_not_text_is_refused(part: dict[str, Any]) -> None:
         ({"role": "user", "content": [{"type": "text"}]}, "/content/0/text"),
         (called("{"), "/toolCalls/0/function/arguments"),
         (called("[]"), "/toolCalls/0/function/arguments"),
+        (called('{"a": NaN}'), "/toolCalls/0/function/arguments"),
+        (called('{"a": [-Infinity, 1e999]}'), "/toolCalls/0/function/arguments"),
         (called(json.dumps("a" * 999)), "/toolCalls/0/function/arguments"),
     ],
 )
