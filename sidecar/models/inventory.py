@@ -83,7 +83,8 @@ class Inventory:
         places = [self._store.place_of(part) for part in here] if origin == "store" else []
         records = [place.record() if place else None for place in places]
         first = records[0] if records else None
-        header, problem = _header(path, first.header if first else {})
+        # The record of a first part knows nothing of the others.
+        header, problem = _header(path, first.header if first and len(files) == 1 else {})
         if len(here) < len(files):
             problem = f"{len(files) - len(here)} of its {len(files)} parts are missing"
         return {

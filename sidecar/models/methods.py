@@ -115,13 +115,15 @@ def delete_model(job: TransferJob) -> dict[str, object]:
 
 def inspect_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.gguf.description import summary
+    from sidecar.models.gguf.header import join
 
-    ((header, wanted, read),) = _remote_headers(job, all_parts=False)
+    found = _remote_headers(job)
+    header = join([header for header, _, _ in found])
     return {
         "path": None,
-        "source": wanted.source,
-        "sizeBytes": wanted.size,
-        "readBytes": read,
+        "source": found[0][1].source,
+        "sizeBytes": sum(wanted.size or 0 for _, wanted, _ in found),
+        "readBytes": sum(read for _, _, read in found),
         "ggufVersion": header.version,
         **summary(header),
         "metadata": header.metadata,
@@ -133,24 +135,23 @@ def estimate_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.gguf.header import join
     from sidecar.models.memory.estimate import estimate
 
-    found = _remote_headers(job, all_parts=True)
+    found = _remote_headers(job)
     figures = estimate(
         join([header for header, _, _ in found]), job.params, Machine.here(**job.params["hardware"])
     )
     return {"path": None, "source": found[0][1].source, **figures}
 
 
-def _remote_headers(job: TransferJob, *, all_parts: bool) -> list[tuple[Header, Wanted, int]]:
-    """Header, file and bytes read of each file of `model`; of a split model the first part only, or all parts."""
+def _remote_headers(job: TransferJob) -> list[tuple[Header, Wanted, int]]:
+    """Header, file and bytes read of each file of `model`: all parts of a split one."""
     from sidecar.models.gguf import sparse_reader
     from sidecar.models.http.range_file import RangeFile
     from sidecar.models.hub import plan as plans
 
     params = job.params
     hub = _hub(job)
-    wanted = plans.make(hub, params, _memory(job)).wanted
     found = []
-    for each in wanted if all_parts else wanted[:1]:
+    for each in plans.make(hub, params, _memory(job)).wanted:
         if each.size is None:
             raise SidecarError("downloadFailed", "The server does not send the file's size", cause="no size")
         file = RangeFile(hub.client, each.address, each.size)

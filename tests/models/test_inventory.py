@@ -125,13 +125,17 @@ def test_what_lies_in_the_hubs_own_cache_is_found(begin: Begin, hub: Hub, tmp_pa
     assert listed(downloads)["models"] == []
 
 
-def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub) -> None:
-    parts = {f"M-Q4_0-0000{i}-of-00003.gguf": Synthetic(100_000 + i, seed=i) for i in (1, 2, 3)}
-    hub.add(REPO, parts)
+def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub, tmp_path: Path) -> None:
+    parts = gguf_files.split_model(tmp_path / "M-Q4_0", 3)
+    size = sum(part.stat().st_size for part in parts)
+    hub.add(REPO, {part.name: part.read_bytes() for part in parts})
+    remote = {"model": f"hf:{REPO}:Q4_0", "endpoint": hub.endpoint}
+    inspected = downloads.sidecar.call("inspectModel", remote)
+    assert (inspected["parameters"], inspected["sizeBytes"]) == (PARAMETERS, size)
     result = downloads.fetch(f"hf:{REPO}:Q4_0")
     (model,) = listed(downloads)["models"]
     assert model["files"] == [file["path"] for file in result["files"]]
-    assert (model["sizeBytes"], model["verified"]) == (300_006, True)
+    assert (model["sizeBytes"], model["verified"], model["parameters"]) == (size, True, PARAMETERS)
     Path(model["files"][1]).unlink()
     assert listed(downloads)["models"][0]["problem"] == "1 of its 3 parts are missing"
     assert len(delete(downloads, result["path"])["files"]) == 2

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c79c3dc6253edeb9)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 9bbfe41662f865f9)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -864,11 +864,11 @@ export interface InspectModelResult {
   path: string | null;
   source: ModelSource | null;
   /**
-   * Size of the file; for a split model, size of the part that was read.
+   * Size of the file; for a split model, of all parts, or of the first while others are missing.
    */
   sizeBytes: number;
   /**
-   * Bytes that were read from it.
+   * Bytes that were read of it.
    */
   readBytes: number;
   ggufVersion: number;

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint c79c3dc6253edeb9)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 9bbfe41662f865f9)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from sidecar.models.gguf import parts, reader
-from sidecar.models.gguf.header import Header
+from sidecar.models.gguf.header import Header, join
+from sidecar.models.gguf.splits import part_paths
 
 RECORDED: Final = (
     "architecture",
@@ -19,13 +21,14 @@ RECORDED: Final = (
 
 
 def describe(path: str) -> dict[str, object]:
-    """The result of inspectModel. Raises SidecarError: see `parts.read_first`."""
-    size = reader.check_readable(path)
-    header = parts.read_first(path)
+    """The result of inspectModel. Raises SidecarError: see `parts.read_present`."""
+    reader.check_readable(path)
+    headers = parts.read_present(path)
+    header, files = join(headers), [path] if len(headers) == 1 else part_paths(path)
     return {
         "path": path,
         "source": None,
-        "sizeBytes": size,
+        "sizeBytes": sum(map(os.path.getsize, files)),
         "readBytes": header.read_bytes,
         "ggufVersion": header.version,
         **summary(header),

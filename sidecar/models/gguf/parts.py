@@ -7,6 +7,7 @@ are renamed, fetched alone, or joined byte by byte. So names and headers are com
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from sidecar.message_handler.errors import SidecarError
@@ -54,13 +55,23 @@ def read_headers(path: str) -> list[Header]:
         problem = f"is part 1 of {len(names)}, and beside it is no {', '.join(missing[:3])}"
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise _incomplete(path, problem + more, allowed=names)
-    headers = [first]
+    return [first, *_others(names)]
+
+
+def read_present(path: str) -> list[Header]:
+    """The same, but that of the first part alone while others are missing."""
+    first, names = read_first(path), part_paths(path)
+    is_whole = count(first) > 1 and len(names) == count(first) and all(map(os.path.exists, names))
+    return [first, *_others(names)] if is_whole else [first]
+
+
+def _others(names: list[str]) -> Iterator[Header]:
+    """The headers of all parts but the first."""
     for number, name in enumerate(names[1:], 1):
         header = reader.read_header(name)
         if (header.typed(SPLIT_NUMBER, int), count(header)) != (number, len(names)):
             raise _incomplete(name, f"is not part {number + 1} of {len(names)}, as its name says")
-        headers.append(header)
-    return headers
+        yield header
 
 
 def read_first(path: str) -> Header:

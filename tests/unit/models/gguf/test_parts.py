@@ -27,6 +27,17 @@ def refused(path: Path) -> SidecarError:
     return caught.value
 
 
+def test_weights_and_quantization_are_those_of_all_parts(tmp_path: Path, split: list[Path]) -> None:
+    counted = ("parameters", "quantization", "tensors")
+    whole = describe(files.tiny_model(tmp_path / "whole.gguf"))
+    found = describe(str(split[0]))
+    assert [found[name] for name in counted] == [whole[name] for name in counted]
+    assert found["sizeBytes"] == sum(part.stat().st_size for part in split)
+    split[1].unlink()
+    alone = describe(str(split[0]))
+    assert (alone["name"], alone["sizeBytes"]) == ("Tiny", split[0].stat().st_size)
+
+
 def listed(folder: Path) -> list[tuple[str, object]]:
     """Name and problem of each model in a folder."""
     models = Inventory(Store(str(folder / "none")), ()).result({}, [str(folder)])["models"]
