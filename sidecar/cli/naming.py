@@ -46,11 +46,15 @@ def path_or_model(client: Client, options: argparse.Namespace) -> dict[str, obje
 def listed_path(entries: Iterable[ListedModel | PartialDownload], directory: str, text: str) -> str | None:
     """The path of the model or unfinished download that `list` shows as `text`, or whose file has this name."""
     paths = [entry["path"] for entry in entries]
-    wanted = os.path.normpath(os.path.join(directory, text))
+    wanted = _as_compared(os.path.join(directory, text))
     named = [path for path in paths if os.path.basename(path) == text]
-    if wanted in paths:
-        return wanted
-    return named[0] if len(named) == 1 else None
+    same = (path for path in paths if _as_compared(path) == wanted)
+    return next(same, named[0] if len(named) == 1 else None)
+
+
+def _as_compared(path: str) -> str:
+    """Windows takes both slashes, and capitals for small letters."""
+    return os.path.normcase(os.path.normpath(path))
 
 
 def given(options: argparse.Namespace, *names: str) -> dict[str, object]:

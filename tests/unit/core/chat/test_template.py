@@ -191,7 +191,7 @@ def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest
         while time.monotonic() < until:
             try:
                 while time.monotonic() < until:
-                    pass
+                    time.sleep(0.001)  # Python 3.13 leaves an empty loop's jump outside of the try
             except SystemExit:
                 dropped.append(1)
                 if len(dropped) == limits.STOP_TRIES - 1:
@@ -234,7 +234,7 @@ def test_a_template_cannot_take_the_memory_of_the_machine(jobs: Jobs, template: 
 
 
 def test_the_limit_of_memory_is_lifted_again(jobs: Jobs) -> None:
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="Windows has no limit of the address space")
     before = resource.getrlimit(resource.RLIMIT_AS)
     failed(jobs, "{{ 'a'.ljust(10**11) }}")
     assert resource.getrlimit(resource.RLIMIT_AS) == before
