@@ -30,10 +30,12 @@ Open = Callable[..., Journal]
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Opens journals; they are closed only at the end of the test, as if the program had been killed each time."""
+    """Opens journals; the one before loses its file, as if its program had been killed."""
     journals: list[Journal] = []
 
     def open_one(path: str, identity: Identity = HUB, held: int = 1000) -> Journal:
+        for each in journals:
+            each.close()  # it writes nothing
         journals.append(Journal(path, identity, SOURCE, held))
         return journals[-1]
 
@@ -48,6 +50,8 @@ def part(tmp_path: Path) -> Iterator[Callable[[], PartialFile]]:
     parts: list[PartialFile] = []
 
     def open_one() -> PartialFile:
+        for each in parts:
+            each.journal.close()
         parts.append(PartialFile(str(tmp_path / "a.part"), str(tmp_path / "a.journal"), HUB, SOURCE))
         return parts[-1]
 
