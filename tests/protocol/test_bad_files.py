@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_paths_without_a_model_are_refused(shared: Sidecar, method: str, tmp_pat
         (cut, {"modelDamaged"}),
         ("with\0nul", {"fileNotFound"}),
         ("lone \ud800 surrogate", {"fileNotFound"}),
-        ("x" * 10_000, {"fileNotReadable"}),
+        ("x" * 10_000, {"fileNotFound" if sys.platform == "win32" else "fileNotReadable"}),
     ):
         error = refused(shared, method, {"path": str(path)})
         assert error.kind in kinds, path
@@ -65,6 +66,7 @@ def test_an_unusual_path_works(shared: Sidecar, tmp_path: Path, name: str) -> No
     shared.call("unloadModel", {"modelId": model["modelId"]})
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links take a right there that users do not have")
 def test_a_link_to_a_model_works(shared: Sidecar, tmp_path: Path) -> None:
     (tmp_path / "link.gguf").symlink_to(gguf_files.tiny_model(tmp_path / "tiny.gguf"))
     assert attempt(shared, str(tmp_path / "link.gguf")) == "loaded"
@@ -128,7 +130,8 @@ def test_a_file_that_makes_llama_cpp_abort_costs_one_engine(
     with pytest.raises(Refused) as caught:
         shared.call("loadModel", {"path": damaged_tiny.path})
     assert caught.value.kind in FILE_ERRORS
-    assert "SIGABRT" in caught.value.data["cause"], "llama.cpp has learned to refuse it; find another seed"
+    aborted = "exit status 3" if sys.platform == "win32" else "SIGABRT"
+    assert aborted in caught.value.data["cause"], "llama.cpp has learned to refuse it; find another seed"
     damaged_tiny.repair()
     assert attempt(shared, damaged_tiny.path) == "loaded"
 

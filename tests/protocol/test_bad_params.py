@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,13 @@ def test_lone_surrogates_in_a_prompt_do_no_harm(shared: Sidecar, tiny: tuple[str
     assert shared.call("tokenize", {"modelId": tiny[0], "text": "\ud800"})["tokens"] == [ord("?") + 3]
 
 
-@pytest.mark.parametrize("path", ["\0", "a\0b", "\ud800"])
+no_utf8 = pytest.param(
+    "\ud800",
+    marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows takes lone surrogates in names"),
+)
+
+
+@pytest.mark.parametrize("path", ["\0", "a\0b", no_utf8])
 def test_paths_that_no_system_has_are_refused(shared: Sidecar, tiny: tuple[str, str], path: str) -> None:
     for method, params, pointer in (
         ("init", {"modelsDirectory": path}, "/modelsDirectory"),
