@@ -1,11 +1,15 @@
-// Readings of the npm package's client, and of a bare reader of the program's pipe:
+// Readings of the npm package's client, of its adapters, and of a bare reader of the program's pipe:
 // node client.mjs PROGRAM MODEL, where PROGRAM is a JSON array; one task (JSON) per line on stdin.
 // Build the package first. Writes one JSON object per line: first {"ready": true}, then the result of each task.
 
 import { spawn } from "node:child_process";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
+import { llamaSidecar } from "../../../package.json-shim/dist/ai-sdk.mjs";
+import { chatSession } from "../../../package.json-shim/dist/chat-session.mjs";
 import { getLlama } from "../../../package.json-shim/dist/index.mjs";
+import { sidecarFetch } from "../../../package.json-shim/dist/openai.mjs";
+import { runTools } from "../../../package.json-shim/dist/tools.mjs";
 
 const [program, path] = process.argv.slice(2);
 const command = JSON.parse(program);
@@ -54,7 +58,49 @@ const complete = {
   pipe: (params) => pipe.call("complete", { contextId, ...params }),
 };
 
+/** Reads all pieces; returns the number of characters, so that nothing is left out. */
+async function all(pieces, sizeOf) {
+  let size = 0;
+  for await (const piece of pieces) size += sizeOf(piece);
+  if (size === 0) throw new Error("there was no text");
+}
+
+const models = { context: { contextSize: 512, sequences: 8 } };
+const sdk = llamaSidecar({ llama, ...models })(path);
+const fetch = sidecarFetch(llama, models);
+
+/** The same chat, of `maxTokens` tokens, in each of the client's ways. */
+const chat = {
+  client: (messages, params) => all(context.chat({ messages, ...params }), ({ delta }) => delta.length),
+  chatSession: ([{ content }], params) => all(chatSession({ context }).send(content, params), ({ delta }) => delta.length),
+  async runTools(messages, params) {
+    let size = 0;
+    await runTools({ context, messages, tools: [], ...params, onEvent: ({ progress }) => (size += progress?.delta?.length ?? 0) });
+    if (size === 0) throw new Error("there was no text");
+  },
+  async aiSdk([{ content }], { maxTokens, temperature, ...own }) {
+    const prompt = [{ role: "user", content: [{ type: "text", text: content }] }];
+    const options = { prompt, maxOutputTokens: maxTokens, temperature, providerOptions: { llamaSidecar: own } };
+    await all((await sdk.doStream(options)).stream, ({ delta }) => delta?.length ?? 0);
+  },
+  async openai(messages, { maxTokens, ...params }) {
+    const body = JSON.stringify({ model: path, messages, max_tokens: maxTokens, stream: true, ...params });
+    await all((await fetch("http://sidecar/v1/chat/completions", { method: "POST", body })).body, ({ length }) => length);
+  },
+};
+
 const tasks = {
+  /** A chat: tokens per second, and this process's processor time (ms) per 1,000 tokens. */
+  async chat({ by, tokens }) {
+    const { prompt, ...params } = request(tokens);
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    await chat[by]([{ role: "user", content: prompt }], params);
+    const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    return { speed: tokens / seconds, cpu: (user + system) / tokens };
+  },
+
   /** Streams at once: tokens per second, and this process's processor time (ms) per 1,000 tokens. */
   async streams({ by, count, tokens }) {
     const cpu = process.cpuUsage();

@@ -1,4 +1,5 @@
-"""What the npm package's client costs an app, compared with a bare reader of the program's pipe: see client.mjs."""
+"""What the npm package's client costs an app, compared with a bare reader of the program's pipe, and what its adapters
+add to that: see client.mjs."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ PEER = "bare pipe"
 TOKENS = {1: 48, 8: 32}
 """Streams → tokens of each."""
 
+CHAT_TOKENS = 64
+ADAPTERS = ("chatSession", "runTools", "aiSdk", "openai")
 STALL_TOKENS = 96
 PINGS = 20_000
 STALLS = {"p50": "half of them", "p99": "p99", "max": "the worst"}
@@ -44,7 +47,27 @@ def rows(setting: Setting) -> list[Row]:
                 partial(script.ask, "streams", by="client", **task),
                 partial(script.ask, "streams", by="pipe", **task),
             )
+        found += _adapters(setting, script)
         return [*found, *_stalls(setting, script), *_calls(setting, script)]
+
+
+def _adapters(setting: Setting, script: Script) -> list[Row]:
+    """The same chat through each adapter and through the client alone."""
+    found = []
+    for by in ("client", *ADAPTERS):
+        script.ask("chat", by=by, tokens=4)  # loads what it needs
+    for adapter in ADAPTERS:
+        figures = {
+            "speed": (f"one chat, through {adapter}", "tokens/s"),
+            "cpu": ("  the app's processor time per 1,000 tokens", "ms"),
+        }
+        found += setting.compare_figures(
+            figures,
+            "client",
+            partial(script.ask, "chat", by=adapter, tokens=CHAT_TOKENS),
+            partial(script.ask, "chat", by="client", tokens=CHAT_TOKENS),
+        )
+    return found
 
 
 def _stalls(setting: Setting, script: Script) -> list[Row]:
