@@ -23,6 +23,14 @@ test("all code of the pages fits the types", TIMEOUT, async (t) => {
   await compile(path, files);
 });
 
+test("our column of the table has calls that there are", () => {
+  const rows = read("docs/coming-from.md").split("\n").filter((line) => line.startsWith("| ") && line.includes("`"));
+  const known = ["generated/methods", "client/model", "client/llama", "chat-session"].map((name) => read(`dist/node/${name}.d.ts`)).join("");
+  const calls = rows.flatMap((row) => [...row.split("|").at(-2).matchAll(/\b(?:llama|model|context|session)\.(\w+)\(/g)].map(([, name]) => name));
+  assert.ok(calls.length >= 15);
+  assert.deepEqual(calls.filter((name) => !new RegExp(`^ +${name}\\(`, "m").test(known)), []);
+});
+
 for (const [page, all] of code) {
   test(`the code of ${page} runs`, TIMEOUT, async (t) => {
     const cwd = project(t, made);

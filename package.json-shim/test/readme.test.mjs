@@ -30,12 +30,15 @@ async function runUntil(t, code, expected) {
   assert.match(output, expected);
 }
 
-test("the first example runs as written: download, load, text", TIMEOUT, async (t) => {
-  const [first] = CODE;
+test("the first two examples run as written: download, load, text", TIMEOUT, async (t) => {
+  const model = JSON.stringify(`${await serve(t, modelPath)}/smol.gguf`);
   const address = /"hf:[^"]+"/;
-  assert.match(first, address);
-  const model = `${await serve(t, modelPath)}/smol.gguf`;
-  await runUntil(t, first.replace(address, JSON.stringify(model)), /^download [^]*^download 1\n[^]*^load 1\n\s*\S/m);
+  const [five, progress] = CODE;
+  assert.equal(five.trim().split("\n").length, 5);
+  await Promise.all([
+    runUntil(t, five.replace(address, model), /^\s*[A-Za-z]/),
+    runUntil(t, progress.replace(address, model), /^download [^]*^download 1\n[^]*^load 1\n\s*\S/m),
+  ]);
 });
 
 test("the example of the project's README runs as written", TIMEOUT, async (t) => {
