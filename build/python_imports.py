@@ -43,6 +43,7 @@ LAYERS: Layers = (
 
 ONLY = {
     "llama_cpp": "sidecar.core.llama",
+    "llguidance": "sidecar.core.structured_output",
     "huggingface_hub": "sidecar.models",
     "httpx2": "sidecar.models",
     "jsonschema": "sidecar.message_handler",  # not bounded: for params and the program's own schemas only

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sidecar.core.jobs import Job
+from sidecar.core.jobs import Job, start_thread
 
 if TYPE_CHECKING:
     Handler: TypeAlias = Callable[[], Mapping[str, object] | None]
@@ -21,18 +21,6 @@ PATIENCE_S: Final = 0.25
 
 MAX_THREADS: Final = 8
 """Preparations at once. With more, the next request waits until one is done."""
-
-STACK_BYTES: Final = 16 * 1024 * 1024
-"""Stack of a thread that tokenizes (model/tokenizer.py). Only what is used of it takes memory."""
-
-
-def start_thread(target: Callable[[], None], name: str) -> None:
-    """Start a thread with STACK_BYTES. The system's own default may be as small as 128 KB."""
-    before = threading.stack_size(STACK_BYTES)
-    try:
-        threading.Thread(target=target, name=name, daemon=True).start()
-    finally:
-        threading.stack_size(before)
 
 
 class Preparation:

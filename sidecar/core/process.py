@@ -21,8 +21,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.engine import Engine
+from sidecar.core.jobs import start_thread
 from sidecar.core.llama.log import LlamaLog
-from sidecar.core.preparation import Preparation, start_thread
+from sidecar.core.preparation import Preparation
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import decode

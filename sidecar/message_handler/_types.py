@@ -477,7 +477,12 @@ class SamplingParams(TypedDict):
     logitBias: NotRequired[LogitBias]
     ignoreEos: NotRequired[bool]
     grammar: NotRequired[str]
+    grammarSyntax: NotRequired[Literal["gbnf", "lark"]]
+    regex: NotRequired[str]
     jsonSchema: NotRequired[dict[str, object] | bool]
+    structure: NotRequired[Literal["strict", "check"]]
+    otherProperties: NotRequired[Literal["never", "allowed"]]
+    forcedTokens: NotRequired[bool]
     responseFormat: NotRequired[ResponseFormat]
     logprobs: NotRequired[bool]
     topLogprobs: NotRequired[int]
@@ -606,6 +611,7 @@ class Usage(TypedDict):
     completionTokens: int
     guessedTokens: NotRequired[int]
     acceptedTokens: NotRequired[int]
+    forcedTokens: NotRequired[int]
     truncatedTokens: NotRequired[int]
 
 
@@ -633,6 +639,7 @@ class CompleteResult(TypedDict):
     logprobs: NotRequired[Logprobs]
     finishReason: FinishReason
     stopString: str | None
+    ignoredKeywords: NotRequired[list[str]]
     seed: int
     usage: Usage
     timings: Timings
@@ -650,6 +657,7 @@ class ChatResult(TypedDict):
     logprobs: NotRequired[Logprobs]
     finishReason: FinishReason
     stopString: str | None
+    ignoredKeywords: NotRequired[list[str]]
     seed: int
     usage: Usage
     timings: Timings
@@ -665,6 +673,7 @@ class InfillResult(TypedDict):
     text: str
     finishReason: FinishReason
     stopString: str | None
+    ignoredKeywords: NotRequired[list[str]]
     seed: int
     usage: Usage
     timings: Timings

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 9bbfe41662f865f9)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 02a43f61e23e3236)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1323,17 +1323,41 @@ export interface SamplingParams {
    */
   ignoreEos?: boolean;
   /**
-   * Grammar that the text must match, in llama.cpp's GBNF format. Its rule `root` describes the whole text.
+   * Grammar that the text must match. Its rule `root` (`gbnf`) or `start` (`lark`) describes the whole text.
    */
   grammar?: string;
   /**
-   * JSON Schema (draft-07 or 2020-12): the text is JSON that satisfies it. A schema that cannot be enforced is refused. Properties come in the schema's order; other properties are allowed only with additionalProperties.
+   * Syntax of `grammar`: llama.cpp's GBNF, or Lark's, as llguidance reads it.
+   * @default "gbnf"
+   */
+  grammarSyntax?: "gbnf" | "lark";
+  /**
+   * Regular expression of ECMAScript that the whole text must match, without look-around and references to groups.
+   */
+  regex?: string;
+  /**
+   * JSON Schema (any draft from 4 on): the text is JSON that satisfies it. Named properties come in the schema's order; about other properties see `otherProperties`. Words that no draft knows are ignored; the result names them in `ignoredKeywords`.
    */
   jsonSchema?:
     | {
         [k: string]: unknown;
       }
     | boolean;
+  /**
+   * What happens with keywords of jsonSchema that cannot be enforced while the text is written. `strict`: the schema is refused. `check`: the finished text is checked; if it does not satisfy the schema, the request ends with the error `invalidOutput`.
+   * @default "strict"
+   */
+  structure?: "strict" | "check";
+  /**
+   * Properties that an object of jsonSchema, or of the parameters of a required call, does not name where it has `properties` and says nothing with `additionalProperties`. `never`: there are none, so that a small model does not go on inventing some. `allowed`: as JSON Schema says.
+   * @default "never"
+   */
+  otherProperties?: "never" | "allowed";
+  /**
+   * Evaluate tokens together where jsonSchema, a regex, a Lark grammar or a required call leaves no choice. With `logprobs` they are evaluated one by one.
+   * @default true
+   */
+  forcedTokens?: boolean;
   responseFormat?: ResponseFormat;
   /**
    * Return the log-probability that the model gave to each token, before any sampler.
@@ -1517,6 +1541,10 @@ export interface Usage {
    */
   acceptedTokens?: number;
   /**
+   * Tokens of the text for which the grammar left no choice, and which were evaluated together; absent if none.
+   */
+  forcedTokens?: number;
+  /**
    * Tokens that `contextOverflow` removed, from the prompt or during generation; absent if none.
    */
   truncatedTokens?: number;
@@ -1573,6 +1601,12 @@ export interface CompleteResult {
    */
   stopString: string | null;
   /**
+   * Words of jsonSchema that no draft of JSON Schema knows, and formats that are not enforced; absent if none.
+   *
+   * @minItems 1
+   */
+  ignoredKeywords?: string[];
+  /**
    * The seed that was used.
    */
   seed: number;
@@ -1605,6 +1639,12 @@ export interface ChatResult {
    */
   stopString: string | null;
   /**
+   * Words of jsonSchema that no draft of JSON Schema knows, and formats that are not enforced; absent if none.
+   *
+   * @minItems 1
+   */
+  ignoredKeywords?: string[];
+  /**
    * The seed that was used.
    */
   seed: number;
@@ -1629,6 +1669,12 @@ export interface InfillResult {
    * Stop string that ended the text, or null.
    */
   stopString: string | null;
+  /**
+   * Words of jsonSchema that no draft of JSON Schema knows, and formats that are not enforced; absent if none.
+   *
+   * @minItems 1
+   */
+  ignoredKeywords?: string[];
   /**
    * The seed that was used.
    */
@@ -2162,6 +2208,10 @@ export const ERRORS = {
   unsatisfiableSchema: { code: 1092, retryable: false },
   /** The grammar and the biases allow none of the model's tokens at this point of the text. */
   noTokenAllowed: { code: 1093, retryable: false },
+  /** The JSON schema or the grammar exceeds a limit of size, time or memory; data.cause says which, data.pointer where. */
+  schemaTooComplex: { code: 1094, retryable: false },
+  /** The finished text does not satisfy the JSON schema; data.cause says how, data.partial has the text. Possible with `structure: "check"`, and where an object has one name twice. */
+  invalidOutput: { code: 1095, retryable: true },
 } as const;
 
 export type ErrorKind = keyof typeof ERRORS;

@@ -19,6 +19,7 @@ from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_ma
 from sidecar.core.output.reply import Reply
 from sidecar.core.output.steering import Steering
 from sidecar.core.output.tools import Tools, plain
+from sidecar.core.structured_output.grammar import options_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
@@ -42,7 +43,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
     choice = params.get("toolChoice", str(DEFAULTS["ChatParams"]["toolChoice"]))
     tools = Tools(params.get("tools", []), choice, job.warn)
     if tools.forced:  # the grammar of a forced call must be the only one, and it must reach its end
-        for name in ("ignoreEos", "stop", "grammar", "jsonSchema", "responseFormat"):
+        for name in ("ignoreEos", "stop", "grammar", "regex", "jsonSchema", "responseFormat"):
             value = params.get(name)
             if value:
                 raise conflicting_params(name, value, "/toolChoice")
@@ -62,7 +63,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
         visible_tokens=_control_tokens(model, marks),
         reasoning_budget=_reasoning_budget(params),
         reasoning_end=() if reasoning is None else tuple(_tokens(model, reasoning.closing)),
-        grammar=call_grammar(form, tools) if tools.forced else None,
+        grammar=call_grammar(model, form, tools, options_of(params)) if tools.forced else None,
     )
     return prompt_tokens, reply, steering
 

@@ -3,35 +3,86 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from sidecar.core.model.model import Model
 from sidecar.core.output.tool_formats import CallForm
 from sidecar.core.output.tools import Tools
-from sidecar.core.structured_output.grammar import Grammar, of_schema
+from sidecar.core.structured_output.grammar import Grammar
 
-_SYMBOL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(?P<rule>[a-zA-Z][\w-]*)')
-"""A literal or a character class, which stay unchanged, or the name of a rule."""
+if TYPE_CHECKING:
+    from sidecar.core.structured_output.schema import Options, Prepared
+
+POINTER: Final = "/tools"
+
+WHITE_SPACE: Final = " "
+"""White space between the parts of a call's JSON: calls stand on one line."""
 
 
-def call_grammar(form: CallForm, tools: Tools) -> Grammar:
-    """A grammar whose root is one call of one of the forced tools.
+def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -> Grammar:
+    """A grammar whose texts are one call of one of the forced tools, in Lark's syntax.
 
-    Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema` for a tool's parameters.
+    Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema`, `schemaTooComplex` for the tools' parameters.
     """
-    choices, rules = [], []
-    for index, name in enumerate(tools.forced):
-        of_arguments = of_schema(tools.schemas[name], tools.pointer(name)).text
-        rules.append(_renamed(of_arguments, f"tool{index}-"))
+    from sidecar.core.structured_output import json_schema, texts  # only for requests that force a call
+
+    ready = {
+        name: json_schema.prepare(tools.schemas[name], tools.pointer(name), options, f"t{index}")
+        for index, name in enumerate(tools.forced)
+    }
+    rules = (
+        _named_rules(model, form, ready, options)
+        if form.separator
+        else _object_rules(model, form, ready, options)
+    )
+    lark = "\n".join([*rules, r"WS: /[ \n]{1,2}/"])
+    if len(lark) > json_schema.MAX_CHARS:
+        raise json_schema.too_complex(POINTER, f"more than {json_schema.MAX_CHARS} characters")
+    matcher = texts.of_calls(model, lark)
+    if matcher is None:  # then the parameters of one tool alone are at fault, or all are too many
+        for name, schema in ready.items():
+            text = json_schema.document(schema.root, schema.definitions, options)
+            json_schema.matcher_of(model, text, schema, tools.pointer(name))
+        raise json_schema.too_complex(POINTER, "these tools together are too complex")
+    return Grammar(POINTER, matcher=matcher)
+
+
+def _named_rules(model: Model, form: CallForm, ready: dict[str, Prepared], options: Options) -> list[str]:
+    """The rules of calls whose names stand before the arguments."""
+    from sidecar.core.structured_output.json_schema import document
+
+    rules = [f"start: WS? ({' | '.join(f'call{index}' for index in range(len(ready)))})"]
+    for index, (name, schema) in enumerate(ready.items()):
         before, after = around(form, name)
-        choices.append(f"{_literal(before)} tool{index}-root {_literal(after)}".strip())
-    text = "\n".join([f"root ::= [ \\n]{{0,2}} ({' | '.join(choices)})", *rules])
-    return Grammar(text, allows_control_tokens=True, pointer="/tools")
+        rules.append(f"call{index}: {_literal(model, before)} arguments{index} {_literal(model, after)}")
+        of_arguments = document(schema.root, schema.definitions, options, WHITE_SPACE)
+        rules.append(f"arguments{index}: %json {of_arguments}")
+    return rules
 
 
-def _renamed(grammar: str, prefix: str) -> str:
-    """The same grammar with a prefix on the name of each rule."""
-    return _SYMBOL.sub(lambda match: prefix + match[0] if match["rule"] else match[0], grammar)
+def _object_rules(model: Model, form: CallForm, ready: dict[str, Prepared], options: Options) -> list[str]:
+    """The rules of calls that are objects with name and arguments."""
+    from sidecar.core.structured_output.json_schema import document
+
+    calls = [
+        {
+            "type": "object",
+            "properties": {form.name: {"const": name}, form.arguments: schema.root},
+            "required": [form.name, form.arguments],
+            "additionalProperties": False,
+        }
+        for name, schema in ready.items()
+    ]
+    call: object = {"anyOf": calls}
+    if form.listed:
+        call = {"type": "array", "items": call, "minItems": 1, "maxItems": 1}
+    definitions = {key: value for schema in ready.values() for key, value in schema.definitions.items()}
+    line = "\n" if form.end and not form.listed else ""
+    before, after = _literal(model, f"{form.start}{line}"), _literal(model, f"{line}{form.end}")
+    return [
+        f"start: WS? {before} call {after}",
+        f"call: %json {document(call, definitions, options, WHITE_SPACE)}",
+    ]
 
 
 def around(form: CallForm, name: str) -> tuple[str, str]:
@@ -46,6 +97,21 @@ def around(form: CallForm, name: str) -> tuple[str, str]:
     return f"{form.start}{line}{before}", f"}}{line}{form.end}"
 
 
-def _literal(text: str) -> str:
-    """A text as a literal of GBNF. The escapes are those of JSON, but only ASCII may be escaped."""
-    return json.dumps(text, ensure_ascii=False) if text else ""
+def _literal(model: Model, text: str) -> str:
+    """A text in Lark's syntax. Control tokens in it are named by their ids: they have no text."""
+    parts, at = [], 0
+    for token in model.tokenize(text, add_special=False, parse_special=True) if text else []:
+        if model.piece(token):
+            continue
+        name = model.token_text(token)
+        found = text.find(name, at)
+        if not name or found < 0:
+            continue
+        parts += [text[at:found], f"<[{token}]>"]
+        at = found + len(name)
+    parts.append(text[at:])
+    literals = (
+        part if index % 2 else json.dumps(part, ensure_ascii=False) if part else ""
+        for index, part in enumerate(parts)
+    )
+    return " ".join(filter(None, literals))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -211,6 +211,10 @@ class Model:
         if piece is None:
             piece = self._pieces[token] = self._read_piece(token, special=False)
         return piece
+
+    def pieces(self) -> Iterator[tuple[int, bytes]]:
+        """Each token with its `piece`. They are not kept: those of a large vocabulary take 20 MB."""
+        return ((token, self._read_piece(token, special=False)) for token in range(self.vocabulary_size))
 
     def token_text(self, token: int) -> str:
         """A special token as templates write it; "" for -1, which means that the model has none."""

@@ -39,6 +39,11 @@ class TextOutput:
         """Finish after the last text. Returns the finish reason, unchanged."""
         return reason
 
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._text)
+
     def take_deltas(self) -> list[Delta]:
         """The pieces that have come since the last call."""
         text, self._deltas = "".join(self._deltas), []
@@ -46,11 +51,11 @@ class TextOutput:
 
     def result(self) -> dict[str, object]:
         """The members of the result that belong to this method."""
-        return {"text": "".join(self._text)}
+        return {"text": self.text}
 
     def partial(self) -> PartialResult:
         """The same for a request that did not finish."""
-        return {"text": "".join(self._text)}
+        return {"text": self.text}
 
 
 class Reply:
@@ -102,6 +107,11 @@ class Reply:
 
     # ---- output ----------------------------------------------------------------------------------
 
+    @property
+    def text(self) -> str:
+        """The text so far, without reasoning and calls."""
+        return "".join(self._written["text"])
+
     def take_deltas(self) -> list[Delta]:
         """The pieces that have come since the last call."""
         deltas, self._deltas = self._deltas, []
@@ -109,13 +119,13 @@ class Reply:
 
     def result(self) -> dict[str, object]:
         """The members of the result that belong to this method."""
-        message: AssistantMessage = {"role": "assistant", "content": "".join(self._written["text"])}
+        message: AssistantMessage = {"role": "assistant", "content": self.text}
         self._add_reasoning_and_calls(message)
         return {"message": message}
 
     def partial(self) -> PartialResult:
         """The same for a request that did not finish."""
-        partial: PartialResult = {"text": "".join(self._written["text"])}
+        partial: PartialResult = {"text": self.text}
         self._add_reasoning_and_calls(partial)
         return partial
 

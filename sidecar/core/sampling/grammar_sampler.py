@@ -1,4 +1,4 @@
-"""Sampling under a grammar. As long as the model follows it by itself, this checks one token per step.
+"""Sampling under a grammar in GBNF. As long as the model follows it by itself, this checks one token per step.
 
 As in llama.cpp's common_sampler_sample, the chain chooses a token without the grammar. Only if the grammar does not
 allow it, the chain chooses again among the allowed tokens. That second choice is faster here: it checks single bytes

@@ -14,7 +14,7 @@ from sidecar.core.output.segments import Delta
 from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
-from sidecar.core.scheduling.usage import Stopwatch
+from sidecar.core.scheduling.usage import Stopwatch, usage_of
 from sidecar.core.speculation.speculation import speculation_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -22,10 +22,10 @@ from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
-    from sidecar.message_handler._types import ChosenToken, CompleteParams, Usage
+    from sidecar.message_handler._types import ChosenToken, CompleteParams
 
 PRIORITIES: Final = ("interactive", "background")
-MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments")
+MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments", "invalidOutput")
 """Mistakes of the model: the error response contains the text so far."""
 
 MAX_GRACE_TOKENS: Final = 8
@@ -81,6 +81,8 @@ class Generation:
         self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
         """Tokens that come next, whatever the logits are."""
+        self._forced_by_grammar = 0
+        """Generated tokens about which the grammar left no choice."""
         self._sent_logprobs = 0
         self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
         self._max_tokens = params.get("maxTokens")
@@ -142,7 +144,18 @@ class Generation:
         if draft and self.speculation is not None and self.sequence is not None:
             self.speculation.record(len(draft), accepted)
             self.context.cut(self.sequence, len(self.sequence.tokens) - len(draft) + accepted)
-        return reason
+        return self._accept_forced() if reason is None else reason
+
+    def _accept_forced(self) -> str | None:
+        """Add the tokens that the grammar leaves no choice about. They are evaluated in the next step, together."""
+        room = self.context.size - len(self.tokens) - 1
+        if self._max_tokens is not None:
+            room = min(room, self._max_tokens - self.completed)
+        for token in self.sampler.forced(room):
+            self._forced_by_grammar += 1
+            if (reason := self._accept(token)) is not None:
+                return reason
+        return "stop" if self.sampler.ended else None
 
     def _next_token(self, index: int) -> int:
         if not self._forced:
@@ -238,18 +251,14 @@ class Generation:
         try:
             self._output.feed(self._text.end())
             reason = self._output.end(reason)
+            if reason == "stop":
+                self.sampler.check(self._output.text)
         except SidecarError as error:
             self.fail(error)
             return
         self._close()
-        result = {
-            **self._output.result(),
-            "finishReason": reason,
-            "stopString": self._text.stop_string,
-            "seed": self.sampler.seed,
-            **self._logprobs(0),
-            **self._figures(),
-        }
+        ended = {"finishReason": reason, "stopString": self._text.stop_string, "seed": self.sampler.seed}
+        result = {**self._output.result(), **ended, **self.sampler.told, **self._logprobs(0), **self._costs()}
         self.job.answer(result, wake=False)
 
     def abort(self) -> None:
@@ -275,10 +284,7 @@ class Generation:
         self.sampler.free()
 
     def _partial(self) -> dict[str, object]:
-        return {**self._output.partial(), **self._figures()}
-
-    def _figures(self) -> dict[str, object]:
-        return {"usage": self._usage(), "timings": self._stopwatch.timings(self.completed)}
+        return {**self._output.partial(), **self._costs()}
 
     def _logprobs(self, start: int) -> dict[str, list[ChosenToken]]:
         """The member `logprobs` with the tokens from index `start` on; nothing if it was not asked for."""
@@ -286,15 +292,8 @@ class Generation:
             return {}
         return {"logprobs": self.sampler.logprobs.entries[start : self.completed]}
 
-    def _usage(self) -> Usage:
-        usage: Usage = {
-            "promptTokens": len(self.prompt),
-            "cachedTokens": self.cached,
-            "completionTokens": self.completed,
-        }
-        if self._truncated:
-            usage["truncatedTokens"] = self._truncated
-        if self.speculation is not None:
-            usage["guessedTokens"] = self.speculation.drafted
-            usage["acceptedTokens"] = self.speculation.accepted
-        return usage
+    def _costs(self) -> dict[str, object]:
+        """The members `usage` and `timings`."""
+        counts = len(self.prompt), self.cached, self.completed, self._forced_by_grammar, self._truncated
+        timings = self._stopwatch.timings(self.completed)
+        return {"usage": usage_of(*counts, self.speculation), "timings": timings}

@@ -6,7 +6,23 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sidecar.message_handler._types import Timings
+    from sidecar.core.speculation.speculation import Speculation
+    from sidecar.message_handler._types import Timings, Usage
+
+
+def usage_of(
+    prompt: int, cached: int, completed: int, forced: int, truncated: int, speculation: Speculation | None
+) -> Usage:
+    """The member `usage` of a result."""
+    usage: Usage = {"promptTokens": prompt, "cachedTokens": cached, "completionTokens": completed}
+    if forced:
+        usage["forcedTokens"] = forced
+    if truncated:
+        usage["truncatedTokens"] = truncated
+    if speculation is not None:
+        usage["guessedTokens"] = speculation.drafted
+        usage["acceptedTokens"] = speculation.accepted
+    return usage
 
 
 class Stopwatch:

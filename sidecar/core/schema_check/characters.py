@@ -65,6 +65,11 @@ class Characters:
             )
         return found is not self._negated
 
+    @property
+    def parts(self) -> tuple[Ranges, frozenset[str], bool]:
+        """Its ranges, its categories, and whether it has all other characters instead."""
+        return list(zip(self._starts, self._ends, strict=True)), self._categories, self._negated
+
     def _found(self, character: str) -> bool:
         code = ord(character)
         at = bisect_right(self._starts, code)

@@ -1,6 +1,6 @@
-"""From a JSON Schema or a grammar in GBNF to the grammar that a sampler enforces.
+"""From a JSON Schema, a regular expression or a grammar to what a sampler enforces.
 
-grammar (the entry point), gbnf (checks a grammar), grammar_rules (checks its rules), json_schema (a schema's grammar),
-schema_keywords (reads a schema), schema_merge (joins several), json_objects, json_values, json_strings,
-json_patterns, json_numbers (the GBNF of each kind of value).
+grammar (the entry point). json_schema: a schema's matcher; schema makes of it one that llguidance takes, with keywords,
+finite and ecma_pattern; final_check checks the finished text. texts: regular expressions and Lark. compiling compiles
+them; guidance calls llguidance. gbnf and grammar_rules check a grammar that llama.cpp enforces.
 """

@@ -1,8 +1,7 @@
-"""The grammar that a request asks for with `grammar`, `jsonSchema`, `responseFormat` or `toolChoice`."""
+"""The grammar that a request asks for with `grammar`, `regex`, `jsonSchema`, `responseFormat` or `toolChoice`."""
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,15 +10,17 @@ from sidecar.core.model.model import Model
 from sidecar.core.model.sampler_cache import MAX_KEPT
 from sidecar.core.structured_output import gbnf
 from sidecar.core.structured_output.grammar_rules import GrammarError
-from sidecar.core.structured_output.json_schema import json_grammar
-from sidecar.core.structured_output.schema_keywords import SUPPORTED, Unsatisfiable, Unsupported
+from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import SamplerPointer
+    from sidecar.core.structured_output.final_check import FinalCheck
+    from sidecar.core.structured_output.guidance import Matcher
+    from sidecar.core.structured_output.schema import Options
     from sidecar.message_handler._types import SamplingParams
 
-MEMBERS: Final = ("grammar", "jsonSchema", "responseFormat")
+MEMBERS: Final = ("grammar", "regex", "jsonSchema", "responseFormat")
 """Params that ask for a grammar. Each excludes the others."""
 
 PLAIN_TEXT: Final = {"type": "text"}
@@ -27,65 +28,85 @@ PLAIN_TEXT: Final = {"type": "text"}
 
 
 class Grammar(NamedTuple):
-    """A checked grammar."""
+    """A checked grammar. Either llama.cpp enforces it, or a matcher."""
 
-    text: str
-    allows_control_tokens: bool
-    """Whether control tokens may match: the grammar has `<token>` symbols, or the marks around a call."""
-    pointer: str = "/grammar"
+    pointer: str
     """JSON pointer of the param from which it is made."""
+    gbnf: str = ""
+    allows_control_tokens: bool = False
+    """Whether control tokens may match a grammar in GBNF: it has `<token>` symbols."""
+    matcher: Matcher | None = None
+    """At the beginning of the text. Each request has its own."""
+    check: FinalCheck | None = None
+    """The check of the finished text."""
+    ignored: tuple[str, ...] = ()
+    """Words of the schema that no draft of JSON Schema knows."""
 
 
 def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
     """The grammar that the params ask for; None if they ask for none.
 
     Raises SidecarError: `invalidParams` (params that exclude each other), `invalidGrammar`,
-    `unsupportedSchema`, `unsatisfiableSchema`.
+    `unsupportedSchema`, `unsatisfiableSchema`, `schemaTooComplex`.
     """
     asked = [name for name in MEMBERS if params.get(name, PLAIN_TEXT) != PLAIN_TEXT]
+    _check_combination(params, asked)
     if not asked:
         return None
     name = asked[0]
-    for other in asked[1:]:
-        raise conflicting_params(other, params.get(other), f"/{name}")
-    if params.get("ignoreEos"):
-        raise conflicting_params("ignoreEos", True, f"/{name}")
     if name == "grammar":
-        return Grammar(params["grammar"], _check(model, params["grammar"]))
-    if params.get("stop"):  # it would cut the JSON off and report a normal end
-        raise conflicting_params("stop", params["stop"], f"/{name}")
-    if name == "jsonSchema":
-        return of_schema(params["jsonSchema"], "/jsonSchema")
-    response_format = params["responseFormat"]
-    if response_format["type"] != "json_schema":
-        return of_schema({"type": "object"}, "/responseFormat")
-    return of_schema(response_format["json_schema"]["schema"], "/responseFormat/json_schema/schema")
+        if params.get("grammarSyntax") == "lark":
+            from sidecar.core.structured_output import texts
+
+            return Grammar("/grammar", matcher=texts.of_lark(model, params["grammar"]))
+        return Grammar("/grammar", params["grammar"], _check(model, params["grammar"]))
+    if name == "regex":
+        from sidecar.core.structured_output import texts
+
+        return Grammar("/regex", matcher=texts.of_regex(model, params["regex"]))
+    schema, pointer = params.get("jsonSchema"), "/jsonSchema"
+    if name == "responseFormat":
+        response_format = params["responseFormat"]
+        schema, pointer = {"type": "object"}, "/responseFormat"
+        if response_format["type"] == "json_schema":
+            schema, pointer = response_format["json_schema"]["schema"], "/responseFormat/json_schema/schema"
+    from sidecar.core.structured_output import json_schema  # only for requests with a schema
+
+    matcher, check, ignored = json_schema.enforced(model, schema, pointer, options_of(params))
+    return Grammar(pointer, matcher=matcher, check=check, ignored=ignored)
 
 
-def of_schema(schema: object, pointer: str) -> Grammar:
-    """The grammar of the JSON that satisfies a schema. `pointer` is the schema's JSON pointer in the params.
+def options_of(params: SamplingParams) -> Options:
+    """How the request wants its schema, or the parameters of its tools, to be taken."""
+    from sidecar.core.structured_output.schema import Options
 
-    Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema`.
-    """
-    return _of_schema(json.dumps(schema), pointer)
+    with_defaults = {**DEFAULTS["CompleteParams"], **params}
+    return Options(with_defaults["structure"] == "check", with_defaults["otherProperties"] == "allowed")
+
+
+def _check_combination(params: SamplingParams, asked: list[str]) -> None:
+    """Refuse what excludes a grammar, or needs one. Raises SidecarError `invalidParams`."""
+    for other in asked[1:]:
+        raise conflicting_params(other, params.get(other), f"/{asked[0]}")
+    if asked and params.get("ignoreEos"):
+        raise conflicting_params("ignoreEos", True, f"/{asked[0]}")
+    if asked and asked[0] in ("jsonSchema", "responseFormat") and params.get("stop"):
+        raise conflicting_params("stop", params["stop"], f"/{asked[0]}")  # it would cut the JSON off
 
 
 def make_sampler(model: Model, grammar: Grammar) -> SamplerPointer:
-    """A new sampler of llama.cpp for a grammar. The caller must free it.
+    """A new sampler of llama.cpp for a grammar in GBNF. The caller must free it.
 
-    Raises SidecarError `invalidGrammar`, `invalidParams` if llama.cpp refuses the grammar.
+    Raises SidecarError `invalidGrammar` if llama.cpp refuses the grammar.
     """
 
     def make() -> SamplerPointer:
-        sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.text.encode(), b"root")
+        sampler = lib.llama_sampler_init_grammar(model.vocab, grammar.gbnf.encode(), b"root")
         if sampler:
             return sampler
-        if grammar.pointer == "/grammar":
-            raise _invalid(grammar.text, GrammarError("llama.cpp refuses this grammar", 0))
-        problem = f"{grammar.pointer}: llama.cpp refuses a grammar of this size"
-        raise SidecarError("invalidParams", problem, pointer=grammar.pointer)
+        raise _invalid(grammar.gbnf, GrammarError("llama.cpp refuses this grammar", 0))
 
-    sampler: SamplerPointer = model.samplers.clone(("grammar", grammar.text), make)
+    sampler: SamplerPointer = model.samplers.clone(("grammar", grammar.gbnf), make)
     return sampler
 
 
@@ -96,33 +117,6 @@ def _check(model: Model, grammar: str) -> bool:
         return gbnf.check(grammar, lambda text: len(model.tokenize(text, False, True)), True)
     except GrammarError as error:
         raise _invalid(grammar, error) from None
-
-
-@lru_cache(maxsize=MAX_KEPT)
-def _of_schema(schema: str, pointer: str) -> Grammar:
-    """`of_schema` for a schema as JSON text, which can be a key of the cache."""
-    try:
-        grammar = json_grammar(json.loads(schema), pointer)
-    except Unsupported as error:
-        problem = f"{error.pointer}: {error.problem}"
-        raise SidecarError(
-            "unsupportedSchema",
-            problem,
-            pointer=error.pointer,
-            value=error.keyword,
-            allowed=sorted(SUPPORTED),
-        ) from None
-    except Unsatisfiable as error:
-        raise _unsatisfiable(error.pointer, "no value satisfies it") from None
-    try:
-        gbnf.check(grammar, lambda _: 0)
-    except GrammarError as error:  # circular references are visible only in the whole grammar
-        raise _unsatisfiable(pointer, error.problem) from None
-    return Grammar(grammar, False, pointer)
-
-
-def _unsatisfiable(pointer: str, cause: str) -> SidecarError:
-    return SidecarError("unsatisfiableSchema", f"{pointer}: {cause}", pointer=pointer, cause=cause)
 
 
 def _invalid(grammar: str, error: GrammarError) -> SidecarError:

@@ -82,8 +82,8 @@ def test_a_grammar_is_compiled_once_for_a_model(monkeypatch: pytest.MonkeyPatch)
     compile_ = Maker()
     monkeypatch.setattr(lib, "llama_sampler_init_grammar", compile_)
     models: list[Any] = [SimpleNamespace(vocab=None, samplers=SamplerCache()) for _ in range(2)]
-    digits, letters = Grammar("root ::= [0-9]", False), Grammar("root ::= [a-z]", False)
-    for grammar in (digits, letters, digits, Grammar("root ::= [0-9]", False)):
+    digits, letters = (Grammar("/grammar", f"root ::= [{range_}]") for range_ in ("0-9", "a-z"))
+    for grammar in (digits, letters, digits, Grammar("/grammar", "root ::= [0-9]")):
         make_sampler(models[0], grammar)
     assert len(compile_.made) == 2
     make_sampler(models[1], digits)

@@ -1,137 +1,216 @@
-"""From JSON schemas and their parts to grammars."""
+"""Texts that a schema's matcher allows satisfy the schema, and what it cannot enforce is refused by name."""
 
 from __future__ import annotations
 
-import re
+import json
+import random
 from typing import Any
 
 import pytest
+from byte_model import MODEL, accepts, random_text
+from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 from schema_cases import REFUSED, SATISFIABLE
 
-from sidecar.core.structured_output import gbnf
-from sidecar.core.structured_output.grammar_rules import GrammarError
-from sidecar.core.structured_output.json_numbers import integers
-from sidecar.core.structured_output.json_patterns import PatternError, pattern_rule
-from sidecar.core.structured_output.json_schema import MAX_SCHEMAS, json_grammar
-from sidecar.core.structured_output.json_strings import repeated
-from sidecar.core.structured_output.schema_keywords import Unsatisfiable, Unsupported
+from sidecar.core.structured_output.guidance import Matcher
+from sidecar.core.structured_output.json_schema import Enforced, enforced
+from sidecar.core.structured_output.keywords import CHECKED, MASKED, SILENT
+from sidecar.core.structured_output.schema import MAX_DEPTH, MAX_SCHEMAS, MAX_VALUES, Options
+from sidecar.message_handler.errors import SidecarError
+
+COUNT = 8
+"""Random texts of each schema."""
+
+OTHER_JUDGE = {"a circle with a way out", "ECMAScript's patterns", "pattern with what JSON escapes"}
+"""Schemas for which jsonschema fails, or takes Python's patterns."""
+
+
+def of(schema: Any, *, checked: bool = False, others: bool = False) -> Enforced:
+    return enforced(MODEL, schema, "", Options(checked, others))
+
+
+def refusal(schema: Any, *, checked: bool = False) -> SidecarError:
+    with pytest.raises(SidecarError) as refused:
+        of(schema, checked=checked)
+    return refused.value
 
 
 @pytest.mark.parametrize("name", SATISFIABLE)
-def test_every_schema_makes_a_grammar_that_can_be_followed(name: str) -> None:
-    assert gbnf.check(json_grammar(SATISFIABLE[name], ""), lambda _: 0) is False
+def test_random_texts_satisfy_the_schema(name: str) -> None:
+    schema, chance = SATISFIABLE[name], random.Random(1)
+    held = of(schema)
+    texts = [text for _ in range(COUNT) if (text := random_text(held.matcher, chance)) is not None]
+    assert len(texts) >= COUNT // 2
+    judge = validator_for(schema, default=Draft202012Validator)(schema)
+    for text in texts:
+        held.check.check(text)
+        if name not in OTHER_JUDGE:
+            judge.validate(json.loads(text))
 
 
 @pytest.mark.parametrize(("schema", "kind", "pointer"), REFUSED, ids=lambda value: str(value)[:50])
 def test_a_schema_that_cannot_be_enforced_is_refused(schema: Any, kind: str, pointer: str) -> None:
-    with pytest.raises((Unsupported, Unsatisfiable, GrammarError)) as error:
-        gbnf.check(json_grammar(schema, ""), lambda _: 0)
-    if not isinstance(error.value, GrammarError):
-        assert error.value.pointer == pointer
-        assert isinstance(error.value, Unsupported) == (kind == "unsupportedSchema")
+    error = refusal(schema)
+    assert (error.kind, error.details["pointer"]) == (kind, pointer)
 
 
 @pytest.mark.parametrize(
-    ("low", "high"),
+    ("schema", "ignored"),
     [
-        (0, 0),
-        (0, 9),
-        (3, 117),
-        (10, 99),
-        (99, 1001),
-        (-5, 5),
-        (-120, -7),
-        (None, 12),
-        (None, -12),
-        (995, 1005),
+        ({"type": "string", "readonly": True, "links": [], "x-order": 3}, ("readonly", "links", "x-order")),
+        ({"properties": {"a": {"name": 1}, "b": {"name": 2}}, "x-guidance": {}}, ("name", "x-guidance")),
+        ({"type": "string", "format": "color"}, ("format: color",)),
+        ({"type": "string", "id": "a", "title": "b", "$comment": "c", "deprecated": True}, ()),
     ],
 )
-def test_integers_are_exactly_those_within(low: int | None, high: int) -> None:
-    rule = integers(low, high)
-    assert rule is not None
-    # What integers() writes is a regular expression, except for its quotes and spaces.
-    expression = re.compile(re.sub(r'[" ]', "", rule))
-    numbers = range(-1300, 1300)
-    expected = {n for n in numbers if (low is None or low <= n) and n <= high}
-    assert {n for n in numbers if expression.fullmatch(str(n))} == expected
-    assert not expression.fullmatch("007")
-
-
-def test_no_integers() -> None:
-    assert integers(3, 2) is None
+def test_words_that_no_draft_knows_are_ignored_and_told_once(schema: Any, ignored: tuple[str, ...]) -> None:
+    assert of(schema).ignored == ignored
 
 
 @pytest.mark.parametrize(
-    ("low", "high"),
-    [(0, 3), (2, 2), (0, None), (5, None), (1999, 2001), (0, 4500), (2500, 4700), (4001, None)],
-)
-def test_repetitions_are_put_together_from_pieces(low: int, high: int | None) -> None:
-    expression = re.compile(re.sub(r'[" ]', "", repeated("x", low, high)).replace("{0}", "{0,0}"))
-    for length in {0, max(low - 1, 0), low, low + 1, 1999, 2000, 2001, high or 9000, (high or 9000) + 1}:
-        fits = low <= length and (high is None or length <= high)
-        assert bool(expression.fullmatch("x" * length)) == fits, length
-
-
-@pytest.mark.parametrize(
-    ("pattern", "rule"),
+    ("schema", "good", "bad"),
     [
-        ("^ab$", "[a] [b]"),
-        ("ab", "char* [a] [b] char*"),
-        ("^a|b$", "[a] char* | char* [b]"),
-        ("^(?:ab)*c?$", "([a] [b])* [c]?"),
-        ("^[0-9a-f]{2,}$", "[0-9a-f]{2,}"),
-        ("^\\d{3}$", "[0-9]{3}"),
-        ('^"$', '"\\\\\\""'),
-        ("^\\\\$", '"\\\\\\\\"'),
-        ("^\\n$", '"\\\\n"'),
-        ("^((a|b)c)+?$", "(([a] | [b]) [c])+"),
-        ("^$", '""'),
+        ({"type": "array", "uniqueItems": True, "items": {"enum": [1, 2]}}, "[1, 2]", "[1, 1]"),
+        ({"type": "string", "not": {"const": "a"}}, '"b"', '"a"'),
+        ({"oneOf": [{"type": "integer"}, {"type": "number", "minimum": 3}]}, "2", "4"),
+        ({"if": {"type": "string"}, "then": {"maxLength": 1}}, '"a"', '"ab"'),
+        ({"type": "object", "propertyNames": {"maxLength": 1}}, '{"a":1}', '{"ab":1}'),
+        ({"type": "string", "pattern": "^(?!a)"}, '"b"', '"a"'),
+        ({"contains": {"const": 1}, "type": "array"}, "[1]", "[2]"),
+        ({"dependentRequired": {"a": ["b"]}, "type": "object"}, '{"a":1,"b":2}', '{"a":1}'),
     ],
 )
-def test_patterns(pattern: str, rule: str) -> None:
-    assert pattern_rule(pattern) == rule
+def test_check_leaves_the_rest_to_the_end(schema: Any, good: str, bad: str) -> None:
+    refused = refusal(schema)
+    assert refused.kind == "unsupportedSchema"
+    held = of(schema, checked=True)
+    assert accepts(held.matcher, good)
+    assert accepts(held.matcher, bad)
+    held.check.check(good)
+    with pytest.raises(SidecarError) as wrong:
+        held.check.check(bad)
+    assert wrong.value.kind == "invalidOutput"
+
+
+def test_what_cannot_be_checked_either_is_refused() -> None:
+    schema = {"allOf": [{"type": "object"}], "unevaluatedProperties": False}
+    error = refusal(schema, checked=True)
+    assert (error.kind, error.details["pointer"]) == ("unsupportedSchema", "/unevaluatedProperties")
+
+
+def test_one_name_twice_in_an_object_does_not_pass() -> None:
+    held = of({"type": "object", "minProperties": 2, "additionalProperties": {"type": "integer"}})
+    twice = '{"a": 1, "a": 2}'
+    assert accepts(held.matcher, twice), "llguidance counts members, not names"
+    with pytest.raises(SidecarError, match="fewer than 2"):
+        held.check.check(twice)
+
+
+CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 @pytest.mark.parametrize(
-    "pattern",
+    ("schema", "text"),
     [
-        "(?=a)",
-        "(?<n>a)",
-        "(a",
-        "a)",
-        "[a",
-        "[z-a]",
-        "*",
-        "a**",
-        "a{2,1}",
-        "a{1001}",
-        "a{x}",
-        "\\b",
-        "\\1",
-        "a^b",
-        "a$b",
-        "(a*)*",
-        "(a|b?)+",
-        "\\p{L}",
-        "\\",
-        "[]",
-        "(" * 40 + "a" + ")" * 40,
+        (CLOSED, '{"a": 1, "b": null}'),
+        ({"type": "array", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": CLOSED}}, '[{"b": 1}]'),
+        ({"anyOf": [CLOSED, {"type": "null"}]}, '{"b": 1}'),
+        ({"allOf": [CLOSED]}, '{"b": 1}'),
     ],
 )
-def test_patterns_that_are_not_supported(pattern: str) -> None:
-    with pytest.raises(PatternError):
-        pattern_rule(pattern)
+def test_objects_have_other_properties_only_if_the_request_allows_them(schema: Any, text: str) -> None:
+    assert not accepts(of(schema).matcher, text)
+    assert accepts(of(schema, others=True).matcher, text)
 
 
-def test_a_schema_has_a_largest_size() -> None:
-    wide = {"type": "object", "properties": {f"p{n}": {"type": "null"} for n in range(MAX_SCHEMAS)}}
-    with pytest.raises(Unsupported, match="subschemas"):
-        json_grammar(wide, "")
-    deep: Any = {}
-    for _ in range(100):
-        deep = {"type": "array", "items": deep}
-    with pytest.raises(Unsupported, match="nested schemas"):
-        json_grammar(deep, "")
-    growing = {"allOf": [{"$ref": "#"}, {"properties": {"a": {"$ref": "#"}}}]}
-    with pytest.raises(Unsupported):
-        json_grammar(growing, "")
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({**CLOSED, "additionalProperties": {"type": "null"}}, '{"a": 1, "b": null}'),
+        ({"allOf": [CLOSED, {"properties": {"b": {"type": "null"}}}]}, '{"a": 1, "b": null}'),
+        ({**CLOSED, "anyOf": [{"properties": {"b": {"const": 1}}, "required": ["b"]}]}, '{"a": 1, "b": 1}'),
+        ({**CLOSED, "required": ["b"]}, '{"a": 1, "b": 1}'),
+        ({**CLOSED, "patternProperties": {"^x": {}}}, '{"x1": 1}'),
+        ({"type": "object"}, '{"x": {"y": 1}}'),
+        ({"$ref": "#/$defs/x", "properties": {"b": {}}, "$defs": {"x": CLOSED}}, '{"a": 1, "b": 1}'),
+    ],
+)
+def test_properties_that_another_part_of_the_schema_names_are_no_others(schema: Any, text: str) -> None:
+    assert accepts(of(schema).matcher, text)
+
+
+def test_white_space_is_bounded() -> None:
+    matcher = of(
+        {"type": "object", "properties": {"a": {"type": "array"}}, "additionalProperties": False}
+    ).matcher
+    for text in ('{"a":[]}', '{\n  "a" : [1,\r\n\t2]\n}', '{ "a": [ ] }'):
+        assert accepts(matcher, text), text
+    for text in ('{\n\n"a":[]}', '{   "a":[]}', "{\n" + " " * 41 + '"a":[]}', ' {"a":[]}', '{"a":[]}\n'):
+        assert not accepts(matcher, text), text
+
+
+def test_every_keyword_is_of_one_kind() -> None:
+    assert not MASKED & CHECKED
+    assert not MASKED & SILENT
+    assert not CHECKED & SILENT
+
+
+# ---- what is large, or wrong ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [f"value {number}" for number in range(50_000)]},
+        {"enum": ["the same beginning " * 3 + str(number) for number in range(5000)]},
+        {
+            "type": "object",
+            "properties": {f"p{n}": {"type": "string"} for n in range(2000)},
+            "required": ["p7"],
+        },
+        {"type": "string", "pattern": "^(([a-z]{1,900}){1,900}){1,900}$"},
+        {"type": "string", "pattern": "^(a+)+(.*a.{500})+$"},
+    ],
+    ids=["many choices", "one beginning", "many properties", "nested repetitions", "many states"],
+)
+def test_a_large_schema_is_taken(schema: Any) -> None:
+    assert of(schema).matcher.mask()
+
+
+def nested(depth: int) -> Any:
+    schema: Any = {}
+    for _ in range(depth):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        nested(MAX_DEPTH + 1),
+        nested(10_000),
+        {"prefixItems": [{}] * (MAX_SCHEMAS + 1)},
+        {"enum": list(range(MAX_VALUES + 1))},
+        {"description": "", "properties": {str(n) + "x" * 5000: {} for n in range(1000)}},
+    ],
+    ids=["deep", "too deep for Python", "many schemas", "many values", "5 MB"],
+)
+def test_a_schema_without_measure_is_refused(schema: Any) -> None:
+    assert refusal(schema).kind == "schemaTooComplex"
+
+
+def test_a_vocabulary_is_read_once_and_copies_are_independent() -> None:
+    first = of({"enum": ["aa", "ab"]}).matcher
+    second = of({"enum": ["aa", "ab"]}).matcher
+    assert first is not second
+    first.consume(ord('"'))
+    assert first.forced(9) == [ord("a")]
+    assert second.allows(ord('"'))
+    assert not first.allows(ord('"'))
+
+
+def test_a_matcher_tells_what_it_cannot_follow() -> None:
+    matcher: Matcher = of({"const": 1}).matcher
+    matcher.consume(ord("2"))
+    assert matcher.error
+    assert not matcher.complete

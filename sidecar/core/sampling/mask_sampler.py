@@ -1,0 +1,157 @@
+"""Sampling under a matcher. As long as the model follows the grammar by itself, this checks one token per step.
+
+The chain chooses a token without the grammar. Only if the grammar does not allow it, the mask of the allowed tokens is
+computed, and the chain chooses again among these. Two ways lead there: few tokens become a list of candidates; for
+many, a sampler of llama.cpp that adds biases takes minus infinity for all others. Neither goes through the vocabulary
+in Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from sidecar.core.context.context import Context
+from sidecar.core.llama.bindings import lib
+from sidecar.core.model.model import Model
+from sidecar.core.model.token_table import candidates, data_array
+from sidecar.core.structured_output.guidance import Matcher
+from sidecar.message_handler.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.core.llama.c_api import SamplerPointer, llama_logit_bias
+
+MANY: Final = 1024
+"""Up to this many allowed tokens are listed one by one."""
+
+MAX_FORCED: Final = 64
+"""Tokens that are forced at once."""
+
+_SOME_BITS: Final = re.compile(rb"[^\0]+")
+_BITS: Final = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
+_ALLOWED: Final = [bytes(0xFF * (not byte >> bit & 1) for byte in range(256)) for bit in range(8)]
+"""For each bit: byte of a mask → 0 if the bit is set, else 0xFF."""
+_HIGH: Final = bytes(0x80 if byte else 0 for byte in range(256))
+"""0xFF → 0x80. A float of four bytes with the upper two 0x80 and 0xFF is minus infinity."""
+
+
+class MaskSampler:
+    """Owns the samplers that hold one request to its matcher. The `chain`, which chooses, belongs to the caller."""
+
+    def __init__(self, model: Model, matcher: Matcher, chain: SamplerPointer, forbidden: set[int]) -> None:
+        """`forbidden`: tokens that never come."""
+        self._matcher = matcher
+        self._chain = chain
+        self._forbidden = forbidden
+        self._model = model
+        self._freed = False
+        # The chain without its accept callback: llama_sampler_sample accepts its choice, which cannot be undone.
+        self._interface = lib.llama_sampler_i.from_buffer_copy(chain.contents.iface.contents)
+        self._interface.accept = lib.llama_sampler_i_accept()
+        self._interface.free = lib.llama_sampler_i_free()
+        self._chooser = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
+
+    def sample(self, context: Context, batch_index: int) -> int:
+        """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`, `schemaTooComplex`."""
+        token: int = lib.llama_sampler_sample(self._chooser, context.handle, batch_index)
+        if token in self._forbidden or not self._matcher.allows(token):
+            token = self._sample_again(context, batch_index)
+        self._matcher.consume(token)
+        lib.llama_sampler_accept(self._chain, token)
+        return token
+
+    @property
+    def ended(self) -> bool:
+        """Whether the text is complete and nothing can follow."""
+        return self._matcher.ended and not self._matcher.error
+
+    def forced(self, most: int) -> list[int]:
+        """Up to `most` tokens that come next because there is no choice. They count as chosen."""
+        tokens = self._matcher.forced(min(most, MAX_FORCED)) if most > 0 else []
+        if not self._forbidden.isdisjoint(tokens):
+            return []
+        for token in tokens:
+            self._matcher.consume(token)
+            lib.llama_sampler_accept(self._chain, token)
+        return tokens
+
+    def free(self) -> None:
+        """Free the samplers. May be called twice."""
+        if not self._freed:
+            lib.llama_sampler_free(self._chooser)
+            self._freed = True
+
+    def _sample_again(self, context: Context, batch_index: int) -> int:
+        mask = self._matcher.mask()
+        error = self._matcher.error
+        if error:
+            cause = error.splitlines()[0]
+            raise SidecarError(
+                "schemaTooComplex", f"The grammar cannot be followed further: {cause}", cause=cause
+            )
+        if self._forbidden:
+            mask = _without(mask, self._forbidden)
+        count = int.from_bytes(mask, "little").bit_count()
+        if not count:
+            raise SidecarError("noTokenAllowed", "The grammar allows no token that continues the text")
+        if count > MANY:
+            return self._sample_many(context, batch_index, mask, count)
+        logits = lib.llama_get_logits_ith(context.handle, batch_index)
+        data = candidates(_tokens(mask), logits.__getitem__)
+        array = data_array(data)
+        lib.llama_sampler_apply(self._chain, ctypes.byref(array))
+        token: int = array.data[array.selected].id
+        return token
+
+    def _sample_many(self, context: Context, batch_index: int, mask: bytes, count: int) -> int:
+        chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        size = self._model.vocabulary_size
+        biases = _biases(size, mask)
+        for sampler in (
+            lib.llama_sampler_init_logit_bias(size, size, biases),
+            lib.llama_sampler_init_top_k(count),  # drops the others: some samplers do not expect them
+            lib.llama_sampler_init(ctypes.byref(self._interface), self._chain.contents.ctx),
+        ):
+            lib.llama_sampler_chain_add(chain, sampler)
+        token: int = lib.llama_sampler_sample(chain, context.handle, batch_index)
+        lib.llama_sampler_free(chain)
+        return token
+
+
+def _tokens(mask: bytes) -> list[int]:
+    """The tokens of a mask in which most bytes are 0."""
+    return [
+        8 * (found.start() + index) + bit
+        for found in _SOME_BITS.finditer(mask)
+        for index, byte in enumerate(found[0])
+        for bit in _BITS[byte]
+    ]
+
+
+def _without(mask: bytes, tokens: set[int]) -> bytes:
+    left = bytearray(mask)
+    for token in tokens:
+        left[token >> 3] &= ~(1 << (token & 7)) & 0xFF
+    return bytes(left)
+
+
+@lru_cache(maxsize=1)
+def _no_biases(size: int) -> bytes:
+    """A llama_logit_bias of 0 for each token: its id and its bias, four bytes each."""
+    rounded = -(-size // 8) * 8
+    array = memoryview(bytearray(8 * rounded)).cast("i")
+    array[0::2] = memoryview((ctypes.c_int * rounded)(*range(rounded))).cast("B").cast("i")
+    return bytes(array)
+
+
+def _biases(size: int, mask: bytes) -> ctypes.Array[llama_logit_bias]:
+    """Minus infinity for each token that the mask does not allow, as an array of llama_logit_bias."""
+    array = bytearray(_no_biases(size))
+    used = mask[: -(-size // 8)]
+    for bit in range(8):
+        refused = used.translate(_ALLOWED[bit])
+        array[8 * bit + 7 :: 64] = refused
+        array[8 * bit + 6 :: 64] = refused.translate(_HIGH)
+    return (lib.llama_logit_bias * size).from_buffer(array)

@@ -1,0 +1,117 @@
+"""Compiles grammars on a thread of their own, so that a huge one holds up nothing but its own request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import lru_cache
+from typing import Final
+
+from sidecar.core.jobs import checkpoint, start_thread
+from sidecar.core.model.model import Model
+from sidecar.core.structured_output.guidance import Matcher, Vocabulary
+
+MAX_COMPILE_S: Final = 20.0
+"""How long a grammar may take to compile: usual ones take milliseconds. llguidance cannot be interrupted meanwhile, but
+its own limits of work end it."""
+
+MAX_COMPILING: Final = 2
+"""Grammars that are compiled at once, with those that nobody waits for any more."""
+
+MAX_KEPT: Final = 16
+"""Compiled grammars that are kept: a program sends the same ones again."""
+
+MAX_KEPT_CHARS: Final = 100_000
+"""Longest grammar that is kept."""
+
+PATIENCE_S: Final = 0.05
+"""How often a waiting request looks whether it is still wanted."""
+
+_room: Final = threading.BoundedSemaphore(MAX_COMPILING)
+_lock: Final = threading.Lock()
+
+
+class TooSlow(Exception):
+    """A grammar takes longer than MAX_COMPILE_S."""
+
+
+@lru_cache(maxsize=1)
+def _vocabulary(model: Model) -> Vocabulary:
+    return Vocabulary(model)
+
+
+def vocabulary(model: Model) -> Vocabulary:
+    """The model's vocabulary. The first call takes up to a second; other streams go on meanwhile."""
+    with _lock:
+        return _vocabulary(model)
+
+
+class _Kept:
+    """The matchers that are kept, the most recently used one last. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._matchers: dict[tuple[Model, str, str], Matcher] = {}
+
+    def take(self, key: tuple[Model, str, str]) -> Matcher | None:
+        with self._lock:
+            matcher = self._matchers.pop(key, None)
+            if matcher is None:
+                return None
+            self._matchers[key] = matcher
+            return matcher.copy()
+
+    def add(self, key: tuple[Model, str, str], matcher: Matcher) -> None:
+        with self._lock:
+            self._matchers[key] = matcher.copy()
+            if len(self._matchers) > MAX_KEPT:
+                del self._matchers[next(iter(self._matchers))]
+
+
+_kept: Final = _Kept()
+
+
+def compiled(model: Model, kind: str, grammar: str) -> Matcher:
+    """A new matcher of a grammar, which may be in error. `kind`: see `Matcher.compile`.
+
+    Raises TooSlow; SidecarError `aborted`, `timedOut` if the request is no longer wanted.
+    """
+    key = model, kind, grammar
+    kept = _kept.take(key)
+    if kept is not None:
+        return kept
+    vocabulary(model)  # before the clock runs
+    matcher = _compile(model, kind, grammar)
+    if len(grammar) <= MAX_KEPT_CHARS and not matcher.error:
+        _kept.add(key, matcher)
+    return matcher
+
+
+def _compile(model: Model, kind: str, grammar: str) -> Matcher:
+    done = threading.Event()
+    made: list[Matcher | Exception] = []
+
+    def compile_it() -> None:
+        try:
+            made.append(Matcher.compile(vocabulary(model), kind, grammar))
+        except Exception as error:  # raised again below
+            made.append(error)
+        finally:
+            _room.release()
+            done.set()
+
+    end = time.monotonic() + MAX_COMPILE_S
+    while not _room.acquire(timeout=PATIENCE_S):
+        _go_on(end)
+    start_thread(compile_it, "sidecar:compile")
+    while not done.wait(PATIENCE_S):
+        _go_on(end)
+    if isinstance(made[0], Exception):
+        raise made[0]
+    return made[0]
+
+
+def _go_on(end: float) -> None:
+    checkpoint()
+    if time.monotonic() > end:
+        raise TooSlow

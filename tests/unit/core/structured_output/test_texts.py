@@ -1,0 +1,79 @@
+"""Regular expressions and Lark's grammars: which texts they allow, and where they are wrong."""
+
+from __future__ import annotations
+
+import pytest
+from byte_model import MODEL, accepts
+
+from sidecar.core.structured_output.texts import of_lark, of_regex
+from sidecar.message_handler.errors import SidecarError
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed", "refused"),
+    [
+        ("[a-f]{2}", ["ab"], ["a", "abc", "xab"]),
+        ("^(a|bc)$", ["a", "bc"], ["ab"]),
+        ("^a|b$", ["a", "b"], ["ax", "xb"]),
+        (r"\d+(?:\.\d+)?", ["1", "12.5"], ["1.", "٣"]),
+        (r"\p{Lu}é\u{1F600}", ["Ñé😀"], ["ñé😀"]),
+        ("(?i)yes", ["YES", "yEs"], ["no"]),
+        ('a"\\\\/\\n', ['a"\\/\n'], ["a"]),
+        ("[^]", ["\n", "x"], ["", "xx"]),
+    ],
+)
+def test_a_regular_expression_matches_whole_texts(
+    expression: str, allowed: list[str], refused: list[str]
+) -> None:
+    matcher = of_regex(MODEL, expression)
+    assert [text for text in allowed if not accepts(matcher, text)] == []
+    assert [text for text in refused if accepts(matcher, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "column"), [("(a", 3), ("a)", 2), ("ab[z-a]", 7), ("(?=a)b", 1), (r"(a)\1", 1), ("a^b", 1)]
+)
+def test_a_wrong_expression_is_refused_with_its_place(expression: str, column: int) -> None:
+    with pytest.raises(SidecarError) as refused:
+        of_regex(MODEL, expression)
+    assert refused.value.kind == "invalidGrammar"
+    assert (refused.value.details["line"], refused.value.details["pointer"]) == (1, "/regex")
+    assert refused.value.details["column"] == column
+
+
+SUM = 'start: sum\nsum: NUMBER | sum "+" NUMBER\nNUMBER: /[0-9]+/\n'
+
+
+@pytest.mark.parametrize(
+    ("grammar", "allowed", "refused"),
+    [
+        (SUM, ["1", "1+22+3"], ["+", "1+"]),
+        ('start: a\na: "(" a ")" | "x" | a a', ["x", "((x)x)"], ["(x"]),
+        ('start: "n=" %json {"type": "integer"}', ["n=5"], ["n=a"]),
+    ],
+    ids=["left-recursive", "ambiguous", "with a schema"],
+)
+def test_a_grammar_of_lark(grammar: str, allowed: list[str], refused: list[str]) -> None:
+    matcher = of_lark(MODEL, grammar)
+    assert [text for text in allowed if not accepts(matcher, text)] == []
+    assert [text for text in refused if accepts(matcher, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("grammar", "line", "column", "cause"),
+    [
+        ("start: foo\n", 1, 8, 'unknown name: "foo"'),
+        ("start: a\na: b 'x\n", 2, 6, "lexer error"),
+        ('start: "a" (\n', 1, 13, "Expected token ')'"),
+        ('root: "a"\n', 1, 1, "no start rule found"),
+        ("start: a\na: a", 1, 1, "no text"),
+        ('start: start "a" | start "b"', 1, 1, "no text"),
+    ],
+)
+def test_a_wrong_grammar_is_refused_with_its_place(grammar: str, line: int, column: int, cause: str) -> None:
+    with pytest.raises(SidecarError) as refused:
+        of_lark(MODEL, grammar)
+    details = refused.value.details
+    assert refused.value.kind == "invalidGrammar"
+    assert (details["line"], details["column"]) == (line, column)
+    assert cause in str(details["cause"])
