@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "build"))
 
 import plot  # noqa: E402
 import startup  # noqa: E402
-from groups import against, client, conversations, engine, growth, latency, speed, start, transfer  # noqa: E402
+from groups import against, client, conversations, engine, growth, latency, speed, start, structure, transfer  # noqa: E402
 from groups.setting import Setting  # noqa: E402
 from pairs import PAIRS, Limits  # noqa: E402
 from peers import install  # noqa: E402
@@ -42,6 +42,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "prompts": (growth.prompts, "prompts of 16 to 4,096 tokens"),
     "engine": (engine.rows, "first tokens, a long prompt during streams, embeddings, prompt look-up"),
     "conversations": (conversations.rows, "the next turn of a conversation, a switch between conversations"),
+    "structure": (structure.rows, "texts under a schema"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),
     "latency": (latency.rows, "abort, ping, idle, exit"),
     "client": (client.rows, "the npm package's client"),
