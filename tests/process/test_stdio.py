@@ -79,4 +79,5 @@ def test_the_log_of_a_model_that_is_refused_is_json_too(start: Start, tmp_path: 
     request = sidecar.send("loadModel", {"path": str(broken)})
     assert "error" in sidecar.response(request)
     sidecar.call("shutdown")
+    sidecar.drain()
     assert all(json.loads(line) for line in sidecar.log().splitlines())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,17 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 REFUSED = "refused"
+DATES = ("%d %b %Y", "%b %d %Y", "%Y-%m-%d", "%B %d, %Y")
+"""How templates write a date."""
 
 
 def fingerprint(prompt: str | None) -> str:
     """A hash of a prompt without today's date. REFUSED for None: the template refused the messages."""
     if prompt is None:
         return REFUSED
-    for form in ("%d %b %Y", "%b %d %Y", "%Y-%m-%d", "%B %d, %Y"):
-        prompt = prompt.replace(time.strftime(form), "TODAY")
+    a_minute_ago = time.localtime(time.time() - 60)  # midnight may have passed since the prompt was made
+    for day, form in product((time.localtime(), a_minute_ago), DATES):
+        prompt = prompt.replace(time.strftime(form, day), "TODAY")
     return hashlib.sha256(prompt.encode()).hexdigest()[:16]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from character_model import CharacterModel, lift_time_limit, replace_lib, tokenized
 from template_cases import CASES, REFUSED, expected, fingerprint, sources
 
+from sidecar.core.chat import template
 from sidecar.core.output import tool_formats
 from sidecar.message_handler.errors import SidecarError
 
@@ -56,11 +58,14 @@ def templates() -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The vocabulary of the model that the table was made with. Calls of all templates have the same form."""
     replace_lib(monkeypatch)
     lift_time_limit(monkeypatch)
     monkeypatch.setattr(tool_formats, "call_form", lambda _: tool_formats.HERMES)
+    template._compiled.cache_clear()  # other tests' templates remember calls of their own form
+    yield
+    template._compiled.cache_clear()
 
 
 def render(source: str, params: dict[str, Any]) -> str | None:
