@@ -108,7 +108,15 @@ test("every entry can be imported and required", async () => {
 test("its types work with import and with require", { timeout: 60_000 }, async () => {
   const code = `
     import { getLlama, type Context, type SidecarError } from "@llama-sidecar/client";
+    import { chatSession } from "@llama-sidecar/client/chat-session";
+    import { sidecarFetch } from "@llama-sidecar/client/openai";
     import { llamaOverPort } from "@llama-sidecar/client/port";
+    import { runTools } from "@llama-sidecar/client/tools";
+    export const plugs = (context: Context) => [
+      chatSession({ context, temperature: 0 }).send("Hi", { maxTokens: 8 }),
+      runTools({ context, messages: [], tools: [{ name: "f", run: ({ x }: { x: number }) => x }] }),
+      sidecarFetch(() => getLlama(), { context: { sequences: 2 } })("http://sidecar/v1/models"),
+    ];
     export async function answer(context: Context): Promise<string> {
       const stream = context.chat({ messages: [{ role: "user", content: "Hi" }], maxTokens: 8 });
       for await (const part of stream) console.log(part.delta, part.segment);
