@@ -83,15 +83,25 @@ def test_heads_may_differ_by_layer(tmp_path: Path) -> None:
     assert cache(varied, flashAttention=False) == widest, "values by columns are all as wide as the widest"
 
 
-def test_windows_do_not_make_caches_smaller_but_their_heads_may_be(tmp_path: Path) -> None:
-    """Contexts are made with `swa_full`, so that reuse can go back; see core/context/context.py."""
-    windowed = made(tmp_path / "windowed.gguf", attention__sliding_window=128)
-    assert cache(windowed) == 1024 * LAYERS * 2 * 256 * 2
+def test_layers_with_a_window_hold_the_window_and_a_batch(tmp_path: Path) -> None:
     narrow = made(
         tmp_path / "narrow.gguf", "gemma4", attention__sliding_window=128, attention__key_length_swa=16,
         attention__value_length_swa=16, attention__sliding_window_pattern=[1, 1, 1, 1, 0] * 4,
     )  # fmt: skip
-    assert cache(narrow) == 1024 * 2 * 2 * 4 * (16 * 16 + 4 * 64)
+    per_token = 2 * 2 * 4
+    assert cache(narrow, swaFull=True) == 1024 * per_token * (16 * 16 + 4 * 64)
+    assert cache(narrow) == per_token * (768 * 16 * 16 + 1024 * 4 * 64)  # 128 + 512, rounded up
+    assert cache(narrow, batchSize=32) == per_token * (256 * 16 * 16 + 1024 * 4 * 64)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "full"),
+    [("gemma3", LAYERS // 6), ("gpt-oss", LAYERS // 2), ("llama", LAYERS), ("smallthinker", 5)],
+)
+def test_which_layers_have_a_window(tmp_path: Path, architecture: str, full: int) -> None:
+    """Every nth layer holds all; a llama's header may name a window that its layers do not use."""
+    windowed = made(tmp_path / "windowed.gguf", architecture, attention__sliding_window=128)
+    assert cache(windowed) == 2 * 256 * 2 * (768 * (LAYERS - full) + 1024 * full)
 
 
 def test_layers_may_share_the_caches_of_others(tmp_path: Path) -> None:
