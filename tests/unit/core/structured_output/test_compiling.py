@@ -1,0 +1,60 @@
+"""A grammar that takes long holds up only its own request, and that one only so long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from byte_model import MODEL
+
+from sidecar.core.structured_output import compiling, json_schema
+from sidecar.core.structured_output.guidance import Matcher
+from sidecar.core.structured_output.schema import Options
+from sidecar.message_handler.errors import SidecarError
+
+
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Compiling does not end until the event is set."""
+    go_on = threading.Event()
+    compile_it = Matcher.compile
+
+    def wait(*args: Any) -> Matcher:
+        go_on.wait()
+        return compile_it(*args)
+
+    monkeypatch.setattr(Matcher, "compile", wait)
+    monkeypatch.setattr(compiling, "PATIENCE_S", 0.001)
+    yield go_on
+    go_on.set()
+    for thread in compiling_threads():
+        thread.join()
+
+
+def compiling_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "sidecar:compile"]
+
+
+def test_it_ends_when_nobody_wants_it_any_more(
+    stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwanted() -> None:
+        raise SidecarError("aborted", "chat was aborted")
+
+    monkeypatch.setattr(compiling, "checkpoint", unwanted)
+    with pytest.raises(SidecarError) as ended:
+        json_schema.enforced(MODEL, {"const": "unwanted"}, "/jsonSchema", Options())
+    assert ended.value.kind == "aborted"
+
+
+def test_it_ends_after_a_time_and_only_so_many_run(
+    stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "MAX_COMPILE_S", 0.01)
+    for number in range(compiling.MAX_COMPILING + 1):
+        with pytest.raises(SidecarError, match="to compile") as ended:
+            json_schema.enforced(MODEL, {"const": f"slow {number}"}, "/jsonSchema", Options())
+        assert (ended.value.kind, ended.value.details["pointer"]) == ("schemaTooComplex", "/jsonSchema")
+    assert len(compiling_threads()) == compiling.MAX_COMPILING
