@@ -482,6 +482,7 @@ class SamplingParams(TypedDict):
     jsonSchema: NotRequired[dict[str, object] | bool]
     structure: NotRequired[Literal["strict", "check"]]
     otherProperties: NotRequired[Literal["never", "allowed"]]
+    jsonLayout: NotRequired[Literal["free", "line"]]
     forcedTokens: NotRequired[bool]
     responseFormat: NotRequired[ResponseFormat]
     logprobs: NotRequired[bool]

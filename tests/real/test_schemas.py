@@ -191,6 +191,18 @@ def test_every_sampler_follows_a_mask_of_few_and_of_many_tokens(
         assert "a" not in few["text"]
 
 
+def test_a_layout_without_choice_forces_more(real: Sidecar, fresh: Callable[..., str]) -> None:
+    asked = {**CHAT, "temperature": 0, "maxTokens": 120, "jsonSchema": FIXED}
+    free, line = (
+        real.call("chat", {"contextId": fresh(), **asked, "jsonLayout": layout}, PATIENCE_S)
+        for layout in ("free", "line")
+    )
+    text = line["message"]["content"]
+    validate(text, FIXED)
+    assert text == json.dumps(json.loads(text))
+    assert line["usage"]["forcedTokens"] > free["usage"]["forcedTokens"]
+
+
 def test_check_and_words_that_are_ignored_are_told(real: Sidecar) -> None:
     asked = {"contextId": "context-1", "prompt": "x", "maxTokens": 20, "structure": "check", "temperature": 0}
     same = {"type": "array", "items": {"const": 1}, "minItems": 2, "maxItems": 2, "uniqueItems": True}

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 02a43f61e23e3236)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 97f87d149cba732b)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1353,6 +1353,11 @@ export interface SamplingParams {
    * @default "never"
    */
   otherProperties?: "never" | "allowed";
+  /**
+   * White space in the JSON of jsonSchema. `free`: as the model likes it, within bounds. `line`: one space after each colon and comma and no other, so that more tokens are without choice and the text is faster (see `forcedTokens`). Required calls are written so in any case.
+   * @default "free"
+   */
+  jsonLayout?: "free" | "line";
   /**
    * Evaluate tokens together where jsonSchema, a regex, a Lark grammar or a required call leaves no choice. With `logprobs` they are evaluated one by one.
    * @default true

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 02a43f61e23e3236)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 97f87d149cba732b)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 POINTER: Final = "/tools"
 
-WHITE_SPACE: Final = " "
-"""White space between the parts of a call's JSON: calls stand on one line."""
-
 
 def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -> Grammar:
     """A grammar whose texts are one call of one of the forced tools, in Lark's syntax.
@@ -26,6 +23,7 @@ def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -
     """
     from sidecar.core.structured_output import json_schema, texts  # only for requests that force a call
 
+    options = options._replace(on_one_line=True)  # as templates write calls
     ready = {
         name: json_schema.prepare(tools.schemas[name], tools.pointer(name), options, f"t{index}")
         for index, name in enumerate(tools.forced)
@@ -55,7 +53,7 @@ def _named_rules(model: Model, form: CallForm, ready: dict[str, Prepared], optio
     for index, (name, schema) in enumerate(ready.items()):
         before, after = around(form, name)
         rules.append(f"call{index}: {_literal(model, before)} arguments{index} {_literal(model, after)}")
-        of_arguments = document(schema.root, schema.definitions, options, WHITE_SPACE)
+        of_arguments = document(schema.root, schema.definitions, options)
         rules.append(f"arguments{index}: %json {of_arguments}")
     return rules
 
@@ -81,7 +79,7 @@ def _object_rules(model: Model, form: CallForm, ready: dict[str, Prepared], opti
     before, after = _literal(model, f"{form.start}{line}"), _literal(model, f"{line}{form.end}")
     return [
         f"start: WS? {before} call {after}",
-        f"call: %json {document(call, definitions, options, WHITE_SPACE)}",
+        f"call: %json {document(call, definitions, options)}",
     ]
 
 

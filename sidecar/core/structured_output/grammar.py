@@ -81,7 +81,11 @@ def options_of(params: SamplingParams) -> Options:
     from sidecar.core.structured_output.schema import Options
 
     with_defaults = {**DEFAULTS["CompleteParams"], **params}
-    return Options(with_defaults["structure"] == "check", with_defaults["otherProperties"] == "allowed")
+    return Options(
+        checked=with_defaults["structure"] == "check",
+        others=with_defaults["otherProperties"] == "allowed",
+        on_one_line=with_defaults["jsonLayout"] == "line",
+    )
 
 
 def _check_combination(params: SamplingParams, asked: list[str]) -> None:

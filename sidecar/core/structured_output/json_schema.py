@@ -23,6 +23,9 @@ from sidecar.message_handler.errors import SidecarError
 WHITE_SPACE: Final = r" {1,2}|\r?\n[ \t]{0,40}"
 """White space between the parts of JSON, which a model would otherwise write for ever."""
 
+LINE: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""The layout in which json.dumps and most chat templates write JSON. It leaves a model no choice, so more is forced."""
+
 MAX_CHARS: Final = 4_000_000
 """Longest schema for llguidance, in characters of JSON."""
 
@@ -73,11 +76,10 @@ def prepare(schema: Json, pointer: str, options: Options, prefix: str = "") -> P
         raise too_complex(pointer, str(error) or "it is nested too deeply") from None
 
 
-def document(
-    root: Json, definitions: dict[str, Json], options: Options, white_space: str = WHITE_SPACE
-) -> str:
+def document(root: Json, definitions: dict[str, Json], options: Options) -> str:
     """The schema as llguidance reads it, with its options."""
-    guidance = {"whitespace_pattern": white_space, "coerce_one_of": options.checked}
+    layout: dict[str, Json] = LINE if options.on_one_line else {"whitespace_pattern": WHITE_SPACE}
+    guidance = {**layout, "coerce_one_of": options.checked}
     if definitions:
         root = {"$ref": "#/$defs/root", "$defs": {"root": root, **definitions}}
     elif not isinstance(root, dict):

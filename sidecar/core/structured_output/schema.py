@@ -29,9 +29,6 @@ MAX_VALUES: Final = 100_000
 MAX_IGNORED: Final = 64
 """How many words that are left out are reported."""
 
-MAX_SHOWN_CHARS: Final = 64
-"""How much of an unknown format is reported."""
-
 
 class Unsupported(Exception):
     """A keyword that cannot be enforced."""
@@ -56,6 +53,8 @@ class Options(NamedTuple):
     """Leave to a check of the finished text what a mask cannot enforce."""
     others: bool = False
     """Allow properties that an object does not name, where `additionalProperties` says nothing."""
+    on_one_line: bool = False
+    """Leave no choice of white space."""
 
 
 class Prepared(NamedTuple):
@@ -233,7 +232,7 @@ class _Reader:
         elif value in words.STANDARD_FORMATS and not self._options.checked:
             raise Unsupported(where, "format", f"the format {value!r} cannot be enforced")
         else:
-            self.ignored.setdefault(f"format: {value[:MAX_SHOWN_CHARS]}")
+            self.ignored.setdefault(f"format: {value:.64}")
 
     # ---- keywords with schemas -------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ def rows(setting: Setting) -> list[Row]:
 
 def _of_model(setting: Setting, name: str, path: str) -> list[Row]:
     held: dict[str, dict[str, Any]] = {
+        "ten fixed properties on one line": {"jsonSchema": FIXED, "maxTokens": 400, "jsonLayout": "line"},
         "ten fixed properties": {"jsonSchema": FIXED, "maxTokens": 400},
         "the same, one token a step": {"jsonSchema": FIXED, "maxTokens": 400, "forcedTokens": False},
         "a rejection at each step": {"regex": UNLIKELY, "maxTokens": 60},

@@ -35,7 +35,7 @@ def test_each_text_is_one_call(form: CallForm) -> None:
     assert matcher is not None
     harmony = HARMONY if "<|channel|>" in form.start else None
     names = set()
-    for _ in range(6):
+    for _ in range(12):
         text = random_text(matcher, chance)
         assert text is not None
         reply = Reply(harmony, form, asked)

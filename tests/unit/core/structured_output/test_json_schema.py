@@ -149,6 +149,24 @@ def test_white_space_is_bounded() -> None:
         assert not accepts(matcher, text), text
 
 
+def test_one_line_leaves_no_choice_of_white_space() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array"}, "b": {"const": {"c": 1}}},
+        "required": ["b"],
+    }
+    matcher = enforced(MODEL, schema, "", Options(on_one_line=True)).matcher
+    assert accepts(matcher, '{"a": [1, {"x": null}], "b": {"c": 1}}')
+    for text in (
+        '{"a":[1], "b": {"c": 1}}',
+        '{"b": {"c":1}}',
+        '{ "b": {"c": 1}}',
+        '{"a": [1,2], "b": {"c": 1}}',
+    ):
+        assert not accepts(matcher, text), text
+    assert bytes(matcher.forced(9)) == b'{"'
+
+
 def test_every_keyword_is_of_one_kind() -> None:
     assert not MASKED & CHECKED
     assert not MASKED & SILENT
