@@ -222,8 +222,7 @@ export class ChatSession {
 
   async #evaluate(messages: Message[], signal: AbortSignal): Promise<void> {
     try {
-      // One token is the least that can be asked for.
-      const asked = { messages, maxTokens: 1, stream: false, priority: "background", signal } as const;
+      const asked = { messages, maxTokens: 0, stream: false, priority: "background", signal } as const;
       await this.context.chat({ ...this.#templateParams(), ...asked });
     } catch (error) {
       if (!signal.aborted) throw error;
