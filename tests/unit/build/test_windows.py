@@ -17,8 +17,9 @@ import pytest
 
 import suites
 from checkout import Failed
+from foreign import pinned
 from ship import bundle, npm
-from windows import libraries, python, suite, tools, wheels, wine
+from windows import libraries, python, suite, tools, wine
 
 
 def test_what_is_missing_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +31,7 @@ def test_what_is_missing_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_packages_are_those_of_windows_and_its_python() -> None:
-    chosen = wheels.requirements(python.VERSION)
+    chosen = pinned.requirements(python.MARKERS)
     names = [line.partition("==")[0] for line in chosen]
     assert {"colorama", "pefile", "psutil", "pyinstaller", "pytest"} <= {*names}
     assert not {

@@ -1,8 +1,10 @@
-"""What the lock pins for a Windows Python. `python -m windows.wheels VERSION` prints it; the venv has `packaging`."""
+"""What the lock pins for a platform. `python -m foreign.pinned MARKERS` prints it; the venv has `packaging`."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 from packaging.requirements import Requirement
@@ -19,21 +21,15 @@ UNNEEDED: Final = frozenset(
 """What checks and installs the checkout. The program does without, and most of its tests."""
 
 
-def requirements(version: str) -> list[str]:
-    """The pinned packages, each with its hashes, that Windows on x86-64 with this Python takes."""
-    target = {
-        "python_version": version.rpartition(".")[0],
-        "python_full_version": version,
-        "sys_platform": "win32",
-        "platform_system": "Windows",
-        "platform_machine": "AMD64",
-        "os_name": "nt",
-    }
+def requirements(platform: Mapping[str, str]) -> list[str]:
+    """The pinned packages, each with its hashes, that the platform of these markers takes."""
+    version = platform["python_full_version"].rpartition(".")[0]
+    markers = {**platform, "python_version": version}
     chosen = []
     for name, line in pins.pins():
         requirement, *hashes = line.split(" --hash=")
         marker = Requirement(requirement).marker
-        if name in pins.ON_DEMAND | UNNEEDED or not (marker is None or marker.evaluate(target)):
+        if name in pins.ON_DEMAND | UNNEEDED or not (marker is None or marker.evaluate(markers)):
             continue
         # pip asks the marker of the Python that it runs in, so it does not see one.
         plain = requirement.partition(";")[0].strip()
@@ -42,4 +38,4 @@ def requirements(version: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(sys.argv[1])))
+    print("\n".join(requirements(json.loads(sys.argv[1]))))

@@ -1,0 +1,1 @@
+"""What another platform's Python is put together from: an interpreter from Maven Central and the pinned packages."""
