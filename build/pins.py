@@ -23,9 +23,10 @@ PLOT = (
     *("python-dateutil", "six", "tzdata"),
 )
 FUZZ = ("atheris",)
+ZIG = ("ziglang",)
 LLAMA_CPP = ("llama-cpp-python",)
 LLAMA_CPP_COMMITS = {"0.3.36": "0c1e57098"}  # release → commit of llama.cpp in it, by its own change log
-ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *PLOT, *FUZZ, *LLAMA_CPP))
+ON_DEMAND = frozenset((*WHEEL_TOOLS, *NODE, *PLOT, *FUZZ, *ZIG, *LLAMA_CPP))
 
 _NAME = re.compile(r"^[A-Za-z0-9._-]+(?===)")
 

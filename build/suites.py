@@ -14,6 +14,7 @@ from typing import IO, Final
 
 import node
 from checkout import VENV_PYTHON, call
+from linux import suite as linux_suite
 from windows import suite
 
 QUICK: Final = (
@@ -82,6 +83,10 @@ def run(arguments: Sequence[str]) -> bool:
     if "--quick" in arguments:
         return in_turn({"pytest, quick": lambda: pytest(*QUICK, *options)})
     runtime = next((option for option in options if option.startswith("--runtime=")), "")
+    if (other := linux_suite.chosen(runtime.removeprefix("--runtime="))) is not None:
+        which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
+        others = [option for option in options if option != runtime]
+        return in_turn({runtime.partition("=")[2]: lambda: linux_suite.run(other, which, others)})
     if runtime.removeprefix("--runtime=").startswith(suite.PREFIX):
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         name = runtime.partition(suite.PREFIX)[2]

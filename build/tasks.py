@@ -14,6 +14,8 @@ import node
 import provision
 import suites
 from checkout import BUILD, ROOT, VENV_PYTHON, Failed, call
+from linux import programs as linux_programs
+from linux import targets
 from llama import packs
 from ship import freeze
 from windows import programs, suite
@@ -109,11 +111,18 @@ def stress(arguments: Sequence[str]) -> bool:
 
 
 def frozen(arguments: Sequence[str]) -> bool:
-    """Makes the program that needs no Python; with --again twice, and compares the bytes."""
-    if set(arguments) - {"--again"}:
-        raise Failed("the only argument is --again.")
+    """Makes the program that needs no Python, or that of a target; with --again twice, and compares the bytes."""
+    rest = [argument for argument in arguments if argument != "--again"]
+    target = None
+    if rest:
+        if len(rest) != 2 or rest[0] != "--target":
+            raise Failed("the arguments are --again and --target NAME.")
+        target = targets.named(rest[1])
     provision.everything()
-    if arguments:
+    again = "--again" in arguments
+    if target is not None:
+        linux_programs.run(target, again)
+    elif again:
         freeze.again()
     else:
         freeze.program()
@@ -165,7 +174,7 @@ TASKS = {
     "pack": Task(pack, "BACKEND", "build a GPU's backend (vulkan, cuda) for the frozen program"),
     "freeze": Task(
         frozen,
-        "[--again]",
+        "[--again] [--target NAME]",
         "make the program that needs no Python, as a folder and as one file, in out/dist/",
     ),
     "windows": Task(

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 import cache
@@ -86,10 +87,22 @@ def _build(variant: str, into: Path) -> Path:
     compiler.require()
     which = f"for this processor ({variant})" if variant else "for every processor"
     print(f"Building llama-cpp-python {which}: some minutes, once.", flush=True)
-    pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
     tree = TREE / key()
+    made = build(
+        tree, [f"-DLLAMA_SIDECAR_VARIANT={variant}"], into, cache.folder() / "wheels" / f"{key(variant)}.log"
+    )
+    if not variant:
+        shutil.rmtree(TREE)
+    return made
+
+
+def build(
+    tree: Path, settings: list[str], into: Path, log: Path, env: Mapping[str, str] | None = None
+) -> Path:
+    """Builds the wheel in a folder of source and objects, where it goes on from the last time; returns its path."""
+    pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
     if not (tree / UNPACKED).exists():
-        shutil.rmtree(TREE, ignore_errors=True)
+        shutil.rmtree(tree.parent, ignore_errors=True)
         source.unpack(tree)
         (tree / UNPACKED).touch()
     # --no-cache-dir: the key of pip's cache ignores CMAKE_ARGS.
@@ -99,14 +112,11 @@ def _build(variant: str, into: Path) -> Path:
         f"build-dir={tree / 'build'}",
         str(next(tree.glob("llama_cpp_python-*"))),
     ]
-    settings = [*defines(), f"-DLLAMA_SIDECAR_VARIANT={variant}"]
-    _run(pins.pip_command(command), settings, cache.folder() / "wheels" / f"{key(variant)}.log")
-    if not variant:
-        shutil.rmtree(TREE)
+    _run(pins.pip_command(command), [*defines(), *settings], log, env or {})
     return next(into.glob("*.whl"))
 
 
-def _run(command: list[str | Path], defines: list[str], log: Path) -> None:
+def _run(command: list[str | Path], defines: list[str], log: Path, env: Mapping[str, str]) -> None:
     """Runs the build with a progress line and its whole output in a log."""
     settings = {
         # The user's own come last, so that e.g. -DGGML_CUDA=ON builds for their GPU.
@@ -114,6 +124,7 @@ def _run(command: list[str | Path], defines: list[str], log: Path) -> None:
         "GIT_CEILING_DIRECTORIES": str(OUT),  # or llama.cpp would record this checkout's commit as its own
         "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1)),
         "PYTHONUNBUFFERED": "1",
+        **env,
     }
     shown = Progress("Building llama-cpp-python")
     with (

@@ -43,6 +43,7 @@ SYSTEM_LIBRARIES: Final = {
     "libstdc++": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     "libgcc_s": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
     "libgcc_s_seh": ("gcc", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    "libc++": ("llvm-runtimes", "Apache-2.0 WITH LLVM-exception"),
     "libwinpthread": ("mingw-w64-winpthreads", "MIT AND BSD-3-Clause"),
     "msvcp140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
     "vcruntime140": ("vcruntime", "LicenseRef-Microsoft-Visual-C-Runtime"),
@@ -97,7 +98,7 @@ def describe(folder: Path, contents: str, inside: Iterable[TocEntry]) -> list[To
     for name, text in written.items():
         (place / name).write_text(text, encoding="utf-8", newline="\n")
     measured = {
-        "glibc": _needed_glibc(folder),
+        "glibc": glibc(folder),
         "files": _files(folder),
         "components": [*map(_short, components)],
     }
@@ -161,14 +162,22 @@ def _files(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _needed_glibc(folder: Path) -> str | None:
-    """The oldest glibc that has every symbol the files need, as "2.35"; None with another C library."""
-    found: set[tuple[int, int]] = set()
+def needed_glibc(folder: Path) -> dict[str, tuple[int, int]]:
+    """File → the oldest glibc that has every symbol it needs."""
+    needed: dict[str, tuple[int, int]] = {}
     for file in folder.rglob("*"):
         if file.is_file() and (content := file.read_bytes()).startswith(b"\x7fELF"):
             versions = re.findall(rb"\0GLIBC_(\d+)\.(\d+)", content)
-            found.update((int(major), int(minor)) for major, minor in versions)
-    return ".".join(map(str, max(found))) if found else None
+            if versions:
+                name = file.relative_to(folder).as_posix()
+                needed[name] = max((int(major), int(minor)) for major, minor in versions)
+    return needed
+
+
+def glibc(folder: Path) -> str | None:
+    """What the whole program needs, as "2.35"; None with another C library."""
+    needed = needed_glibc(folder)
+    return ".".join(map(str, max(needed.values()))) if needed else None
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -220,10 +229,27 @@ def _components(inside: list[TocEntry]) -> Iterator[Component]:
     ):  # whose boot loader is the program's first code
         yield _distribution(metadata.distribution(name))
     for name, source, kind in inside:
-        library = re.split(r"[/\\\\]", name)[-1].lower()
+        library = _library(name)
         foreign = _top(name) not in providers or _terms(source).is_file()
         if kind == "BINARY" and foreign and not library.startswith(OF_PYTHON):
             yield _system_library(library, Path(source).resolve())
+    yield from _linked_in(inside)
+
+
+def _linked_in(inside: list[TocEntry]) -> Iterator[Component]:
+    """What is no file: OpenSSL in Python's own module, and what a compiler links into llama.cpp's libraries."""
+    if not any(_library(name).startswith("libssl") for name, _, _ in inside):
+        version = ssl.OPENSSL_VERSION.split()[1]
+        text = _debian_licence("libssl.so*") or "Apache-2.0"
+        yield Component("openssl", version, "Apache-2.0", f"pkg:generic/openssl@{version}", text)
+    for place in sorted({Path(source).parent for _, source, kind in inside if kind == "BINARY"}):
+        for terms in sorted(place.glob("lib*.txt")):
+            if not terms.with_suffix("").exists():
+                yield _system_library(terms.stem, terms.with_suffix(""))
+
+
+def _library(name: str) -> str:
+    return re.split(r"[/\\\\]", name)[-1].lower()
 
 
 def _terms(source: str | Path) -> Path:
@@ -248,16 +274,16 @@ def _system_library(library: str, source: Path) -> Component:
         return Component(component, number, licence, f"pkg:generic/{component}@{number}", text)
     known = {"openssl": ssl.OPENSSL_VERSION.split()[1], "zlib": zlib.ZLIB_RUNTIME_VERSION}
     number = known.get(component) or (source.name.partition(".so.")[2] or "unknown")
-    return Component(
-        component, number, licence, f"pkg:generic/{component}@{number}", _debian_licence(source) or licence
-    )
+    # Python may come with a library that is not Debian's; the terms of another version are the same.
+    text = _debian_licence(source.name) or _debian_licence(f"{library.split('.')[0]}.so*") or licence
+    return Component(component, number, licence, f"pkg:generic/{component}@{number}", text)
 
 
-def _debian_licence(source: Path) -> str:
-    """The licence text of the package that a file belongs to; empty if there is none."""
+def _debian_licence(file: str) -> str:
+    """The licence text of the package that has a file of this name or pattern; empty if there is none."""
     if shutil.which("dpkg-query") is None:
         return ""
-    command = ["dpkg-query", "--search", f"*/{source.name}"]
+    command = ["dpkg-query", "--search", f"*/{file}"]
     packages = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
     named = (Path("/usr/share/doc", line.split(":")[0], "copyright") for line in packages)
     return next((path.read_text(encoding="utf-8", errors="replace") for path in named if path.is_file()), "")

@@ -22,7 +22,7 @@ STAMP = DIST / "llama-sidecar.stamp"
 _EXE = ".exe" if os.name == "nt" else ""
 FOLDER = DIST / "llama-sidecar"
 PROGRAM = FOLDER / f"llama-sidecar{_EXE}"
-ONE_FILE = DIST / f"llama-sidecar-{bundle.target_triple()}{_EXE}"
+ONE_FILE = DIST / f"llama-sidecar-{os.environ.get('LLAMA_SIDECAR_TRIPLE') or bundle.target_triple()}{_EXE}"
 PROGRAMS = {"onedir": PROGRAM, "onefile": ONE_FILE}
 
 REPRODUCIBLE = {

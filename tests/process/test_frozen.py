@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+import elf
 import psutil
 import pytest
 from conftest import Start
@@ -133,6 +134,22 @@ def test_the_manifest_says_what_the_program_is(program: list[str], described: Ca
     if platform.libc_ver()[0] == "glibc":
         needed, here = (tuple(map(int, v.split("."))) for v in (manifest["glibc"], platform.libc_ver()[1]))
         assert (2, 17) <= needed <= here
+
+
+def test_the_manifest_names_the_glibc_that_its_neediest_file_needs(
+    runtime: str, described: Callable[[str], str]
+) -> None:
+    if runtime != "onedir":
+        pytest.skip("the one file holds what the folder holds")
+    needed = {
+        version
+        for file in freeze.FOLDER.rglob("*")
+        if file.is_file()
+        for name, version in elf.needed_versions(file)
+        if name == "GLIBC"
+    }
+    said = json.loads(described("MANIFEST.json"))["glibc"]
+    assert said == (".".join(map(str, max(needed)[:2])) if needed else None)
 
 
 def test_every_component_is_listed_with_its_licence(runtime: str, described: Callable[[str], str]) -> None:

@@ -1,0 +1,71 @@
+"""llama.cpp's libraries by Zig's compiler: the wheel of llama-cpp-python for a target, kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+import cache
+import pins
+from checkout import OUT, VENV, Failed
+from linux.targets import Target
+from llama import wheel
+
+HERE: Final = Path(__file__).parent
+TOOLCHAIN: Final = HERE / "zig.cmake"
+VARIANTS: Final = HERE / "arm.cmake"
+
+
+def key(target: Target) -> str:
+    """The hash of everything that decides the wheel's content."""
+    parts = [
+        target.compiled,
+        *(file.read_text(encoding="utf-8") for file in (wheel.INCLUDE, TOOLCHAIN, VARIANTS)),
+        *pins.pinned([*pins.LLAMA_CPP, *pins.ZIG]),
+        *wheel.DEFINES,
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def built(target: Target) -> Path:
+    """The wheel, from the cache, or else built."""
+    return cache.entry("linux-wheels", key(target), lambda into: _build(target, into))
+
+
+def compiler() -> Path:
+    """The folder of Zig, which this installs."""
+    pins.install(pins.pinned(pins.ZIG), "Zig's compiler")
+    found = next(VENV.glob("lib/python*/site-packages/ziglang"), None)
+    if found is None:
+        raise Failed("the package ziglang has no folder of its own in .venv.")
+    return found
+
+
+def _build(target: Target, into: Path) -> Path:
+    print(f"Building llama.cpp for {target.name}: many minutes, once.", flush=True)
+    tree = OUT / target.name / "llama.cpp"
+    settings = [
+        f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN.as_posix()}",
+        f"-DLLAMA_SIDECAR_ZIG={compiler() / 'zig'}",
+        f"-DLLAMA_SIDECAR_TARGET={target.compiled}",
+        *([f"-DCMAKE_PROJECT_ggml_INCLUDE={VARIANTS.as_posix()}"] if target.machine == "aarch64" else []),
+    ]
+    env = {
+        "ZIG_GLOBAL_CACHE_DIR": str(OUT / "zig"),
+        "_PYTHON_HOST_PLATFORM": f"linux-{target.machine}",  # the wheel's name
+    }
+    log = cache.folder() / "linux-wheels" / f"{key(target)}.log"
+    made = wheel.build(tree / key(target), settings, into, log, env)
+    shutil.rmtree(tree)
+    return made
+
+
+def add_terms(site_packages: Path) -> None:
+    """Puts a text beside the libraries for what Zig links into each: its version in a line, then its licence."""
+    (release,) = {requirement.split()[0].partition("==")[2] for requirement in pins.pinned(pins.ZIG)}
+    parts = ("libcxx", "libcxxabi", "libunwind")
+    texts = [(compiler() / "lib" / part / "LICENSE.TXT").read_text(encoding="utf-8") for part in parts]
+    text = "\n".join([f"of Zig {release}", *dict.fromkeys(texts)])
+    (site_packages / "llama_cpp" / "lib" / "libc++.txt").write_text(text, encoding="utf-8")
