@@ -18,7 +18,7 @@ import pytest
 import suites
 from checkout import Failed
 from foreign import pinned
-from ship import bundle, npm
+from ship import components, npm
 from windows import libraries, python, suite, tools, wine
 
 
@@ -101,16 +101,16 @@ def test_a_wheel_lists_its_files_and_has_the_same_bytes_each_time(tmp_path: Path
 
 @pytest.mark.parametrize("library", [*libraries.RUNTIME, "msvcp140.dll", "zlib1.dll", "vcruntime140_1.dll"])
 def test_each_dll_of_a_compiler_or_of_python_has_its_licence(library: str, tmp_path: Path) -> None:
-    found = bundle._system_library(library, tmp_path / library)
+    found = components.system_library(library, tmp_path / library)
     assert found.licence and library not in found.version
 
 
 def test_a_dll_of_the_cross_compiler_brings_its_own_licence(tmp_path: Path) -> None:
     source = tmp_path / "libgcc_s_seh-1.dll"
     (tmp_path / "libgcc_s_seh-1.dll.txt").write_text("12.2.0\nThe terms.\n", encoding="utf-8")
-    found = bundle._system_library(source.name, source)
+    found = components.system_library(source.name, source)
     assert (found.name, found.version, found.text) == ("gcc", "12.2.0", "The terms.\n")
-    assert found in set(bundle._components([(f"llama_cpp\\lib\\{source.name}", str(source), "BINARY")]))
+    assert found in set(components.components([(f"llama_cpp\\lib\\{source.name}", str(source), "BINARY")]))
 
 
 def test_the_npm_package_for_windows_has_the_exe(tmp_path: Path) -> None:
