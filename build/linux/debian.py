@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ def _unpack(target: Target) -> None:
 
 
 def _fetch(target: Target, into: Path) -> Path:
-    if os.geteuid() != 0:
+    if sys.platform != "linux" or os.geteuid() != 0:
         raise Failed(f"debootstrap fetches Debian {OLDEST_DEBIAN} as root only; run this once with sudo.")
     print(f"Fetching Debian {OLDEST_DEBIAN} for {target.debian}: some minutes, once.", flush=True)
     whole = into / "root.tar"
