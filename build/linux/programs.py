@@ -16,6 +16,9 @@ from steps import Step, digest, ensure
 
 HERE: Final = Path(__file__).parent
 
+OF_THE_SYSTEM: Final = ("libgcc_s.so.1",)
+"""What glibc itself depends on, so it is on every machine; it is left out, as this machine's needs its own glibc."""
+
 OF_BINUTILS: Final = ("objcopy", "strip")
 """What PyInstaller calls, and must know the other processor."""
 
@@ -94,7 +97,11 @@ def _freeze(target: Target) -> None:
         *options,
         freeze.HERE / "sidecar.spec",
     ]
-    env = {**freeze.REPRODUCIBLE, "LLAMA_SIDECAR_ONE_FILE": one_file(target).name}
+    env = {
+        **freeze.REPRODUCIBLE,
+        "LLAMA_SIDECAR_ONE_FILE": one_file(target).name,
+        "LLAMA_SIDECAR_OF_THE_SYSTEM": " ".join(OF_THE_SYSTEM),
+    }
     if target.foreign:
         env["PATH"] = os.pathsep.join([str(_binutils(target)), os.environ.get("PATH", "")])
     quietly(_run(target, command), "PyInstaller", env)
