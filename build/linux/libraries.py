@@ -67,5 +67,5 @@ def add_terms(site_packages: Path) -> None:
     (release,) = {requirement.split()[0].partition("==")[2] for requirement in pins.pinned(pins.ZIG)}
     parts = ("libcxx", "libcxxabi", "libunwind")
     texts = [(compiler() / "lib" / part / "LICENSE.TXT").read_text(encoding="utf-8") for part in parts]
-    text = "\n".join([f"of Zig {release}", *dict.fromkeys(texts)])
+    text = "\n".join([f"zig-{release}", *dict.fromkeys(texts)])
     (site_packages / "llama_cpp" / "lib" / "libc++.txt").write_text(text, encoding="utf-8")
