@@ -129,6 +129,7 @@ class Vocabulary:
         self._model = model
         self._sentinel, self._skipped = _sentinel(model)
         pieces = [piece or SPECIAL + model.token_name(token).encode() for token, piece in model.pieces()]
+        self._of_byte = {piece[0]: token for token, piece in enumerate(pieces) if len(piece) == 1}
         lengths = (ctypes.c_uint32 * self.size)(*map(len, pieces))
         ends = model.end_tokens or [0xFFFFFFFF]
         others = (ctypes.c_uint32 * len(ends))(*ends[1:])
@@ -159,8 +160,13 @@ class Vocabulary:
         room: int,
     ) -> int:
         """The tokens of a text within others, for llguidance. Returns how many there are."""
-        whole = self._sentinel + ctypes.string_at(text, length).decode("utf-8", "replace")
+        wanted = ctypes.string_at(text, length)
+        whole = self._sentinel + wanted.decode("utf-8", "replace")
         found = self._model.tokenize(whole, add_special=False, parse_special=False)[self._skipped :]
+        if b"".join(map(self._model.piece, found)) != wanted and self._of_byte.keys() >= set(wanted):
+            found = [
+                self._of_byte[byte] for byte in wanted
+            ]  # a vocabulary that changes the text, such as its spaces
         if len(found) <= room:
             tokens_array = (ctypes.c_uint32 * len(found))(*found)
             ctypes.memmove(tokens, tokens_array, ctypes.sizeof(tokens_array))

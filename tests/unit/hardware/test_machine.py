@@ -15,9 +15,10 @@ NEAR = 16 * 1024 * 1024
 
 
 def test_a_process_takes_what_psutil_says() -> None:
-    ours, theirs = process_memory(), psutil.Process().memory_info()
-    assert abs(ours.resident - theirs.rss) < NEAR
-    assert abs(ours.virtual - theirs.vms) < NEAR
+    before, ours, after = psutil.Process().memory_info(), process_memory(), psutil.Process().memory_info()
+    # Threads of earlier tests may still end, so the figures move while they are read.
+    assert min(before.rss, after.rss) - NEAR < ours.resident < max(before.rss, after.rss) + NEAR
+    assert min(before.vms, after.vms) - NEAR < ours.virtual < max(before.vms, after.vms) + NEAR
     if sys.platform == "linux":
         assert 0 < ours.shared <= ours.resident
 
