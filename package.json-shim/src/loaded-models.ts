@@ -1,6 +1,7 @@
 // Models by name, for interfaces that name a model in each request: found or downloaded, loaded and given a context when
 // they are first used, and shared from then on.
 
+import { unlessAborted } from "./client/aborting.js";
 import { AbortError, SidecarError } from "./client/errors.js";
 import type { Llama } from "./client/llama.js";
 import type { Context, Model } from "./client/model.js";
@@ -11,6 +12,8 @@ export const MOST_MODELS = 32;
 
 /** What a context is for. */
 export type Purpose = "text" | "vectors" | "scores";
+
+const ABORTED = "The call was aborted before its model was loaded.";
 
 const NEEDED = {
   text: {},
@@ -29,44 +32,51 @@ export interface ModelsOptions {
   onProgress?: ((event: { model: string; progress: DownloadProgress | VerifyProgress | LoadProgress }) => void) | undefined;
 }
 
-/** Work that several callers wait for. When none of them waits any more, it is aborted and forgotten. */
-class Shared<T> {
-  readonly promise: Promise<T>;
+interface Disposable {
+  dispose(): Promise<void>;
+}
+
+/** Work that several callers wait for. */
+class Shared<T extends Disposable> {
+  readonly #work: Promise<T>;
+  readonly #promise: Promise<T>;
   readonly #controller = new AbortController();
-  readonly #forget: () => void;
+  readonly #onLeft: () => void;
   #waiting = 0;
   #done = false;
 
-  constructor(work: (signal: AbortSignal) => Promise<T>, forget: () => void) {
-    this.#forget = forget;
-    this.promise = work(this.#controller.signal);
-    this.promise.then(
-      () => (this.#done = true),
-      () => forget(), // the next caller tries again
-    );
+  /** `onFailed` is called when the work fails, `onLeft` when nobody waits for it any more before it has ended. */
+  constructor(work: (signal: AbortSignal) => Promise<T>, onFailed: () => void, onLeft: () => void) {
+    const { signal } = this.#controller;
+    this.#onLeft = onLeft;
+    this.#work = work(signal);
+    this.#promise = this.#work.then((result) => {
+      if (signal.aborted) throw new AbortError(ABORTED); // it had ended before the abort arrived
+      this.#done = true;
+      return result;
+    });
+    this.#promise.catch(onFailed);
   }
 
   async wait(signal: AbortSignal | undefined): Promise<T> {
-    if (signal?.aborted) throw aborted(signal);
-    if (!signal) {
-      this.#waiting++; // for ever: nobody can abort this caller
-      return this.promise;
-    }
     this.#waiting++;
-    let stop = () => {};
-    const abort = new Promise<never>((_, reject) => {
-      stop = () => reject(aborted(signal));
-      signal.addEventListener("abort", stop, { once: true });
-    });
+    if (!signal) return this.#promise; // it waits for ever: nobody can abort this caller
     try {
-      return await Promise.race([this.promise, abort]);
+      return await unlessAborted(signal, ABORTED, () => this.#promise);
     } finally {
-      signal.removeEventListener("abort", stop);
-      if (--this.#waiting === 0 && !this.#done) {
-        this.#forget();
-        this.#controller.abort();
-      }
+      if (--this.#waiting === 0 && !this.#done) this.#onLeft();
     }
+  }
+
+  abort(): void {
+    this.#controller.abort();
+  }
+
+  /** Abort the work, and dispose of what it returns all the same. */
+  async end(): Promise<void> {
+    this.abort();
+    const result = await this.#work.catch(() => undefined); // work that failed, its callers know why, leaves nothing
+    await result?.dispose();
   }
 }
 
@@ -74,6 +84,8 @@ export class LoadedModels {
   readonly #options: ModelsOptions;
   readonly #models = new Map<string, Shared<Model>>();
   readonly #contexts = new Map<string, Shared<Context>>();
+  /** What nobody waits for any more, until it is disposed of. */
+  readonly #left = new Set<Shared<Disposable>>();
   #llama: Promise<Llama> | undefined;
 
   constructor(options: ModelsOptions) {
@@ -82,10 +94,14 @@ export class LoadedModels {
 
   /** The running program. */
   llama(): Promise<Llama> {
+    if (this.#llama) return this.#llama;
     const { llama } = this.#options;
-    this.#llama ??= Promise.resolve(typeof llama === "function" ? llama() : llama);
-    this.#llama.catch(() => (this.#llama = undefined));
-    return this.#llama;
+    const started = Promise.resolve(typeof llama === "function" ? llama() : llama);
+    this.#llama = started;
+    started.catch(() => {
+      if (this.#llama === started) this.#llama = undefined; // the next caller tries again
+    });
+    return started;
   }
 
   /** The names that were used. */
@@ -96,30 +112,29 @@ export class LoadedModels {
   /** The context of a model. `name`: a path, or `hf:owner/repo:quant` or an https URL, which is downloaded first. */
   context(name: string, purpose: Purpose, signal?: AbortSignal): Promise<Context> {
     const key = `${purpose} ${name}`;
-    let context = this.#contexts.get(key);
-    if (!context) {
-      const work = async (stop: AbortSignal) => {
-        const model = await this.#model(name).wait(stop);
-        return model.createContext({ ...this.#options.context, ...NEEDED[purpose], signal: stop });
-      };
-      context = new Shared(work, () => this.#contexts.delete(key));
-      this.#contexts.set(key, context);
-    }
+    const create = async (stop: AbortSignal) => {
+      const model = await this.#model(name).wait(stop);
+      return model.createContext({ ...this.#options.context, ...NEEDED[purpose], signal: stop });
+    };
+    const context = this.#contexts.get(key) ?? this.#share(this.#contexts, key, create);
     return context.wait(signal);
   }
 
-  /** Unload all models; end the program if it was started here. */
+  /** Abort what is being loaded and unload all models; end the program if it was started here. */
   async dispose(): Promise<void> {
-    const models = [...this.#models.values()];
+    const models = [...this.#left, ...this.#models.values()];
+    const all = [...this.#contexts.values(), ...models];
     const llama = this.#llama;
     this.#models.clear();
     this.#contexts.clear();
+    this.#left.clear();
     this.#llama = undefined;
+    for (const each of all) each.abort();
     if (typeof this.#options.llama === "function") {
       await (await llama?.catch(() => undefined))?.dispose();
       return;
     }
-    for (const model of models) await (await model.promise.catch(() => undefined))?.dispose();
+    await Promise.all(models.map((each) => each.end())); // a model takes its contexts with it
   }
 
   #model(name: string): Shared<Model> {
@@ -128,9 +143,23 @@ export class LoadedModels {
     if (this.#models.size >= MOST_MODELS) {
       throw new SidecarError("overloaded", `${MOST_MODELS} models are loaded. Dispose of them, or use one of them.`);
     }
-    const model = new Shared((signal) => this.#load(name, signal), () => this.#models.delete(name));
-    this.#models.set(name, model);
-    return model;
+    return this.#share(this.#models, name, (signal) => this.#load(name, signal));
+  }
+
+  /** Begins work under a name. If it fails or nobody waits for it any more, the next caller begins anew. */
+  #share<T extends Disposable>(all: Map<string, Shared<T>>, name: string, work: (signal: AbortSignal) => Promise<T>): Shared<T> {
+    const forget = () => {
+      if (all.get(name) === shared) all.delete(name);
+    };
+    const leave = () => {
+      forget();
+      this.#left.add(shared);
+      const tried = () => {}; // what could not be disposed of stays: `dispose` tries again, and says why if it fails
+      shared.end().then(() => this.#left.delete(shared), tried);
+    };
+    const shared: Shared<T> = new Shared(work, forget, leave);
+    all.set(name, shared);
+    return shared;
   }
 
   async #load(name: string, signal: AbortSignal): Promise<Model> {
@@ -141,8 +170,4 @@ export class LoadedModels {
     const path = remote ? (await llama.downloadModel({ model: name, ...watch })).path : name;
     return llama.loadModel({ ...load, path, ...watch });
   }
-}
-
-function aborted(signal: AbortSignal): AbortError {
-  return new AbortError("The call was aborted before its model was loaded.", { cause: signal.reason });
 }

@@ -4,17 +4,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoadedModels, MOST_MODELS } from "../dist/web/loaded-models.js";
 
-/** A program whose loads end when they are told to. */
-function program() {
+/** A program whose loads end when they are told to; one that is aborted says so a turn later, as a real one. */
+function program(contextsMayEnd = undefined) {
   const loads = [];
   const disposed = [];
   const loadModel = ({ path, signal }) =>
     new Promise((resolve, reject) => {
       const model = {
-        createContext: async (params) => ({ path, params }),
+        createContext: async (params) => {
+          await contextsMayEnd;
+          return { path, params, dispose: async () => disposed.push(`context of ${path}`) };
+        },
         dispose: async () => disposed.push(path),
       };
-      signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
+      signal.addEventListener("abort", () => setImmediate(reject, new Error("aborted")), { once: true });
       loads.push({ path, signal, end: () => resolve(model), fail: (error) => reject(error) });
     });
   return { loads, disposed, loadModel, dispose: async () => disposed.push("program") };
@@ -48,12 +51,76 @@ test("a load for which nobody waits any more is aborted, and begins anew for the
   await turn();
   controller.abort();
   for (const each of all) await assert.rejects(each, { name: "AbortError" });
-  await turn();
   assert.ok(llama.loads[0].signal.aborted);
   const next = models.context("a.gguf", "scores");
+  await turn(); // now the first load has failed, which takes nothing from the second
+  await turn();
+  const same = models.context("a.gguf", "scores");
+  const vectors = models.context("a.gguf", "vectors");
   await turn();
   llama.loads[1].end();
   assert.deepEqual((await next).params.pooling, "rank");
+  assert.equal(await same, await next);
+  await vectors;
+  assert.deepEqual([llama.loads.length, llama.disposed], [2, []]);
+});
+
+test("what ends although it was aborted is disposed of: a model, and a context", async () => {
+  let end;
+  const llama = program(new Promise((resolve) => (end = resolve)));
+  const models = new LoadedModels({ llama });
+  const [first, second] = [new AbortController(), new AbortController()];
+  const model = models.context("a.gguf", "text", first.signal);
+  await turn();
+  llama.loads[0].signal.addEventListener("abort", llama.loads[0].end);
+  first.abort();
+  await assert.rejects(model, { name: "AbortError" });
+  await turn();
+  assert.deepEqual(llama.disposed, ["a.gguf"]);
+  const context = models.context("b.gguf", "text", second.signal);
+  await turn();
+  llama.loads[1].end();
+  await turn();
+  second.abort();
+  await assert.rejects(context, { name: "AbortError" });
+  end();
+  await turn();
+  assert.deepEqual([llama.disposed, models.names()], [["a.gguf", "context of b.gguf"], ["b.gguf"]]);
+});
+
+test("dispose aborts what is being loaded", async () => {
+  const llama = program();
+  const models = new LoadedModels({ llama });
+  const loads = [models.context("a.gguf", "text"), models.context("b.gguf", "text", new AbortController().signal)];
+  await turn();
+  llama.loads[1].end();
+  const rejected = assert.rejects(loads[0], /aborted/);
+  await loads[1];
+  await models.dispose();
+  await rejected;
+  assert.ok(llama.loads[0].signal.aborted);
+  assert.deepEqual([llama.disposed, models.names()], [["b.gguf"], []]);
+});
+
+test("what could not be disposed of is tried again by dispose", async () => {
+  const llama = program();
+  const { loadModel } = llama;
+  let failures = 1;
+  llama.loadModel = async (params) => {
+    const model = await loadModel(params);
+    return { ...model, dispose: async () => { if (failures-- > 0) throw new Error("busy"); await model.dispose(); } };
+  };
+  const models = new LoadedModels({ llama });
+  const controller = new AbortController();
+  const aborted = models.context("a.gguf", "text", controller.signal);
+  await turn();
+  llama.loads[0].signal.addEventListener("abort", llama.loads[0].end);
+  controller.abort();
+  await assert.rejects(aborted, { name: "AbortError" });
+  await turn();
+  assert.deepEqual([failures, llama.disposed], [0, []]);
+  await models.dispose();
+  assert.deepEqual(llama.disposed, ["a.gguf"]);
 });
 
 test("what fails is tried again: the start of the program, and a load", async () => {

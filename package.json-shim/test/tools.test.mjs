@@ -117,6 +117,11 @@ test("an abort ends the run also while a tool does not listen", async () => {
   const running = runTools({ context: scripted(calling(call("a", {}))), messages: [QUESTION], tools: [{ name: "a", run }], signal: controller.signal });
   await assert.rejects(running, { name: "AbortError", kind: "aborted", cause: "enough" });
   assert.ok(heard.aborted);
+  const stop = new AbortController();
+  const stops = { name: "a", run: () => { stop.abort("both"); throw new Error("stopped"); } };
+  const stopped = runTools({ context: scripted(calling(call("a", {}))), messages: [QUESTION], tools: [stops], signal: stop.signal });
+  await assert.rejects(stopped, { name: "AbortError", cause: "both" });
+  await new Promise(setImmediate); // a rejection that nobody handles would end this test
 });
 
 test("a model of the real program calls a tool, and is asked again", TIMEOUT, async (t) => {

@@ -1,5 +1,6 @@
 // The loop of a model with tools: ask, run the calls, give back what they returned, ask again.
 
+import { unlessAborted } from "../client/aborting.js";
 import { AbortError } from "../client/errors.js";
 import type { Context } from "../client/model.js";
 import type {
@@ -20,6 +21,8 @@ export const DEFAULT_STEPS = 8;
 
 /** Calls of one answer that run at the same time. */
 export const CALLS_AT_ONCE = 8;
+
+const ABORTED = "The run was aborted.";
 
 /** A function that the model may call, and what it does. */
 export interface RunnableTool extends Pick<ToolFunction, "name" | "description" | "parameters"> {
@@ -122,9 +125,9 @@ async function runCall(
   try {
     if (!tool) throw new Error(`There is no tool ${name}.`);
     const listened = signal ?? new AbortController().signal;
-    content = asText(await unlessAborted(listened, () => tool.run(JSON.parse(text) as never, { call, signal: listened })));
+    content = asText(await unlessAborted(listened, ABORTED, () => tool.run(JSON.parse(text) as never, { call, signal: listened })));
   } catch (error) {
-    if (signal?.aborted) throw aborted(signal);
+    if (signal?.aborted) throw new AbortError(ABORTED, { cause: signal.reason });
     content = `Error: ${error instanceof Error ? error.message : String(error)}`;
     failure = { error };
   }
@@ -145,25 +148,6 @@ function explained(error: unknown): Message[] {
 
 function asText(value: unknown): string {
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "null");
-}
-
-function aborted(signal: AbortSignal): AbortError {
-  return new AbortError("The run was aborted.", { cause: signal.reason });
-}
-
-/** What the work returns; rejects at once when the signal aborts, also if the work does not listen. */
-async function unlessAborted<T>(signal: AbortSignal, work: () => T): Promise<Awaited<T>> {
-  if (signal.aborted) throw aborted(signal);
-  let stop = () => {};
-  const abort = new Promise<never>((_, reject) => {
-    stop = () => reject(aborted(signal));
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([Promise.resolve(work()), abort]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
 
 /** The results of all items in their order; at most `most` of them are worked on at the same time. */
