@@ -51,6 +51,8 @@ export interface TokenMeter {
 interface Preload {
   controller: AbortController;
   next: Message[] | undefined;
+  /** Settles when no draft waits any more: for all calls of `preload` so far. */
+  done: Promise<void>;
 }
 
 /** Why what a model had computed cannot be used further: the history can. */
@@ -129,20 +131,12 @@ export class ChatSession {
     if (this.#preload) {
       this.#preload.next = messages;
       this.#preload.controller.abort();
-      return;
+      return this.#preload.done;
     }
-    const preload: Preload = { controller: new AbortController(), next: messages };
+    const preload: Preload = { controller: new AbortController(), next: messages, done: Promise.resolve() };
     this.#preload = preload;
-    try {
-      while (preload.next) {
-        const { next } = preload;
-        preload.next = undefined;
-        preload.controller = new AbortController();
-        await this.#evaluate(next, preload.controller.signal);
-      }
-    } finally {
-      if (this.#preload === preload) this.#preload = undefined;
-    }
+    preload.done = this.#evaluateNewest(preload);
+    return preload.done;
   }
 
   /** Count the tokens of the conversation, with what the user has typed so far. Nothing is evaluated. */
@@ -220,10 +214,24 @@ export class ChatSession {
     return answer;
   }
 
+  async #evaluateNewest(preload: Preload): Promise<void> {
+    try {
+      while (preload.next) {
+        const { next } = preload;
+        preload.next = undefined;
+        preload.controller = new AbortController();
+        await this.#evaluate(next, preload.controller.signal);
+      }
+    } finally {
+      if (this.#preload === preload) this.#preload = undefined;
+    }
+  }
+
   async #evaluate(messages: Message[], signal: AbortSignal): Promise<void> {
     try {
       const asked = { messages, maxTokens: 0, stream: false, priority: "background", signal } as const;
-      await this.context.chat({ ...this.#templateParams(), ...asked });
+      const { adapters, contextOverflow } = this.#options;
+      await this.context.chat({ ...this.#templateParams(), ...given({ adapters, contextOverflow }), ...asked });
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -232,8 +240,7 @@ export class ChatSession {
   /** The options that decide how the history becomes a prompt. */
   #templateParams(): AnswerOptions {
     const { tools, templateVariables, chatTemplate, reasoning } = this.#options;
-    const given = { tools, templateVariables, chatTemplate, reasoning };
-    return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    return given({ tools, templateVariables, chatTemplate, reasoning });
   }
 
   #stopPreload(): void {
@@ -269,6 +276,11 @@ function asMessages(said: string | ContentPart[] | Message | readonly Message[])
   if (!Array.isArray(said)) return [said as Message];
   const all = said as readonly (ContentPart | Message)[];
   return all.every((each) => "type" in each) ? [{ role: "user", content: all as ContentPart[] }] : [...(all as Message[])];
+}
+
+/** Those options that have a value. */
+function given(options: Record<string, unknown>): AnswerOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** The beginning of an answer that was aborted, if there is any text. Its calls are nobody's any more. */

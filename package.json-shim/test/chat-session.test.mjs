@@ -99,6 +99,17 @@ test("what the user types is evaluated ahead; only the newest draft counts", TIM
   assert.equal(chat.messages.at(-2).content, "Two");
 });
 
+test("every call of preload ends as its draft does, which has the options that decide about the cache", TIMEOUT, async () => {
+  const chat = session();
+  const typed = chat.preload("short");
+  const long = chat.preload("long".repeat(SIZE));
+  await Promise.all([typed, long].map((each) => assert.rejects(each, { kind: "promptTooLong" })));
+  await chat.preload("short");
+  await session({ contextOverflow: "truncateMiddle" }).preload("long".repeat(SIZE));
+  const adapters = [{ path: "nowhere.gguf" }];
+  await assert.rejects(session({ adapters }).preload("short"), { kind: "invalidParams" });
+});
+
 test("a fork goes its own way, and a saved session goes on with what was computed", TIMEOUT, async (t) => {
   const chat = session();
   await chat.send("One");
