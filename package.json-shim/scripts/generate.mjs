@@ -118,7 +118,8 @@ ${entries(
 export type ErrorKind = keyof typeof ERRORS;
 `;
 
-// --- methods.ts: the methods of the client's classes. A request belongs to the class whose id it needs. ---
+// --- methods.ts: the methods of the client's classes. A request belongs to the class whose id it needs; one that takes
+// this id or that belongs to the classes of both, and to the one that fills in none. ---
 
 /** Class → the property of params that its objects fill in. */
 const OWNERS = { Llama: undefined, Model: "modelId", Context: "contextId" };
@@ -129,15 +130,25 @@ const required = (name) => {
   return [...own, ...bases.flatMap(required)];
 };
 
-const ownerOf = ({ params }) =>
-  Object.keys(OWNERS).findLast((owner) => required(params).includes(OWNERS[owner])) ?? "Llama";
+/** The ids among which params choose. */
+const choice = (name) => {
+  const ids = Object.values(OWNERS);
+  return (definitions[name].oneOf ?? []).flatMap(({ required }) => required).filter((key) => ids.includes(key));
+};
+
+const ownersOf = ({ params }) => {
+  const all = Object.keys(OWNERS);
+  const chosen = all.filter((owner) => choice(params).includes(OWNERS[owner]));
+  return chosen.length > 0 ? ["Llama", ...chosen] : [all.findLast((owner) => required(params).includes(OWNERS[owner])) ?? "Llama"];
+};
 
 /** `rpc.discover` → discover */
 const memberName = (name) => name.split(".").at(-1);
 
-function member([name, row]) {
-  const id = OWNERS[ownerOf(row)];
-  const params = id ? `Omit<${row.params}, ${JSON.stringify(id)}>` : row.params;
+function member(owner, [name, row]) {
+  const id = OWNERS[owner];
+  const others = choice(row.params).filter((key) => key !== id);
+  const params = id ? `Omit<${row.params}, ${[id, ...others].map((key) => JSON.stringify(key)).join(" | ")}>` : row.params;
   const mayBeEmpty = required(row.params).every((key) => key === id) && !definitions[row.params].oneOf;
   const args = `args${mayBeEmpty ? "?" : ""}: ${params} & CallOptions<${progress(row)}>`;
   const result = streams(row) ? `Stream<GenerateProgress, ${row.result}>` : `Promise<${row.result}>`;
@@ -156,8 +167,8 @@ export abstract class ${owner}Methods {
   protected abstract send<M extends Method>(method: M, args: object | undefined): Sent<M>;
 
 ${Object.entries(requests)
-  .filter(([, row]) => ownerOf(row) === owner)
-  .map(member)
+  .filter(([, row]) => ownersOf(row).includes(owner))
+  .map((entry) => member(owner, entry))
   .join("\n")}}
 `;
 

@@ -143,11 +143,8 @@ export class ChatSession {
   async count(draft = ""): Promise<TokenMeter> {
     const messages = this.#all(this.#messages, draft === "" ? [] : asMessages(draft));
     if (messages.length === 0) return this.#meter(0);
-    const { model } = this.context;
-    const { prompt } = await model.applyTemplate({ ...this.#templateParams(), messages });
-    const { tokens } = await model.tokenize({ text: prompt, addSpecial: true, parseSpecial: true });
-    // A template may write the token that begins every text, which is not added a second time.
-    return this.#meter(tokens.length - (tokens.length > 1 && tokens[0] === tokens[1] ? 1 : 0));
+    const { tokens } = await this.context.countTokens({ ...this.#templateParams(), messages });
+    return this.#meter(tokens);
   }
 
   /** A session with the same history and options that goes its own way. */

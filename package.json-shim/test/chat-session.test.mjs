@@ -42,9 +42,12 @@ test("each answer is to the whole history, and the meter counts what the program
 test("what is counted with a draft is what the prompt then has", TIMEOUT, async () => {
   const chat = session();
   await chat.send("One");
-  const { used } = await chat.count("Three");
-  const { usage } = await chat.send("Three");
+  const draft = "Three</s>"; // a control token, if it stood in the template
+  const { used } = await chat.count(draft);
+  const { usage } = await chat.send(draft);
   assert.equal(used, usage.promptTokens);
+  const { tokens } = await context.model.countTokens({ messages: all({ messages: chat.messages.slice(0, 3) }) });
+  assert.equal(tokens, used);
   assert.equal((await chatSession({ context }).count()).used, 0);
 });
 
@@ -106,7 +109,7 @@ test("every call of preload ends as its draft does, which has the options that d
   await Promise.all([typed, long].map((each) => assert.rejects(each, { kind: "promptTooLong" })));
   await chat.preload("short");
   await session({ contextOverflow: "truncateMiddle" }).preload("long".repeat(SIZE));
-  const adapters = [{ path: "nowhere.gguf" }];
+  const adapters = [{ id: 0, scale: 1 }]; // the model was loaded without any
   await assert.rejects(session({ adapters }).preload("short"), { kind: "invalidParams" });
 });
 

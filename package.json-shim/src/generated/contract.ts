@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 97f87d149cba732b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 18656a6d77d78315)
 export const PROTOCOL_VERSION = 1;
 
 /**

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 97f87d149cba732b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 18656a6d77d78315)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
@@ -170,6 +170,11 @@ export abstract class ModelMethods {
   applyTemplate(args: Omit<ApplyTemplateParams, "modelId"> & CallOptions<never>): Promise<ApplyTemplateResult> {
     return this.send("applyTemplate", args);
   }
+
+  /** Count the tokens of a conversation, as `chat` would evaluate it. */
+  countTokens(args: Omit<CountTokensParams, "modelId" | "contextId"> & CallOptions<never>): Promise<CountTokensResult> {
+    return this.send("countTokens", args);
+  }
 }
 
 /** The requests about one object, whose contextId is filled in. */
@@ -215,5 +220,10 @@ export abstract class ContextMethods {
   /** Score how well each document answers a query, with a model made for it. Needs a context created with `embeddings` and the pooling `rank`. */
   rerank(args: Omit<RerankParams, "contextId"> & CallOptions<EmbedProgress>): Promise<RerankResult> {
     return this.send("rerank", args);
+  }
+
+  /** Count the tokens of a conversation, as `chat` would evaluate it. */
+  countTokens(args: Omit<CountTokensParams, "contextId" | "modelId"> & CallOptions<never>): Promise<CountTokensResult> {
+    return this.send("countTokens", args);
   }
 }
