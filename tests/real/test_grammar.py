@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from driver import Message, Refused, Sidecar
 from real.conftest import run_chains
+from samplings import SAMPLINGS
 
 pytestmark = pytest.mark.real
 
@@ -72,16 +73,7 @@ def test_an_ended_text_is_one_of_the_grammar(real: Sidecar, grammar: str, expres
 
 @pytest.mark.parametrize(
     "params",
-    [
-        {"mirostat": 1},
-        {"mirostat": 2},
-        {"adaptiveTarget": 0.3},
-        {"typicalP": 0.5, "topK": 0},
-        {"xtcProbability": 1, "topNSigma": 1},
-        {"repeatPenalty": 1.5, "dryMultiplier": 1},
-        {"samplers": []},
-        {"logprobs": True, "topLogprobs": 2},
-    ],
+    SAMPLINGS,
     ids=str,
 )
 def test_every_sampler_works_under_a_grammar(real: Sidecar, params: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from driver import Refused, Sidecar
 from jsonschema import Draft202012Validator, FormatChecker
+from samplings import SAMPLINGS
 from schema_cases import PERSON, REFUSED, SATISFIABLE
 
 pytestmark = pytest.mark.real
@@ -166,14 +167,7 @@ def test_forced_tokens_beside_other_streams_and_up_to_the_limit(
 @pytest.mark.parametrize(
     "params",
     [
-        {"mirostat": 1},
-        {"mirostat": 2},
-        {"adaptiveTarget": 0.3},
-        {"typicalP": 0.5, "topK": 0},
-        {"xtcProbability": 1, "topNSigma": 1},
-        {"repeatPenalty": 1.5, "dryMultiplier": 1},
-        {"samplers": []},
-        {"logprobs": True, "topLogprobs": 2},
+        *SAMPLINGS,
         {"logitBias": [["a", False], ["e", -5]]},
     ],
     ids=str,

@@ -15,6 +15,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.model.token_table import candidates, data_array
+from sidecar.core.sampling.chooser import Chooser
 from sidecar.core.structured_output.grammar import Grammar, make_sampler
 from sidecar.message_handler.errors import SidecarError
 
@@ -44,15 +45,11 @@ class GrammarSampler:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
         self._one_array = lib.llama_token_data_array(ctypes.pointer(self._one), 1, -1, False)
-        # The chain without its accept callback: llama_sampler_sample accepts its choice, which cannot be undone.
-        self._interface = lib.llama_sampler_i.from_buffer_copy(chain.contents.iface.contents)
-        self._interface.accept = lib.llama_sampler_i_accept()
-        self._interface.free = lib.llama_sampler_i_free()
-        self._chooser = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
+        self._chooser = Chooser(chain)
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`."""
-        token: int = lib.llama_sampler_sample(self._chooser, context.handle, batch_index)
+        token = self._chooser.sample(context, batch_index)
         if not self._allows(token):
             token = self._sample_again(lib.llama_get_logits_ith(context.handle, batch_index))
         lib.llama_sampler_accept(self._grammar, token)
@@ -64,7 +61,7 @@ class GrammarSampler:
         """Free the samplers. May be called twice."""
         if not self._freed:
             lib.llama_sampler_free(self._grammar)
-            lib.llama_sampler_free(self._chooser)
+            self._chooser.free()
             self._freed = True
 
     def _allows(self, token: int) -> bool:

@@ -17,6 +17,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.model.token_table import candidates, data_array
+from sidecar.core.sampling.chooser import Chooser
 from sidecar.core.structured_output.guidance import Matcher
 from sidecar.message_handler.errors import SidecarError
 
@@ -46,16 +47,11 @@ class MaskSampler:
         self._chain = chain
         self._forbidden = forbidden
         self._model = model
-        self._freed = False
-        # The chain without its accept callback: llama_sampler_sample accepts its choice, which cannot be undone.
-        self._interface = lib.llama_sampler_i.from_buffer_copy(chain.contents.iface.contents)
-        self._interface.accept = lib.llama_sampler_i_accept()
-        self._interface.free = lib.llama_sampler_i_free()
-        self._chooser = lib.llama_sampler_init(ctypes.byref(self._interface), chain.contents.ctx)
+        self._chooser = Chooser(chain)
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`, `schemaTooComplex`."""
-        token: int = lib.llama_sampler_sample(self._chooser, context.handle, batch_index)
+        token = self._chooser.sample(context, batch_index)
         if token in self._forbidden or not self._matcher.allows(token):
             token = self._sample_again(context, batch_index)
         self._matcher.consume(token)
@@ -79,9 +75,7 @@ class MaskSampler:
 
     def free(self) -> None:
         """Free the samplers. May be called twice."""
-        if not self._freed:
-            lib.llama_sampler_free(self._chooser)
-            self._freed = True
+        self._chooser.free()
 
     def _sample_again(self, context: Context, batch_index: int) -> int:
         mask = self._matcher.mask()
@@ -112,7 +106,7 @@ class MaskSampler:
         for sampler in (
             lib.llama_sampler_init_logit_bias(size, size, biases),
             lib.llama_sampler_init_top_k(count),  # drops the others: some samplers do not expect them
-            lib.llama_sampler_init(ctypes.byref(self._interface), self._chain.contents.ctx),
+            self._chooser.sampler(),
         ):
             lib.llama_sampler_chain_add(chain, sampler)
         token: int = lib.llama_sampler_sample(chain, context.handle, batch_index)
