@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sidecar.message_handler import log
@@ -93,6 +93,12 @@ class Crashes:
         """How many deaths count that are not long ago."""
         return sum(at > time.monotonic() - CRASH_WINDOW_S for at, _ in self._deaths)
 
+    def check_restart(self, model_id: str) -> None:
+        """Raise SidecarError `engineCrashed` if the model's engines have died too often."""
+        if self.recent >= MAX_CRASHES:
+            problem = f"The engine of {model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
+            raise SidecarError("engineCrashed", problem, cause="too many crashes")
+
     def check(self, params: Params) -> None:
         """Raise SidecarError `requestCrashes` if a request with these params has ended an engine twice."""
         if self._guilty and hash(encode(params)) in self._guilty:
@@ -157,8 +163,11 @@ class Pool:
             self._spare = self._start("engine")
         return self._spare
 
-    def add_model(self, params: Params) -> ModelEntry:
-        """Give a new model its id and the spare engine. `params`: loadModel's, with absolute paths."""
+    def add_model(self, params: Params, leaving: Sequence[WorkerProcess] = ()) -> ModelEntry:
+        """Give a new model its id and the spare engine, which starts after those that are `leaving`.
+
+        `params`: loadModel's, with absolute paths.
+        """
         self._model_count += 1
         model_id = f"model-{self._model_count}"
         inner: Params = {
@@ -169,6 +178,7 @@ class Pool:
         if self.settings.rpc_servers:
             inner["rpcServers"] = list(self.settings.rpc_servers)
         process, self._spare = self.spare(), None
+        process.start_after(leaving)
         model = ModelEntry(model_id, {**params, **inner}, process)
         self.models[model_id] = model
         return model
@@ -202,10 +212,13 @@ class Pool:
             "contextNotFound", problem, pointer="/contextId", value=context_id[:200], allowed=known
         )
 
-    def engine(self, model: ModelEntry) -> WorkerProcess:
-        """The model's engine; a new one if it has ended. Raises SidecarError `engineCrashed`, `overloaded`."""
+    def engine(self, model: ModelEntry, leaving: Sequence[WorkerProcess] = ()) -> WorkerProcess:
+        """The model's engine; a new one if it has ended, which starts after those that are `leaving`.
+
+        Raises SidecarError `engineCrashed`, `engineStartFailed`, `overloaded`.
+        """
         if model.process is None:
-            model.process = self._restore(model)
+            model.process = self._restore(model, leaving)
         if model.process.writer.waiting_bytes > MAX_WAITING_BYTES:
             raise SidecarError(
                 "overloaded", f"The engine of {model.model_id} does not keep up with its requests"
@@ -256,11 +269,10 @@ class Pool:
                 return model
         return None
 
-    def _restore(self, model: ModelEntry) -> WorkerProcess:
-        if model.crashes.recent >= MAX_CRASHES:
-            problem = f"The engine of {model.model_id} died {MAX_CRASHES} times in {CRASH_WINDOW_S:.0f} s"
-            raise SidecarError("engineCrashed", problem, cause="too many crashes")
+    def _restore(self, model: ModelEntry, leaving: Sequence[WorkerProcess]) -> WorkerProcess:
+        model.crashes.check_restart(model.model_id)
         process = self._start("engine")
+        process.start_after(leaving)
         params = {"load": model.load, "contexts": list(model.contexts.values())}
         process.send(notification("restore", params))
         model.state = "ready"

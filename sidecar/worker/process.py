@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sidecar.message_handler import log
@@ -60,7 +60,7 @@ class WorkerProcess:
         """Queue a message for the child."""
         self.writer.send(encode(message))
 
-    def start_after(self, others: list[WorkerProcess]) -> None:
+    def start_after(self, others: Sequence[WorkerProcess]) -> None:
         """Send this child nothing before the others, which are about to end, have given their memory back."""
         if not others:
             return

@@ -143,22 +143,22 @@ class Router:
         pool, params, line = self._supervisor.pool, request.params, request.line
         if request.method == "loadModel":
             load = pool.settings.with_absolute_paths(params)
-            leaving = idle.make_room(self._supervisor)
-            model = pool.add_model(load)
+            request.model = model = pool.add_model(load, idle.make_room(self._supervisor))
+            request.process = pool.engine(model)
             line = _inner_line(request, model.load)
         else:
             by_context = "contextId" in params
             model = (
                 pool.model_of_context(params["contextId"]) if by_context else pool.model(params["modelId"])
             )
+            request.model, leaving = model, []
             model.crashes.check(params)
-            leaving = idle.make_room(self._supervisor) if model.process is None else []
-        request.model = model
-        request.process = pool.engine(model)
-        request.process.start_after(leaving)
-        if (
-            request.method == "createContext"
-        ):  # after the engine: a new one creates all contexts that are known
+            if model.process is None:
+                model.crashes.check_restart(model.model_id)  # before another engine ends for it
+                leaving = idle.make_room(self._supervisor)
+            request.process = pool.engine(model, leaving)
+        # After the engine: a new one creates all contexts that are known.
+        if request.method == "createContext":
             request.params = pool.add_context(model, params)
             line = _inner_line(request, request.params)
         request.process.writer.send(line)

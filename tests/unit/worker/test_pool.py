@@ -25,6 +25,10 @@ class FakeProcess:
         self.sent: list[Any] = []
         self.writer = SimpleNamespace(waiting_bytes=0)
 
+    def start_after(self, others: Any) -> None:
+        if others:
+            self.sent.append(("after", *others))
+
     def send(self, message: Any) -> None:
         self.sent.append(message)
 
@@ -96,6 +100,16 @@ def test_unknown_ids_are_reported_with_those_that_are_known(pool: Pool) -> None:
         assert caught.value.details["allowed"] == known
         assert len(caught.value.details["value"]) <= 200
     assert pool.model_of_context("context-1") is model
+
+
+def test_nothing_is_sent_before_others_have_given_their_memory_back(pool: Pool) -> None:
+    model, leaving = ready(pool), FakeProcess("engine", [])
+    pool.died(model.process)
+    engine: Any = pool.engine(model, [leaving])  # type: ignore[list-item]  # stands for a WorkerProcess
+    first, second = engine.sent
+    assert first == ("after", leaving) and second["method"] == "restore"
+    another: Any = pool.add_model({"path": "b"}, [leaving]).process  # type: ignore[list-item]
+    assert another.sent == [("after", leaving)]
 
 
 def test_the_engine_of_a_dead_model_is_started_again_with_all_that_it_had(pool: Pool) -> None:
