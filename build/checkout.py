@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -52,19 +52,32 @@ def call(
     return subprocess.call(parts, cwd=cwd, env=environment(env), stdout=output, stderr=errors)
 
 
-def quietly(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command and returns its output. Raises Failed, with the end of the output, if it fails."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+QUIET_SECONDS: Final = 3600.0
+"""The longest time of a command whose output is not shown. Compiling for another processor takes most of it."""
+
+
+def quietly(
+    command: Sequence[str | Path],
+    what: str,
+    env: Mapping[str, str] | None = None,
+    seconds: float = QUIET_SECONDS,
+) -> str:
+    """Runs a command and returns its output. Raises Failed, with the end of the output, if it fails or does not end."""
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{what} did not end within {seconds:.0f} s.") from None
     if done.returncode != 0:
         raise Failed(f"{what} failed (exit status {done.returncode}):\n{tail(done.stdout)}")
     return done.stdout

@@ -15,21 +15,24 @@ UNNEEDED: Final = frozenset(
     [
         *("mypy", "mypy-extensions", "ast-serialize", "librt", "ruff", "types-jsonschema", "types-psutil"),
         *("pip", "hatchling", "editables", "pathspec", "trove-classifiers", "tomlkit"),
-        "numpy",  # it calls crealf, which Wine 8 lacks, as soon as it is imported
     ]
 )
-"""What checks and installs the checkout. The program does without, and most of its tests."""
+"""What checks and installs the checkout. The program and its tests do without."""
+
+NOT_IN_WINE: Final = frozenset(["numpy"])
+"""It calls crealf, which Wine 8 lacks, as soon as it is imported. Only some tests need it."""
 
 
 def requirements(platform: Mapping[str, str]) -> list[str]:
     """The pinned packages, each with its hashes, that the platform of these markers takes."""
     version = platform["python_full_version"].rpartition(".")[0]
     markers = {**platform, "python_version": version}
+    left_out = pins.ON_DEMAND | UNNEEDED | (NOT_IN_WINE if platform["sys_platform"] == "win32" else set())
     chosen = []
     for name, line in pins.pins():
         requirement, *hashes = line.split(" --hash=")
         marker = Requirement(requirement).marker
-        if name in pins.ON_DEMAND | UNNEEDED or not (marker is None or marker.evaluate(markers)):
+        if name in left_out or not (marker is None or marker.evaluate(markers)):
             continue
         # pip asks the marker of the Python that it runs in, so it does not see one.
         plain = requirement.partition(";")[0].strip()

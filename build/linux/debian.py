@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import cache
-from checkout import OUT, Failed, tail
+from checkout import OUT, Failed, quietly
 from linux import tools
 from linux.targets import OLDEST_DEBIAN, Target
 from steps import Step
@@ -75,18 +74,7 @@ def _fetch(target: Target, into: Path) -> Path:
         made = Path(temporary) / "root"
         # --foreign: without its second stage, which would configure a system that is never started
         options = ["--foreign", "--variant=minbase", f"--arch={target.debian}", OLDEST_DEBIAN, str(made)]
-        done = subprocess.run(
-            [tools.program("debootstrap"), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Failed(f"debootstrap failed (exit status {done.returncode}):\n{tail(done.stdout)}")
+        quietly([tools.program("debootstrap"), *options], "debootstrap", seconds=SECONDS)
         with tarfile.open(whole, "w") as archive:
             for name in KEPT:
                 if (made / name).exists():

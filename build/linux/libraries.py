@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ def key(target: Target) -> str:
         *(file.read_text(encoding="utf-8") for file in (wheel.INCLUDE, TOOLCHAIN, VARIANTS)),
         *pins.pinned([*pins.LLAMA_CPP, *pins.ZIG]),
         *wheel.DEFINES,
+        os.environ.get("CMAKE_ARGS", ""),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

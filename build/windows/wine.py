@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -87,8 +88,12 @@ def _run(
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
         print(f"Ending what still runs in Wine after {seconds:.0f} s.", flush=True)
-        subprocess.run(["wineserver", "-k"], env={**os.environ, **SETTINGS}, check=False)
-        status = process.wait(END_SECONDS) or 1
+        _end_all()
+        try:
+            status = process.wait(END_SECONDS) or 1
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait() or 1
     reader.join(DRAIN_SECONDS)
     return status
 
@@ -99,8 +104,16 @@ def _read(output: IO[str], on_line: Callable[[str], object]) -> None:
             on_line(line)
 
 
+def _end_all() -> None:
+    """End all that runs in the prefix."""
+    with suppress(subprocess.TimeoutExpired):  # then the caller kills what it has started
+        subprocess.run(["wineserver", "-k"], env={**os.environ, **SETTINGS}, check=False, timeout=END_SECONDS)
+
+
 def _version() -> str:
-    done = subprocess.run(["wine", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["wine", "--version"], capture_output=True, text=True, check=False, timeout=END_SECONDS
+    )
     return done.stdout.strip()
 
 
@@ -110,14 +123,17 @@ def _make() -> None:
     PREFIX.parent.mkdir(parents=True, exist_ok=True)
     settings = {name: value for name, value in {**os.environ, **SETTINGS}.items() if name != "DISPLAY"}
     for command in (["wineboot", "-i"], ["wine", "winecfg", "-v", "win10"], ["wineserver", "-w"]):
-        subprocess.run(
-            command,
-            env=settings,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-            timeout=PREFIX_SECONDS,
-        )
+        try:
+            subprocess.run(
+                command,
+                env=settings,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+                timeout=PREFIX_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{' '.join(command)} did not end within {PREFIX_SECONDS:.0f} s.") from None
     if not (PREFIX / "system.reg").is_file():
         raise Failed("Wine could not make its prefix; `wineboot -i` in a terminal says why.")

@@ -79,9 +79,9 @@ class Download:
                 durable_files.remove(self._place.part, 0)  # on Windows our own threads may hold it
             with suppress(OSError):
                 if self._part is not None:
-                    self._part.journal.remove()
+                    self._part.journal.remove(0)
                 else:
-                    durable_files.remove(self._place.journal)
+                    durable_files.remove(self._place.journal, 0)
 
     # ---- another download of the same file -------------------------------------------------------
 

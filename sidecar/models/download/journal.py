@@ -18,7 +18,7 @@ from io import FileIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar.models.http.url import Range
-from sidecar.models.store.durable_files import remove, replace_file
+from sidecar.models.store.durable_files import HELD_S, remove, replace_file
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ModelSource
@@ -130,12 +130,12 @@ class Journal:
         with self._lock:
             self._close()
 
-    def remove(self) -> None:
-        """Close and delete the journal; later ranges are ignored. Raises OSError."""
+    def remove(self, held_s: float = HELD_S) -> None:
+        """Close and delete the journal; later ranges are ignored. Raises OSError; for `held_s` see durable_files."""
         with self._lock:
             self._removed = True
             self._close()
-            remove(self._path)
+            remove(self._path, held_s)
 
     def _close(self) -> None:
         if self._file is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from sidecar.models.gguf import parts, reader
@@ -28,7 +27,7 @@ def describe(path: str) -> dict[str, object]:
     return {
         "path": path,
         "source": None,
-        "sizeBytes": sum(map(os.path.getsize, files)),
+        "sizeBytes": sum(map(reader.check_readable, files)),
         "readBytes": header.read_bytes,
         "ggufVersion": header.version,
         **summary(header),

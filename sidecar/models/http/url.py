@@ -33,7 +33,7 @@ def urlsplit_checked(url: str) -> SplitResult | None:
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host is this machine."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host or "") is not None
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host or "") is not None
 
 
 def without_secrets(url: str) -> str:

@@ -43,7 +43,8 @@ def test_it_goes_to_no_other(endpoint: str, own_endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["http://hub.example", "http://127.0.0.1.hub.example", "http://127.example"]
+    "endpoint",
+    ["http://hub.example", "http://127.0.0.1.hub.example", "http://127.example", "http://127.0.0.\u0661"],
 )
 def test_no_token_goes_over_a_network_unencrypted(endpoint: str) -> None:
     assert choose(endpoint, None, "own", endpoint).token == ""
