@@ -9,7 +9,7 @@ import pytest
 from driver import Sidecar
 from process_work import made_contexts
 from real.conftest import run_plain
-from talk import ENDLESS, MADE, REAL, SIZE, STEP, Make, Talk, cached, said
+from talk import ENDLESS, MADE, REAL, SHORT, SIZE, STEP, Make, Talk, cached, said
 
 from sidecar.core.context.checkpoints import TAIL
 
@@ -183,6 +183,27 @@ def test_a_running_request_shares_its_beginning(talk: Talk, make: Make) -> None:
     assert talk.least(talk.common) <= cached(result) <= talk.common
     talk.assert_as_fresh(result, talk.other)
     talk.assert_as_fresh(talk.sidecar.result(stream), talk.prompt)
+
+
+def test_a_running_request_shares_a_beginning_of_long_ago(talk: Talk, make: Make) -> None:
+    context, long = make(sequences=2, batchSize=STEP), talk.prompt + talk.other
+    stream = talk.send(context, long, talk.long)
+    talk.sidecar.wait_progress(stream, "generate")
+    other = long[: len(long) // 2] + talk.again
+    result = talk.say(context, other)
+    assert talk.least(len(long) // 2) <= cached(result) <= len(long) // 2
+    talk.assert_as_fresh(result, other)
+    talk.assert_as_fresh(talk.sidecar.result(stream), long)
+
+
+def test_requests_that_begin_together_share_and_come_back(talk: Talk, make: Make) -> None:
+    """One copies a sequence that another one gets, whose conversation comes back from memory."""
+    context, back = make(sequences=2, batchSize=STEP), talk.prompt[::-1]
+    for text in (back, talk.other, talk.prompt):
+        talk.say(context, text)
+    texts = [talk.prompt + talk.again, back + talk.again]
+    for request, text in [(talk.send(context, text, SHORT), text) for text in texts]:
+        talk.assert_as_fresh(talk.sidecar.result(request), text)
 
 
 def test_a_running_request_shares_all_that_it_has(talk: Talk, make: Make) -> None:

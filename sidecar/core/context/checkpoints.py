@@ -8,6 +8,7 @@ part (LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY); the rest of the cache is cut as usual
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -43,20 +44,24 @@ class Checkpoint(NamedTuple):
     data: bytearray
 
 
+def last_within(checkpoints: Sequence[Checkpoint], count: int) -> int:
+    """Length of the last one with at most `count` tokens; 0 if there is none: the start needs no copy."""
+    return max((each.length for each in checkpoints if each.length <= count), default=0)
+
+
 class Checkpoints:
     """Those of one sequence, in the order of their lengths. At most MAX_CHECKPOINTS, and `max_bytes` in total."""
 
     def __init__(self) -> None:
         self.all: list[Checkpoint] = []
-
-    def last_before(self, count: int) -> int:
-        """Length of the last one with at most `count` tokens; 0 if there is none: the start needs no copy."""
-        return max((each.length for each in self.all if each.length <= count), default=0)
+        self.tried = 0
+        """Length at which one was last taken, or was too large."""
 
     def take(self, handle: ContextPointer, sequence: int, length: int, max_bytes: int) -> None:
         """Copy the state, which holds `length` tokens, unless it is larger than `max_bytes`."""
         if self.all and self.all[-1].length >= length:
             return
+        self.tried = length
         size = lib.llama_state_seq_get_size_ext(handle, sequence, PARTIAL_ONLY)
         if not 0 < size <= max_bytes:
             return
@@ -82,6 +87,7 @@ class Checkpoints:
     def drop_after(self, count: int) -> None:
         """Forget those with more than `count` tokens."""
         self.all = [each for each in self.all if each.length <= count]
+        self.tried = min(self.tried, count)
 
     def _drop_one(self) -> None:
         """Forget the one that is nearest to the one before it; not the last one, if there are others."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import memory_check
-from sidecar.core.context.checkpoints import MAX_BYTES
+from sidecar.core.context.checkpoints import MAX_BYTES, last_within
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import StepCost
 from sidecar.core.context.thread_count import ThreadCount
@@ -35,8 +35,9 @@ FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
 """Wire value → llama_flash_attn_type (llama.h)."""
 
 MAX_CACHE_BYTES: Final = 1024**3
+"""Default of `cacheBytes`, if MEMORY_SHARE allows it."""
 MEMORY_SHARE: Final = 16
-"""`cacheBytes` is by default MAX_CACHE_BYTES, or 1/MEMORY_SHARE of the free memory if that is less."""
+"""Conversations without a sequence, and checkpoints, take by default at most 1/MEMORY_SHARE of the free memory each."""
 
 DECODE_ABORTED: Final = 2
 """What llama_decode returns after the abort flag was set."""
@@ -154,7 +155,7 @@ class Context:
         if sequence.shifted or sequence.scales != scales:
             return 0
         shared = shared_length(sequence.tokens, tokens)
-        return shared if self._can_cut(sequence, shared) else sequence.checkpoints.last_before(shared)
+        return shared if self._can_cut(sequence, shared) else last_within(sequence.checkpoints.all, shared)
 
     # ---- the batch -------------------------------------------------------------------------------
 
@@ -248,14 +249,6 @@ class Context:
         sequence.tokens.clear()
         sequence.checkpoints.drop_after(0)
         sequence.shifted = False
-
-    def copy_prefix(self, source: Sequence, target: Sequence, count: int) -> int:
-        """Copy the first `count` tokens of a sequence into another one. Returns how many tokens the target then has."""
-        self.clear_sequence(target)
-        lib.llama_memory_seq_cp(self.memory, source.index, target.index, -1, -1)
-        target.tokens, target.scales = list(source.tokens), source.scales
-        target.checkpoints.all = list(source.checkpoints.all)
-        return self.keep_prefix(target, count)
 
     def shift(self, sequence: Sequence, keep: int) -> int:
         """Remove the older half of the tokens after the first `keep`. Returns how many were removed."""

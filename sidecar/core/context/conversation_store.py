@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from sidecar.core.context import sequence_state
-from sidecar.core.context.checkpoints import Checkpoint
+from sidecar.core.context.checkpoints import Checkpoint, last_within
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.model.adapters import Scales
@@ -47,19 +47,18 @@ class ConversationStore:
         context = self._context
         if sequence.shifted or len(sequence.tokens) < MIN_KEPT_TOKENS:
             return
-        if sequence_state.size(context, sequence) > self._max_bytes:
+        copies = list(sequence.checkpoints.all)
+        size = sequence_state.size(context, sequence) + sum(len(each.data) for each in copies)
+        if size > self._max_bytes:
             return
-        held = Held(
-            list(sequence.tokens),
-            sequence.scales,
-            list(sequence.checkpoints.all),
-            max(context.oldest(sequence), len(sequence.tokens) - context.window) if context.window else 0,
-            sequence_state.copy_out(context, sequence),
-        )
-        if held.data:
-            self._held.append(held)
-        while sum(each.size for each in self._held) > self._max_bytes:
+        # What the new one begins with is in it.
+        self._held = [each for each in self._held if not _begins(each, sequence)]
+        while self._held and sum(each.size for each in self._held) + size > self._max_bytes:
             del self._held[0]
+        oldest = max(context.oldest(sequence), len(sequence.tokens) - context.window) if context.window else 0
+        data = sequence_state.copy_out(context, sequence)
+        if data:
+            self._held.append(Held(list(sequence.tokens), sequence.scales, copies, oldest, data))
 
     def find(self, tokens: list[int], scales: Scales) -> tuple[Held | None, int]:
         """The conversation that can begin most of these tokens, and how many of them."""
@@ -69,7 +68,7 @@ class ConversationStore:
                 continue
             shared = shared_length(held.tokens, tokens)
             if not self._context.can_cut(len(held.tokens), held.oldest, shared):
-                shared = max((each.length for each in held.checkpoints if each.length <= shared), default=0)
+                shared = last_within(held.checkpoints, shared)
             if shared > most:
                 best, most = held, shared
         return best, most
@@ -79,3 +78,9 @@ class ConversationStore:
         self._held = [each for each in self._held if each is not held]
         if sequence_state.copy_in(self._context, sequence, held.data, held.tokens, held.scales):
             sequence.checkpoints.all = held.checkpoints
+
+
+def _begins(held: Held, sequence: Sequence) -> bool:
+    """Whether a conversation is the beginning of what a sequence holds."""
+    same = held.scales == sequence.scales
+    return same and shared_length(held.tokens, sequence.tokens) == len(held.tokens)

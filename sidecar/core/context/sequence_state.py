@@ -1,4 +1,7 @@
-"""llama.cpp's copy of all that a sequence holds, in memory: out of the cache and back."""
+"""llama.cpp's copy of all that a sequence holds, in memory: out of the cache, back, or into another sequence.
+
+Not with llama_memory_seq_cp: it only notes the copy, and the next decode makes it, over what was written meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.adapters import Scales
+from sidecar.hardware.machine import available_bytes
 
 
 def size(context: Context, sequence: Sequence) -> int:
@@ -16,8 +20,10 @@ def size(context: Context, sequence: Sequence) -> int:
 
 
 def copy_out(context: Context, sequence: Sequence) -> bytearray:
-    """The copy; empty if llama.cpp makes none."""
+    """The copy; empty if llama.cpp makes none, or if it would take more than half of the free memory."""
     room = size(context, sequence)
+    if room > available_bytes() // 2:
+        return bytearray()
     data = bytearray(room)
     buffer = (ctypes.c_uint8 * room).from_buffer(data)
     written = lib.llama_state_seq_get_data(context.handle, buffer, room, sequence.index)
@@ -36,3 +42,11 @@ def copy_in(context: Context, sequence: Sequence, data: bytearray, tokens: list[
         return False
     sequence.tokens, sequence.scales = list(tokens), scales
     return True
+
+
+def copy_prefix(context: Context, source: Sequence, target: Sequence, count: int) -> int:
+    """Copy the first `count` tokens of a sequence into another one. Returns how many tokens the target then has."""
+    data = copy_out(context, source)
+    if data and copy_in(context, target, data, source.tokens, source.scales):
+        target.checkpoints.all = list(source.checkpoints.all)
+    return context.keep_prefix(target, count) if data else len(target.tokens)

@@ -59,7 +59,7 @@ class Model:
         self.has_state_beyond_kv: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
             handle
         )
-        """Set for recurrent and hybrid models: their state cannot go back by single tokens, only to the start."""
+        """Set for recurrent and hybrid models: their state goes back to a checkpoint or the start only."""
         self._tokenizer = Tokenizer(self.vocab, self.metadata("tokenizer.ggml.pre"))
         self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None

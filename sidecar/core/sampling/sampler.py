@@ -79,8 +79,9 @@ class Sampler:
 
     def forced(self, most: int) -> list[int]:
         """Up to `most` tokens that come next because the grammar leaves no choice. They count as chosen."""
-        holds = self._mask is not None and self._constrained and self._forces
-        return self._mask.forced(most) if holds and self._mask is not None else []
+        if self._mask is None or not (self._constrained and self._forces):
+            return []
+        return self._mask.forced(most)
 
     @property
     def ended(self) -> bool:

@@ -206,7 +206,7 @@ class GenerationRunner:
         if not context.needs_checkpoints or sequence is None:
             return
         done = len(sequence.tokens)
-        since = done - sequence.checkpoints.last_before(done)
+        since = done - sequence.checkpoints.tried
         if done in _places(generation) or since >= min(DISTANCE, context.batch_size):
             context.take_checkpoint(sequence)
 

@@ -3,7 +3,8 @@
 Interactive requests come before background ones. If no sequence is free, an interactive request takes the one
 of a background request. A request gets the sequence whose cache shares most of its prompt; if none shares more
 than a few tokens, it gets the one that has been unused for longest. If another sequence holds more of the prompt,
-its cache is copied. A request waits while another one evaluates the same prefix.
+its cache is copied; a conversation whose sequence another one has taken comes back from memory
+(conversation_store.py). A request waits while another one evaluates the same prefix.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.context import sequence_state
 from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import ConversationStore
 from sidecar.core.context.sequence import Sequence, shared_length
@@ -113,7 +115,7 @@ class Slots:
             self._store.take_back(held, best)
             own = stored
         elif offered >= own + MIN_COPIED_TOKENS:
-            own = context.copy_prefix(donor, best, offered)
+            own = max(own, sequence_state.copy_prefix(context, donor, best, offered))
         if context.model.has_state_beyond_kv:
             generation.common = max(shared_length(s.tokens, tokens) for s in context.sequences)
         cached = context.keep_prefix(best, own)

@@ -10,10 +10,14 @@ from typing import Final
 from sidecar.core.jobs import checkpoint, start_thread
 from sidecar.core.model.model import Model
 from sidecar.core.structured_output.guidance import Matcher, Vocabulary
+from sidecar.message_handler.errors import SidecarError
 
 MAX_COMPILE_S: Final = 20.0
 """How long a grammar may take to compile: usual ones take milliseconds. llguidance cannot be interrupted meanwhile, but
 its own limits of work end it."""
+
+MAX_QUEUE_S: Final = 20.0
+"""How long a grammar may wait until others are compiled."""
 
 MAX_COMPILING: Final = 2
 """Grammars that are compiled at once, with those that nobody waits for any more."""
@@ -74,7 +78,7 @@ _kept: Final = _Kept()
 def compiled(model: Model, kind: str, grammar: str) -> Matcher:
     """A new matcher of a grammar, which may be in error. `kind`: see `Matcher.compile`.
 
-    Raises TooSlow; SidecarError `aborted`, `timedOut` if the request is no longer wanted.
+    Raises TooSlow; SidecarError `overloaded`; `aborted`, `timedOut` if the request is no longer wanted.
     """
     key = model, kind, grammar
     kept = _kept.take(key)
@@ -100,18 +104,21 @@ def _compile(model: Model, kind: str, grammar: str) -> Matcher:
             _room.release()
             done.set()
 
-    end = time.monotonic() + MAX_COMPILE_S
+    end = time.monotonic() + MAX_QUEUE_S
     while not _room.acquire(timeout=PATIENCE_S):
-        _go_on(end)
-    start_thread(compile_it, "sidecar:compile")
+        checkpoint()
+        if time.monotonic() > end:
+            raise SidecarError("overloaded", f"Other grammars have been compiling for {MAX_QUEUE_S:.0f} s")
+    try:
+        start_thread(compile_it, "sidecar:compile")
+    except RuntimeError:
+        _room.release()
+        raise
+    end = time.monotonic() + MAX_COMPILE_S
     while not done.wait(PATIENCE_S):
-        _go_on(end)
+        checkpoint()
+        if time.monotonic() > end:
+            raise TooSlow
     if isinstance(made[0], Exception):
         raise made[0]
     return made[0]
-
-
-def _go_on(end: float) -> None:
-    checkpoint()
-    if time.monotonic() > end:
-        raise TooSlow

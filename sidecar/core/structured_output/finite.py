@@ -42,7 +42,9 @@ def is_finite(schema: Json, finite: set[str]) -> bool:
 
 
 def _object(schema: dict[str, Json], finite: set[str]) -> bool:
-    properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+    properties = schema.get("properties", {})
+    # A name may match a pattern: llguidance judges that.
+    others = "patternProperties" in schema or schema.get("additionalProperties", True)
     return all(is_finite(properties.get(name, others), finite) for name in schema.get("required", ()))
 
 

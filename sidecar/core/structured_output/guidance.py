@@ -206,7 +206,9 @@ class Matcher:
         library().llg_constraint_init_set_defaults(ctypes.byref(init), vocabulary.handle)
         init.log_buffer_level = init.log_stderr_level = 0
         init.limits.verbose_errors = False
-        handle = library().llg_new_matcher(ctypes.byref(init), kind.encode(), grammar.encode())
+        handle = library().llg_new_matcher(
+            ctypes.byref(init), kind.encode(), grammar.encode("utf-8", "surrogatepass")
+        )
         return cls(vocabulary, handle)
 
     def copy(self) -> Matcher:

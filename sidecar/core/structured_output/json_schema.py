@@ -85,7 +85,7 @@ def document(root: Json, definitions: dict[str, Json], options: Options) -> str:
     elif not isinstance(root, dict):
         root = {"allOf": [root]}
     # The options stand last: llguidance takes them out, and puts the last member in their place.
-    return json.dumps({**root, "x-guidance": guidance}, ensure_ascii=False)
+    return json.dumps({**root, "x-guidance": guidance})
 
 
 def matcher_of(model: Model, text: str, ready: Prepared, pointer: str) -> Matcher:

@@ -254,7 +254,8 @@ class _Reader:
             except NotRegular as error:
                 where = f"{spot.place.pointer}/{keyword}/{escaped(name)}"
                 raise Unsupported(where, keyword, error) from None
-            read[key] = self._within(spot, keyword, name)
+            part = self._within(spot, keyword, name)
+            read[key] = {"allOf": [read[key], part]} if key in read else part  # patterns may mean the same
         out[keyword] = read
 
     def _items(self, keyword: str, spot: _Spot, out: dict[str, Json]) -> None:

@@ -13,6 +13,8 @@ from sidecar.core.structured_output.json_schema import TOO_COMPLEX, compiled, to
 from sidecar.message_handler.errors import SidecarError
 
 _CHARACTER: Final = re.compile(r" at character (\d+)$")
+_IMPOSSIBLE: Final = re.compile("[\0\ud800-\udfff]")
+"""Characters that C's strings and UTF-8 cannot hold."""
 _PLACE: Final = re.compile(r"^(?:at )?(?P<line>\d+)\((?P<column>\d+)\): *(?P<problem>.*)")
 """How llguidance says where an error of a Lark grammar is."""
 
@@ -33,6 +35,9 @@ def of_regex(model: Model, expression: str) -> Matcher:
 
 def of_lark(model: Model, grammar: str) -> Matcher:
     """A matcher of a grammar in Lark's syntax. Raises SidecarError `invalidGrammar`, `schemaTooComplex`."""
+    bad = _IMPOSSIBLE.search(grammar)
+    if bad:
+        raise _invalid("/grammar", grammar, bad.start() + 1, "this character cannot stand in a grammar")
     return _matcher(model, "lark", grammar, "/grammar")
 
 
