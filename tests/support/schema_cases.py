@@ -18,6 +18,12 @@ SATISFIABLE: dict[str, Any] = {
     "anything": True,
     "any of no keywords": {},
     "an object": {"type": "object"},
+    "a name that only a pattern allows": {
+        "type": "object",
+        "patternProperties": {"^a": {"type": "integer"}},
+        "additionalProperties": False,
+        "required": ["a"],
+    },
     "an array": {"type": "array"},
     "a string": {"type": "string"},
     "a number": {"type": "number"},
@@ -195,6 +201,7 @@ SATISFIABLE: dict[str, Any] = {
 """Name → a schema that a grammar can enforce."""
 
 REFUSED: list[tuple[Any, str, str]] = [
+    ({"enum": ["\ud800"]}, "unsupportedSchema", ""),  # half of a character
     ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),
     ({"type": "array", "uniqueItems": True}, "unsupportedSchema", "/uniqueItems"),
     ({"type": "array", "contains": {}}, "unsupportedSchema", "/contains"),

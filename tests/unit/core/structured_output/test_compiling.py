@@ -53,8 +53,24 @@ def test_it_ends_after_a_time_and_only_so_many_run(
     stuck: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiling, "MAX_COMPILE_S", 0.01)
-    for number in range(compiling.MAX_COMPILING + 1):
+    monkeypatch.setattr(compiling, "MAX_QUEUE_S", 0.01)
+    for number in range(compiling.MAX_COMPILING):
         with pytest.raises(SidecarError, match="to compile") as ended:
             json_schema.enforced(MODEL, {"const": f"slow {number}"}, "/jsonSchema", Options())
         assert (ended.value.kind, ended.value.details["pointer"]) == ("schemaTooComplex", "/jsonSchema")
+    with pytest.raises(SidecarError) as ended:
+        json_schema.enforced(MODEL, {"const": "behind them"}, "/jsonSchema", Options())
+    assert ended.value.kind == "overloaded", "it is not the fault of this schema"
     assert len(compiling_threads()) == compiling.MAX_COMPILING
+
+
+def test_a_thread_that_does_not_start_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compiling, "start_thread", no_thread)
+        for _ in range(compiling.MAX_COMPILING):
+            with pytest.raises(RuntimeError):
+                json_schema.enforced(MODEL, {"const": "no thread"}, "/jsonSchema", Options())
+    json_schema.enforced(MODEL, {"const": "a thread"}, "/jsonSchema", Options())

@@ -54,6 +54,13 @@ def test_a_schema_that_cannot_be_enforced_is_refused(schema: Any, kind: str, poi
     assert (error.kind, error.details["pointer"]) == (kind, pointer)
 
 
+def test_patterns_that_mean_the_same_hold_together() -> None:
+    patterns = {"^a$": {"type": "string"}, "^[a]$": {"type": "integer"}}
+    held = of({"type": "object", "patternProperties": patterns, "additionalProperties": False})
+    assert accepts(held.matcher, "{}")
+    assert not accepts(held.matcher, '{"a": 1}') and not accepts(held.matcher, '{"a": "1"}')
+
+
 @pytest.mark.parametrize(
     ("schema", "ignored"),
     [

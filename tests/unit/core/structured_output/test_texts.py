@@ -77,3 +77,13 @@ def test_a_wrong_grammar_is_refused_with_its_place(grammar: str, line: int, colu
     assert refused.value.kind == "invalidGrammar"
     assert (details["line"], details["column"]) == (line, column)
     assert cause in str(details["cause"])
+
+
+@pytest.mark.parametrize(
+    ("grammar", "line", "column"), [('start: "a"\n\0 | "b"', 2, 1), ('start: "\ud800"', 1, 9)]
+)
+def test_a_character_that_would_cut_a_grammar_off_is_refused(grammar: str, line: int, column: int) -> None:
+    with pytest.raises(SidecarError) as refused:
+        of_lark(MODEL, grammar)
+    details = refused.value.details
+    assert (refused.value.kind, details["line"], details["column"]) == ("invalidGrammar", line, column)
