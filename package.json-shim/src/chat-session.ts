@@ -155,16 +155,22 @@ export class ChatSession {
     return fork;
   }
 
-  /** The conversation as JSON. With `statePath`, what the model has computed is written to that file. */
+  /**
+   * The conversation as JSON. With `statePath`, what the model has computed is written to that file; if it holds nothing
+   * of the conversation any more, the JSON has no `statePath`.
+   */
   async save({ statePath }: { statePath?: string } = {}): Promise<SavedSession> {
+    const system = this.#system === undefined ? {} : { system: this.#system };
+    const saved: SavedSession = { version: 1, ...system, messages: [...this.#messages] };
     const messages = this.#all(this.#messages, []);
-    if (statePath !== undefined && messages.length > 0) await this.context.saveState({ path: statePath, messages });
-    return {
-      version: 1,
-      ...(this.#system !== undefined && { system: this.#system }),
-      messages: [...this.#messages],
-      ...(statePath !== undefined && messages.length > 0 && { statePath }),
-    };
+    if (statePath === undefined || messages.length === 0) return saved;
+    try {
+      await this.context.saveState({ path: statePath, messages });
+      return { ...saved, statePath };
+    } catch (error) {
+      if ((error as { kind?: string }).kind === "notCached") return saved;
+      throw error;
+    }
   }
 
   /**

@@ -134,6 +134,8 @@ test("a fork goes its own way, and a saved session goes on with what was compute
   assert.equal(await elsewhere.restore(saved), false);
   assert.equal(await elsewhere.restore({ ...saved, statePath: join(statePath, "nowhere") }), false);
   assert.deepEqual(elsewhere.messages, fork.messages);
+  const { statePath: none, ...rest } = await elsewhere.save({ statePath: `${statePath}.new` }); // nothing is computed there
+  assert.deepEqual([none, rest], [undefined, { version: 1, system: "Be brief.", messages: [...fork.messages] }]);
   await assert.rejects(elsewhere.restore({ ...saved, version: 2 }), /another release/);
   await Promise.all([other.dispose(), exact.dispose()]);
 });
