@@ -177,5 +177,6 @@ test("pages of an MCP server's tools are read to the end, and names cannot clash
   const client = (...all) => ({ listTools: async ({ cursor }) => all[Number(cursor ?? 0)] });
   assert.deepEqual((await mcpTools(client(page("1", "a"), page(undefined, "b")))).map(({ name }) => name), ["a", "b"]);
   await assert.rejects(mcpTools(client(page(undefined, "a b", "a/b"))), /Two tools .* a_b/);
-  await assert.rejects(mcpTools(client(page("0", ...Array.from({ length: 129 }, (_, i) => `t${i}`)))), /more than 128/);
+  await assert.rejects(mcpTools(client(page("0", ...Array.from({ length: 129 }, (_, i) => `t${i}`)))), /more than 128 tools/);
+  await assert.rejects(mcpTools(client(page("0"))), /more than 128 pages/);
 });

@@ -5,6 +5,9 @@ import type { RunnableTool } from "./loop.js";
 /** Tools of one server. `chat` takes no more. */
 export const MOST_TOOLS = 128;
 
+/** Pages of one server's list of tools: one that sends a next page for ever, without tools, is left. */
+export const MOST_PAGES = MOST_TOOLS;
+
 /** The longest name of a tool that `chat` takes. */
 const MOST_CHARACTERS = 64;
 
@@ -43,7 +46,9 @@ export async function mcpTools(
   const { prefix = "", signal } = options;
   const found = new Map<string, RunnableTool>();
   let cursor: string | undefined;
+  let pages = 0;
   do {
+    if (pages++ === MOST_PAGES) throw new Error(`The MCP server lists its tools on more than ${MOST_PAGES} pages.`);
     const page = await client.listTools(cursor === undefined ? {} : { cursor }, signal ? { signal } : {});
     for (const tool of page.tools) {
       const name = `${prefix}${tool.name}`.replace(/[^a-zA-Z0-9_.-]/g, "_").slice(0, MOST_CHARACTERS);
