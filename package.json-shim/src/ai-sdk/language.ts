@@ -71,6 +71,7 @@ export class LanguageModel implements LanguageModelV4 {
       pull: async (controller) => {
         try {
           const { done, value } = await parts.next();
+          if (done && value === undefined) return; // the reader has left
           if (raw) controller.enqueue({ type: "raw", rawValue: value });
           if (!done) return cutter.add(value, (part) => controller.enqueue(part));
           cutter.end(value as ChatResult, (part) => controller.enqueue(part));

@@ -94,6 +94,7 @@ export async function events<R>(
       try {
         const { done, value } = next ?? (await pieces.next());
         next = undefined;
+        if (done && value === undefined) return; // the reader has left
         const more = said + text(done ? end(value as R) : cut(value));
         said = "";
         if (more !== "") controller.enqueue(encoder.encode(more));
