@@ -65,12 +65,18 @@ async function route(models: LoadedModels, path: string, { method = "GET", body:
     const known = ["models", ...Object.keys(ENDPOINTS)].join(", ");
     throw new SidecarError("methodNotFound", `There is no ${method} ${path}. These are served: ${known}.`);
   }
-  let body: Json;
+  const body = bodyOf(text);
+  if (typeof body["model"] !== "string") throw invalid("model", "The path or the address of a model is needed.");
+  return endpoint({ models, model: body["model"], body, signal: signal ?? undefined });
+}
+
+function bodyOf(text: unknown): Json {
+  let body: unknown;
   try {
-    body = JSON.parse(String(text)) as Json;
+    body = JSON.parse(String(text));
   } catch {
     throw new SidecarError("parseError", "The body of the request is not JSON.");
   }
-  if (typeof body["model"] !== "string") throw invalid("model", "The path or the address of a model is needed.");
-  return endpoint({ models, model: body["model"], body, signal: signal ?? undefined });
+  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Json;
+  throw new SidecarError("invalidRequest", "The body of the request is not a JSON object.");
 }

@@ -19,7 +19,7 @@ import {
 import { EFFORT_TOKENS, llamaSidecar } from "../dist/ai-sdk.mjs";
 import { getLlama } from "../dist/index.mjs";
 import { folder, serve } from "./support/files.mjs";
-import { CHATTY, command, madeModel, RANKING, THINKING, TIMEOUT } from "./support/program.mjs";
+import { CHATTY, command, madeModel, RANKING, THINKING, TIMEOUT, until } from "./support/program.mjs";
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
@@ -28,6 +28,7 @@ const HI = [{ role: "user", content: [{ type: "text", text: "Hi" }] }];
 const ENDLESS = { prompt: "Hi", providerOptions: { llamaSidecar: { contextOverflow: "shift" } } };
 
 let provider;
+let llama;
 let model;
 let path;
 const progress = [];
@@ -36,7 +37,7 @@ before((t) => {
   const place = folder(t);
   path = madeModel(join(place, "made.gguf"), CHATTY);
   provider = llamaSidecar({
-    llama: () => getLlama({ program: command, gpu: "cpu", maxThreads: 1, modelsDirectory: place }),
+    llama: async () => (llama = await getLlama({ program: command, gpu: "cpu", maxThreads: 1, modelsDirectory: place })),
     context: { contextSize: 2048 },
     onProgress: (event) => progress.push(event),
   });
@@ -212,8 +213,10 @@ test("embedMany and rerank", TIMEOUT, async (t) => {
 test("an abort stops the work: of an answer, of a stream, of a load", TIMEOUT, async () => {
   const controller = new AbortController();
   const answer = generateText({ model, ...ENDLESS, abortSignal: controller.signal });
-  setTimeout(() => controller.abort(), 50);
-  await assert.rejects(answer, { name: "AbortError" });
+  const rejected = assert.rejects(answer, { name: "AbortError" });
+  await until(async () => (await llama?.status())?.requests.some(({ method }) => method === "chat"));
+  controller.abort();
+  await rejected;
   const stop = new AbortController();
   let aborted = false;
   const { textStream } = streamText({ model, ...ENDLESS, abortSignal: stop.signal, onAbort: () => (aborted = true) });

@@ -8,9 +8,10 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText } from "ai";
 import OpenAI from "openai";
 import OpenAI6 from "openai-6";
+import { SidecarError } from "../dist/index.mjs";
 import { sidecarFetch } from "../dist/openai.mjs";
 import { folder } from "./support/files.mjs";
-import { CHATTY, madeModel, start, THINKING, TIMEOUT } from "./support/program.mjs";
+import { CHATTY, madeModel, start, THINKING, TIMEOUT, until } from "./support/program.mjs";
 
 const baseURL = "http://sidecar/v1";
 const messages = [{ role: "user", content: "Hi" }];
@@ -149,9 +150,23 @@ for (const [version, Client] of [["7", OpenAI], ["6", OpenAI6]]) {
     let count = 0;
     for await (const _ of stream) if (++count === 2) controller.abort();
     await assert.rejects(client().chat.completions.create({ model, messages, contextOverflow: "shift" }, { timeout: 100, maxRetries: 0 }), Client.APIConnectionTimeoutError);
-    while ((await llama.status()).requests.length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until(async () => (await llama.status()).requests.length === 0);
   });
 }
+
+test("a body that is not an object is the client's fault; a machine that cannot is not", TIMEOUT, async () => {
+  for (const body of ["null", "[]", "7", "{"]) {
+    const { status } = await fetch(`${baseURL}/chat/completions`, { method: "POST", body });
+    assert.equal(status, 400, body);
+  }
+  for (const kind of ["outOfMemory", "engineStartFailed", "decodeFailed", "downloadFailed", "offline", "diskFull", "transferCrashed", "shuttingDown", "rpcServerUnavailable", "startFailed"]) {
+    const failing = sidecarFetch(async () => { throw new SidecarError(kind, "x"); });
+    const answer = await failing(`${baseURL}/chat/completions`, { method: "POST", body: JSON.stringify({ model: "a.gguf", messages }) });
+    const { error } = await answer.json();
+    assert.ok(answer.status >= 500, kind);
+    assert.deepEqual([error.code, error.type], [kind, "server_error"]);
+  }
+});
 
 test("reasoning comes as reasoning_content and as an item; an effort limits it", TIMEOUT, async () => {
   const client = new OpenAI({ fetch, baseURL, apiKey: "none" });

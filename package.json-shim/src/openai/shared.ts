@@ -130,8 +130,21 @@ const STATUS: Record<string, number> = {
   gatedRepository: 403,
   overloaded: 429,
   rateLimited: 429,
+  // What this machine, or the way to the model, could not do. 503: it may be otherwise later.
   internalError: 500,
+  programNotFound: 500,
+  programChanged: 500,
+  startFailed: 500,
+  engineStartFailed: 500,
+  decodeFailed: 500,
+  diskFull: 500,
+  outOfMemory: 503,
   engineCrashed: 503,
+  transferCrashed: 503,
+  downloadFailed: 503,
+  offline: 503,
+  rpcServerUnavailable: 503,
+  shuttingDown: 503,
   exited: 503,
   closed: 503,
   timedOut: 504,
@@ -140,7 +153,7 @@ const STATUS: Record<string, number> = {
 /** An error in OpenAI's form, with our kind as its code, and the status that makes clients choose its class. */
 export function errorOf(error: unknown): { status: number; body: Json; retry: boolean } {
   const { kind = "internalError", message, data, retryable = false } = error as Partial<SidecarError>;
-  const status = STATUS[kind] ?? (kind in { programNotFound: 1, startFailed: 1, programChanged: 1 } ? 500 : 400);
+  const status = STATUS[kind] ?? 400;
   const type = status < 500 ? "invalid_request_error" : "server_error";
   return { status, body: { error: { message: message ?? String(error), type, param: data?.pointer ?? null, code: kind } }, retry: retryable };
 }
