@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from sidecar.core.chat.template import MAX_RENDER_S
+from sidecar.core.chat.rendering.template import MAX_RENDER_S
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / ".github" / "SECURITY.md").read_text(encoding="utf-8")

@@ -18,9 +18,9 @@ from typing import Any
 from made_calls import ALL_MARKS, TOOLS, Call, Writer, made_calls, made_text, writers
 from outcome import Outcome
 
+from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.detokenizer import Detokenizer
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.tools import Tools
 from sidecar.message_handler.errors import SidecarError
 
 CALLS_PER_FORM = 5_000

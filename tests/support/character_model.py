@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.chat import literal, prompt, template
+from sidecar.core.chat import literal, prompt
+from sidecar.core.chat.rendering import template
 from sidecar.core.jobs import Jobs
 
 FIRST_CHARACTER = 1000

@@ -14,11 +14,11 @@ from typing import Any
 from template_cases import ASK, TEMPLATES, says
 
 from sidecar.core.chat import messages
-from sidecar.core.chat.template import Template
+from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.tool_prompt import add_tool_prompt
+from sidecar.core.output.calls.tags import Tags
+from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm, call_form
 from sidecar.core.output.reasoning import ReasoningMarks, reasoning_marks
-from sidecar.core.output.tags import Tags
-from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm, call_form
 
 Call = tuple[str, dict[str, Any]]
 

@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.tool_formats import CallForm
-from sidecar.core.output.tools import Tools
 
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [

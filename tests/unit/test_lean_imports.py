@@ -17,7 +17,7 @@ def test_jinja2_is_imported_without_openssl_and_hashes_with_it() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import sys
-from sidecar.core.chat import template
+from sidecar.core.chat.rendering import template
 template.preload()
 assert "jinja2" in sys.modules
 assert "_hashlib" not in sys.modules, "OpenSSL is here"
@@ -30,7 +30,7 @@ def test_an_imported_openssl_is_kept() -> None:
     pytest.importorskip("_hashlib")
     run("""
 import hashlib, sys
-from sidecar.core.chat import template
+from sidecar.core.chat.rendering import template
 template.preload()
 import hashlib as again
 assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256

@@ -1,7 +1,7 @@
 """From messages and tools to the prompt.
 
 prompt (all steps), messages (the form that a template takes), arrangement (so that it loses no message), turns
-(other ways to write a conversation), support (what a template supports), template (runs one within limits), sandbox
-(Jinja2), step_limits (what one step may make), literal (what is not the template's stays text), given (the texts that
-are not), tool_prompt (describes tools to a model whose template cannot), tool_grammar (the grammar of a forced call).
+(other ways to write a conversation), support (what a template supports), rendering (runs one within limits), literal
+(what is not the template's stays text), given (the texts that are not), effort (how much the model may think),
+tool_prompt (describes tools to a model whose template cannot), tool_grammar (the grammar of a forced call).
 """

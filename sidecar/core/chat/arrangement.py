@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sidecar.core.chat.messages import as_text, for_template
+from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE_KEY, PROBE_TOOL, Support
-from sidecar.core.chat.template import Template
 from sidecar.core.chat.turns import SYSTEM, ways
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.chat.turns import Turns, Way
-    from sidecar.core.output.tool_formats import CallForm
+    from sidecar.core.output.calls.tool_formats import CallForm
     from sidecar.message_handler._types import Message
 
 MAX_PLANS: Final = 256

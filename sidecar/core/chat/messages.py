@@ -11,8 +11,8 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import Support, TemplateMessage
-from sidecar.core.chat.template import Template
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import parse_json
 

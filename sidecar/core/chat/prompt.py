@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.chat import given, literal, messages, template
+from sidecar.core.chat import given, literal, messages
 from sidecar.core.chat.arrangement import arranged
+from sidecar.core.chat.rendering import template
+from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE, Support
-from sidecar.core.chat.template import Template
 from sidecar.core.chat.tool_grammar import call_grammar
 from sidecar.core.chat.tool_prompt import add_tool_prompt
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-from sidecar.core.output import tool_formats
+from sidecar.core.output.calls import tool_formats
+from sidecar.core.output.calls.tools import Tools, plain
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
 from sidecar.core.output.steering import Steering
-from sidecar.core.output.tools import Tools, plain
 from sidecar.core.structured_output.grammar import options_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from sidecar.core.chat.template import Template
+    from sidecar.core.chat.rendering.template import Template
     from sidecar.message_handler._types import Tool
 
 TemplateMessage = dict[str, object]

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.model.model import Model
-from sidecar.core.output.tool_formats import CallForm
-from sidecar.core.output.tools import Tools
+from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.tools import Tools
 from sidecar.core.structured_output.grammar import Grammar
 
 if TYPE_CHECKING:

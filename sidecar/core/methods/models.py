@@ -45,7 +45,7 @@ def load(
 
 
 def _preload() -> None:
-    from sidecar.core.chat import template
+    from sidecar.core.chat.rendering import template
     from sidecar.core.methods import embed, generate, tokens  # noqa: F401
 
     template.preload()

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sidecar.core.output.arguments import object_text
+from sidecar.core.output.calls.arguments import object_text
+from sidecar.core.output.calls.tool_call_parser import JsonValue
+from sidecar.core.output.calls.tools import bad_arguments
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.segments import OutputSink, Segment, Splitter
-from sidecar.core.output.tool_call_parser import JsonValue
-from sidecar.core.output.tools import bad_arguments
 
 MESSAGE: Final = "<|message|>"
 ENDS: Final = ("<|end|>", "<|return|>", "<|call|>")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Final
 
+from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.tools import Tools, bad_arguments
 from sidecar.core.output.harmony import HarmonySplitter
 from sidecar.core.output.reasoning import HARMONY, ReasoningMarks
 from sidecar.core.output.segments import Delta, Segment, Splitter
 from sidecar.core.output.splitter import MarkSplitter
-from sidecar.core.output.tool_formats import CallForm
-from sidecar.core.output.tools import Tools, bad_arguments
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import AssistantMessage, PartialResult, ToolCall, ToolCallProgress

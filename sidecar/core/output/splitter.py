@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sidecar.core.output.calls.tags import NotACall, WrongCall
+from sidecar.core.output.calls.tool_call_parser import BETWEEN, CallReader
+from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.tools import bad_arguments
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.reasoning import ReasoningMarks
 from sidecar.core.output.segments import OutputSink, Segment, Splitter
-from sidecar.core.output.tags import NotACall, WrongCall
-from sidecar.core.output.tool_call_parser import BETWEEN, CallReader
-from sidecar.core.output.tool_formats import CallForm
-from sidecar.core.output.tools import bad_arguments
 
 Mark = Literal["text", "reasoning", "call", "bareCall", "mention", "strayEnd", "strayTag"]
 """What a mark means: the segment that it begins; a call; the start of reasoning in the middle of the text; the end

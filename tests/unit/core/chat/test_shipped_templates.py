@@ -9,8 +9,8 @@ import pytest
 from character_model import CharacterModel, lift_time_limit, replace_lib, tokenized
 from template_cases import CASES, REFUSED, expected, fingerprint, sources
 
-from sidecar.core.chat import template
-from sidecar.core.output import tool_formats
+from sidecar.core.chat.rendering import template
+from sidecar.core.output.calls import tool_formats
 from sidecar.message_handler.errors import SidecarError
 
 TABLE = {name: row for name, row in expected().items() if name.endswith(".jinja")}

@@ -9,10 +9,10 @@ import pytest
 from byte_model import END, MODEL, random_text
 
 from sidecar.core.chat.tool_grammar import call_grammar
+from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reasoning import HARMONY
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm
-from sidecar.core.output.tools import Tools
 from sidecar.core.structured_output.schema import Options
 from sidecar.message_handler.errors import SidecarError
 

@@ -7,7 +7,7 @@ import json
 from template_cases import CALL, TIME, WEATHER, parts, says
 
 from sidecar.core.chat.tool_prompt import add_tool_prompt
-from sidecar.core.output.tool_formats import HERMES, CallForm
+from sidecar.core.output.calls.tool_formats import HERMES, CallForm
 
 
 def test_a_template_without_tools_gets_them_in_a_system_message() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, Said, pieces, read
 
+from sidecar.core.output.calls.tool_formats import FORMS, HERMES
 from sidecar.core.output.reasoning import HARMONY
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.tool_formats import FORMS, HERMES
 from sidecar.message_handler.errors import SidecarError
 
 FORM = next(form for *_, form in FORMS if form.separator == "<|message|>")

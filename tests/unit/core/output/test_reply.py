@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
+from sidecar.core.output.calls.tool_formats import HERMES
 from sidecar.core.output.reasoning import FAMILIES, HARMONY, ReasoningMarks, reasoning_marks
-from sidecar.core.output.tool_formats import HERMES
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jinja2 import TemplateError
 
-from sidecar.core.chat.sandbox import environment, fixed
+from sidecar.core.chat.rendering.sandbox import environment, fixed
 
 VARIABLES: dict[str, object] = {
     "messages": [{"role": "user", "content": "{0.__class__.__init__.__globals__}"}],

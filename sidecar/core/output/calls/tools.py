@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.output.arguments import typed_value
+from sidecar.core.output.calls.arguments import typed_value
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import parse_json
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from character_model import CharacterModel, replace_lib, tokenized
 
-from sidecar.core.chat import template as limits
+from sidecar.core.chat.rendering import template as limits
 from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.core.chat import step_limits
-from sidecar.core.chat.sandbox import environment
+from sidecar.core.chat.rendering import step_limits
+from sidecar.core.chat.rendering.sandbox import environment
 
 TOO_LARGE = {
     "width": '{{ "x"|center(10**9) }}',

@@ -8,9 +8,9 @@ import pytest
 from made_calls import by_hand
 from made_streams import OSLO, TOOLS, pieces, read
 
+from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.tool_formats import FORMS, HERMES, CallForm
-from sidecar.core.output.tools import Tools
 from sidecar.message_handler.errors import SidecarError
 
 BARE = CallForm("", "", arguments="parameters")

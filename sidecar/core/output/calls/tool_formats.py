@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from sidecar.core.output.tags import DSML, FUNCTION, INVOKE, PAIRS, SEED, Tags
+from sidecar.core.output.calls.tags import DSML, FUNCTION, INVOKE, PAIRS, SEED, Tags
 
 
 class CallForm(NamedTuple):

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from sidecar.core.output.arguments import NO_ARGUMENTS, object_text, string_value
+from sidecar.core.output.calls.arguments import NO_ARGUMENTS, object_text, string_value
+from sidecar.core.output.calls.tags import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
+from sidecar.core.output.calls.tool_formats import CallForm
 from sidecar.core.output.detokenizer import partial_match
-from sidecar.core.output.tags import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
-from sidecar.core.output.tool_formats import CallForm
 
 BETWEEN: Final = " \t\r\n,;"
 """Characters that may stand between two calls."""

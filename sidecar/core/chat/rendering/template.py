@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from sidecar.core.chat.sandbox import environment, fixed, in_words
+from sidecar.core.chat.rendering.sandbox import environment, fixed, in_words
 from sidecar.core.jobs import Job
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError

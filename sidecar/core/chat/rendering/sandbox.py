@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.core.chat.step_limits import (
+from sidecar.core.chat.rendering.step_limits import (
     MAX_PRODUCT,
     check_call,
     check_format,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.output.arguments import object_text, to_json
-from sidecar.core.output.tools import Tools
+from sidecar.core.output.calls.arguments import object_text, to_json
+from sidecar.core.output.calls.tools import Tools
 
 STRING, INTEGER, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}
 FREE: dict[str, Any] = {}

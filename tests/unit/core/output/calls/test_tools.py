@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.output.tools import Tools, _kept, plain
+from sidecar.core.output.calls.tools import Tools, _kept, plain
 from sidecar.message_handler.errors import SidecarError
 
 

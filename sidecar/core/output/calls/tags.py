@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from sidecar.core.output.arguments import NO_ARGUMENTS, to_json
+from sidecar.core.output.calls.arguments import NO_ARGUMENTS, to_json
 
 MAX_HEAD_CHARS: Final = 1000
 """Longest name or key, in characters. A longer one is not a call."""

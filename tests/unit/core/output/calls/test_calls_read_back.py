@@ -6,7 +6,7 @@ import random
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[3] / "stress"))
+sys.path.append(str(Path(__file__).parents[4] / "stress"))
 from calls import Trial
 from made_calls import writers
 
