@@ -26,11 +26,10 @@ LAYERS: Layers = (
     frozenset({"sidecar.models"}),
     # The engine process.
     frozenset({"sidecar.core.llama", "sidecar.core.jobs", "sidecar.core.schema_check"}),
+    frozenset({"sidecar.core.media"}),
     frozenset({"sidecar.core.model"}),
     frozenset({"sidecar.core.context", "sidecar.core.structured_output"}),
-    frozenset(
-        f"sidecar.core.{name}" for name in ("sampling", "speculation", "embedding", "multimodal", "output")
-    ),
+    frozenset(f"sidecar.core.{name}" for name in ("sampling", "speculation", "embedding", "output")),
     frozenset({"sidecar.core.scheduling", "sidecar.core.chat"}),
     frozenset({"sidecar.core.engine"}),
     frozenset({"sidecar.core.methods"}),

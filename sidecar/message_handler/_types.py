@@ -55,6 +55,7 @@ class InitParams(TypedDict):
     debug: NotRequired[bool]
     gpu: NotRequired[str | Literal[False]]
     maxLoadedModels: NotRequired[int]
+    mediaDirectories: NotRequired[list[str]]
     maxThreads: NotRequired[int]
     modelsDirectory: NotRequired[str]
     rpcServers: NotRequired[list[str]]
@@ -343,6 +344,11 @@ class InspectModelResult(TypedDict):
     metadata: dict[str, object]
 
 
+class LoadModelParamsImageTokens(TypedDict):
+    min: NotRequired[int]
+    max: NotRequired[int]
+
+
 class LoadModelParams(TypedDict):
     path: str
     gpuLayers: NotRequired[int | Literal["auto"]]
@@ -351,6 +357,7 @@ class LoadModelParams(TypedDict):
     checkTensors: NotRequired[bool]
     keepAliveMs: NotRequired[int]
     draftPath: NotRequired[str]
+    imageTokens: NotRequired[LoadModelParamsImageTokens]
     adapters: NotRequired[list[Adapter]]
 
 
@@ -557,10 +564,16 @@ class ContentPartInputAudio(TypedDict):
 
 
 class ContentPart(TypedDict):
-    type: Literal["text", "image_url", "input_audio"]
+    type: Literal["text", "image", "image_url", "audio", "input_audio"]
     text: NotRequired[str]
+    source: NotRequired[MediaSource]
     imageUrl: NotRequired[ContentPartImageUrl]
     inputAudio: NotRequired[ContentPartInputAudio]
+
+
+class MediaSource(TypedDict):
+    data: NotRequired[str]
+    path: NotRequired[str]
 
 
 class Tool(TypedDict):

@@ -266,8 +266,8 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
     "unsupportedContent": (
         1036,
         False,
-        "A message has an image or audio, and the model reads only text.",
-        "Leave out the part that data.pointer names, or describe it in words.",
+        "A part of a message has a kind that the model does not take, or a format that is not read; data.pointer says which, data.allowed what is accepted.",
+        "Send it in one of data.allowed, load a model with a projector for it, or leave the part out.",
     ),
     "unknownTool": (
         1037,
@@ -310,6 +310,24 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         False,
         "The same request has ended the engine of its model twice, so it is not tried again. Other requests for the model are served.",
         "Change the request, and report it together with the log.",
+    ),
+    "mediaDamaged": (
+        1045,
+        False,
+        "A picture or a sound is empty, cut or damaged; data.cause says what is wrong.",
+        "Open it with another program; send a file that is whole.",
+    ),
+    "mediaTooLarge": (
+        1046,
+        False,
+        "A picture or a sound has more bytes, pixels or seconds than are accepted; data.value says how many, data.allowed.maximum how many are accepted.",
+        "Make it smaller or shorter, or send a part of it.",
+    ),
+    "mediaNotAllowed": (
+        1047,
+        False,
+        "A picture or a sound lies outside the mediaDirectories of init, or on the network.",
+        "Send its bytes, as base64 or as a data: URL, or add its folder to mediaDirectories.",
     ),
     "repositoryNotFound": (
         1050,

@@ -52,6 +52,9 @@ def init(supervisor: Supervisor, request: Request) -> None:
         )
     if "modelsDirectory" in params:
         _check_directory(params["modelsDirectory"], "/modelsDirectory")
+    for index, directory in enumerate(params.get("mediaDirectories", ())):
+        _check_directory(directory, f"/mediaDirectories/{index}")
+    media = params.get("mediaDirectories")
     debug = params.get("debug", False)
     request.earlier_settings, pool.settings = (
         pool.settings,
@@ -61,6 +64,7 @@ def init(supervisor: Supervisor, request: Request) -> None:
             max_threads=params.get("maxThreads"),
             max_loaded_models=params.get("maxLoadedModels"),
             models_directory=params.get("modelsDirectory"),
+            media_directories=None if media is None else [os.path.abspath(folder) for folder in media],
             log_level="debug" if debug else supervisor.log_level,
         ),
     )

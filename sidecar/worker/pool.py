@@ -44,6 +44,7 @@ class Settings:
         max_threads: int | None = None,
         max_loaded_models: int | None = None,
         models_directory: str | None = None,
+        media_directories: Sequence[str] | None = None,
         log_level: str = "warning",
     ) -> None:
         self.gpu = gpu
@@ -51,6 +52,8 @@ class Settings:
         self.max_threads = max_threads
         self.max_loaded_models = max_loaded_models
         self.models_directory = models_directory
+        self.media_directories = media_directories
+        """Absolute paths of the folders whose pictures and sounds may be read; None: all may."""
         self.log_level = log_level
 
     def absolute(self, path: str) -> str:
@@ -177,6 +180,8 @@ class Pool:
         }
         if self.settings.rpc_servers:
             inner["rpcServers"] = list(self.settings.rpc_servers)
+        if self.settings.media_directories is not None:
+            inner["mediaDirectories"] = self.settings.media_directories
         process, self._spare = self.spare(), None
         process.start_after(leaving)
         model = ModelEntry(model_id, {**params, **inner}, process)

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 18656a6d77d78315)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 39e5878666d9e782)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -161,6 +161,34 @@ export type DisposeContextResult = null;
  * Text, in which special tokens are recognised, or a list of token ids.
  */
 export type Text = string | Token[];
+/**
+ * Where a picture or a sound comes from: bytes in base64, or a file.
+ */
+export type MediaSource = {
+  /**
+   * The bytes of the file in base64.
+   */
+  data?: string;
+  /**
+   * A file of this machine, in one of the mediaDirectories of init if they are set. A relative path starts at the working directory.
+   */
+  path?: string;
+} & MediaSource1;
+export type MediaSource1 =
+  | {
+      /**
+       * The bytes of the file in base64.
+       */
+      data: string;
+      path?: never;
+    }
+  | {
+      data?: never;
+      /**
+       * A file of this machine, in one of the mediaDirectories of init if they are set. A relative path starts at the working directory.
+       */
+      path: string;
+    };
 /**
  * @minItems 1
  */
@@ -345,6 +373,7 @@ export interface TypeMap {
   Messages: Messages;
   Message: Message;
   ContentPart: ContentPart;
+  MediaSource: MediaSource;
   Tool: Tool;
   ToolFunction: ToolFunction;
   NamedTool: NamedTool;
@@ -413,6 +442,12 @@ export interface InitParams {
    * Most models that hold memory at once. When one more is needed, the engine of the idle model that was used longest ago ends; its next request loads it again, under the same ids. If all are in use, the request fails with `overloaded`. Default: no limit.
    */
   maxLoadedModels?: number;
+  /**
+   * Folders whose files `source: {path}` of a content part may name, with their subfolders. Links are followed first. Default: any file; an empty list: none.
+   *
+   * @maxItems 64
+   */
+  mediaDirectories?: string[];
   /**
    * Most compute threads per engine. Default: one per processor that this process may use, at most 16.
    */
@@ -932,6 +967,13 @@ export interface LoadModelParams {
    */
   draftPath?: string;
   /**
+   * Fewest and most tokens of a picture, for models that adapt their number to its size. More tokens: more detail, and more time. Default: the projector's own bounds.
+   */
+  imageTokens?: {
+    min?: number;
+    max?: number;
+  };
+  /**
    * LoRA adapters. Requests refer to them by their position, from 0.
    *
    * @maxItems 16
@@ -1109,18 +1151,28 @@ export interface Message {
   parseSpecial?: boolean;
 }
 /**
- * A part of a message. A model that reads only text gives the error `unsupportedContent` for images and audio.
+ * A part of a message. Pictures and sounds need a model with a projector (loadModel). PNG, JPEG, GIF (its first picture) and BMP are read; WAV, MP3 and FLAC. The first bytes say what it is, not a label. Most parts with pictures and sounds in a request: 64.
  */
 export interface ContentPart {
-  type: "text" | "image_url" | "input_audio";
+  type: "text" | "image" | "image_url" | "audio" | "input_audio";
   /**
    * Only with type `text`.
    */
   text?: string;
+  /**
+   * With type `image` or `audio`.
+   */
+  source?: MediaSource;
+  /**
+   * With type `image_url`. The URL begins with `data:…;base64,`: nothing is fetched from the network.
+   */
   imageUrl?: {
     url: string;
     [k: string]: unknown;
   };
+  /**
+   * With type `input_audio`. `data` is base64.
+   */
   inputAudio?: {
     data: string;
     format: string;
@@ -2143,7 +2195,7 @@ export const ERRORS = {
   templateFailed: { code: 1034, retryable: false },
   /** A token id is outside the model's vocabulary. */
   invalidToken: { code: 1035, retryable: false },
-  /** A message has an image or audio, and the model reads only text. */
+  /** A part of a message has a kind that the model does not take, or a format that is not read; data.pointer says which, data.allowed what is accepted. */
   unsupportedContent: { code: 1036, retryable: false },
   /** The model called a tool that is not in `tools`. data.value is its name, data.allowed the known names, data.partial the output so far. */
   unknownTool: { code: 1037, retryable: true },
@@ -2159,6 +2211,12 @@ export const ERRORS = {
   timedOut: { code: 1043, retryable: true },
   /** The same request has ended the engine of its model twice, so it is not tried again. Other requests for the model are served. */
   requestCrashes: { code: 1044, retryable: false },
+  /** A picture or a sound is empty, cut or damaged; data.cause says what is wrong. */
+  mediaDamaged: { code: 1045, retryable: false },
+  /** A picture or a sound has more bytes, pixels or seconds than are accepted; data.value says how many, data.allowed.maximum how many are accepted. */
+  mediaTooLarge: { code: 1046, retryable: false },
+  /** A picture or a sound lies outside the mediaDirectories of init, or on the network. */
+  mediaNotAllowed: { code: 1047, retryable: false },
   /** The hub has no such repository, or hides it from this token. data.allowed lists similar names. */
   repositoryNotFound: { code: 1050, retryable: false },
   /** The repository has no such revision. */

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 18656a6d77d78315)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 39e5878666d9e782)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

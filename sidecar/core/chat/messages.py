@@ -32,6 +32,18 @@ TEMPLATE_NAMES: Final = {
 }
 """Name on the wire → name in templates."""
 
+MEMBERS: Final = {
+    "text": "text",
+    "image": "source",
+    "image_url": "imageUrl",
+    "audio": "source",
+    "input_audio": "inputAudio",
+}
+"""Type of a content part → the member that it must have."""
+
+MAX_MEDIA: Final = 64
+"""Pictures and sounds in a request."""
+
 SHORT_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 """The ids of calls that Mistral's templates accept."""
 
@@ -44,6 +56,7 @@ MAX_SHOWN_CHARS: Final = 200
 
 def check(messages: list[Message]) -> None:
     """Check what the schema cannot express. Raises SidecarError `invalidParams`, `unsupportedContent`."""
+    media = 0
     for index, message in enumerate(messages):
         pointer = f"/messages/{index}"
         for member, role in ONLY_OF.items():
@@ -54,19 +67,24 @@ def check(messages: list[Message]) -> None:
             problem = "is null, but the message has no toolCalls and no reasoningContent"
             raise _invalid(f"{pointer}/content", problem, ["string", "array"])
         for number, part in enumerate(content if isinstance(content, list) else []):
+            media += part["type"] != "text"
+            if media > MAX_MEDIA:
+                problem = f"is one picture or sound more than the {MAX_MEDIA} that a request may have"
+                raise _invalid(f"{pointer}/content/{number}", problem, {"maximum": MAX_MEDIA})
             _check_part(f"{pointer}/content/{number}", part)
         for number, call in enumerate(message.get("toolCalls", [])):
             _check_arguments(f"{pointer}/toolCalls/{number}/function/arguments", call)
 
 
 def _check_part(pointer: str, part: ContentPart) -> None:
+    member = MEMBERS[part["type"]]
+    if member not in part:
+        raise _invalid(f"{pointer}/{member}", f"is missing in a part of type {part['type']}", None)
     if part["type"] != "text":
         problem = f"{pointer}: the model reads only text, but this part is of type {part['type']}"
         raise SidecarError(
             "unsupportedContent", problem, pointer=pointer, value=part["type"], allowed=["text"]
         )
-    if "text" not in part:
-        raise _invalid(f"{pointer}/text", "is missing", {"type": "string"})
 
 
 def _check_arguments(pointer: str, call: ToolCallMessage) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         gpu: str | Literal[False]
         maxThreads: int | None  # noqa: N815
         rpcServers: NotRequired[list[str]]  # noqa: N815
+        mediaDirectories: NotRequired[list[str]]  # noqa: N815
 
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
@@ -51,6 +52,8 @@ class Model:
         self.model_id: str = params["modelId"]
         self.path: str = params["path"]
         self.max_threads: int | None = params.get("maxThreads")
+        self.media_directories: list[str] | None = params.get("mediaDirectories")
+        """Folders whose pictures and sounds requests may name; None: any file."""
         self.devices = devices
         self.gpu_layers = gpu_layers
         self.vocab = lib.llama_model_get_vocab(handle)

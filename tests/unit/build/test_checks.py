@@ -118,7 +118,7 @@ def test_two_circles_are_both_named(tmp_path: Path) -> None:
         ("core/structured_output/x", "core/sampling/x"),
         ("core/context/x", "core/speculation/x"),
         ("core/output/x", "core/chat/x"),
-        ("core/multimodal/x", "core/scheduling/x"),
+        ("core/media/x", "core/scheduling/x"),
         ("core/embedding/x", "core/scheduling/x"),
         ("core/scheduling/x", "core/engine"),
         ("core/engine", "core/methods/x"),

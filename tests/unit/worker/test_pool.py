@@ -78,6 +78,13 @@ def test_a_model_is_loaded_by_the_settings_of_its_time(pool: Pool) -> None:
     assert model.load == {"path": "a", "useMmap": False, "modelId": "model-1", "gpu": "cpu", "maxThreads": 3}
 
 
+def test_a_model_reads_media_where_init_allowed_it(pool: Pool) -> None:
+    assert "mediaDirectories" not in pool.add_model({"path": "a"}).load
+    for directories in ([], ["/pictures"]):
+        pool.settings = Settings(media_directories=directories)
+        assert pool.add_model({"path": "a"}).load["mediaDirectories"] == directories
+
+
 def test_a_model_is_loaded_with_the_rpc_servers_of_its_time_unless_it_stays_here(pool: Pool) -> None:
     pool.settings = Settings(rpc_servers=("a:1", "b:2"))
     split, local = pool.add_model({"path": "a"}), pool.add_model({"path": "a", "gpuLayers": 0})
