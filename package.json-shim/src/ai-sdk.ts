@@ -6,7 +6,6 @@ import { EmbeddingModel, RerankingModel } from "./ai-sdk/vectors.js";
 import { LoadedModels, type ModelsOptions } from "./loaded-models.js";
 
 export { MOST_MODELS, type ModelsOptions } from "./loaded-models.js";
-export { EFFORT_TOKENS } from "./reasoning.js";
 
 /** A model's name is a path, or `hf:owner/repo:quant` or an https URL, which is downloaded when it is first used. */
 export interface LlamaSidecarProvider extends ProviderV4 {

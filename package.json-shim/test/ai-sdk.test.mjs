@@ -16,7 +16,7 @@ import {
   tool,
   ToolLoopAgent,
 } from "ai";
-import { EFFORT_TOKENS, llamaSidecar } from "../dist/ai-sdk.mjs";
+import { llamaSidecar } from "../dist/ai-sdk.mjs";
 import { getLlama } from "../dist/index.mjs";
 import { folder, serve } from "./support/files.mjs";
 import { CHATTY, command, madeModel, RANKING, THINKING, TIMEOUT, until } from "./support/program.mjs";
@@ -121,7 +121,7 @@ test("a conversation becomes messages, settings become params", TIMEOUT, async (
     toolChoice: { type: "auto" },
     providerOptions: { llamaSidecar: { minP: 0.1 }, another: { minP: 1 } },
   });
-  assert.deepEqual(warnings, []);
+  assert.deepEqual(warnings.map(({ feature }) => feature), ["reasoning"]);
   assert.deepEqual(request.body, {
     messages: [
       { role: "system", content: "Be brief." },
@@ -134,8 +134,7 @@ test("a conversation becomes messages, settings become params", TIMEOUT, async (
     maxTokens: 1,
     topK: 3,
     stop: ["x"],
-    reasoning: { budgetTokens: EFFORT_TOKENS.low },
-    templateVariables: { reasoning_effort: "low" },
+    reasoning: { effort: "low" },
     minP: 0.1,
   });
 });
@@ -189,13 +188,21 @@ test("reasoning is told apart, and its tokens are counted, as exactly as they ar
   const { reasoningText, text, usage } = await generateText(options);
   assert.ok(reasoningText.length > 0 && text.length > 0);
   const { reasoningTokens, textTokens } = usage.outputTokenDetails;
-  assert.ok(reasoningTokens >= 10); // those of the text that came in the same frame of a screen are among them
+  assert.equal(reasoningTokens, 10 + "\n</think>".length); // its tokens are characters
   assert.equal(reasoningTokens + textTokens, usage.outputTokens);
   const types = [];
   const streamed = streamText(options);
   for await (const { type } of streamed.fullStream) if (/reasoning|text/.test(type) && type !== types.at(-1)) types.push(type);
   assert.deepEqual(types, ["reasoning-start", "reasoning-delta", "reasoning-end", "text-start", "text-delta", "text-end"]);
-  assert.ok((await streamed.usage).outputTokenDetails.reasoningTokens >= 10);
+  assert.equal((await streamed.usage).outputTokenDetails.reasoningTokens, reasoningTokens);
+  const { warnings, providerMetadata } = await generateText({ model: thinking, ...ONE, reasoning: "xhigh" });
+  assert.deepEqual([warnings, providerMetadata.llamaSidecar.reasoningEffort], [[], "max"]);
+});
+
+test("a model that cannot reason says so when it is asked to", TIMEOUT, async () => {
+  const { warnings, providerMetadata } = await generateText({ model, ...ONE, reasoning: "low" });
+  assert.deepEqual(warnings.map(({ type, feature }) => [type, feature]), [["unsupported", "reasoning"]]);
+  assert.equal(providerMetadata.llamaSidecar.reasoningEffort, null);
 });
 
 test("embedMany and rerank", TIMEOUT, async (t) => {

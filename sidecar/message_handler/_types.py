@@ -536,7 +536,9 @@ class TemplateParams(TypedDict):
 
 
 class ReasoningOptions(TypedDict):
-    budgetTokens: int
+    effort: NotRequired[Literal["none", "minimal", "low", "medium", "high", "max"]]
+    budgetTokens: NotRequired[int]
+    budgetMessage: NotRequired[str]
 
 
 class ChatParams(SamplingParams, SchedulingParams, TemplateParams):
@@ -623,6 +625,7 @@ class Usage(TypedDict):
     promptTokens: int
     cachedTokens: int
     completionTokens: int
+    reasoningTokens: NotRequired[int]
     guessedTokens: NotRequired[int]
     acceptedTokens: NotRequired[int]
     forcedTokens: NotRequired[int]
@@ -668,6 +671,7 @@ class AssistantMessage(TypedDict):
 
 class ChatResult(TypedDict):
     message: AssistantMessage
+    reasoningEffort: NotRequired[Literal["none", "minimal", "low", "medium", "high", "max", None]]
     logprobs: NotRequired[Logprobs]
     finishReason: FinishReason
     stopString: str | None

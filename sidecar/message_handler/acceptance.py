@@ -199,6 +199,7 @@ _KEYWORDS: Final[dict[str, Callable[[Any, Schema, Make], Fits]]] = {  # Any: the
     "properties": _members,
     "additionalProperties": _additional,
     "required": _required,
+    "minProperties": lambda least, _, __: _sized(dict, least, MANY),
     "maxProperties": lambda most, _, __: _sized(dict, 0, most),
     "propertyNames": _property_names,
     "anyOf": _any_of,

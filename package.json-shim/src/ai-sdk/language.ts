@@ -12,7 +12,6 @@ import type {
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
 import type { ChatResult, FinishReason, GenerateProgress, Usage } from "../generated/contract.js";
 import type { LoadedModels } from "../loaded-models.js";
-import { ReasoningCounter } from "../reasoning.js";
 import { chatParams, metadata, NAME } from "./params.js";
 
 const REASONS: Record<FinishReason, LanguageModelV4FinishReason["unified"]> = {
@@ -38,8 +37,10 @@ export class LanguageModel implements LanguageModelV4 {
     const { params, warnings } = chatParams(options);
     const signal = options.abortSignal;
     const context = await this.#models.context(this.modelId, "text", signal);
-    const counter = new ReasoningCounter();
-    const result = await context.chat({ ...params, signal, onProgress: counter.onProgress });
+    const result = await context.chat({ ...params, stream: false, signal });
+    if (result.reasoningEffort === null) {
+      warnings.push({ type: "unsupported", feature: "reasoning", details: "This model cannot reason." });
+    }
     const { content: text, reasoningContent, toolCalls = [] } = result.message;
     const content: LanguageModelV4Content[] = [];
     if (reasoningContent) content.push({ type: "reasoning", text: reasoningContent });
@@ -49,7 +50,7 @@ export class LanguageModel implements LanguageModelV4 {
     }
     return {
       content,
-      ...ending(result, counter.tokens),
+      ...ending(result),
       request: { body: params },
       response: { modelId: this.modelId, timestamp: new Date(), body: result },
       warnings,
@@ -92,12 +93,10 @@ type Send = (part: LanguageModelV4StreamPart) => void;
 
 /** Cuts the pieces of an answer into the AI SDK's parts: each segment has a start, deltas and an end. */
 class PartCutter {
-  readonly #counter = new ReasoningCounter();
   #open: { kind: "text" | "reasoning" | "tool-input"; id: string } | undefined;
   #count = 0;
 
   add(piece: GenerateProgress, send: Send): void {
-    this.#counter.add(piece);
     const { segment, delta, toolCall } = piece;
     const kind = segment === "toolCall" ? "tool-input" : segment;
     if (this.#open?.kind !== kind || (toolCall && this.#open.id !== toolCall.id)) {
@@ -115,7 +114,7 @@ class PartCutter {
     for (const { id, function: called } of result.message.toolCalls ?? []) {
       send({ type: "tool-call", toolCallId: id, toolName: called.name, input: called.arguments });
     }
-    send({ type: "finish", ...ending(result, this.#counter.tokens) });
+    send({ type: "finish", ...ending(result) });
   }
 
   #close(send: Send): void {
@@ -124,16 +123,16 @@ class PartCutter {
   }
 }
 
-function ending({ finishReason, usage, timings, seed, stopString }: ChatResult, reasoningTokens: number) {
+function ending({ finishReason, usage, timings, seed, stopString, reasoningEffort }: ChatResult) {
   return {
     finishReason: { unified: REASONS[finishReason], raw: finishReason },
-    usage: usageOf(usage, reasoningTokens),
-    providerMetadata: metadata({ seed, stopString, timings }),
+    usage: usageOf(usage),
+    providerMetadata: metadata({ seed, stopString, timings, ...(reasoningEffort !== undefined && { reasoningEffort }) }),
   };
 }
 
-function usageOf(usage: Usage, reasoning: number): LanguageModelV4Usage {
-  const { promptTokens: total, cachedTokens: cacheRead, completionTokens } = usage;
+function usageOf(usage: Usage): LanguageModelV4Usage {
+  const { promptTokens: total, cachedTokens: cacheRead, completionTokens, reasoningTokens: reasoning = 0 } = usage;
   return {
     inputTokens: { total, noCache: total - cacheRead, cacheRead, cacheWrite: undefined },
     outputTokens: { total: completionTokens, text: completionTokens - reasoning, reasoning },

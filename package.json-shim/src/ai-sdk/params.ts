@@ -10,7 +10,7 @@ import type {
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
 import { SidecarError } from "../client/errors.js";
 import type { ChatParams, ContentPart, Message, Tool, ToolCallMessage } from "../generated/contract.js";
-import { reasoningParams } from "../reasoning.js";
+import { reasoningOf } from "../reasoning.js";
 
 /** The name of this provider, and of its entry in `providerOptions`. */
 export const NAME = "llamaSidecar";
@@ -37,7 +37,7 @@ export function chatParams(options: LanguageModelV4CallOptions): Converted {
     seed,
     stop: options.stopSequences?.length ? options.stopSequences : undefined,
     ...toolParams(options, warnings),
-    ...(reasoning !== undefined && reasoning !== "provider-default" && reasoningParams(reasoning)),
+    ...(reasoning !== undefined && reasoning !== "provider-default" && reasoningOf(reasoning)),
   };
   if (responseFormat?.type === "json") {
     if (responseFormat.schema) params["jsonSchema"] = responseFormat.schema;

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 39e5878666d9e782)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 291208a7cf260c5b)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -259,7 +259,7 @@ export type CountTokensParams = {
    */
   continueFinalMessage?: boolean;
   /**
-   * Whether the model may reason before it answers. false sets the template's `enable_thinking` to false and ends any reasoning that the model starts anyway. It has no effect on models that do not reason.
+   * Whether the model may reason before it answers, and how much. false is the effort `none`. Without effort and budget the model decides.
    * @default true
    */
   reasoning?: boolean | ReasoningOptions;
@@ -1506,7 +1506,7 @@ export interface TemplateParams {
    */
   continueFinalMessage?: boolean;
   /**
-   * Whether the model may reason before it answers. false sets the template's `enable_thinking` to false and ends any reasoning that the model starts anyway. It has no effect on models that do not reason.
+   * Whether the model may reason before it answers, and how much. false is the effort `none`. Without effort and budget the model decides.
    * @default true
    */
   reasoning?: boolean | ReasoningOptions;
@@ -1547,9 +1547,17 @@ export interface ToolFunction {
 }
 export interface ReasoningOptions {
   /**
-   * After this many tokens the reasoning is ended and the answer begins.
+   * How much to think, in the words of the chat template: the next higher one that it knows. `none` turns reasoning off and ends any that the model starts anyway. A level that the template has no word for limits the reasoning: `minimal`, `low`, `medium` and `high` to 128, 512, 2048 and 8192 tokens, unless there is a budgetTokens. With a model that cannot reason, `reasoningEffort` of the result is null.
    */
-  budgetTokens: number;
+  effort?: "none" | "minimal" | "low" | "medium" | "high" | "max";
+  /**
+   * After this many tokens the reasoning is ended and the answer begins. Not with the effort `none`.
+   */
+  budgetTokens?: number;
+  /**
+   * Text that ends the reasoning when the tokens are used up. Not with the effort `none`.
+   */
+  budgetMessage?: string;
 }
 export interface ChatParams extends SamplingParams, SchedulingParams, TemplateParams {
   contextId: ContextId;
@@ -1589,6 +1597,10 @@ export interface Usage {
    */
   cachedTokens: number;
   completionTokens: number;
+  /**
+   * Those of the completionTokens that belong to the reasoning; absent if none.
+   */
+  reasoningTokens?: number;
   /**
    * With `speculation`: number of draft tokens.
    */
@@ -1689,6 +1701,10 @@ export interface AssistantMessage {
 }
 export interface ChatResult {
   message: AssistantMessage;
+  /**
+   * With `reasoning.effort`: the level that the model was asked for, which is the next one that its chat template knows; null if the model cannot reason, so that the effort has no effect.
+   */
+  reasoningEffort?: "none" | "minimal" | "low" | "medium" | "high" | "max" | null;
   logprobs?: Logprobs;
   finishReason: FinishReason;
   /**

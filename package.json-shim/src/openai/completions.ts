@@ -2,7 +2,6 @@
 
 import type { ChatParams, ChatResult, CompleteParams, CompleteResult, GenerateProgress, Logprobs } from "../generated/contract.js";
 import { messageOf, messagesOf } from "./messages.js";
-import { ReasoningCounter } from "../reasoning.js";
 import { effortParams, events, FINISH, invalid, type Json, json, newId, type Request, seconds, sharedParams, tokenOf, usageOf } from "./shared.js";
 
 const withUsage = (body: Json): boolean => (body["stream_options"] as Json | undefined)?.["include_usage"] === true;
@@ -16,15 +15,13 @@ export async function chatCompletions({ models, model, body, signal }: Request):
     ...(Array.isArray(tools) && tools.length > 0 && { tools, ...(toolChoice != null && { toolChoice }) }),
   } as unknown as Omit<ChatParams, "contextId">;
   const context = await models.context(model, "text", signal);
-  const counter = new ReasoningCounter();
-  const { onProgress } = counter;
   const id = newId("chatcmpl");
   const created = seconds();
   const logprobs = (all: Logprobs | undefined) => (all ? { content: all.map(tokenOf), refusal: null } : null);
   if (body["stream"] !== true) {
-    const { message, finishReason, usage, logprobs: found } = await context.chat({ ...params, stream: true, signal, onProgress });
+    const { message, finishReason, usage, logprobs: found } = await context.chat({ ...params, stream: false, signal });
     const choice = { index: 0, message: messageOf(message), logprobs: logprobs(found), finish_reason: FINISH[finishReason] };
-    return json({ id, object: "chat.completion", created, model, choices: [choice], usage: usageOf(usage, counter.tokens) });
+    return json({ id, object: "chat.completion", created, model, choices: [choice], usage: usageOf(usage) });
   }
   const chunk = (delta: Json, reason: string | null = null, found?: Logprobs): Json => ({
     id,
@@ -44,11 +41,11 @@ export async function chatCompletions({ models, model, body, signal }: Request):
   };
   const ended = ({ finishReason, usage }: ChatResult): (Json | "[DONE]")[] => [
     chunk({}, FINISH[finishReason]),
-    ...(withUsage(body) ? [{ ...chunk({}), choices: [], usage: usageOf(usage, counter.tokens) }] : []),
+    ...(withUsage(body) ? [{ ...chunk({}), choices: [], usage: usageOf(usage) }] : []),
     "[DONE]",
   ];
   const begin = () => [chunk({ role: "assistant", content: "" })];
-  return events(context.chat({ ...params, signal, onProgress }), begin, (piece) => [chunk(deltaOf(piece), null, piece.logprobs)], ended);
+  return events(context.chat({ ...params, signal }), begin, (piece) => [chunk(deltaOf(piece), null, piece.logprobs)], ended);
 }
 
 export async function completions({ models, model, body, signal }: Request): Promise<Response> {

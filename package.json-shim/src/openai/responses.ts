@@ -2,7 +2,6 @@
 
 import type { ChatParams, ChatResult, Message, ToolCallMessage } from "../generated/contract.js";
 import { partOf } from "./messages.js";
-import { ReasoningCounter } from "../reasoning.js";
 import { ItemCutter } from "./items.js";
 import { effortParams, events, invalid, type Json, json, newId, type Request, seconds, sharedParams } from "./shared.js";
 
@@ -25,13 +24,11 @@ export async function responses({ models, model, body, signal }: Request): Promi
   } as unknown as Omit<ChatParams, "contextId">;
   const context = await models.context(model, "text", signal);
   const head = headOf(body, model);
-  const counter = new ReasoningCounter();
-  const { onProgress } = counter;
   if (body["stream"] !== true) {
-    const result = await context.chat({ ...params, stream: true, signal, onProgress });
+    const result = await context.chat({ ...params, stream: false, signal });
     const cutter = new ItemCutter();
     cutter.whole(result);
-    return json({ ...head, ...ended(result, counter), output: cutter.items });
+    return json({ ...head, ...ended(result), output: cutter.items });
   }
   const cutter = new ItemCutter();
   let number = 0;
@@ -40,10 +37,10 @@ export async function responses({ models, model, body, signal }: Request): Promi
   const begin = () => numbered([state("created", {}), state("in_progress", {})]);
   const end = (result: ChatResult): Json[] => {
     const closed = numbered(cutter.end(result));
-    const last = ended(result, counter);
+    const last = ended(result);
     return [...closed, ...numbered([state(last.status, { ...last, output: cutter.items })])];
   };
-  return events(context.chat({ ...params, signal, onProgress }), begin, (piece) => numbered(cutter.cut(piece)), end);
+  return events(context.chat({ ...params, signal }), begin, (piece) => numbered(cutter.cut(piece)), end);
 }
 
 function headOf(body: Json, model: string): Json {
@@ -54,9 +51,9 @@ function headOf(body: Json, model: string): Json {
   return { id: newId("resp"), object: "response", created_at: now, status: "in_progress", model, output: [], parallel_tool_calls: true, ...same, ...none };
 }
 
-function ended({ finishReason, usage }: ChatResult, counter: ReasoningCounter) {
+function ended({ finishReason, usage }: ChatResult) {
   const cut = finishReason === "length" || finishReason === "contextFull";
-  const { promptTokens, cachedTokens, completionTokens } = usage;
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens = 0 } = usage;
   return {
     status: cut ? "incomplete" : "completed",
     incomplete_details: cut ? { reason: "max_output_tokens" } : null,
@@ -64,7 +61,7 @@ function ended({ finishReason, usage }: ChatResult, counter: ReasoningCounter) {
       input_tokens: promptTokens,
       input_tokens_details: { cached_tokens: cachedTokens },
       output_tokens: completionTokens,
-      output_tokens_details: { reasoning_tokens: counter.tokens },
+      output_tokens_details: { reasoning_tokens: reasoningTokens },
       total_tokens: promptTokens + completionTokens,
     },
   };

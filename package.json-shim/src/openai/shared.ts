@@ -4,7 +4,7 @@ import { SidecarError } from "../client/errors.js";
 import type { Stream } from "../client/stream.js";
 import type { ChosenToken, FinishReason, GenerateProgress, LikelyToken, Usage } from "../generated/contract.js";
 import type { LoadedModels } from "../loaded-models.js";
-import { reasoningParams } from "../reasoning.js";
+import { reasoningOf } from "../reasoning.js";
 
 export type Json = Record<string, unknown>;
 
@@ -18,7 +18,7 @@ export interface Request {
 }
 
 /** The params for an effort, which may be missing. */
-export const effortParams = (effort: unknown): Json => (typeof effort === "string" ? reasoningParams(effort) : {});
+export const effortParams = (effort: unknown): Json => (typeof effort === "string" ? reasoningOf(effort) : {});
 
 /** Params that have no meaning for a local model, or are read elsewhere. */
 const IGNORED = new Set(
@@ -55,7 +55,7 @@ export const newId = (prefix: string): string => `${prefix}-${Date.now().toStrin
 
 export const FINISH: Record<FinishReason, string> = { stop: "stop", toolCalls: "tool_calls", length: "length", contextFull: "length" };
 
-export function usageOf({ promptTokens, cachedTokens, completionTokens }: Usage, reasoningTokens = 0): Json {
+export function usageOf({ promptTokens, cachedTokens, completionTokens, reasoningTokens = 0 }: Usage): Json {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

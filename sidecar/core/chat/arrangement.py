@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sidecar.core.chat.effort import SWITCHES, WORDS
 from sidecar.core.chat.messages import as_text, for_template
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE_KEY, PROBE_TOOL, Support
@@ -76,7 +77,8 @@ def arranged(turns: Turns, template: Template, variables: dict[str, object], for
     shapes = [_shape(turn) for turn in turns]
     kept = _without_repeats(shapes)
     shape = tuple(shapes[index] for index in kept)
-    key = (shape, "tools" in variables, variables.get("enable_thinking"), tuple(variables))
+    thinking = repr([variables.get(name) for name in (*SWITCHES, *WORDS)])
+    key = (shape, "tools" in variables, thinking, tuple(variables))
     plan: Plan | None = template.plans.get(key)
     if plan is None:
         if len(template.plans) >= MAX_PLANS:

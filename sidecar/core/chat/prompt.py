@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat import given, literal, messages
 from sidecar.core.chat.arrangement import arranged
+from sidecar.core.chat.effort import NONE, Effort, check_effort, commanded, effort_of
 from sidecar.core.chat.rendering import template
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE, Support
@@ -53,17 +54,19 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
     reasoning = reasoning_marks(rendering.source) or _marks_by_vocabulary(model)
     form = rendering.form
     callable_tools = tools if tools.schemas and choice != "none" else None
-    reply = Reply(reasoning, form, callable_tools)
+    reply = Reply(reasoning, form, callable_tools, _told(rendering, reasoning, params, job))
     if reasoning is not None and prompt.rstrip().endswith(reasoning.start):
         reply.begin_reasoning()
     marks = [
         *(reasoning.marks if reasoning is not None else ()),
         *(form.marks if callable_tools is not None else ()),
     ]
+    end = () if reasoning is None else tuple(_tokens(model, reasoning.closing))
     steering = Steering(
         visible_tokens=_control_tokens(model, marks),
-        reasoning_budget=_reasoning_budget(params),
-        reasoning_end=() if reasoning is None else tuple(_tokens(model, reasoning.closing)),
+        reasoning_budget=rendering.effort.tokens,
+        reasoning_end=end,
+        at_budget=(*_budget_message(model, params), *end),
         grammar=call_grammar(model, form, tools, options_of(params)) if tools.forced else None,
     )
     return prompt_tokens, reply, steering
@@ -77,11 +80,24 @@ def _marks_by_vocabulary(model: Model) -> ReasoningMarks | None:
     return None
 
 
-def _reasoning_budget(params: ChatParams) -> int | None:
-    reasoning = params.get("reasoning", True)
-    if isinstance(reasoning, bool):
-        return None if reasoning else 0
-    return reasoning["budgetTokens"]
+def _told(
+    rendering: _Rendering, reasoning: ReasoningMarks | None, params: ChatParams, job: Job
+) -> dict[str, object]:
+    """What the result says of the effort that the request names."""
+    options = params.get("reasoning")
+    if not isinstance(options, dict) or "effort" not in options:
+        return {}
+    if reasoning is not None or options["effort"] == NONE:
+        return {"reasoningEffort": rendering.effort.level}
+    job.warn(f"The effort {options['effort']!r} has no effect: the model cannot reason")
+    return {"reasoningEffort": None}
+
+
+def _budget_message(model: Model, params: ChatParams) -> list[int]:
+    """The tokens of the text that ends reasoning whose budget is used up."""
+    reasoning = params.get("reasoning")
+    text = reasoning.get("budgetMessage", "") if isinstance(reasoning, dict) else ""
+    return model.tokenize(text, add_special=False, parse_special=False) if text else []
 
 
 def _control_tokens(model: Model, marks: list[str]) -> frozenset[int]:
@@ -113,7 +129,8 @@ class _Rendering:
             raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
         self.source = source
         self.form = tool_formats.call_form(source) or tool_formats.HERMES
-        """How the model writes calls. It is known after the rendering."""
+        """How the model writes calls. It is known after the rendering, like the effort."""
+        self.effort = Effort()
         self._model = model
         self._params = params
         self._job = job
@@ -132,8 +149,9 @@ class _Rendering:
         return template.run(self.source, lambda compiled: self._render(compiled, params), self._job)
 
     def _render(self, compiled: Template, params: TemplateParams) -> str:
-        turns, tools = params["messages"], plain(params.get("tools", []))
-        variables = _variables(params, *map(self._model.token_text, _ends(self._model)))
+        self.effort = effort_of(params, compiled)
+        turns, tools = commanded(params["messages"], self.effort.command), plain(params.get("tools", []))
+        variables = _variables(params, self.effort, *map(self._model.token_text, _ends(self._model)))
         known = tool_formats.call_form(self.source) is not None
         if tools and known and Support(compiled, variables).tools():
             variables["tools"] = tools
@@ -164,6 +182,7 @@ def _ends(model: Model) -> tuple[int, int]:
 
 def _check(params: TemplateParams) -> None:
     messages.check(params["messages"])
+    check_effort(params)
     last = params["messages"][-1]
     if not params.get("continueFinalMessage"):
         return
@@ -175,15 +194,16 @@ def _check(params: TemplateParams) -> None:
         raise SidecarError("invalidParams", problem, pointer=pointer, value=True, allowed=[False])
 
 
-def _variables(params: TemplateParams, bos: str, eos: str) -> dict[str, object]:
+def _variables(params: TemplateParams, effort: Effort, bos: str, eos: str) -> dict[str, object]:
     """The template's variables except messages and tools, with llama-server's names."""
     return {
         "bos_token": bos,
         "eos_token": eos,
-        "enable_thinking": params.get("reasoning") is not False,
+        "enable_thinking": effort.level != NONE,
         "date_string": time.strftime("%d %b %Y"),
         "datetime": time.strftime("%b %d %Y"),
         "functions": "",  # firefunction's tools, which are described to it as to other models
         **KEEP_REASONING,
+        **dict(effort.variables),
         **params.get("templateVariables", {}),
     }

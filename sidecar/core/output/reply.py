@@ -61,8 +61,16 @@ class TextOutput:
 class Reply:
     """The output of `chat`: what a splitter finds."""
 
-    def __init__(self, reasoning: ReasoningMarks | None, form: CallForm | None, tools: Tools | None) -> None:
+    def __init__(
+        self,
+        reasoning: ReasoningMarks | None,
+        form: CallForm | None,
+        tools: Tools | None,
+        told: dict[str, object] | None = None,
+    ) -> None:
+        """`told`: further members of the result."""
         self._tools = tools
+        self._told = told or {}
         self._written: dict[Segment, list[str]] = {"text": [], "reasoning": []}
         self._calls: list[ToolCall] = []
         self._call: ToolCallProgress | None = None
@@ -121,7 +129,7 @@ class Reply:
         """The members of the result that belong to this method."""
         message: AssistantMessage = {"role": "assistant", "content": self.text}
         self._add_reasoning_and_calls(message)
-        return {"message": message}
+        return {"message": message, **self._told}
 
     def partial(self) -> PartialResult:
         """The same for a request that did not finish."""

@@ -16,5 +16,7 @@ class Steering(NamedTuple):
     """Maximum number of tokens of the reasoning. None: no limit."""
     reasoning_end: tuple[int, ...] = ()
     """The tokens that are forced in order to end the reasoning."""
+    at_budget: tuple[int, ...] = ()
+    """The same when the budget is used up."""
     grammar: Grammar | None = None
     """The grammar of a forced tool call. It replaces a grammar from the params."""

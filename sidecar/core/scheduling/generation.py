@@ -209,7 +209,7 @@ class Generation:
             beyond = self._reasoning_tokens - steering.reasoning_budget
             between = self._text.at_character_end and not self._output.has_partial_mark
             if beyond >= (0 if between else MAX_GRACE_TOKENS):
-                self._forced.extend(steering.reasoning_end)
+                self._forced.extend(steering.at_budget)
 
     # ---- progress --------------------------------------------------------------------------------
 
@@ -294,6 +294,6 @@ class Generation:
 
     def _costs(self) -> dict[str, object]:
         """The members `usage` and `timings`."""
-        counts = len(self.prompt), self.cached, self.completed, self._forced_by_grammar, self._truncated
-        timings = self._stopwatch.timings(self.completed)
-        return {"usage": usage_of(*counts, self.speculation), "timings": timings}
+        counts = len(self.prompt), self.cached, self.completed, self._reasoning_tokens
+        usage = usage_of(*counts, self._forced_by_grammar, self._truncated, self.speculation)
+        return {"usage": usage, "timings": self._stopwatch.timings(self.completed)}

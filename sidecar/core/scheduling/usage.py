@@ -11,10 +11,18 @@ if TYPE_CHECKING:
 
 
 def usage_of(
-    prompt: int, cached: int, completed: int, forced: int, truncated: int, speculation: Speculation | None
+    prompt: int,
+    cached: int,
+    completed: int,
+    reasoning: int,
+    forced: int,
+    truncated: int,
+    speculation: Speculation | None,
 ) -> Usage:
     """The member `usage` of a result."""
     usage: Usage = {"promptTokens": prompt, "cachedTokens": cached, "completionTokens": completed}
+    if reasoning:
+        usage["reasoningTokens"] = reasoning
     if forced:
         usage["forcedTokens"] = forced
     if truncated:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from sidecar.core.chat.rendering.sandbox import environment, fixed, in_words
@@ -47,7 +47,16 @@ class Template:
         """Feature → whether it is supported (support.py)."""
         self.plans: dict[object, Any] = {}  # a Plan of arrangement.py, which imports this module
         """Shape of a conversation → how to write it (arrangement.py)."""
+        self.efforts: dict[str, Any] = {}  # an Effort of effort.py
+        """Level → what the template knows of it (effort.py)."""
         self._compiled = environment().from_string(source)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the variables that it reads."""
+        from jinja2.meta import find_undeclared_variables  # only for requests that say how much to think
+
+        return frozenset(find_undeclared_variables(environment().parse(self.source)))
 
     def render(self, variables: dict[str, object]) -> str:
         """The template's output. Raises whatever the template raises. Only the work in `run` may call this."""

@@ -48,6 +48,19 @@ DIFFERENT: dict[str, tuple[set[str], str]] = {
         ),
         (TOOLS, "describes no tools"),
     ),
+    **dict.fromkeys(
+        (
+            "ByteDance-Seed-OSS",
+            "Cohere2MoE",
+            "Kimi-K3",
+            "MiniMax-M3",
+            "NVIDIA-Nemotron-Nano-v2",
+            "muse-glimmer",
+            "openai-gpt-oss-120b",
+            "upstage-Solar-Open-100B",
+        ),
+        ({"no thinking"}, "turns reasoning off in another way than enable_thinking, llama-server's only one"),
+    ),
 }
 """Template → cases that differ, and why."""
 
