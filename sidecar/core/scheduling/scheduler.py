@@ -119,13 +119,16 @@ class Scheduler:
             while True:
                 self._urgent = False
                 self._free_retired()
-                for runner in self._runners.values():
-                    runner.drop_unwanted()
+                self._drop_unwanted()
                 busy = [runner for runner in self._runners.values() if runner.has_work()]
                 if busy or self._tasks:
                     return busy
                 self._writer.wake()
                 self._changed.wait()
+
+    def _drop_unwanted(self) -> None:
+        for runner in self._runners.values():
+            runner.drop_unwanted()
 
     def _free_retired(self) -> None:
         for context, done in self._retired:
@@ -155,3 +158,5 @@ class Scheduler:
         runner.compute()
         with self._changed:
             runner.end()
+            if self._urgent:  # the answer to an abort does not wait for another context's step
+                self._drop_unwanted()
