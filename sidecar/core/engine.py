@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sidecar.core.embedding.context import EmbeddingContext
     from sidecar.core.llama.log import LlamaLog
     from sidecar.core.model.model import Model
+    from sidecar.core.scheduling.saver import Saver
     from sidecar.core.scheduling.scheduler import Scheduler
     from sidecar.message_handler.writer import Writer
 
@@ -36,6 +38,8 @@ class Engine:
         self.model: Model | None = None
         self.contexts: dict[str, Context | EmbeddingContext] = {}
         """By contextId."""
+        self.savers: dict[str, Saver] = {}
+        """What writes conversations to a disk, by contextId; only for contexts with a `cacheDirectory`."""
         self.restore_error: SidecarError | None = None
         """Why the model of the engine before this one could not be loaded again."""
         self.restore_again: Callable[[], None] | None = None
@@ -59,3 +63,9 @@ class Engine:
             problem = f"/contextId: there is no context {context_id!r}"
             raise SidecarError("contextNotFound", problem, pointer="/contextId", value=context_id)
         return context
+
+    def leave(self, seconds: float) -> None:
+        """Write the conversations that belong on a disk, for at most this time, before the process ends."""
+        deadline = time.monotonic() + seconds
+        for saver in list(self.savers.values()):
+            saver.finish(deadline - time.monotonic())

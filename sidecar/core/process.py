@@ -122,6 +122,9 @@ class EngineProcess:
             params: Any = message.get("params") or {}  # those of the method
             if message["method"] == "$/cancelRequest":
                 jobs.cancel(params["id"])
+            elif message["method"] == "leave":
+                self.engine.leave(params["seconds"])
+                break
             elif message["method"] == "restore":
                 self._queue.put(params)
             else:

@@ -149,6 +149,16 @@ class ModelStatus(TypedDict):
 class ContextStatus(TypedDict):
     contextId: ContextId
     modelId: ModelId
+    cache: NotRequired[CacheStatus]
+
+
+class CacheStatus(TypedDict):
+    memoryConversations: int
+    memoryBytes: int
+    memoryHits: int
+    diskConversations: NotRequired[int]
+    diskBytes: NotRequired[int]
+    diskHits: NotRequired[int]
 
 
 class RequestStatus(TypedDict):
@@ -405,6 +415,8 @@ class CreateContextParams(TypedDict):
     flashAttention: NotRequired[FlashAttention]
     kvCacheType: NotRequired[KvCacheType]
     cacheBytes: NotRequired[int]
+    cacheDirectory: NotRequired[str]
+    cacheDirectoryBytes: NotRequired[int]
     swaFull: NotRequired[bool]
     embeddings: NotRequired[bool]
     pooling: NotRequired[Pooling]
@@ -624,6 +636,7 @@ class ToolCall(TypedDict):
 class Usage(TypedDict):
     promptTokens: int
     cachedTokens: int
+    cachedFrom: NotRequired[Literal["sequence", "memory", "disk"]]
     completionTokens: int
     reasoningTokens: NotRequired[int]
     guessedTokens: NotRequired[int]

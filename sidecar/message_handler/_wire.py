@@ -392,7 +392,7 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
     "directoryNotWritable": (
         1060,
         False,
-        "The folder to write to, modelsDirectory or that of `path`, cannot be created or written to; data.cause is the system's reason.",
+        "The folder to write to, modelsDirectory, cacheDirectory or that of `path`, cannot be created or written to, or others can write to it; data.cause is the reason.",
         "Choose a folder that this user may write to.",
     ),
     "modelInUse": (

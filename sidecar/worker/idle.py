@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import send_info
-from sidecar.worker.pool import ModelEntry, end_in_background
+from sidecar.worker.pool import ModelEntry
 from sidecar.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _check(supervisor: Supervisor, model: ModelEntry) -> None:
 def _end(supervisor: Supervisor, model: ModelEntry, why: str) -> WorkerProcess:
     """End the engine of a model without waiting, and say so."""
     process = supervisor.pool.unload(model)
-    end_in_background(process)
+    process.end_in_background()
     text = f"{model.model_id} {why} and is unloaded"
     send_info(supervisor.writer, "info", text, modelId=model.model_id)
     log.log("info", text, engine=process.pid)

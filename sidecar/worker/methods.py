@@ -104,7 +104,7 @@ def status(supervisor: Supervisor, request: Request) -> None:
             for (role, pid, model), size in zip(found, memory, strict=True)
         ],
         "models": [_model_status(supervisor, model) for model in models],
-        "contexts": [{"contextId": name, "modelId": m.model_id} for m in models for name in m.contexts],
+        "contexts": [_context_status(model, name) for model in models for name in model.contexts],
         "requests": [
             {"id": other.id, "method": other.method, "ageMs": _since(other.received)}
             for other in supervisor.ledger.all()
@@ -120,6 +120,13 @@ def _model_status(supervisor: Supervisor, model: ModelEntry) -> dict[str, object
         busy = idle.is_busy(supervisor, model)
         status["keepAliveMs"] = model.load["keepAliveMs"]
         status["idleMs"] = 0 if busy else _since(model.idle_since)
+    return status
+
+
+def _context_status(model: ModelEntry, context_id: str) -> dict[str, object]:
+    status: dict[str, object] = {"contextId": context_id, "modelId": model.model_id}
+    if model.process is not None and context_id in model.process.caches:
+        status["cache"] = model.process.caches[context_id]
     return status
 
 
@@ -204,7 +211,7 @@ def unload_model(supervisor: Supervisor, request: Request) -> None:
     def work() -> None:
         supervisor.ledger.wait_closed(running, UNLOAD_GRACE_S)
         if process is not None:
-            process.end()
+            process.end_when_saved()
         after = sum(map(_resident_bytes, pids))
         supervisor.ledger.answer(request, {"memoryBeforeBytes": before, "memoryAfterBytes": after})
 

@@ -11,7 +11,7 @@ from sidecar.message_handler.notifier import send_info
 from sidecar.message_handler.writer import RpcMessage
 from sidecar.worker import exit_status, idle
 from sidecar.worker.ledger import Request
-from sidecar.worker.pool import ModelEntry, end_in_background
+from sidecar.worker.pool import ModelEntry
 from sidecar.worker.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def settle(supervisor: Supervisor, request: Request, message: RpcMessage, line: 
         engine = pool.forget(model)
         _fail_followers(supervisor, model)
         if engine is not None and not _keep_for_init(supervisor, engine):
-            end_in_background(engine)
+            engine.end_in_background()
         pool.spare()  # the client will probably try another model
     elif model is not None:
         idle.watch(supervisor, model)
@@ -99,7 +99,7 @@ def after_death(
             successor = supervisor.pool.forget(model)  # started by a later request for the model
             _fail_followers(supervisor, model)
             if successor is not None:
-                end_in_background(successor)
+                successor.end_in_background()
             supervisor.pool.spare()
     if model is not None and not loading:
         text = f"The engine of {model.model_id} died ({cause}); its next request starts it again"

@@ -8,7 +8,6 @@ empty KV caches.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -280,6 +279,7 @@ class Pool:
         process.start_after(leaving)
         params = {"load": model.load, "contexts": list(model.contexts.values())}
         process.send(notification("restore", params))
+        process.saves = any("cacheDirectory" in context for context in model.contexts.values())
         model.state = "ready"
         return process
 
@@ -293,8 +293,3 @@ class Pool:
         log.log("debug", f"{role} started", pid=process.pid)
         self.processes.append(process)
         return process
-
-
-def end_in_background(process: WorkerProcess) -> None:
-    """End a process without waiting for it."""
-    threading.Thread(target=process.end, name=f"sidecar:end-{process.pid}", daemon=True).start()

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sidecar.message_handler import log
 from sidecar.message_handler.framing import decode, encode
+from sidecar.message_handler.notifier import notification
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import RpcMessage, Writer
 from sidecar.options import own_command
@@ -17,6 +18,12 @@ from sidecar.worker import exit_status, lifecycle
 
 EXIT_TIMEOUT_S: Final = 0.4
 """How long a child may take from the end of its stdin to its own end, before it is killed."""
+
+SAVE_TIMEOUT_S: Final = 5.0
+"""How long an engine that saves conversations may take for that before it ends, if nothing else waits for its end."""
+
+SAVE_SHARE: Final = 0.6
+"""If something waits, it may take this share of the time that it has for its end."""
 
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
@@ -38,6 +45,10 @@ class WorkerProcess:
         """Set while an abort waits for this child: its output is then read even if the client does not read ours."""
         self.killed_by_us = False
         """Set when the router kills it because it did not follow an abort. That does not count as a crash."""
+        self.saves = False
+        """Whether it keeps conversations on a disk: then it gets time for that before it ends."""
+        self.caches: dict[str, Params] = {}
+        """contextId → the schema's CacheStatus, as it has told it."""
         self.started = time.monotonic()
         lifecycle.guard_children()
         self._popen = subprocess.Popen(
@@ -68,7 +79,8 @@ class WorkerProcess:
 
         def release() -> None:
             for other in others:
-                other.ended.wait(2 * EXIT_TIMEOUT_S)  # as long as `end` takes at most
+                saving_s = SAVE_TIMEOUT_S if other.saves else 0
+                other.ended.wait(saving_s + 2 * EXIT_TIMEOUT_S)  # as long as `end` takes at most
             self.writer.release()
 
         threading.Thread(target=release, name=f"sidecar:before-{self.pid}", daemon=True).start()
@@ -88,10 +100,29 @@ class WorkerProcess:
 
     def end(self, timeout_s: float = EXIT_TIMEOUT_S) -> None:
         """Close it, kill it if it still runs after `timeout_s`, and return when it has ended."""
+        if self.saves:
+            self._save(SAVE_SHARE * timeout_s)
+            timeout_s -= SAVE_SHARE * timeout_s
         self.close()
         if not self.ended.wait(timeout_s):
             self.kill()
             self.ended.wait(timeout_s)
+
+    def end_when_saved(self) -> None:
+        """As `end`, after its conversations are on the disk, for which it has SAVE_TIMEOUT_S."""
+        if self.saves:
+            self._save(SAVE_TIMEOUT_S)
+        self.end()
+
+    def end_in_background(self) -> None:
+        """As `end_when_saved`, without waiting for it."""
+        threading.Thread(target=self.end_when_saved, name=f"sidecar:end-{self.pid}", daemon=True).start()
+
+    def _save(self, seconds: float) -> None:
+        """Have it save its conversations and end by itself, for at most this time."""
+        self.saves = False
+        self.send(notification("leave", {"seconds": seconds}))
+        self.ended.wait(seconds)
 
     @property
     def exit_status(self) -> int | None:

@@ -160,6 +160,7 @@ class Router:
         # After the engine: a new one creates all contexts that are known.
         if request.method == "createContext":
             request.params = pool.add_context(model, params)
+            request.process.saves |= "cacheDirectory" in params
             line = _inner_line(request, request.params)
         request.process.writer.send(line)
 
@@ -187,6 +188,8 @@ class Router:
                     )
         elif method == "info":
             self._writer.info(message)
+        elif method == "cache":
+            process.caches[params["contextId"]] = params["cache"]
         elif method == "ready":
             process.ready = True
             ms = round(1000 * (time.monotonic() - process.started), 1)

@@ -116,7 +116,7 @@ def test_what_the_schema_says_of_progress_is_what_the_code_sends() -> None:
 
 
 def test_notifications_that_are_sent_are_those_of_the_schema() -> None:
-    between_processes = {"$/cancelRequest", "ready", "fault", "restore"}
+    between_processes = {"$/cancelRequest", "ready", "fault", "restore", "cache", "leave"}
     sent = set()
     for _, tree in trees():
         for call in called(tree, "notification"):

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 291208a7cf260c5b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ca7f77a259e50abe)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -314,6 +314,7 @@ export interface TypeMap {
   ProcessStatus: ProcessStatus;
   ModelStatus: ModelStatus;
   ContextStatus: ContextStatus;
+  CacheStatus: CacheStatus;
   RequestStatus: RequestStatus;
   AbortParams: AbortParams;
   AbortResult: AbortResult;
@@ -609,6 +610,24 @@ export interface ModelStatus {
 export interface ContextStatus {
   contextId: ContextId;
   modelId: ModelId;
+  /**
+   * Absent before its first request, and while the model has no engine.
+   */
+  cache?: CacheStatus;
+}
+/**
+ * The conversations that have no sequence: how many, their bytes, and how often one came back since the engine started.
+ */
+export interface CacheStatus {
+  memoryConversations: number;
+  memoryBytes: number;
+  memoryHits: number;
+  /**
+   * In `cacheDirectory`, those of other contexts included; absent without one, as the next two are.
+   */
+  diskConversations?: number;
+  diskBytes?: number;
+  diskHits?: number;
 }
 export interface RequestStatus {
   id: RequestId;
@@ -1070,6 +1089,14 @@ export interface CreateContextParams {
    * Most bytes of memory for conversations whose sequence another one has taken. They come back without evaluating their tokens again. 0: none. Default: a sixteenth of the free memory, at most 1 GiB.
    */
   cacheBytes?: number;
+  /**
+   * Folder for what conversations have computed, so that they continue without evaluating their tokens again after the model was unloaded, was idle, or the program has started again. A conversation is written when it has had no request for a second, and before its engine ends. The folder is created for this user only; models, contexts and programs may share it. A relative path starts at the working directory. Default: nothing is written.
+   */
+  cacheDirectory?: string;
+  /**
+   * Most bytes in `cacheDirectory`. The conversation that was used longest ago is deleted first. Default: a sixteenth of what is free on its disk, at most 8 GiB.
+   */
+  cacheDirectoryBytes?: number;
   /**
    * Keep all tokens in layers with a sliding window, not only the window: more memory, and every earlier place of a conversation can be reused, not only some.
    * @default false
@@ -1593,9 +1620,13 @@ export interface ToolCall {
 export interface Usage {
   promptTokens: number;
   /**
-   * Prompt tokens that were already in the KV cache.
+   * Prompt tokens that were already computed.
    */
   cachedTokens: number;
+  /**
+   * Where they were: in a sequence of the KV cache, in memory (`cacheBytes`), or on the disk (`cacheDirectory`). Absent if there were none.
+   */
+  cachedFrom?: "sequence" | "memory" | "disk";
   completionTokens: number;
   /**
    * Those of the completionTokens that belong to the reasoning; absent if none.
@@ -2253,7 +2284,7 @@ export const ERRORS = {
   checksumMismatch: { code: 1058, retryable: true },
   /** The folder to write to has not enough space. data.value is the number of bytes needed, data.allowed.maximum the number free. */
   diskFull: { code: 1059, retryable: false },
-  /** The folder to write to, modelsDirectory or that of `path`, cannot be created or written to; data.cause is the system's reason. */
+  /** The folder to write to, modelsDirectory, cacheDirectory or that of `path`, cannot be created or written to, or others can write to it; data.cause is the reason. */
   directoryNotWritable: { code: 1060, retryable: false },
   /** The model is loaded or is being downloaded, and cannot be deleted. */
   modelInUse: { code: 1061, retryable: false },

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 291208a7cf260c5b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ca7f77a259e50abe)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -1,21 +1,28 @@
 """Conversations whose sequence another one has taken: their caches in memory, up to a number of bytes.
 
 An app has more conversations than a context has sequences. To copy a cache out and back takes milliseconds, to evaluate
-its tokens again takes seconds.
+its tokens again takes seconds. The compute thread copies; other threads may add what they have read from a disk.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import threading
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Several
+from typing import Final, Literal, NamedTuple
 
 from sidecar.core.context import sequence_state
-from sidecar.core.context.checkpoints import Checkpoint, last_within
+from sidecar.core.context.checkpoints import Checkpoint
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.model.adapters import Scales
 
 MIN_KEPT_TOKENS: Final = 128
 """A shorter conversation is evaluated again sooner than it is worth its memory."""
+
+
+Origin = Literal["sequence", "memory", "disk"]
+"""Where computed tokens were: `cachedFrom` of Usage."""
 
 
 class Held(NamedTuple):
@@ -27,6 +34,7 @@ class Held(NamedTuple):
     oldest: int
     """The oldest position in layers with a window: llama.cpp copies the window only (llama-kv-cache.cpp)."""
     data: bytearray
+    origin: Origin = "memory"
 
     @property
     def size(self) -> int:
@@ -34,53 +42,102 @@ class Held(NamedTuple):
         return len(self.data) + sum(len(each.data) for each in self.checkpoints)
 
 
+def copy_of(context: Context, sequence: Sequence, max_bytes: int) -> Held | None:
+    """What a sequence holds; None if that is not worth keeping, or has more bytes. Only the compute thread calls it."""
+    if sequence.shifted or len(sequence.tokens) < MIN_KEPT_TOKENS:
+        return None
+    copies = list(sequence.checkpoints.all)
+    size = sequence_state.size(context, sequence) + sum(len(each.data) for each in copies)
+    if size > max_bytes:
+        return None
+    oldest = max(context.oldest(sequence), len(sequence.tokens) - context.window) if context.window else 0
+    data = sequence_state.copy_out(context, sequence)
+    return Held(list(sequence.tokens), sequence.scales, copies, oldest, data) if data else None
+
+
+def usable(
+    context: Context, held: Several[int], oldest: int, checkpoints: Several[int], tokens: Several[int]
+) -> int:
+    """How many of these tokens a conversation can begin that holds others, and checkpoints of these lengths."""
+    shared = shared_length(held, tokens)
+    if context.can_cut(len(held), oldest, shared):
+        return shared
+    return max((length for length in checkpoints if length <= shared), default=0)
+
+
 class ConversationStore:
-    """The conversations of one context. Only the compute thread uses it. The one put in first goes first."""
+    """The conversations of one context. The one put in first goes first."""
 
-    def __init__(self, context: Context, max_bytes: int) -> None:
+    def __init__(self, context: Context, tell: Callable[[Mapping[str, int]], None]) -> None:
+        """`tell` gets the schema's `CacheStatus` whenever it changes."""
         self._context = context
-        self._max_bytes = max_bytes
+        self._max_bytes = context.cache_bytes
+        self._tell = tell
+        self._lock = threading.Lock()
         self._held: list[Held] = []
+        self._hits = {"memory": 0, "disk": 0}
+        self._on_disk: tuple[int, int] | None = None
+        self._told: Mapping[str, int] = {}
 
-    def put(self, sequence: Sequence) -> None:
-        """Keep what a sequence holds, which is about to be removed, if there is room for it."""
-        context = self._context
-        if sequence.shifted or len(sequence.tokens) < MIN_KEPT_TOKENS:
-            return
-        copies = list(sequence.checkpoints.all)
-        size = sequence_state.size(context, sequence) + sum(len(each.data) for each in copies)
-        if size > self._max_bytes:
-            return
-        # What the new one begins with is in it.
-        self._held = [each for each in self._held if not _begins(each, sequence)]
-        while self._held and sum(each.size for each in self._held) + size > self._max_bytes:
-            del self._held[0]
-        oldest = max(context.oldest(sequence), len(sequence.tokens) - context.window) if context.window else 0
-        data = sequence_state.copy_out(context, sequence)
-        if data:
-            self._held.append(Held(list(sequence.tokens), sequence.scales, copies, oldest, data))
+    def put(self, sequence: Sequence) -> Held | None:
+        """Keep what a sequence holds, which is about to be removed, if there is room for it. Returns its copy."""
+        held = copy_of(self._context, sequence, self._max_bytes)
+        if held is not None:
+            self.add(held)
+        return held
+
+    def report(self, on_disk: tuple[int, int] | None = None) -> None:
+        """Tell sizes and hits if they have changed. `on_disk`: how many conversations a disk has, and their bytes."""
+        with self._lock:
+            self._on_disk = on_disk or self._on_disk
+            figures = {
+                "memoryConversations": len(self._held),
+                "memoryBytes": sum(each.size for each in self._held),
+                "memoryHits": self._hits["memory"],
+            }
+            if self._on_disk is not None:
+                count, size = self._on_disk
+                figures |= {
+                    "diskConversations": count,
+                    "diskBytes": size,
+                    "diskHits": self._hits["disk"],
+                }
+            if figures == self._told:
+                return
+            self._told = figures
+        self._tell(figures)
+
+    def add(self, held: Held, *, always: bool = False) -> None:
+        """Keep a conversation in place of older ones. `always`: even one that is larger than the store."""
+        with self._lock:
+            # What the new one begins with is in it.
+            self._held = [each for each in self._held if not _begins(each, held)]
+            while self._held and sum(each.size for each in self._held) + held.size > self._max_bytes:
+                del self._held[0]
+            if always or held.size <= self._max_bytes:
+                self._held.append(held)
 
     def find(self, tokens: list[int], scales: Scales) -> tuple[Held | None, int]:
         """The conversation that can begin most of these tokens, and how many of them."""
+        with self._lock:
+            found = [each for each in self._held if each.scales == scales]
         best, most = None, 0
-        for held in self._held:
-            if held.scales != scales:
-                continue
-            shared = shared_length(held.tokens, tokens)
-            if not self._context.can_cut(len(held.tokens), held.oldest, shared):
-                shared = last_within(held.checkpoints, shared)
-            if shared > most:
-                best, most = held, shared
+        for held in found:
+            lengths = [each.length for each in held.checkpoints]
+            count = usable(self._context, held.tokens, held.oldest, lengths, tokens)
+            if count > most:
+                best, most = held, count
         return best, most
 
     def take_back(self, held: Held, sequence: Sequence) -> None:
         """Put a conversation into a sequence. The sequence is empty afterwards if llama.cpp refuses it."""
-        self._held = [each for each in self._held if each is not held]
+        with self._lock:
+            self._held = [each for each in self._held if each is not held]
+            self._hits[held.origin] += 1
         if sequence_state.copy_in(self._context, sequence, held.data, held.tokens, held.scales):
-            sequence.checkpoints.all = held.checkpoints
+            sequence.checkpoints.all = list(held.checkpoints)
 
 
-def _begins(held: Held, sequence: Sequence) -> bool:
-    """Whether a conversation is the beginning of what a sequence holds."""
-    same = held.scales == sequence.scales
-    return same and shared_length(held.tokens, sequence.tokens) == len(held.tokens)
+def _begins(held: Held, other: Held) -> bool:
+    """Whether a conversation is the beginning of another one."""
+    return held.scales == other.scales and shared_length(held.tokens, other.tokens) == len(held.tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
+
 from sidecar.core.context.checkpoints import Checkpoints
 from sidecar.core.model.adapters import Scales
 
@@ -24,8 +26,8 @@ class Sequence:
         """Whether a context shift removed tokens. The rest was computed with them, so no request can reuse it."""
 
 
-def shared_length(left: list[int], right: list[int]) -> int:
-    """Length of the common prefix."""
+def shared_length(left: Several[int], right: Several[int]) -> int:
+    """Length of the common prefix of two lists, or of two arrays."""
     limit = min(len(left), len(right))
     if left[:limit] == right[:limit]:
         return limit

@@ -53,6 +53,8 @@ class State:
     header: dict[str, object]
     tokens: list[int]
     data: bytearray
+    more: tuple[bytearray, ...] = ()
+    """What is written after `data`; read back, it is the end of `data`."""
 
 
 def header_of(context: Context) -> dict[str, object]:
@@ -81,8 +83,9 @@ def write(path: str, state: State, check: Check) -> int:
     tokens = array("i", state.tokens)
     if sys.byteorder == "big":
         tokens.byteswap()
-    head = json.dumps({**state.header, "tokens": len(tokens), "stateBytes": len(state.data)}).encode()
-    parts: list[bytes | bytearray] = [MAGIC, struct.pack("<I", len(head)), head, tokens.tobytes(), state.data]
+    blobs = [state.data, *state.more]
+    head = json.dumps({**state.header, "tokens": len(tokens), "stateBytes": sum(map(len, blobs))}).encode()
+    parts: list[bytes | bytearray] = [MAGIC, struct.pack("<I", len(head)), head, tokens.tobytes(), *blobs]
     size = sum(map(len, parts)) + SHA256_BYTES
     try:
         free = shutil.disk_usage(folder).free
@@ -139,11 +142,21 @@ def read(path: str, available_bytes: int, check: Check) -> State:
 
     Raises SidecarError `fileNotFound`, `fileNotReadable`, `stateDamaged`, `outOfMemory`, or what `check` raises.
     """
+    return _with_file(path, lambda file, size: _read(file, size, path, available_bytes, check))
+
+
+def read_tokens(path: str) -> State:
+    """The header and the tokens of a file, unchecked, without its data. Raises SidecarError as `read` does."""
+    return _with_file(path, lambda file, size: _read_begin(_Reader(file, path, lambda: None), size)[0])
+
+
+def _with_file(path: str, read_it: Callable[[BufferedReader, int], State]) -> State:
+    """What `read_it` makes of an open file and its size."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
             raise _unreadable(path, "it is not a regular file")
         with Path(path).open("rb") as file:
-            return _read(file, os.fstat(file.fileno()).st_size, path, available_bytes, check)
+            return read_it(file, os.fstat(file.fileno()).st_size)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no system has such a path
         problem = f"/path: there is no file {path!r}"
         raise SidecarError("fileNotFound", problem, pointer="/path", value=path[:500]) from None
@@ -151,39 +164,55 @@ def read(path: str, available_bytes: int, check: Check) -> State:
         raise _unreadable(path, error.strerror or str(error)) from error
 
 
-def _read(file: BufferedReader, size: int, path: str, available_bytes: int, check: Check) -> State:
-    digest = hashlib.sha256()
+class _Reader:
+    """Reads a file in pieces, and keeps the checksum of what was read."""
 
-    def read_bytes(count: int) -> bytearray:
+    def __init__(self, file: BufferedReader, path: str, check: Check) -> None:
+        self._file = file
+        self.path = path
+        self._check = check
+        self.digest = hashlib.sha256()
+
+    def read(self, count: int) -> bytearray:
+        """Raises SidecarError `stateDamaged` if the file has fewer bytes."""
         data = bytearray(count)
         view = memoryview(data)
         for start in range(0, count, CHUNK_BYTES):
-            check()
+            self._check()
             chunk = view[start : start + CHUNK_BYTES]
-            if file.readinto(chunk) != len(chunk):
-                raise _damaged(path, "it ends too early")
-            digest.update(chunk)
+            if self._file.readinto(chunk) != len(chunk):
+                raise _damaged(self.path, "it ends too early")
+            self.digest.update(chunk)
         return data
 
-    prefix = len(MAGIC) + 4
-    if size < prefix or read_bytes(len(MAGIC)) != MAGIC:
-        raise _damaged(path, "it is not a file of saveState")
-    (head_bytes,) = struct.unpack("<I", read_bytes(4))
-    if head_bytes > min(MAX_HEADER_BYTES, size - prefix):
-        raise _damaged(path, f"it has a header of {head_bytes} bytes")
-    header, count, data_bytes = _parse_header(bytes(read_bytes(head_bytes)), path)
-    if prefix + head_bytes + 4 * count + data_bytes + SHA256_BYTES != size:
-        raise _damaged(path, f"it has {size} bytes, and its header says otherwise")
+
+def _read(file: BufferedReader, size: int, path: str, available_bytes: int, check: Check) -> State:
     if size > available_bytes:
         problem = f"The state has {size} bytes, {available_bytes} of memory are available"
         raise SidecarError("outOfMemory", problem, value=size, allowed={"maximum": available_bytes})
-    tokens = array("i", bytes(read_bytes(4 * count)))
-    if sys.byteorder == "big":
-        tokens.byteswap()
-    state = State(header, list(tokens), read_bytes(data_bytes))
-    if file.read() != digest.digest():
+    reader = _Reader(file, path, check)
+    state, data_bytes = _read_begin(reader, size)
+    state.data = reader.read(data_bytes)
+    if file.read() != reader.digest.digest():
         raise _damaged(path, "its checksum is wrong")
     return state
+
+
+def _read_begin(reader: _Reader, size: int) -> tuple[State, int]:
+    """The header and the tokens of a file of `size` bytes, and how many bytes of llama.cpp's follow."""
+    path, prefix = reader.path, len(MAGIC) + 4
+    if size < prefix or reader.read(len(MAGIC)) != MAGIC:
+        raise _damaged(path, "it is not a file of saveState")
+    (head_bytes,) = struct.unpack("<I", reader.read(4))
+    if head_bytes > min(MAX_HEADER_BYTES, size - prefix):
+        raise _damaged(path, f"it has a header of {head_bytes} bytes")
+    header, count, data_bytes = _parse_header(bytes(reader.read(head_bytes)), path)
+    if prefix + head_bytes + 4 * count + data_bytes + SHA256_BYTES != size:
+        raise _damaged(path, f"it has {size} bytes, and its header says otherwise")
+    tokens = array("i", bytes(reader.read(4 * count)))
+    if sys.byteorder == "big":
+        tokens.byteswap()
+    return State(header, list(tokens), bytearray()), data_bytes
 
 
 def _parse_header(text: bytes, path: str) -> tuple[dict[str, object], int, int]:

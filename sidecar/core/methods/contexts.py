@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
+from sidecar.core.context.conversation_store import ConversationStore
 from sidecar.core.embedding.context import EmbeddingContext
 from sidecar.core.model.loading import as_memory_error
 from sidecar.core.scheduling.embedding_runner import EmbeddingRunner
 from sidecar.core.scheduling.generation_runner import GenerationRunner
+from sidecar.core.scheduling.slots import Slots
 from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.notifier import notification, send, send_info
 
 if TYPE_CHECKING:
     from sidecar.core.context.context import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
     from sidecar.core.scheduling.runner import Runner
+    from sidecar.core.scheduling.saver import Saver
+
+MAX_DIRECTORY_BYTES: Final = 8 * 1024**3
+"""Default of `cacheDirectoryBytes`, if DISK_SHARE allows it."""
+DISK_SHARE: Final = 16
+"""By default `cacheDirectory` takes at most 1/DISK_SHARE of what is free on its disk."""
+
+DISPOSE_S: Final = 5.0
+"""How long the conversations of a context that is disposed of may take to be written."""
 
 
 def create_context(engine: Engine, job: Job) -> dict[str, object]:
@@ -54,12 +70,35 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
     if params.get("embeddings"):
         return EmbeddingRunner(EmbeddingContext(model, params))
     context = Context(model, params)
+    store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
     try:
         draft_model = None if model.draft is None else DraftModel(model.draft, context, params)
+        saver = _saver(engine, context, store, params) if "cacheDirectory" in params else None
     except SidecarError:
         context.free()
         raise
-    return GenerationRunner(context, draft_model, engine.writer)
+    return GenerationRunner(Slots(context, store, saver), context, draft_model, engine.writer)
+
+
+def _saver(engine: Engine, context: Context, store: ConversationStore, params: ContextParams) -> Saver:
+    """What writes conversations to `cacheDirectory`. Its modules bring OpenSSL: 3 MB that few engines need."""
+    from sidecar.core.context import disk_store
+    from sidecar.core.scheduling.saver import Saver
+
+    folder = os.path.abspath(params["cacheDirectory"])
+    disk_store.prepare(folder)
+    free = shutil.disk_usage(folder).free
+    most = params.get("cacheDirectoryBytes", min(MAX_DIRECTORY_BYTES, free // DISK_SHARE))
+    disk = disk_store.DiskStore(context, folder, most)
+    tell = partial(send_info, engine.writer, "warning")
+    saver = Saver(disk, store, context, engine.scheduler.between_steps, tell)
+    engine.savers[context.context_id] = saver
+    return saver
+
+
+def _tell_figures(engine: Engine, context_id: str, figures: Mapping[str, int]) -> None:
+    """Tell the router what `status` says about a context."""
+    send(engine.writer, notification("cache", {"contextId": context_id, "cache": figures}))
 
 
 def dispose_context(engine: Engine, job: Job) -> None:
@@ -69,6 +108,9 @@ def dispose_context(engine: Engine, job: Job) -> None:
 
 
 def _dispose(engine: Engine, context: Context) -> None:
+    saver = engine.savers.pop(context.context_id, None)
+    if saver is not None:
+        saver.finish(DISPOSE_S)
     del engine.contexts[context.context_id]
     engine.scheduler.remove(context)
 

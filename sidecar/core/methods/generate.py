@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidecar.core.chat.prompt import conversation
+from sidecar.core.jobs import checkpoint
 from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import contexts
 from sidecar.core.output.reply import Reply, TextOutput
@@ -80,5 +81,8 @@ def _generate(
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
+    saver = engine.savers.get(context.context_id)
+    if saver is not None:
+        saver.bring(prompt, context.model.adapters.scales_of(job.params), checkpoint)
     generation = Generation(job, context, prompt, engine.writer, output, steering, truncated)
     engine.scheduler.submit(context, generation)

@@ -80,6 +80,12 @@ class EmbeddingRunner:
 
     # ---- a step ----------------------------------------------------------------------------------
 
+    def admit(self) -> bool:
+        return False  # `fill` begins texts
+
+    def place(self) -> None:
+        """Texts share no caches."""
+
     def plan(self, others_streaming: bool) -> bool:
         self._room = self.context.max_batch_tokens
         if others_streaming:

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
+from sidecar.core.context.conversation_store import Origin
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.output.detokenizer import Detokenizer
@@ -56,8 +57,8 @@ class Generation:
         """Prompt and generated tokens: those that the sequence's cache must hold."""
         self.sequence: Sequence | None = None
         """The sequence that it runs in. Slots sets and clears this."""
-        self.cached = 0
-        """Prompt tokens that the cache held when the request was admitted."""
+        self.cached: tuple[int, Origin] = (0, "sequence")
+        """Prompt tokens that a cache held when the request was admitted, and which cache."""
         self.common = 0
         """Prompt tokens that another conversation begins with, too: here a checkpoint will save work."""
         self._truncated = truncated
@@ -96,11 +97,10 @@ class Generation:
 
     # ---- before a step ---------------------------------------------------------------------------
 
-    def admit(self, sequence: Sequence, cached: int) -> None:
-        """Run in a sequence, whose cache holds the first `cached` tokens."""
-        self.sequence = sequence
+    def admit(self, cached: int, origin: Origin) -> None:
+        """Run in its sequence, whose cache holds the first `cached` tokens. `origin`: where they were."""
         if self._stopwatch.admit():
-            self.cached = cached
+            self.cached = cached, origin
         if not self.prompt_done:
             self.send_prompt_progress()
 

@@ -28,12 +28,14 @@ TURN_STEPS: Final = 8
 class GenerationRunner:
     """See `Runner`."""
 
-    def __init__(self, context: Context, draft_model: DraftModel | None, writer: Writer) -> None:
+    def __init__(
+        self, slots: Slots, context: Context, draft_model: DraftModel | None, writer: Writer
+    ) -> None:
         """Owns `context` and `draft_model` from now on."""
         self.context = context
         self._draft_model = draft_model
         self._writer = writer
-        self._slots = Slots(context)
+        self._slots = slots
         self._in_step: list[Generation] = []
         """The requests of the current step. Only the compute thread touches them."""
         self._chunks: dict[Generation, list[int]] = {}
@@ -89,9 +91,15 @@ class GenerationRunner:
 
     # ---- a step ----------------------------------------------------------------------------------
 
+    def admit(self) -> bool:
+        self._slots.settle()
+        return self._slots.choose()
+
+    def place(self) -> None:
+        self._slots.bring()
+
     def plan(self, others_streaming: bool) -> bool:
         if self._slots.waiting:
-            self._slots.admit()
             self._slots.send_progress(self._writer)
         running = self._slots.running
         if _unwanted(running):

@@ -13,9 +13,9 @@ PROMPT_CHUNK_WHILE_STREAMING: Final = 64
 class Runner(Protocol):
     """Computes the requests of one context.
 
-    A step is `plan`, `draft`, `fill`, `compute`, `end`; if `plan` or `fill` returns False, the step is over. The
-    scheduler holds its lock during all calls except `draft` and `compute`. Only the compute thread calls these two,
-    and all methods that change the cache.
+    A step is `admit` and `place` for each request that can begin, then `plan`, `draft`, `fill`, `compute`, `end`; if
+    `plan` or `fill` returns False, the step is over. The scheduler holds its lock during all calls except `place`,
+    `draft` and `compute`. Only the compute thread calls these three, and all methods that change the cache.
     """
 
     # ---- requests --------------------------------------------------------------------------------
@@ -50,6 +50,12 @@ class Runner(Protocol):
         """Abort all requests and free the context."""
 
     # ---- a step ----------------------------------------------------------------------------------
+
+    def admit(self) -> bool:
+        """Choose a place for the next request that can begin. False: there is none."""
+
+    def place(self) -> None:
+        """Bring the cache of that request to its place, which may take long."""
 
     def plan(self, others_streaming: bool) -> bool:
         """Choose the requests of the next step. `others_streaming`: whether another context generates."""

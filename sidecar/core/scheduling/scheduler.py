@@ -35,7 +35,7 @@ class Scheduler:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._changed = threading.Condition()
-        """Its lock guards the members below, and the runners except during `draft` and `compute`."""
+        """Its lock guards the members below, and the runners except during `place`, `draft` and `compute`."""
         self._runners: dict[Context, Runner] = {}
         self._retired: list[tuple[Context, threading.Event]] = []
         self._tasks: list[Task[Any]] = []  # each has a result of its own type
@@ -146,6 +146,11 @@ class Scheduler:
 
     def _step(self, runner: Runner) -> None:
         """Compute one batch of one context, unless a context waits to be freed."""
+        while True:
+            with self._changed:
+                if self._retired or not runner.admit():
+                    break
+            runner.place()
         with self._changed:
             others = (other for other in self._runners.values() if other is not runner)
             if self._retired or not runner.plan(any(other.is_streaming() for other in others)):

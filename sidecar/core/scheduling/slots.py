@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context import sequence_state
 from sidecar.core.context.context import Context
-from sidecar.core.context.conversation_store import ConversationStore
+from sidecar.core.context.conversation_store import ConversationStore, Origin
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.message_handler.notifier import send_progress
 from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
+    from sidecar.core.scheduling.saver import Saver  # brings OpenSSL
 
 MIN_COPIED_TOKENS: Final = 64
 """A copy must save at least this many prompt tokens: it moves the whole sequence, which takes as long as the
@@ -37,9 +38,16 @@ released together are taken together again."""
 class Slots:
     """The requests of one context: those that run, each in its sequence, and those that wait for one."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, store: ConversationStore, saver: Saver | None = None) -> None:
         self._context = context
-        self._store = ConversationStore(context, context.cache_bytes)
+        self._store = store
+        self._saver = saver
+        self._placing: tuple[Generation, Sequence] | None = None
+        """The request that `choose` has given a sequence, until `settle`."""
+        self._cached = 0
+        """How many of its tokens `bring` has found."""
+        self._origin: Origin = "sequence"
+        """Where it has found them."""
         self._waiting: list[Generation] = []
         self.running: list[Generation] = []
         """In the order of their sequences."""
@@ -78,18 +86,30 @@ class Slots:
         generation.sequence = None
         sequence.in_use = False
         sequence.last_used = time.monotonic()
+        if self._saver is not None:
+            self._saver.note(sequence)
         return sequence
 
-    def admit(self) -> None:
-        """Give sequences to the requests that can have one now. The compute thread calls this between two steps."""
-        for generation in list(self._waiting):
+    def choose(self) -> bool:
+        """Give the next request that can have one a sequence. Returns False if there is none.
+
+        The compute thread calls this, `bring` and `settle` between two steps, for one request after the other.
+        Only `bring` copies caches. It needs no lock: nobody else changes a cache.
+        """
+        for generation in self._waiting:
             if self._comes_from_another(generation):
                 continue
             free = [s for s in self._context.sequences if not s.in_use] or self._preempt(generation)
             if not free:
-                return
+                return False
+            best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
             self._waiting.remove(generation)
-            self._place(generation, free)
+            generation.sequence, best.in_use = best, True
+            self.running.append(generation)
+            self.running.sort(key=_place_of)
+            self._placing = generation, best
+            return True
+        return False
 
     def _preempt(self, generation: Generation) -> list[Sequence]:
         """Take the sequence of a less urgent request, which continues later. Returns [] if there is none."""
@@ -101,30 +121,39 @@ class Slots:
         self.add(yielding)
         return [sequence]
 
-    def _place(self, generation: Generation, free: list[Sequence]) -> None:
+    def bring(self) -> None:
+        """Bring what is known of the chosen request's prompt into its sequence."""
+        assert self._placing is not None
+        generation, best = self._placing
         scales, context = generation.scales, self._context
         # The last token is always evaluated: its logits give the next one.
         tokens = generation.tokens[:-1]
-        best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
         donor = max(context.sequences, key=lambda s: context.reusable(s, tokens, scales))
         own, offered = context.reusable(best, tokens, scales), context.reusable(donor, tokens, scales)
         held, stored = self._store.find(tokens, scales)
         if own < len(best.tokens) // 2:  # it is another conversation
-            self._store.put(best)
+            copy = self._store.put(best)
+            if self._saver is not None:
+                self._saver.forget(best, copy)
+        self._origin = "sequence"
         if held is not None and stored >= max(own, offered) + MIN_COPIED_TOKENS:
             self._store.take_back(held, best)
-            own = stored
+            own, self._origin = stored, held.origin
         elif offered >= own + MIN_COPIED_TOKENS:
             own = max(own, sequence_state.copy_prefix(context, donor, best, offered))
         if context.model.has_state_beyond_kv:
             generation.common = max(shared_length(s.tokens, tokens) for s in context.sequences)
-        cached = context.keep_prefix(best, own)
-        if cached and context.model.has_state_beyond_kv:
+        self._cached = context.keep_prefix(best, own)
+        if self._cached and context.model.has_state_beyond_kv:
             context.take_checkpoint(best)  # of the turns before, in case this one is edited
-        best.in_use, best.scales = True, scales
-        generation.admit(best, cached)
-        self.running.append(generation)
-        self.running.sort(key=_place_of)
+        best.scales = scales
+
+    def settle(self) -> None:
+        """Begin the chosen request, unless it was removed meanwhile."""
+        placing, self._placing = self._placing, None
+        if placing is not None and placing[0].sequence is placing[1]:
+            placing[0].admit(self._cached, self._origin)
+            self._store.report()
 
     def _deciding(self, sequence: Sequence, generation: Generation) -> int:
         """Length of the common prefix; 0 if it is too short to decide."""

@@ -6,21 +6,24 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sidecar.core.context.conversation_store import Origin
     from sidecar.core.speculation.speculation import Speculation
     from sidecar.message_handler._types import Timings, Usage
 
 
 def usage_of(
     prompt: int,
-    cached: int,
+    cached: tuple[int, Origin],
     completed: int,
     reasoning: int,
     forced: int,
     truncated: int,
     speculation: Speculation | None,
 ) -> Usage:
-    """The member `usage` of a result."""
-    usage: Usage = {"promptTokens": prompt, "cachedTokens": cached, "completionTokens": completed}
+    """The member `usage` of a result. `cached`: how many tokens of the prompt, and where they were."""
+    usage: Usage = {"promptTokens": prompt, "cachedTokens": cached[0], "completionTokens": completed}
+    if cached[0]:
+        usage["cachedFrom"] = cached[1]
     if reasoning:
         usage["reasoningTokens"] = reasoning
     if forced:

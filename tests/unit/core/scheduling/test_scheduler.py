@@ -52,6 +52,12 @@ class Steps:
     def close(self) -> None:
         self.notes.append(f"{self.context.context_id} is freed")
 
+    def admit(self) -> bool:
+        return False
+
+    def place(self) -> None:
+        pass
+
     def plan(self, others_streaming: bool) -> bool:
         return self.work
 

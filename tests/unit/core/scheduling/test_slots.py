@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sidecar.core.context.context import Context
+from sidecar.core.context.conversation_store import ConversationStore
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Slots
 
@@ -30,9 +31,8 @@ class Rows(Context):
 def request(number: int, tokens: list[int], found: list[tuple[int, int]], priority: int = 0) -> Any:
     """The part of a Generation that this needs. What `admit` receives goes to `found`."""
 
-    def admit(sequence: Sequence, kept: int) -> None:
-        made.sequence = sequence
-        found.append((sequence.index, kept))
+    def admit(kept: int, origin: str) -> None:
+        found.append((made.sequence.index, kept))
 
     made = SimpleNamespace(
         tokens=tokens,
@@ -48,13 +48,24 @@ def request(number: int, tokens: list[int], found: list[tuple[int, int]], priori
     return made
 
 
+def slots_of(rows: Rows) -> Slots:
+    return Slots(rows, ConversationStore(rows, lambda figures: None))
+
+
+def admit(slots: Slots) -> None:
+    """Admit all that can be."""
+    while slots.choose():
+        slots.bring()
+        slots.settle()
+
+
 def placed(rows: Rows, *prompts: list[int]) -> list[tuple[int, int]]:
     """The index of the sequence that each gets, all at once, and how many tokens it finds there."""
     found: list[tuple[int, int]] = []
-    slots = Slots(rows)
+    slots = slots_of(rows)
     for number, tokens in enumerate(prompts):
         slots.add(request(number, tokens, found))
-    slots.admit()
+    admit(slots)
     return found
 
 
@@ -92,33 +103,46 @@ def test_a_state_that_cannot_be_cut_is_kept_for_requests_that_use_all_of_it() ->
 
 def test_an_urgent_request_takes_the_sequence_of_the_youngest_in_the_background() -> None:
     rows, found = Rows([900], [901]), list[tuple[int, int]]()
-    slots = Slots(rows)
+    slots = slots_of(rows)
     old, young, urgent = (request(n, [n, 1, 2], found, priority) for n, priority in enumerate((1, 1, 0)))
     slots.add(old)
     slots.add(young)
-    slots.admit()
+    admit(slots)
     assert slots.running == [old, young]
     slots.add(urgent)
-    slots.admit()
+    admit(slots)
     assert slots.running == [old, urgent]
     assert (slots.waiting, young.sequence, young.queue_position) == (1, None, None)
     assert slots.remove(urgent)
-    slots.admit()
+    admit(slots)
     assert slots.running == [old, young]
     assert found == [(0, 0), (1, 0), (1, 0), (1, 0)]
 
 
 def test_the_sequence_of_a_removed_request_is_free_and_used_last() -> None:
     rows, found = Rows([900], [901]), list[tuple[int, int]]()
-    slots = Slots(rows)
+    slots = slots_of(rows)
     first, second = (request(n, [n, 1, 2], found) for n in range(2))
     slots.add(first)
     slots.add(second)
     assert slots.remove(second), "it waits"
-    slots.admit()
+    admit(slots)
     assert [sequence.in_use for sequence in rows.sequences] == [True, False]
     assert slots.remove(first), "it runs"
     assert not slots.remove(first), "it has ended"
     assert [sequence.in_use for sequence in rows.sequences] == [False, False]
     assert rows.sequences[0].last_used > rows.sequences[1].last_used
     assert list(slots) == []
+
+
+def test_a_request_that_is_removed_while_its_cache_is_copied_does_not_begin() -> None:
+    rows, found = Rows([900]), list[tuple[int, int]]()
+    slots, gone, next_one = slots_of(rows), request(0, [0, 1], found), request(1, [1, 2], found)
+    slots.add(gone)
+    slots.add(next_one)
+    assert slots.choose()
+    assert slots.remove(gone)
+    slots.bring()
+    slots.settle()
+    admit(slots)
+    assert (slots.running, found) == ([next_one], [(0, 0)])
