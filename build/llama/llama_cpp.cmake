@@ -1,5 +1,5 @@
 # Injected after every project() of the llama-cpp-python build by CMAKE_PROJECT_INCLUDE.
-# It changes how the same libraries are compiled, and leaves out two that the bindings never load.
+# It changes how the same libraries are compiled, and leaves out one that the bindings never load.
 
 # llama-common serves llama.cpp's own command line tools only.
 set(LLAMA_BUILD_COMMON OFF)
@@ -11,6 +11,13 @@ if(PROJECT_NAME STREQUAL "ggml")
 else()
   set(CMAKE_UNITY_BUILD ON)
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
+endif()
+
+# libmtmd's helpers refuse to be compiled together with its own headers.
+if(PROJECT_NAME STREQUAL "llama_cpp")
+  set(mtmd "${CMAKE_CURRENT_SOURCE_DIR}/vendor/llama.cpp/tools/mtmd")
+  cmake_language(DEFER CALL set_source_files_properties "${mtmd}/mtmd-helper.cpp" "${mtmd}/mtmd-helper-gen.cpp"
+    DIRECTORY "${mtmd}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endif()
 
 # One file per library, without copies under versioned names: the wheel cannot hold links, and a copy under

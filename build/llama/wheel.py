@@ -38,7 +38,7 @@ DEFINES = (
     # OpenMP's threads fall far behind when another process, even our router, needs a core for a
     # moment: 37 against 217 tokens/s through the pipe on 2 cores. ggml's own threads do not.
     "-DGGML_OPENMP=OFF",
-    "-DLLAVA_BUILD=OFF",  # mtmd: images and sound, which the text bindings never load
+    "-DMTMD_VIDEO=OFF",  # else libmtmd hands what it cannot decode to an ffmpeg of the machine
     # Upstream's own install rules would put a second copy of everything atop site-packages.
     "-DCMAKE_INSTALL_BINDIR=llama_cpp/lib",
     "-DCMAKE_INSTALL_LIBDIR=llama_cpp/lib",

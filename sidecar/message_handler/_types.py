@@ -45,7 +45,7 @@ Text: TypeAlias = "str | list[Token]"
 TextsPriority: TypeAlias = Literal["interactive", "background"]
 TextsTimeout: TypeAlias = float
 Vector: TypeAlias = "list[float] | str"
-Progress: TypeAlias = "DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EmbedProgress"
+Progress: TypeAlias = "DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EncodeProgress | EmbedProgress"
 Fraction: TypeAlias = "float | None"
 
 
@@ -142,6 +142,7 @@ class ModelStatus(TypedDict):
     path: str
     state: Literal["loading", "ready", "crashed", "unloaded"]
     draftPath: NotRequired[str]
+    projectorPath: NotRequired[str]
     keepAliveMs: NotRequired[int]
     idleMs: NotRequired[float]
 
@@ -367,8 +368,10 @@ class LoadModelParams(TypedDict):
     checkTensors: NotRequired[bool]
     keepAliveMs: NotRequired[int]
     draftPath: NotRequired[str]
-    imageTokens: NotRequired[LoadModelParamsImageTokens]
     adapters: NotRequired[list[Adapter]]
+    projectorPath: NotRequired[str]
+    projectorDevice: NotRequired[str]
+    imageTokens: NotRequired[LoadModelParamsImageTokens]
 
 
 class Adapter(TypedDict):
@@ -393,6 +396,7 @@ class LoadModelResult(TypedDict):
     embeddingSize: int
     layers: int
     chatTemplate: bool
+    modalities: list[Literal["text", "image", "audio"]]
     loadMs: float
     memoryBytes: int
 
@@ -690,8 +694,17 @@ class ChatResult(TypedDict):
     stopString: str | None
     ignoredKeywords: NotRequired[list[str]]
     seed: int
+    media: NotRequired[list[MediaUse]]
     usage: Usage
     timings: Timings
+
+
+class MediaUse(TypedDict):
+    kind: Literal["image", "audio"]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    seconds: NotRequired[float]
+    tokens: int
 
 
 class InfillParams(SamplingParams, SchedulingParams):
@@ -843,6 +856,14 @@ class GenerateProgress(TypedDict):
     toolCall: NotRequired[ToolCallProgress]
     completionTokens: int
     logprobs: NotRequired[Logprobs]
+
+
+class EncodeProgress(TypedDict):
+    requestId: RequestId
+    progressType: Literal["encode"]
+    progress: Fraction
+    chunks: int
+    encodedChunks: int
 
 
 class EmbedProgress(TypedDict):

@@ -449,6 +449,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "The draft model cannot propose tokens for this model, or this model cannot undo rejected tokens; data.cause says what does not fit.",
         "Use a smaller model of the same family as the draft, or load the model without a draft.",
     ),
+    "unsuitableProjector": (
+        1074,
+        False,
+        "The file is not a projector, or is one for another model; data.cause says what does not fit.",
+        "Use the projector that was published with the model, in the same repository.",
+    ),
     "stateDamaged": (
         1080,
         False,
@@ -544,6 +550,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "useMmap": True,
         "useMlock": False,
         "checkTensors": False,
+        "projectorDevice": "auto",
     },
     "UnloadModelParams": {},
     "CreateContextParams": {

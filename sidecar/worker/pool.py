@@ -19,6 +19,8 @@ from sidecar.message_handler.framing import encode
 from sidecar.message_handler.notifier import notification
 from sidecar.worker.process import OnEnd, OnMessage, Params, WorkerProcess
 
+PATHS: Final = ("path", "draftPath", "projectorPath")  # params of loadModel that name a file
+
 MAX_CRASHES: Final = 5
 CRASH_WINDOW_S: Final = 180.0
 """After MAX_CRASHES deaths of a model's engine within this time, its requests do not start another engine."""
@@ -61,9 +63,7 @@ class Settings:
 
     def with_absolute_paths(self, params: Params) -> Params:
         """A copy of loadModel's params with absolute paths."""
-        resolved = {**params, "path": self.absolute(params["path"])}
-        if "draftPath" in params:
-            resolved["draftPath"] = self.absolute(params["draftPath"])
+        resolved = params | {field: self.absolute(params[field]) for field in PATHS if field in params}
         if "adapters" in params:
             resolved["adapters"] = [{**a, "path": self.absolute(a["path"])} for a in params["adapters"]]
         return resolved
@@ -129,12 +129,12 @@ class ModelEntry:
 
     @property
     def paths(self) -> dict[str, str]:
-        """Member of loadModel's params → path: of the model, and of its draft model."""
-        return {field: self.load[field] for field in ("path", "draftPath") if field in self.load}
+        """Member of PATHS → path."""
+        return {field: self.load[field] for field in PATHS if field in self.load}
 
     @property
     def files(self) -> list[str]:
-        """Paths of the model, its draft model and its adapters."""
+        """Paths of the model, its draft model, its projector and its adapters."""
         return [*self.paths.values(), *(adapter["path"] for adapter in self.load.get("adapters", ()))]
 
     @property

@@ -21,6 +21,8 @@ class CharacterModel:
     """Tokens: control tokens from 1, BOS and EOS first; characters from FIRST_CHARACTER."""
 
     model_id = "model-1"
+    encoder: Any = None
+    media_directories = None
 
     def __init__(self, template: str | None, controls: tuple[str, ...] = (), add_bos: bool = True) -> None:
         self.chat_template = template

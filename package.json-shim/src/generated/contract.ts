@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ca7f77a259e50abe)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 602bd10752615f61)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -289,7 +289,14 @@ export type CountTokensParams1 =
  * `progress` goes from 0 to 1 and never falls within one type of one request; null if the end is unknown.
  */
 export type Progress =
-  DownloadProgress | VerifyProgress | LoadProgress | QueueProgress | PromptProgress | GenerateProgress | EmbedProgress;
+  | DownloadProgress
+  | VerifyProgress
+  | LoadProgress
+  | QueueProgress
+  | PromptProgress
+  | GenerateProgress
+  | EncodeProgress
+  | EmbedProgress;
 export type Fraction = number | null;
 
 /**
@@ -389,6 +396,7 @@ export interface TypeMap {
   CompleteResult: CompleteResult;
   AssistantMessage: AssistantMessage;
   ChatResult: ChatResult;
+  MediaUse: MediaUse;
   InfillParams: InfillParams;
   InfillResult: InfillResult;
   Text: Text;
@@ -417,6 +425,7 @@ export interface TypeMap {
   QueueProgress: QueueProgress;
   PromptProgress: PromptProgress;
   GenerateProgress: GenerateProgress;
+  EncodeProgress: EncodeProgress;
   EmbedProgress: EmbedProgress;
   Info: Info;
   ErrorData: ErrorData;
@@ -598,6 +607,10 @@ export interface ModelStatus {
    * File of the draft model, if there is one.
    */
   draftPath?: string;
+  /**
+   * File of the projector, if there is one.
+   */
+  projectorPath?: string;
   /**
    * As given to loadModel; absent if it was not given.
    */
@@ -986,18 +999,27 @@ export interface LoadModelParams {
    */
   draftPath?: string;
   /**
+   * LoRA adapters. Requests refer to them by their position, from 0.
+   *
+   * @maxItems 16
+   */
+  adapters?: Adapter[];
+  /**
+   * A GGUF file of the model's projector (often named mmproj), with which it sees pictures or hears sound.
+   */
+  projectorPath?: string;
+  /**
+   * Where the projector computes: "cpu", the name of a device of `init`, or "auto": the first GPU that the model uses, else the CPU.
+   * @default "auto"
+   */
+  projectorDevice?: string;
+  /**
    * Fewest and most tokens of a picture, for models that adapt their number to its size. More tokens: more detail, and more time. Default: the projector's own bounds.
    */
   imageTokens?: {
     min?: number;
     max?: number;
   };
-  /**
-   * LoRA adapters. Requests refer to them by their position, from 0.
-   *
-   * @maxItems 16
-   */
-  adapters?: Adapter[];
 }
 export interface Adapter {
   /**
@@ -1040,6 +1062,12 @@ export interface LoadModelResult {
    * Whether the model has a chat template.
    */
   chatTemplate: boolean;
+  /**
+   * What messages may have; without a projector only text.
+   *
+   * @minItems 1
+   */
+  modalities: ("text" | "image" | "audio")[];
   loadMs: number;
   /**
    * Resident memory of the engine process after loading, measured.
@@ -1752,8 +1780,30 @@ export interface ChatResult {
    * The seed that was used.
    */
   seed: number;
+  /**
+   * The pictures and sounds of the messages, in their order; absent if there are none.
+   *
+   * @minItems 1
+   */
+  media?: MediaUse[];
   usage: Usage;
   timings: Timings;
+}
+/**
+ * What a picture or a sound is, and how many tokens of the prompt it takes, with those around it.
+ */
+export interface MediaUse {
+  kind: "image" | "audio";
+  /**
+   * Of a picture, in pixels, as it was given.
+   */
+  width?: number;
+  height?: number;
+  /**
+   * Of a sound.
+   */
+  seconds?: number;
+  tokens: number;
 }
 export interface InfillParams extends SamplingParams, SchedulingParams {
   contextId: ContextId;
@@ -2001,6 +2051,16 @@ export interface ToolCallProgress {
   name: string;
 }
 /**
+ * How many chunks of the request's pictures and sounds are encoded: a picture, a tile of a large one, or up to half a minute of sound. What the cache holds is not encoded again.
+ */
+export interface EncodeProgress {
+  requestId: RequestId;
+  progressType: "encode";
+  progress: Fraction;
+  chunks: number;
+  encodedChunks: number;
+}
+/**
  * How many of the texts to embed, or documents to rank, are done.
  */
 export interface EmbedProgress {
@@ -2117,7 +2177,7 @@ export interface RequestMap {
   /** Continue a prompt. */
   complete: { params: CompleteParams; result: CompleteResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Answer a conversation, with the model's own chat template: text, reasoning and tool calls, separated. */
-  chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | PromptProgress | GenerateProgress };
+  chat: { params: ChatParams; result: ChatResult; progress: QueueProgress | EncodeProgress | PromptProgress | GenerateProgress };
   /** Write the text between a prefix and a suffix, with a model made for it. */
   infill: { params: InfillParams; result: InfillResult; progress: QueueProgress | PromptProgress | GenerateProgress };
   /** Turn texts into vectors, many in one batch. */
@@ -2304,6 +2364,8 @@ export const ERRORS = {
   unsuitableAdapter: { code: 1072, retryable: false },
   /** The draft model cannot propose tokens for this model, or this model cannot undo rejected tokens; data.cause says what does not fit. */
   unsuitableDraft: { code: 1073, retryable: false },
+  /** The file is not a projector, or is one for another model; data.cause says what does not fit. */
+  unsuitableProjector: { code: 1074, retryable: false },
   /** The file was not written by saveState, is incomplete, or its bytes have changed. */
   stateDamaged: { code: 1080, retryable: false },
   /** The state was saved with another model, other context parameters, other adapters or another release, or does not fit into the context; data.cause says which. */

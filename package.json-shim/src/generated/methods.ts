@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint ca7f77a259e50abe)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 602bd10752615f61)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
@@ -28,6 +28,7 @@ import type {
   EmbedParams,
   EmbedProgress,
   EmbedResult,
+  EncodeProgress,
   EstimateModelParams,
   EstimateModelResult,
   GenerateProgress,
@@ -203,7 +204,7 @@ export abstract class ContextMethods {
   }
 
   /** Answer a conversation, with the model's own chat template: text, reasoning and tool calls, separated. */
-  chat(args: Omit<ChatParams, "contextId"> & CallOptions<QueueProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, ChatResult> {
+  chat(args: Omit<ChatParams, "contextId"> & CallOptions<QueueProgress | EncodeProgress | PromptProgress | GenerateProgress>): Stream<GenerateProgress, ChatResult> {
     return this.send("chat", args);
   }
 

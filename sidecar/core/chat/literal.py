@@ -50,6 +50,8 @@ class Given(NamedTuple):
     """All texts that are not the template's."""
     render: Callable[[Change | None], str]
     """Renders the prompt with a change to each of these texts."""
+    tokenize: Callable[[str, bool, bool], list[int]]
+    """As Model.tokenize; it also knows the marks of pictures and sound."""
     has_ends: bool = True
     """The prompt gets the BOS and EOS that the tokenizer adds."""
 
@@ -68,7 +70,7 @@ def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
         refusal, text = error, "\n".join(given.texts)
     else:
         text = without_ends(model, plain) if given.has_ends else plain
-    tokens = model.tokenize(text, add_special=given.has_ends, parse_special=True)
+    tokens = given.tokenize(text, given.has_ends, True)
     controls = _names(model, tokens, SPECIAL)
     if not _may_make(controls, given):
         if refusal is not None:
@@ -77,7 +79,7 @@ def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
     for _ in range(MAX_ROUNDS):
         hiding = Hiding(controls, given)
         hidden = given.render(hiding.hide)
-        found = model.tokenize(hidden, add_special=False, parse_special=True)
+        found = given.tokenize(hidden, False, True)
         known, controls = controls, controls | _names(model, found, SPECIAL)
         if controls == known:
             break
@@ -85,7 +87,7 @@ def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
         return text, tokens
     if given.has_ends:
         hidden = without_ends(model, hidden)
-    tokens = cut_tokens(model, hidden, found, hiding.show)
+    tokens = cut_tokens(model, hidden, found, lambda text: given.tokenize(hiding.show(text), False, False))
     return hiding.show(hidden), with_ends(model, tokens) if given.has_ends else tokens
 
 
@@ -108,7 +110,8 @@ def with_ends(model: Model, tokens: list[int]) -> list[int]:
 
 def _names(model: Model, tokens: list[int], attributes: int) -> dict[str, int]:
     """Name → token of those tokens that have one of the attributes."""
-    return {model.token_name(token): token for token in set(tokens) if model.attributes(token) & attributes}
+    own = (token for token in set(tokens) if token >= 0)  # others are rows of pictures and sound
+    return {model.token_name(token): token for token in own if model.attributes(token) & attributes}
 
 
 def _may_make(controls: dict[str, int], given: Given) -> bool:
@@ -171,8 +174,10 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-def cut_tokens(model: Model, prompt: str, found: list[int], show: Change) -> list[int]:
-    """The tokens of a prompt: the special tokens that were found in it, and text without control tokens."""
+def cut_tokens(
+    model: Model, prompt: str, found: list[int], tokenize: Callable[[str], list[int]]
+) -> list[int]:
+    """The tokens of a prompt: the special tokens that were found in it, and between them text, by `tokenize`."""
     pieces: list[str | int] = [prompt]
     names = _names(model, found, SPECIAL | USER_DEFINED)
     for name in sorted(names, key=lambda name: len(name.encode()), reverse=True):  # llama.cpp's order
@@ -182,7 +187,7 @@ def cut_tokens(model: Model, prompt: str, found: list[int], show: Change) -> lis
         if isinstance(piece, int):
             tokens.append(piece)
         elif piece:
-            tokens += model.tokenize(show(piece), add_special=False, parse_special=False)
+            tokens += tokenize(piece)
     return tokens
 
 

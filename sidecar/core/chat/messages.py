@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import Support, TemplateMessage
+from sidecar.core.media.prompt_media import MARK
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import parse_json
 
@@ -55,7 +56,7 @@ MAX_SHOWN_CHARS: Final = 200
 
 
 def check(messages: list[Message]) -> None:
-    """Check what the schema cannot express. Raises SidecarError `invalidParams`, `unsupportedContent`."""
+    """Check what the schema cannot express. Raises SidecarError `invalidParams`."""
     media = 0
     for index, message in enumerate(messages):
         pointer = f"/messages/{index}"
@@ -80,11 +81,6 @@ def _check_part(pointer: str, part: ContentPart) -> None:
     member = MEMBERS[part["type"]]
     if member not in part:
         raise _invalid(f"{pointer}/{member}", f"is missing in a part of type {part['type']}", None)
-    if part["type"] != "text":
-        problem = f"{pointer}: the model reads only text, but this part is of type {part['type']}"
-        raise SidecarError(
-            "unsupportedContent", problem, pointer=pointer, value=part["type"], allowed=["text"]
-        )
 
 
 def _check_arguments(pointer: str, call: ToolCallMessage) -> None:
@@ -181,10 +177,18 @@ def _supported_content(content: object, support: Support) -> object:
 
 
 def as_text(content: object) -> str:
-    """A message's content as one string: each part begins a line. Null content is the empty string."""
-    if isinstance(content, list):
-        return "\n".join(part["text"] for part in content)
-    return content if isinstance(content, str) else ""
+    """A message's content as one string. Null content is the empty string.
+
+    Each part begins a line, but not a picture or a sound, or what comes after one: so does llama.cpp.
+    """
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else ""
+    joined, after_text = "", False
+    for part in content:
+        is_text = MARK.fullmatch(part["text"]) is None
+        joined += ("\n" if after_text and is_text else "") + part["text"]
+        after_text = is_text
+    return joined
 
 
 def arguments_of(call: ToolCallMessage) -> str | dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.core.chat import given, literal, messages
 from sidecar.core.chat.arrangement import arranged
@@ -15,6 +15,7 @@ from sidecar.core.chat.tool_grammar import call_grammar
 from sidecar.core.chat.tool_prompt import add_tool_prompt
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
+from sidecar.core.media import prompt_media
 from sidecar.core.model.model import Model
 from sidecar.core.output.calls import tool_formats
 from sidecar.core.output.calls.tools import Tools, plain
@@ -26,6 +27,7 @@ from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
+    from sidecar.core.media.prompt_media import PromptMedia
     from sidecar.message_handler._types import ChatParams, TemplateParams
 
 KEEP_REASONING: Final = {
@@ -37,8 +39,20 @@ KEEP_REASONING: Final = {
 """Variables that make templates keep the reasoningContent of earlier turns. To drop it, do not send it."""
 
 
-def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int], Reply, Steering]:
-    """The prompt's tokens, the output that splits what the model says, and how the generation is steered.
+class Conversation(NamedTuple):
+    """What `chat` generates from."""
+
+    tokens: list[int]
+    """The prompt."""
+    reply: Reply
+    """The output that splits what the model says."""
+    steering: Steering
+    media: PromptMedia | None
+    """The pictures and sounds in the prompt."""
+
+
+def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
+    """What `chat` makes of its params.
 
     Raises SidecarError as `render` and `Tools` do.
     """
@@ -69,7 +83,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> tuple[list[int],
         at_budget=(*_budget_message(model, params), *end),
         grammar=call_grammar(model, form, tools, options_of(params)) if tools.forced else None,
     )
-    return prompt_tokens, reply, steering
+    return Conversation(prompt_tokens, reply, steering, rendering.media)
 
 
 def _marks_by_vocabulary(model: Model) -> ReasoningMarks | None:
@@ -131,17 +145,32 @@ class _Rendering:
         self.form = tool_formats.call_form(source) or tool_formats.HERMES
         """How the model writes calls. It is known after the rendering, like the effort."""
         self.effort = Effort()
+        self.media = prompt_media.of(model.encoder, params["messages"], model.media_directories)
         self._model = model
-        self._params = params
+        self._params: TemplateParams = (
+            params if self.media is None else {**params, "messages": self.media.messages}
+        )
         self._job = job
 
     def prompt(self) -> tuple[str, list[int]]:
         """The prompt and its tokens; see `tokenized`."""
         try:
             texts = given.texts(self._params)
-            return literal.prompt(self._model, literal.Given(self.source, texts, self.text))
+            prompt, tokens = literal.prompt(
+                self._model, literal.Given(self.source, texts, self.text, self._tokenize)
+            )
         except RecursionError:
             raise template.failed("a value in the params is nested too deeply") from None
+        if self.media is not None:
+            self.media.check(prompt)
+            prompt = self.media.shown(prompt)
+        return prompt, tokens
+
+    def _tokenize(self, text: str, add_special: bool, parse_special: bool) -> list[int]:
+        if self.media is None:
+            return self._model.tokenize(text, add_special, parse_special)
+        tokens = self.media.tokens(text, lambda part: self._model.tokenize(part, False, parse_special))
+        return literal.with_ends(self._model, tokens) if add_special else tokens
 
     def text(self, change: given.Change | None = None) -> str:
         """The template's output, with a change to each text that is not the template's."""

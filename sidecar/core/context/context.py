@@ -14,6 +14,7 @@ from sidecar.core.llama import devices
 from sidecar.core.llama.abort_flag import AbortFlag
 from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
 from sidecar.core.llama.thread_pool import ThreadPool
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.hardware.machine import available_bytes
@@ -22,7 +23,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
-    from sidecar.core.llama.c_api import ContextPointer, llama_context_params
+    from sidecar.core.llama.c_api import ContextPointer, llama_batch, llama_context_params
     from sidecar.message_handler._types import CreateContextParams
 
     class ContextParams(CreateContextParams):
@@ -93,8 +94,17 @@ class Context:
             raise SidecarError("unsuitableModel", problem)
         return handle
 
+    def _check_batch(self, size: int) -> None:
+        """Raise SidecarError `invalidParams` if a picture that is evaluated as a whole does not fit into a batch."""
+        least = 0 if self.model.encoder is None else self.model.encoder.projector.largest_whole_chunk
+        if size < least:
+            problem = f"/batchSize: this model evaluates a picture in one step, which takes {least} tokens"
+            allowed = {"minimum": least}
+            raise SidecarError("invalidParams", problem, pointer="/batchSize", value=size, allowed=allowed)
+
     def _create(self, filled: ContextParams) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
+        self._check_batch(filled["batchSize"])
         options = self._options(filled)
         memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
@@ -154,7 +164,7 @@ class Context:
         """How many tokens of the sequence's cache can begin a request with these tokens."""
         if sequence.shifted or sequence.scales != scales:
             return 0
-        shared = shared_length(sequence.tokens, tokens)
+        shared = media_id.whole(sequence.tokens, shared_length(sequence.tokens, tokens))
         return shared if self._can_cut(sequence, shared) else last_within(sequence.checkpoints.all, shared)
 
     # ---- the batch -------------------------------------------------------------------------------
@@ -168,7 +178,7 @@ class Context:
 
         Returns the batch index of the first of those.
         """
-        batch, at, position = self.batch, self.batch.n_tokens, len(sequence.tokens)
+        batch, at, position = self.batch, self.batch.n_tokens, sequence.end
         first: int = at + len(tokens) - outputs
         for offset, token in enumerate(tokens):
             index = at + offset
@@ -180,18 +190,22 @@ class Context:
         batch.n_tokens = at + len(tokens)
         return first
 
-    def decode(self) -> int:
-        """Evaluate the batch, without the interpreter lock. Returns llama_decode's code, 0 on success."""
-        threads = self.thread_count.of_step(self.batch.n_tokens)
+    def decode(self, batch: llama_batch | None = None) -> int:
+        """Evaluate a batch, by default its own, without the interpreter lock.
+
+        Returns llama_decode's code, 0 on success.
+        """
+        batch = self.batch if batch is None else batch
+        threads = self.thread_count.of_step(batch.n_tokens)
         if threads != self._threads_set:
             lib.llama_set_n_threads(self.handle, threads, threads)
             self._threads_set = threads
         begin = time.monotonic()
-        code: int = lib.llama_decode(self.handle, self.batch)
+        code: int = lib.llama_decode(self.handle, batch)
         if code == 0:
             seconds = time.monotonic() - begin
-            self.thread_count.record(self.batch.n_tokens, seconds, self._is_draft)
-            self.step_cost.record(self.batch.n_tokens, seconds)
+            self.thread_count.record(batch.n_tokens, seconds, self._is_draft)
+            self.step_cost.record(batch.n_tokens, seconds)
         return code
 
     # ---- the KV cache ----------------------------------------------------------------------------
@@ -203,9 +217,13 @@ class Context:
         return self.cut(sequence, count)
 
     def cut(self, sequence: Sequence, count: int) -> int:
-        """Remove the tokens after the first `count`. Returns how many are kept: `count`, or those of a checkpoint."""
+        """Remove the tokens after the first `count`. Returns how many are kept: `count`, or those of a checkpoint.
+
+        A chunk of media is kept as a whole or not at all.
+        """
         if count >= len(sequence.tokens):
             return len(sequence.tokens)
+        count = media_id.whole(sequence.tokens, count)
         if self._can_cut(sequence, count):
             return self._remove_after(sequence, count)
         return self.go_back(sequence, count)
@@ -215,23 +233,24 @@ class Context:
         length = sequence.checkpoints.restore(self.handle, sequence.index, count)
         return self._remove_after(sequence, length)
 
-    def can_cut(self, length: int, oldest: int, count: int) -> bool:
-        """Whether a cache of `length` tokens can be cut to the first `count` of them without a checkpoint."""
-        if count in (length, 0):
-            return True
-        # llama.cpp keeps the positions from the oldest one on. The next token looks a window back.
-        return not self.model.has_state_beyond_kv and oldest <= max(0, count - self.window + 1)
+    def can_cut(self, oldest: int, position: int) -> bool:
+        """Whether a cache that holds its positions from `oldest` on can lose those from `position` on."""
+        # The next token looks a window back.
+        return not self.model.has_state_beyond_kv and oldest <= max(0, position - self.window + 1)
 
     def _can_cut(self, sequence: Sequence, count: int) -> bool:
-        return self.can_cut(len(sequence.tokens), self.oldest(sequence), count)
+        """Whether the sequence can be cut to the first `count` tokens without a checkpoint."""
+        if count in (len(sequence.tokens), 0):
+            return True
+        return self.can_cut(self.oldest(sequence), sequence.position(count))
 
     def oldest(self, sequence: Sequence) -> int:
         """The oldest position that layers with a window hold; 0 without such layers."""
         return lib.llama_memory_seq_pos_min(self.memory, sequence.index) if self.window else 0
 
     def _remove_after(self, sequence: Sequence, count: int) -> int:
-        if count and lib.llama_memory_seq_rm(self.memory, sequence.index, count, -1):
-            del sequence.tokens[count:]
+        if count and lib.llama_memory_seq_rm(self.memory, sequence.index, sequence.position(count), -1):
+            sequence.keep(count)
             sequence.checkpoints.drop_after(count)
         else:
             self.clear_sequence(sequence)
@@ -239,31 +258,37 @@ class Context:
 
     def take_checkpoint(self, sequence: Sequence) -> None:
         """Make it possible to return to this place, if it is not without a checkpoint."""
-        if self.needs_checkpoints and not sequence.shifted:
+        if self.needs_checkpoints and not sequence.shifted and not media_id.ends_within(sequence.tokens):
             share = self._checkpoint_bytes // len(self.sequences)
             sequence.checkpoints.take(self.handle, sequence.index, len(sequence.tokens), share)
 
     def clear_sequence(self, sequence: Sequence) -> None:
         """Empty the sequence's cache."""
         lib.llama_memory_seq_rm(self.memory, sequence.index, -1, -1)
-        sequence.tokens.clear()
+        sequence.hold([])
         sequence.checkpoints.drop_after(0)
         sequence.shifted = False
 
-    def shift(self, sequence: Sequence, keep: int) -> int:
-        """Remove the older half of the tokens after the first `keep`. Returns how many were removed."""
-        removed = (len(sequence.tokens) - keep) // 2
+    def shift(self, sequence: Sequence, keep: int) -> slice:
+        """Remove the older half of the tokens after the first `keep`. Returns which were removed.
+
+        A chunk of media at one of the ends is removed as a whole.
+        """
+        tokens = sequence.tokens
+        keep = media_id.whole(tokens, keep)
+        end = keep + (len(tokens) - keep) // 2
+        if end < len(tokens) and media_id.whole(tokens, end) < end:
+            end = min(media_id.begin_of(tokens, end) + media_id.rows_of(tokens[end]), len(tokens))
         if not lib.llama_memory_can_shift(self.memory):
             self.cut(sequence, keep)  # the request evaluates the rest again, in its new place
-            return removed
-        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, keep + removed)
-        lib.llama_memory_seq_add(self.memory, sequence.index, keep + removed, -1, -removed)
-        del sequence.tokens[keep : keep + removed]
+            return slice(keep, end)
+        lib.llama_memory_seq_rm(self.memory, sequence.index, keep, end)
+        lib.llama_memory_seq_add(self.memory, sequence.index, end, -1, keep - end)
+        del tokens[keep:end]
         sequence.checkpoints.drop_after(0)
         sequence.shifted = True
-        return removed
+        return slice(keep, end)
 
-    def cached_length(self, sequence: Sequence) -> int:
-        """How many tokens llama.cpp holds for the sequence. After an abort, it differs from `sequence.tokens`."""
-        length: int = lib.llama_memory_seq_pos_max(self.memory, sequence.index) + 1
-        return length
+    def last_position(self, sequence: Sequence) -> int:
+        """The last position that llama.cpp holds for the sequence. After an abort, it is not that of the last token."""
+        return lib.llama_memory_seq_pos_max(self.memory, sequence.index)

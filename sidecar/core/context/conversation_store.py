@@ -15,6 +15,7 @@ from sidecar.core.context import sequence_state
 from sidecar.core.context.checkpoints import Checkpoint
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 
 MIN_KEPT_TOKENS: Final = 128
@@ -50,7 +51,7 @@ def copy_of(context: Context, sequence: Sequence, max_bytes: int) -> Held | None
     size = sequence_state.size(context, sequence) + sum(len(each.data) for each in copies)
     if size > max_bytes:
         return None
-    oldest = max(context.oldest(sequence), len(sequence.tokens) - context.window) if context.window else 0
+    oldest = max(context.oldest(sequence), sequence.end - context.window) if context.window else 0
     data = sequence_state.copy_out(context, sequence)
     return Held(list(sequence.tokens), sequence.scales, copies, oldest, data) if data else None
 
@@ -59,8 +60,8 @@ def usable(
     context: Context, held: Several[int], oldest: int, checkpoints: Several[int], tokens: Several[int]
 ) -> int:
     """How many of these tokens a conversation can begin that holds others, and checkpoints of these lengths."""
-    shared = shared_length(held, tokens)
-    if context.can_cut(len(held), oldest, shared):
+    shared = media_id.whole(held, shared_length(held, tokens))
+    if shared == len(held) or context.can_cut(oldest, media_id.position(held, shared)):
         return shared
     return max((length for length in checkpoints if length <= shared), default=0)
 

@@ -14,7 +14,6 @@ import os
 import stat
 import threading
 import time
-from array import array
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +23,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import Held, usable
 from sidecar.core.context.sequence import shared_length
 from sidecar.core.context.state_file import Check, State
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler import log
@@ -41,7 +41,7 @@ STALE_S: Final = 3600.0
 class Entry(NamedTuple):
     """What is known of a file before it is read."""
 
-    tokens: array[int]
+    tokens: media_id.Packed
     scales: Scales
     oldest: int
     checkpoints: list[tuple[int, int]]
@@ -72,11 +72,13 @@ class DiskStore:
 
     def find(self, tokens: list[int], scales: Scales) -> tuple[str, int]:
         """The name of the file that can begin most of these tokens, and how many of them."""
-        asked, best, most = array("i", tokens), "", 0
+        best, most = "", 0
+        text = media_id.packed(tokens[: media_id.text_length(tokens)])
         for name, entry in self._scan().items():
             if entry.scales != scales:
                 continue
             lengths = [length for length, _ in entry.checkpoints]
+            asked = tokens if isinstance(entry.tokens, list) else text
             count = usable(self._context, entry.tokens, entry.oldest, lengths, asked)
             if count > most:
                 best, most = name, count
@@ -84,7 +86,7 @@ class DiskStore:
 
     def holds(self, tokens: list[int], scales: Scales) -> bool:
         """Whether exactly these tokens are there."""
-        asked = array("i", tokens)
+        asked = media_id.packed(tokens)
         return any(e.tokens == asked and e.scales == scales for e in self._scan().values())
 
     @property
@@ -135,7 +137,7 @@ class DiskStore:
         if checkpoints is None:
             raise state_file.mismatch(path, "it has no checkpoints")
         self._context.model.check_tokens(state.tokens, "/path")
-        return Entry(array("i", state.tokens), scales, oldest, checkpoints)
+        return Entry(media_id.packed(state.tokens), scales, oldest, checkpoints)
 
     # ---- read --------------------------------------------------------------------------------------
 
@@ -177,7 +179,9 @@ class DiskStore:
     def write(self, held: Held, check: Check) -> None:
         """Keep a conversation in place of older ones, if it fits at all. Raises SidecarError as `state_file.write`."""
         used = self._context.model.adapters.to_fingerprints(held.scales)
+        tokens = media_id.packed(held.tokens)
         extras = {
+            **state_file.media_of(self._context, held.tokens),
             "adapters": used,
             "checkpoints": [(each.length, len(each.data)) for each in held.checkpoints],
             "oldest": held.oldest,
@@ -188,12 +192,13 @@ class DiskStore:
         if size > self._max_bytes:
             return
         self._make_room(size, 1)
-        digest = hashlib.sha256(json.dumps(used).encode() + array("i", held.tokens).tobytes()).hexdigest()
+        own = str(tokens).encode() if isinstance(tokens, list) else tokens.tobytes()
+        digest = hashlib.sha256(json.dumps(used).encode() + own).hexdigest()
         name = f"{self._prefix}-{digest[:24]}{SUFFIX}"
         state_file.write(self._path(name), state, check)
         # What it begins with is in it.
         for other, entry in self._scan().items():
-            begins = shared_length(entry.tokens, array("i", held.tokens)) == len(entry.tokens)
+            begins = shared_length(entry.tokens, tokens) == len(entry.tokens)
             if other != name and entry.scales == held.scales and begins:
                 self._delete(other)
 

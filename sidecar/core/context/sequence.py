@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence as Several
 
 from sidecar.core.context.checkpoints import Checkpoints
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 
 
 class Sequence:
-    """One sequence of a context's KV cache. Position i of the cache holds `tokens[i]`."""
+    """One sequence of a context's KV cache. Position i of the cache holds `tokens[i]`, unless there are pictures."""
 
     def __init__(self, index: int, tokens: list[int], last_used: float = 0.0) -> None:
         self.index = index
         self.tokens = tokens
+        """What is cached. Rows of pictures and sound are negative (media_id.py)."""
+        self._saved = 0
+        """Positions that the pictures take less than tokens, with M-RoPE."""
         self.scales: Scales = ()
         """The adapters that computed the cache."""
         self.in_use = False
@@ -24,6 +28,32 @@ class Sequence:
         """Where the cache can go back to, if not to every token; see checkpoints.py."""
         self.shifted = False
         """Whether a context shift removed tokens. The rest was computed with them, so no request can reuse it."""
+
+    @property
+    def end(self) -> int:
+        """The position of the next token."""
+        return len(self.tokens) - self._saved
+
+    def position(self, index: int) -> int:
+        """The position of the token at this index, which is not within a chunk."""
+        return index if not self._saved else media_id.position(self.tokens, index)
+
+    def hold(self, tokens: list[int]) -> None:
+        """It holds these tokens now."""
+        self.tokens = tokens
+        self._saved = media_id.saved(tokens)
+
+    def add(self, tokens: list[int]) -> None:
+        """It holds further tokens."""
+        self.tokens.extend(tokens)
+        if tokens[0] < 0:
+            self._saved = media_id.saved(self.tokens)
+
+    def keep(self, count: int) -> None:
+        """It holds only the first `count` tokens."""
+        del self.tokens[count:]
+        if self._saved:  # there were pictures
+            self._saved = media_id.saved(self.tokens)
 
 
 def shared_length(left: Several[int], right: Several[int]) -> int:

@@ -10,6 +10,7 @@ import ctypes
 from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.llama.bindings import lib
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 from sidecar.hardware.machine import available_bytes
 
@@ -37,10 +38,11 @@ def copy_in(context: Context, sequence: Sequence, data: bytearray, tokens: list[
     context.clear_sequence(sequence)
     buffer = (ctypes.c_uint8 * len(data)).from_buffer(data)
     read = lib.llama_state_seq_set_data(context.handle, buffer, len(data), sequence.index)
-    if read != len(data) or context.cached_length(sequence) != len(tokens):
+    if read != len(data) or context.last_position(sequence) != media_id.position(tokens, len(tokens) - 1):
         context.clear_sequence(sequence)
         return False
-    sequence.tokens, sequence.scales = list(tokens), scales
+    sequence.hold(list(tokens))
+    sequence.scales = scales
     return True
 
 

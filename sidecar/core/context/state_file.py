@@ -1,7 +1,8 @@
 """The cache of a sequence in a file: its format, and the checks before llama.cpp reads it.
 
 A file has these parts: MAGIC, the length of the header (uint32), the header (JSON), the tokens (int32 each),
-llama.cpp's own bytes, and the SHA-256 of all these. Numbers are little-endian. The file is written under another name
+llama.cpp's own bytes, and the SHA-256 of all these. Rows of pictures and sound are -1, -2, …: the first, second … of
+`chunks` in the header. Numbers are little-endian. The file is written under another name
 in the same folder, then renamed.
 """
 
@@ -21,10 +22,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama import bindings
+from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.store import durable_files
@@ -36,7 +38,7 @@ MAGIC: Final = b"LSSTATE\n"
 FORMAT: Final = 1
 """Version of the format. Increase it with each change."""
 
-MAX_HEADER_BYTES: Final = 64 * 1024
+MAX_HEADER_BYTES: Final = 256 * 1024
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 """Bytes that are read or written between two checks for an abort."""
 
@@ -71,6 +73,12 @@ def header_of(context: Context) -> dict[str, object]:
     }
 
 
+def media_of(context: Context, tokens: list[int]) -> dict[str, str]:
+    """What the context must have in common, besides, if there are pictures or sound among the tokens."""
+    encoder = context.model.encoder
+    return {} if encoder is None or min(tokens) >= 0 else {"projector": encoder.projector.fingerprint}
+
+
 # ---- write ---------------------------------------------------------------------------------------------
 
 
@@ -80,11 +88,14 @@ def write(path: str, state: State, check: Check) -> int:
     Raises SidecarError `diskFull`, `directoryNotWritable`, or what `check` raises.
     """
     folder = os.path.dirname(path)
-    tokens = array("i", state.tokens)
+    chunks = sorted({token for token in state.tokens if token < 0})
+    numbers = {chunk: -1 - number for number, chunk in enumerate(chunks)}
+    tokens = array("i", (numbers.get(token, token) for token in state.tokens))
     if sys.byteorder == "big":
         tokens.byteswap()
     blobs = [state.data, *state.more]
-    head = json.dumps({**state.header, "tokens": len(tokens), "stateBytes": sum(map(len, blobs))}).encode()
+    header = {**state.header, "tokens": len(tokens), "stateBytes": sum(map(len, blobs))}
+    head = json.dumps(header | ({"chunks": [f"{-chunk:x}" for chunk in chunks]} if chunks else {})).encode()
     parts: list[bytes | bytearray] = [MAGIC, struct.pack("<I", len(head)), head, tokens.tobytes(), *blobs]
     size = sum(map(len, parts)) + SHA256_BYTES
     try:
@@ -212,7 +223,23 @@ def _read_begin(reader: _Reader, size: int) -> tuple[State, int]:
     tokens = array("i", bytes(reader.read(4 * count)))
     if sys.byteorder == "big":
         tokens.byteswap()
-    return State(header, list(tokens), bytearray()), data_bytes
+    chunks = _chunks(header, path)
+    if min(tokens) < -len(chunks):
+        raise _damaged(path, "it has rows of a picture that it does not name")
+    named = [chunks[-1 - token] if token < 0 else token for token in tokens] if chunks else list(tokens)
+    return State(header, named, bytearray()), data_bytes
+
+
+def _chunks(header: dict[str, object], path: str) -> list[int]:
+    """Take the ids of pictures and sound out of a header."""
+    written: Any = header.pop("chunks", [])  # JSON of a file
+    try:
+        chunks = [-int(text, 16) for text in written]
+    except (TypeError, ValueError):
+        raise _damaged(path, "its header has impossible chunks") from None
+    if not all(chunk < 0 < media_id.rows_of(chunk) for chunk in chunks):
+        raise _damaged(path, "its header has impossible chunks")
+    return chunks
 
 
 def _parse_header(text: bytes, path: str) -> tuple[dict[str, object], int, int]:
@@ -232,7 +259,7 @@ def compare(state: State, context: Context, path: str) -> Scales:
 
     Raises SidecarError `stateMismatch` if it is for another context.
     """
-    own = header_of(context)
+    own = header_of(context) | media_of(context, state.tokens)
     for name in sorted(own.keys() | (state.header.keys() - {"adapters"})):
         if own.get(name) != state.header.get(name):
             saved, here = str(state.header.get(name))[:100], own.get(name)

@@ -1,4 +1,6 @@
-"""Pictures and sounds that requests bring.
+"""Pictures and sound: how they become rows of numbers that stand in a prompt between tokens.
 
-source (finds the bytes of a content part), pictures and sounds (what their headers say, before they are decoded).
+source (finds the bytes of a content part), pictures, sounds and headers (what their headers say, before they are
+decoded), projector (owns libmtmd's context), projector_file (whether a file is one), encoder (makes the rows, on a
+thread of its own), prompt_media (those of one prompt), media_id (how they stand in a list of tokens).
 """

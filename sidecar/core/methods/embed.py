@@ -91,7 +91,7 @@ def _pair(model: Model, query: str, document: str) -> list[int]:
             asked, answer = map(change, (query, document)) if change is not None else (query, document)
             return asked.join(part.replace("{document}", answer) for part in source.split("{query}"))
 
-        given = literal.Given(source, [query, document], render, has_ends=False)
+        given = literal.Given(source, [query, document], render, model.tokenize, has_ends=False)
         return literal.prompt(model, given)[1]
     vocab = model.vocab
     end, separator = lib.llama_vocab_eos(vocab), lib.llama_vocab_sep(vocab)

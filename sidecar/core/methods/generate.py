@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sidecar.core.context.context import Context
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
+    from sidecar.core.media.prompt_media import PromptMedia
     from sidecar.core.model.model import Model
     from sidecar.message_handler._types import CompleteParams, InfillParams
 
@@ -76,13 +77,16 @@ def _generate(
     prompt: list[int],
     output: TextOutput | Reply,
     steering: Steering,
+    media: PromptMedia | None = None,
 ) -> None:
     """Give the scheduler a request to generate after this prompt."""
     if not prompt:
         raise SidecarError("emptyPrompt", "The prompt has no tokens")
     prompt, truncated = overflow.fit(prompt, context, job.params)
+    if media is not None:
+        media.check_batch(context.batch_size)
     saver = engine.savers.get(context.context_id)
     if saver is not None:
         saver.bring(prompt, context.model.adapters.scales_of(job.params), checkpoint)
-    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated)
+    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated, media)
     engine.scheduler.submit(context, generation)

@@ -39,9 +39,12 @@ def load(
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        return loading.load(params, engine.llama_log, progress, cancelled)
+        model = loading.load(params, engine.llama_log, progress, cancelled)
     finally:
         sys.setswitchinterval(usual)
+    if model.encoder is not None:
+        model.encoder.on_rows = engine.scheduler.look
+    return model
 
 
 def _preload() -> None:

@@ -90,7 +90,9 @@ def _copy_out(context: Context, prompt: list[int] | None) -> tuple[State, int | 
     if not data:
         raise SidecarError("notCached", "llama.cpp returned no state of the sequence")
     used = context.model.adapters.to_fingerprints(sequence.scales)
-    return State({**state_file.header_of(context), "adapters": used}, list(sequence.tokens), data), matched
+    tokens = list(sequence.tokens)
+    header = {**state_file.header_of(context), **state_file.media_of(context, tokens), "adapters": used}
+    return State(header, tokens, data), matched
 
 
 def _find(context: Context, prompt: list[int] | None) -> tuple[Sequence, int | None]:

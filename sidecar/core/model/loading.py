@@ -1,10 +1,12 @@
-"""Loads a model, and its draft model if there is one, with one progress for both."""
+"""Loads a model, its draft model and its projector if there are any, with one progress for all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sidecar.core.llama import devices
+from sidecar.core.model import memory_plan
 from sidecar.core.model.draft_pair import check_pair
 from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
@@ -22,10 +24,12 @@ def load(
 ) -> Model:
     """Load what loadModel asks for.
 
-    Raises SidecarError `unsuitableDraft`, and those of `gguf.reader.check_readable` and `Model.load`.
+    Raises SidecarError `unsuitableDraft`, `unsuitableProjector`, and those of `gguf.reader.check_readable` and
+    `Model.load`.
     """
     reader.check_readable(params["path"])
     draft_size, size = 0, file_bytes(params["path"])
+    projector_size = _projector_bytes(params)
 
     def send(share: float) -> bool:
         if progress is not None:
@@ -36,23 +40,48 @@ def load(
     if "draftPath" in params:
         # First, so that the plan of the model counts the memory that the draft model takes.
         draft, draft_size = _load_draft(params, log, lambda done, own: send(done * own / (own + size)))
-    begin = draft_size / (draft_size + size)
+    total = draft_size + size + projector_size
+    begin, end = draft_size / total, (draft_size + size) / total
+    model = None
     try:
-        model = _load_one(params, log, lambda fraction: send(begin + fraction * (1 - begin)))
-    except SidecarError:
+        model = _load_one(params, log, lambda share: send(begin + share * (end - begin)))
         if draft is not None:
-            draft.free()
-        raise
-    if draft is None:
-        return model
-    try:
-        check_pair(model, draft, params["draftPath"])
+            check_pair(model, draft, params["draftPath"])
+            model.draft = draft
+        if projector_size:
+            _load_projector(model, params, log, lambda share: send(end + share * (1 - end)))
     except SidecarError:
-        draft.free()
-        model.free()
+        for loaded in (draft, model):
+            if loaded is not None:
+                loaded.free()
         raise
-    model.draft = draft
     return model
+
+
+def _projector_bytes(params: LoadParams) -> int:
+    """The size of the projector's file; 0 if there is none. Raises as `gguf.reader.check_readable`."""
+    if "projectorPath" not in params:
+        return 0
+    try:
+        return reader.check_readable(params["projectorPath"])
+    except SidecarError as error:
+        error.point_to("/projectorPath")
+        raise
+
+
+def _load_projector(model: Model, params: LoadParams, log: LlamaLog, send: Callable[[float], bool]) -> None:
+    from sidecar.core.media.encoder import Encoder  # both only for models with a projector
+    from sidecar.core.media.projector import Projector
+
+    bounds = params.get("imageTokens", {})
+    least, most = bounds.get("min", 0), bounds.get("max", 0)
+    if least > most > 0:
+        problem = f"/imageTokens/min: {least} is more than the {most} of /imageTokens/max"
+        allowed = {"maximum": most}
+        raise SidecarError("invalidParams", problem, pointer="/imageTokens/min", value=least, allowed=allowed)
+    device = memory_plan.projector_device(params, model.devices)
+    path, threads = params["projectorPath"], devices.threads(model.max_threads)
+    model.encoder = Encoder(Projector.load(model.handle, path, device, threads, (least, most), send, log))
 
 
 def _load_draft(params: LoadParams, log: LlamaLog, send: Callable[[float, int], bool]) -> tuple[Model, int]:

@@ -15,6 +15,7 @@ from sidecar.core.llama import ggml
 from sidecar.core.llama.bindings import lib
 from sidecar.hardware.machine import Machine, available_bytes
 from sidecar.message_handler import log
+from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import parts
 from sidecar.models.gguf.header import Header, join
@@ -51,12 +52,46 @@ def least_free(here: Machine) -> int:
     return min([here.free_bytes, *known])
 
 
+def projector_device(params: LoadModelParams, handles: Collection[int]) -> int | None:
+    """The device that the projector computes on; None: the CPU. `handles`: the model's devices.
+
+    Raises SidecarError `invalidParams` for an unknown device.
+    """
+    asked = params.get("projectorDevice", DEFAULTS["LoadModelParams"]["projectorDevice"])
+    local = {device["name"]: device["handle"] for device in ggml.devices() if device["handle"] in handles}
+    if asked == "auto":
+        return None if params.get("gpuLayers") == 0 else next(iter(local.values()), None)
+    if asked != "cpu" and asked not in local:
+        pointer, allowed = "/projectorDevice", ["auto", "cpu", *local]
+        problem = f"{pointer}: the model uses no device {asked!r}; allowed: {', '.join(allowed)}"
+        raise SidecarError("invalidParams", problem, pointer=pointer, value=asked, allowed=allowed)
+    return local.get(asked)
+
+
+def _without_projector(here: Machine, params: LoadModelParams, handles: Collection[int]) -> Machine:
+    """What is left of the machine when the projector is loaded. Raises SidecarError `outOfMemory`."""
+    if "projectorPath" not in params:
+        return here
+    size, device = file_bytes(params["projectorPath"]), projector_device(params, handles)
+    name = None if device is None else ggml.describe(device)["name"]
+    gpus = [ggml.describe(handle) for handle in handles]
+    for gpu in gpus:
+        if gpu["name"] == name:
+            gpu["memoryFreeBytes"] = max(0, gpu["memoryFreeBytes"] - size)
+    free = here.free_bytes - (size if name is None else 0)
+    if free <= 0:
+        problem = f"/projectorPath: the projector needs {size} bytes, {here.free_bytes} are available"
+        allowed = {"maximum": here.free_bytes}
+        raise SidecarError("outOfMemory", problem, pointer="/projectorPath", value=size, allowed=allowed)
+    return Machine(free, gpus, here.features)
+
+
 def plan_load(params: LoadModelParams, handles: Collection[int]) -> int:
     """How many layers go to the devices. Raises SidecarError `outOfMemory` if the weights cannot fit."""
     path, asked = params["path"], params.get("gpuLayers", "auto")
     if not handles:
         asked = 0
-    here = machine(handles)
+    here = _without_projector(machine(handles), params, handles)
     size = file_bytes(path)
     # The CPU may need twice the file: the file mapped, and a copy in the order that its kernels prefer.
     plenty = 2 * size < here.free_bytes and size < least_free(here)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
     from sidecar.core.llama.c_api import ModelPointer
+    from sidecar.core.media.encoder import Encoder
     from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
 
     class LoadParams(LoadModelParams):
@@ -67,6 +68,8 @@ class Model:
         self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None
         """A smaller model that proposes tokens for this one (loading.py)."""
+        self.encoder: Encoder | None = None
+        """Of its projector, if it has one (loading.py)."""
         self.samplers = SamplerCache()
         self._pieces: dict[int, bytes] = {}
         self._attributes: dict[int, int] = {}
@@ -154,6 +157,11 @@ class Model:
         """A hash of the weights."""
         return fingerprint(parts.paths(self.path))
 
+    @property
+    def modalities(self) -> list[Literal["text", "image", "audio"]]:
+        """What messages may have."""
+        return ["text"] if self.encoder is None else self.encoder.projector.modalities
+
     def describe(self, load_ms: float, memory_bytes: int) -> LoadModelResult:
         """The result of loadModel. Only the caller can measure the arguments."""
         buffer = ctypes.create_string_buffer(256)
@@ -170,6 +178,7 @@ class Model:
             "embeddingSize": lib.llama_model_n_embd(self.handle),
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
+            "modalities": self.modalities,
             "loadMs": load_ms,
             "memoryBytes": memory_bytes,
         }

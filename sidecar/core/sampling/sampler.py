@@ -59,7 +59,8 @@ class Sampler:
             self.free()
             raise
         window = penalty_window(options)
-        for token in prompt[-window:] if window else []:
+        # Rows of pictures and sound are negative.
+        for token in [token for token in prompt if token >= 0][-window:] if window else []:
             lib.llama_sampler_accept(self._chain, token)
         self.logprobs = Logprobs(model, options["topLogprobs"]) if options["logprobs"] else None
         self._forces = options["forcedTokens"] and self.logprobs is None

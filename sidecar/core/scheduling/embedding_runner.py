@@ -66,6 +66,9 @@ class EmbeddingRunner:
     def has_work(self) -> bool:
         return bool(self._requests)
 
+    def is_idle(self) -> bool:
+        return not self._requests
+
     def is_streaming(self) -> bool:
         return False
 

@@ -9,21 +9,22 @@ from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import Origin
 from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
+from sidecar.core.media import media_id
 from sidecar.core.output.detokenizer import Detokenizer
 from sidecar.core.output.reply import Reply, TextOutput
-from sidecar.core.output.segments import Delta
 from sidecar.core.output.steering import Steering
 from sidecar.core.sampling.sampler import Sampler
+from sidecar.core.scheduling.generation_progress import GenerationProgress, logprobs_of
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
 from sidecar.core.scheduling.usage import Stopwatch, usage_of
 from sidecar.core.speculation.speculation import speculation_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
-from sidecar.message_handler.notifier import Progress, send_progress
 from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
-    from sidecar.message_handler._types import ChosenToken, CompleteParams
+    from sidecar.core.media.prompt_media import PromptMedia
+    from sidecar.message_handler._types import CompleteParams
 
 PRIORITIES: Final = ("interactive", "background")
 MODEL_ERRORS: Final = ("unknownTool", "invalidToolArguments", "invalidOutput")
@@ -45,8 +46,12 @@ class Generation:
         output: TextOutput | Reply,
         steering: Steering,
         truncated: int = 0,
+        media: PromptMedia | None = None,
     ) -> None:
-        """`truncated`: how many tokens were removed from the prompt. Raises SidecarError as Sampler does."""
+        """`truncated`: how many tokens were removed from the prompt; `media`: the pictures and sounds in it.
+
+        Raises SidecarError as Sampler does.
+        """
         params: CompleteParams = job.params
         stop = params.get("stop", [])
         self.job = job
@@ -55,6 +60,7 @@ class Generation:
         self.prompt = prompt
         self.tokens = list(prompt)
         """Prompt and generated tokens: those that the sequence's cache must hold."""
+        self.media = media
         self.sequence: Sequence | None = None
         """The sequence that it runs in. Slots sets and clears this."""
         self.cached: tuple[int, Origin] = (0, "sequence")
@@ -84,14 +90,11 @@ class Generation:
         """Tokens that come next, whatever the logits are."""
         self._forced_by_grammar = 0
         """Generated tokens about which the grammar left no choice."""
-        self._sent_logprobs = 0
         self._text = Detokenizer([stop] if isinstance(stop, str) else stop)
         self._max_tokens = params.get("maxTokens")
         self._ignores_end: bool = params.get("ignoreEos", False)
         self._shifts = params.get("contextOverflow") == "shift"
-        self._streams = bool(params.get("stream", DEFAULTS["CompleteParams"]["stream"]))
-        self._writer = writer
-        self._prompt_progress = Progress(writer, job.id, "prompt")
+        self._progress = GenerationProgress(writer, job, self._max_tokens)
         self._stopwatch = Stopwatch(job.arrived)
         self._steer()
 
@@ -101,13 +104,25 @@ class Generation:
         """Run in its sequence, whose cache holds the first `cached` tokens. `origin`: where they were."""
         if self._stopwatch.admit():
             self.cached = cached, origin
+        if self.media is not None:
+            self.media.expect(self.tokens[cached:], self._progress.encode)
         if not self.prompt_done:
             self.send_prompt_progress()
 
     def pending_tokens(self) -> list[int]:
-        """The tokens to evaluate before the next one can be sampled."""
+        """The tokens to evaluate before the next one can be sampled, up to the next picture or sound."""
         assert self.sequence is not None
-        return self.tokens[len(self.sequence.tokens) :]
+        pending = self.tokens[len(self.sequence.tokens) :]
+        return pending if self.media is None else pending[: media_id.text_length(pending)]
+
+    def text_tokens(self) -> list[int]:
+        """Its tokens without rows of pictures and sound, which a draft model does not know."""
+        return self.tokens if self.media is None else [token for token in self.tokens if token >= 0]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can only go on when rows of a picture or a sound have come."""
+        return self.media is not None and self.media.waits
 
     def propose(self, most: int, streams: int) -> list[int]:
         """Up to `most` draft tokens to evaluate after the last token. `streams`: how many requests generate now."""
@@ -189,8 +204,8 @@ class Generation:
         if not self._shifts:
             return "contextFull"
         removed = self.context.shift(self.sequence, KEPT_AT_SHIFT)
-        self._truncated += removed
-        del self.tokens[KEPT_AT_SHIFT : KEPT_AT_SHIFT + removed]
+        self._truncated += len(self.tokens[removed])
+        del self.tokens[removed]
         return None
 
     def _piece(self, token: int) -> bytes:
@@ -216,33 +231,12 @@ class Generation:
     def send_prompt_progress(self) -> None:
         """Send progress of type `prompt`."""
         assert self.sequence is not None
-        total, done = len(self.prompt), min(len(self.sequence.tokens), len(self.prompt))
-        self._prompt_progress.report(done / total, promptTokens=total, processedTokens=done)
+        self._progress.send_prompt(len(self.prompt), len(self.sequence.tokens))
 
     def send_deltas(self) -> None:
         """Send progress of type `generate` with the text that has come since the last call."""
         deltas = self._output.take_deltas()
-        if not self._streams:
-            return
-        logprobs = self._logprobs(self._sent_logprobs)
-        self._sent_logprobs = self.completed
-        if logprobs.get("logprobs") and not deltas:
-            deltas = [Delta("text", "")]
-        progress = None if not self._max_tokens else round(self.completed / self._max_tokens, 4)
-        for delta in deltas:
-            send_progress(
-                self._writer,
-                self.job.id,
-                "generate",
-                progress,
-                wake=False,
-                segment=delta.segment,
-                delta=delta.text,
-                **({} if delta.call is None else {"toolCall": delta.call}),
-                completionTokens=self.completed,
-                **logprobs,
-            )
-            logprobs = {}
+        self._progress.send_text(deltas, self.completed, self.sampler.logprobs)
 
     # ---- the answer ------------------------------------------------------------------------------
 
@@ -258,8 +252,9 @@ class Generation:
             return
         self._close()
         ended = {"finishReason": reason, "stopString": self._text.stop_string, "seed": self.sampler.seed}
-        result = {**self._output.result(), **ended, **self.sampler.told, **self._logprobs(0), **self._costs()}
-        self.job.answer(result, wake=False)
+        media = {} if self.media is None else {"media": self.media.told}
+        told = {**media, **self.sampler.told, **logprobs_of(self.sampler.logprobs, 0, self.completed)}
+        self.job.answer({**self._output.result(), **ended, **told, **self._costs()}, wake=False)
 
     def abort(self) -> None:
         """Answer with the error `aborted` and the text so far."""
@@ -285,12 +280,6 @@ class Generation:
 
     def _partial(self) -> dict[str, object]:
         return {**self._output.partial(), **self._costs()}
-
-    def _logprobs(self, start: int) -> dict[str, list[ChosenToken]]:
-        """The member `logprobs` with the tokens from index `start` on; nothing if it was not asked for."""
-        if self.sampler.logprobs is None:
-            return {}
-        return {"logprobs": self.sampler.logprobs.entries[start : self.completed]}
 
     def _costs(self) -> dict[str, object]:
         """The members `usage` and `timings`."""

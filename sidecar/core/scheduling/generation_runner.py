@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.checkpoints import DISTANCE, SHORTEST_PROMPT, TAIL
+from sidecar.core.context.checkpoints import DISTANCE
 from sidecar.core.context.context import DECODE_ABORTED, Context
+from sidecar.core.context.row_batch import RowBatch, next_rows
+from sidecar.core.media import media_id
+from sidecar.core.scheduling import checkpoint_places
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING
 from sidecar.core.scheduling.slots import Slots
 from sidecar.core.speculation.draft_model import DraftModel
@@ -40,6 +43,10 @@ class GenerationRunner:
         """The requests of the current step. Only the compute thread touches them."""
         self._chunks: dict[Generation, list[int]] = {}
         """The tokens in the batch."""
+        self._rows: RowBatch | None = None
+        """Rows of a picture or a sound, in whose step there are no tokens."""
+        self._stuck_at = -1
+        """State of the slots in which nobody could compute: all wait for rows."""
         self._others_waiting = False
         """Whether streams wait for the end of the step: in other contexts, or with other adapters."""
         self._turn_steps = 0
@@ -73,7 +80,12 @@ class GenerationRunner:
                 generation.expire()
 
     def has_work(self) -> bool:
-        return bool(self._slots.running) or self._slots.waiting > 0
+        if any(not generation.waits for generation in self._slots.running):
+            return True
+        return self._slots.waiting > 0 and self._slots.changes != self._stuck_at
+
+    def is_idle(self) -> bool:
+        return not self._slots.running and not self._slots.waiting
 
     def is_streaming(self) -> bool:
         return any(generation.prompt_done for generation in self._slots.running)
@@ -139,7 +151,7 @@ class GenerationRunner:
             if len(generation.pending_tokens()) == 1:
                 asking.append(speculation)
                 indices.append(sequence.index)
-                tokens.append(generation.tokens)
+                tokens.append(generation.text_tokens())
                 limits.append(most)
         if not asking:
             return
@@ -156,20 +168,25 @@ class GenerationRunner:
         context.abort_flag.clear()
         context.clear_batch()
         self._chunks = {}
-        pending = sorted(((g, g.pending_tokens()) for g in generations), key=lambda each: len(each[1]))
+        pending = sorted(
+            ((g, tokens) for g in generations if (tokens := g.pending_tokens())),
+            key=lambda each: len(each[1]),
+        )
         streams = sum(len(tokens) == 1 for _, tokens in pending)
         room = context.batch_size
         if streams or self._others_waiting:
             room = min(room, streams + PROMPT_CHUNK_WHILE_STREAMING)
+        if self._add_rows(generations, room, bool(pending)):
+            return True
         for index, (generation, tokens) in enumerate(pending):
             # The shortest first, each at most its share: a short prompt does not wait for a long one.
             most = max(room // (len(pending) - index), 1) if room else 0
-            chunk = tokens[: min(most, _before_checkpoint(generation))]
+            chunk = tokens[: min(most, checkpoint_places.distance(generation))]
             if not chunk:
                 continue
             assert generation.sequence is not None
-            outputs = int(len(chunk) == len(tokens))
-            if len(tokens) == 1:
+            outputs = int(len(generation.sequence.tokens) + len(chunk) == len(generation.tokens))
+            if len(tokens) == outputs == 1:
                 most = (min(room, context.max_outputs) - len(pending)) // streams
                 draft = generation.propose(most, streams)
                 chunk, outputs = chunk + draft, 1 + len(draft)
@@ -180,16 +197,41 @@ class GenerationRunner:
         if self._others_waiting and sum(map(len, self._chunks.values())) > len(self._chunks):
             self._turn_steps = TURN_STEPS  # a piece of a prompt is a whole turn
         self._in_step = list(self._chunks)
+        if not self._chunks:
+            self._stuck_at = self._slots.changes
+        return bool(self._chunks)
+
+    def _add_rows(self, generations: list[Generation], room: int, has_tokens: bool) -> bool:
+        """Whether the step is for rows of a picture or a sound. If there are tokens, too, the two take turns."""
+        before, self._rows = self._rows, None
+        ready = [(generation, rows) for generation in generations if (rows := self._rows_of(generation))]
+        if not ready or (has_tokens and before is not None):
+            return False
+        generation, self._rows = ready[0]
+        self._rows.limit(room)
+        generation.batch_index = self._rows.count - 1 if self._rows.outputs else -1
+        self._chunks = {generation: self._rows.ids}
+        self._in_step = [generation]
         return True
 
+    def _rows_of(self, generation: Generation) -> RowBatch | None:
+        assert generation.sequence is not None
+        try:
+            return next_rows(generation.sequence, generation.tokens, generation.media)
+        except SidecarError as error:
+            self._fail(generation, error)
+            return None
+
     def compute(self) -> None:
-        code = self.context.decode()
+        code = self.context.decode() if self._rows is None else self._rows.decode(self.context)
         if code != 0:
             self._recover(code)
             return
         for generation, chunk in self._chunks.items():
             assert generation.sequence is not None
-            generation.sequence.tokens.extend(chunk)
+            generation.sequence.add(chunk)
+            if generation.media is not None and not media_id.ends_within(generation.sequence.tokens):
+                generation.media.release()
         for generation in self._chunks:
             self._sample(generation)
             self._take_checkpoint(generation)
@@ -215,7 +257,7 @@ class GenerationRunner:
             return
         done = len(sequence.tokens)
         since = done - sequence.checkpoints.tried
-        if done in _places(generation) or since >= min(DISTANCE, context.batch_size):
+        if done in checkpoint_places.of(generation) or since >= min(DISTANCE, context.batch_size):
             context.take_checkpoint(sequence)
 
     def _fail(self, generation: Generation, error: Exception) -> None:
@@ -236,31 +278,18 @@ class GenerationRunner:
     def _resynchronise(self, generation: Generation) -> None:
         sequence, context = generation.sequence, self.context
         assert sequence is not None
-        held = context.cached_length(sequence)
+        held = media_id.held(generation.tokens, context.last_position(sequence))
         if context.model.has_state_beyond_kv or held < len(sequence.tokens):
             context.go_back(sequence, len(sequence.tokens))
+        elif self._rows is not None:
+            self._rows.take_back(context)
         else:
-            sequence.tokens = generation.tokens[:held]
+            sequence.hold(generation.tokens[:held])
             # llama.cpp computes a batch in parts. Some may be done, but their logits are gone.
             context.cut(sequence, len(generation.tokens) - 1)
 
     def end(self) -> None:
         self._in_step, self._chunks = [], {}
-
-
-def _places(generation: Generation) -> list[int]:
-    """Where a prompt gets checkpoints: where another conversation has parted from it, and before its end."""
-    length = len(generation.prompt)
-    if length < SHORTEST_PROMPT or not generation.context.model.has_state_beyond_kv:
-        return []
-    return sorted(place for place in (generation.common, length - TAIL) if place >= SHORTEST_PROMPT - TAIL)
-
-
-def _before_checkpoint(generation: Generation) -> int:
-    """How many tokens may be evaluated in one step, so that it ends where a checkpoint belongs."""
-    assert generation.sequence is not None
-    done = len(generation.sequence.tokens)
-    return next((place - done for place in _places(generation) if place > done), len(generation.tokens))
 
 
 def _unwanted(generations: list[Generation]) -> bool:

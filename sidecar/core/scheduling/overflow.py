@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
+from sidecar.core.media import media_id
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
@@ -36,11 +37,15 @@ def fit(prompt: list[int], context: Context, params: CompleteParams) -> tuple[li
     if len(prompt) <= context.size:
         return prompt, 0
     if mode == "error":
-        problem = (
-            f"The prompt has {len(prompt)} tokens, a sequence of {context.context_id} holds {context.size}"
-        )
+        rows = sum(token < 0 for token in prompt)
+        own = f", {rows} of them of pictures and sound" if rows else ""
+        problem = f"The prompt has {len(prompt)} tokens{own}; a sequence of {context.context_id} holds {context.size}"
         raise SidecarError("promptTooLong", problem, value=len(prompt), allowed={"maximum": context.size})
     room = min(context.size // ROOM_SHARE, params.get("maxTokens", context.size))
     kept = max(context.size - room, 1)
-    head = kept // HEAD_SHARE
-    return prompt[:head] + prompt[len(prompt) - (kept - head) :], len(prompt) - kept
+    head = media_id.whole(prompt, kept // HEAD_SHARE)
+    tail = len(prompt) - (kept - kept // HEAD_SHARE)
+    if media_id.whole(prompt, tail) < tail:  # within a chunk of a picture or a sound, which is left out
+        tail = media_id.begin_of(prompt, tail) + media_id.rows_of(prompt[tail])
+    cut = prompt[:head] + prompt[tail:]
+    return cut, len(prompt) - len(cut)

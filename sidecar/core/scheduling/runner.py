@@ -40,6 +40,9 @@ class Runner(Protocol):
     def has_work(self) -> bool:
         """Whether there is something to compute."""
 
+    def is_idle(self) -> bool:
+        """Whether it has no request at all, not even one that waits for something else."""
+
     def is_streaming(self) -> bool:
         """Whether a request generates."""
 

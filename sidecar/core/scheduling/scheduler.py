@@ -25,6 +25,9 @@ DELTA_INTERVAL_S: Final = 0.016
 """Shortest time between two sends of deltas: one frame of a screen. Each delta wakes three threads of two other
 processes, which take processor time from the compute threads. The first one is sent at once."""
 
+LOOK_S: Final = 0.05
+"""Time between two looks at requests that wait for a picture to be encoded: whether they take too long."""
+
 MAX_WAITING: Final = 256
 """Requests per context that may wait."""
 
@@ -82,6 +85,11 @@ class Scheduler:
         self._urgent = True
         self._changed.notify()
 
+    def look(self) -> None:
+        """Rows of a picture or a sound have come that a request waits for."""
+        with self._changed:
+            self._changed.notify()
+
     def between_steps(self, context: Context, work: Callable[[], Result]) -> Result:
         """Do something with a context's cache on the compute thread. Returns and raises what `work` does.
 
@@ -124,7 +132,8 @@ class Scheduler:
                 if busy or self._tasks:
                     return busy
                 self._writer.wake()
-                self._changed.wait()
+                idle = all(runner.is_idle() for runner in self._runners.values())
+                self._changed.wait(None if idle else LOOK_S)
 
     def _drop_unwanted(self) -> None:
         for runner in self._runners.values():

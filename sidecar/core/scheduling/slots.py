@@ -51,6 +51,8 @@ class Slots:
         self._waiting: list[Generation] = []
         self.running: list[Generation] = []
         """In the order of their sequences."""
+        self.changes = 0
+        """Counts what may let a waiting request have a sequence."""
 
     @property
     def waiting(self) -> int:
@@ -67,6 +69,7 @@ class Slots:
             g for g in self._waiting if (g.priority, g.arrived) <= (generation.priority, generation.arrived)
         ]
         self._waiting.insert(len(ahead), generation)
+        self.changes += 1
 
     def remove(self, generation: Generation) -> bool:
         """Remove a waiting or running request. Returns False if it is not there."""
@@ -81,6 +84,9 @@ class Slots:
     def _release(self, generation: Generation) -> Sequence:
         """Take back the sequence of a request."""
         self.running.remove(generation)
+        self.changes += 1
+        if generation.media is not None:
+            generation.media.release()
         sequence = generation.sequence
         assert sequence is not None
         generation.sequence = None

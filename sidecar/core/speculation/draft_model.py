@@ -100,7 +100,7 @@ class DraftModel:
             sequence = context.sequences[index]
             if code == 0:
                 sequence.tokens.extend(tokens)
-            elif context.cached_length(sequence) != len(sequence.tokens):
+            elif context.last_position(sequence) + 1 != len(sequence.tokens):
                 context.clear_sequence(sequence)
         if code not in (0, DECODE_ABORTED):
             log.log(

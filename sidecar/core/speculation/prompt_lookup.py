@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sidecar.core.media import media_id
+
 NGRAMS: Final = (3, 2)
 """Lengths of the n-grams that are looked up, in this order."""
 
@@ -26,7 +28,8 @@ class PromptLookup:
         for n in NGRAMS:
             place = self._places.get(tuple(tokens[-n:])) if len(tokens) > n else None
             if place is not None:
-                return tokens[place : place + most]
+                found = tokens[place : place + most]
+                return found[: media_id.text_length(found)]
         return []
 
     def _index(self, tokens: list[int]) -> None:

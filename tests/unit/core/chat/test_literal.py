@@ -195,7 +195,7 @@ def test_a_prompt_cut_at_its_special_tokens_has_the_same_tokens(kind: str, tmp_p
         marks = [model.token_name(token) for token in chance.choices(special, k=8)]
         prompt = "".join(mark + chance.choice(PIECES) for mark in marks)
         found = model.tokenize(prompt, add_special=False, parse_special=True)
-        cut = literal.cut_tokens(model, prompt, found, lambda text: text)
+        cut = literal.cut_tokens(model, prompt, found, lambda text: model.tokenize(text, False, False))
         whole = model.tokenize(prompt, add_special=True, parse_special=True)
         assert literal.with_ends(model, cut) == whole
     model.free()

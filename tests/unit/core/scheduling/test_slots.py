@@ -37,6 +37,7 @@ def request(number: int, tokens: list[int], found: list[tuple[int, int]], priori
     made = SimpleNamespace(
         tokens=tokens,
         prompt=tokens,
+        media=None,
         scales=(),
         priority=priority,
         arrived=number,
