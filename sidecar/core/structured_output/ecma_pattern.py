@@ -48,6 +48,8 @@ def _without_ends(node: Node) -> Node:
         del parts[0]
     if parts and parts[-1] == Place("end"):
         del parts[-1]
+    if len(parts) == 1 and isinstance(parts[0], (Choice, Group, Sequence)):  # all of it stands in brackets
+        return _without_ends(parts[0])
     return Sequence(parts)
 
 

@@ -15,6 +15,8 @@ from sidecar.message_handler.errors import SidecarError
         ("[a-f]{2}", ["ab"], ["a", "abc", "xab"]),
         ("^(a|bc)$", ["a", "bc"], ["ab"]),
         ("^a|b$", ["a", "b"], ["ax", "xb"]),
+        ("(?i:^a|b$)", ["A", "b"], ["ax", "xb"]),
+        ("(?:^(?:^ab$)$)", ["ab"], ["a", "abc"]),
         (r"\d+(?:\.\d+)?", ["1", "12.5"], ["1.", "٣"]),
         (r"\p{Lu}é\u{1F600}", ["Ñé😀"], ["ñé😀"]),
         ("(?i)yes", ["YES", "yEs"], ["no"]),
