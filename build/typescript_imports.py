@@ -23,8 +23,8 @@ LAYERS: Layers = (
     frozenset({"generated/methods"}),
     frozenset({"client/model", "client/llama"}),
     frozenset({"index"}),
-    frozenset({"tools", "chat-session", "loaded-models", "reasoning"}),
-    frozenset({"ai-sdk", "openai"}),
+    frozenset({"tools", "chat-session", "loaded-models", "reasoning", "base64"}),
+    frozenset({"ai-sdk", "openai", "prompt-api"}),
     frozenset({"node", "port", "tauri"}),
     frozenset({"electron"}),
 )

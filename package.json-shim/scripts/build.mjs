@@ -30,4 +30,4 @@ const front = (name, script, types = script) => {
 };
 front("index", "./node/node/index.js");
 front("electron", "./node/electron/main.js");
-for (const name of ["port", "tauri", "tools", "chat-session", "ai-sdk", "openai"]) front(name, `./web/${name}.js`, `./node/${name}.js`);
+for (const name of ["port", "tauri", "tools", "chat-session", "ai-sdk", "openai", "prompt-api"]) front(name, `./web/${name}.js`, `./node/${name}.js`);

@@ -32,6 +32,9 @@ export interface ModelsOptions {
   onProgress?: ((event: { model: string; progress: DownloadProgress | VerifyProgress | LoadProgress }) => void) | undefined;
 }
 
+/** Whether a model of this name is downloaded, unlike a path. */
+export const isRemote = (name: string): boolean => /^(hf|https?):/.test(name);
+
 interface Disposable {
   dispose(): Promise<void>;
 }
@@ -166,8 +169,7 @@ export class LoadedModels {
     const llama = await this.llama();
     const { load, onProgress } = this.#options;
     const watch = { signal, onProgress: (progress: DownloadProgress | VerifyProgress | LoadProgress) => onProgress?.({ model: name, progress }) };
-    const remote = /^(hf|https?):/.test(name);
-    const path = remote ? (await llama.downloadModel({ model: name, ...watch })).path : name;
+    const path = isRemote(name) ? (await llama.downloadModel({ model: name, ...watch })).path : name;
     return llama.loadModel({ ...load, path, ...watch });
   }
 }

@@ -14,7 +14,7 @@ import { command, PROGRAM_FILE } from "./support/program.mjs";
 
 const run = promisify(execFile);
 const shim = fileURLToPath(new URL("..", import.meta.url));
-const MAX_PACKED_BYTES = 100_000;
+const MAX_PACKED_BYTES = 125_000;
 const OTHER = "@llama-sidecar/plan9-mips";
 
 /** The npm that runs these tests, else the one on the PATH. */
@@ -111,10 +111,12 @@ test("its types work with import and with require", { timeout: 60_000 }, async (
     import { chatSession } from "@llama-sidecar/client/chat-session";
     import { sidecarFetch } from "@llama-sidecar/client/openai";
     import { llamaOverPort } from "@llama-sidecar/client/port";
+    import { promptApi } from "@llama-sidecar/client/prompt-api";
     import { runTools } from "@llama-sidecar/client/tools";
     export const plugs = (context: Context) => [
       chatSession({ context, temperature: 0 }).send("Hi", { maxTokens: 8 }),
       runTools({ context, messages: [], tools: [{ name: "f", run: ({ x }: { x: number }) => x }] }),
+      promptApi({ llama: () => getLlama(), model: "x.gguf" }).create({ topK: 3 }).then((session) => session.prompt("Hi")),
       sidecarFetch(() => getLlama(), { context: { sequences: 2 } })("http://sidecar/v1/models"),
     ];
     export async function answer(context: Context): Promise<string> {

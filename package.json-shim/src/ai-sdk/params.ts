@@ -8,6 +8,7 @@ import type {
   LanguageModelV4ToolResultOutput,
   SharedV4Warning,
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
+import { base64Of } from "../base64.js";
 import { SidecarError } from "../client/errors.js";
 import type { ChatParams, ContentPart, Message, Tool, ToolCallMessage } from "../generated/contract.js";
 import { reasoningOf } from "../reasoning.js";
@@ -113,14 +114,6 @@ function fileOf({ data, mediaType, filename }: LanguageModelV4FilePart): Content
     if (kind === "audio" && base64 !== undefined) return { type: "input_audio", inputAudio: { data: base64, format: format === "mpeg" ? "mp3" : format } };
   }
   throw new SidecarError("unsupportedContent", `The file ${filename ?? ""} of the type ${mediaType} cannot be sent to a model. Send text, an image or audio.`);
-}
-
-/** Bytes in pieces that fit the arguments of a call. */
-function base64Of(bytes: Uint8Array): string {
-  const PIECE = 8192;
-  let text = "";
-  for (let i = 0; i < bytes.length; i += PIECE) text += String.fromCharCode(...bytes.subarray(i, i + PIECE));
-  return btoa(text);
 }
 
 function outputOf(output: LanguageModelV4ToolResultOutput): string {

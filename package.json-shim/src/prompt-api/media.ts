@@ -1,0 +1,105 @@
+// Pictures and sound of pages as parts of a message.
+
+import { base64Of } from "../base64.js";
+import type { ContentPart } from "../generated/contract.js";
+import { domError } from "./errors.js";
+
+/** Beginnings of the formats, as characters of one byte each. `.` is any byte. */
+const IMAGES: Readonly<Record<string, string>> = {
+  png: "\x89PNG",
+  jpeg: "\xff\xd8\xff",
+  gif: "GIF8",
+  bmp: "BM",
+  webp: "RIFF....WEBP",
+};
+
+const SOUNDS: Readonly<Record<string, string>> = { wav: "RIFF....WAVE", flac: "fLaC", mp3: "ID3" };
+
+/** What is used of browsers: Node has none of it. */
+interface Canvases {
+  createImageBitmap?: (source: object) => Promise<{ width: number; height: number; close(): void }>;
+  OffscreenCanvas: new (width: number, height: number) => {
+    getContext(kind: "2d"): { drawImage(image: object, x: number, y: number): void };
+    convertToBlob(options: { type: string }): Promise<Blob>;
+  };
+}
+
+/** What is used of an AudioBuffer. */
+interface Samples {
+  numberOfChannels: number;
+  sampleRate: number;
+  length: number;
+  getChannelData(channel: number): Float32Array;
+}
+
+export async function imagePart(value: unknown): Promise<ContentPart> {
+  const bytes = (await bytesOf(value)) ?? (await drawn(value));
+  return { type: "image_url", imageUrl: { url: `data:image/${formatOf(bytes, IMAGES)};base64,${base64Of(bytes)}` } };
+}
+
+export async function audioPart(value: unknown): Promise<ContentPart> {
+  const bytes = (await bytesOf(value)) ?? wavOf(value);
+  return { type: "input_audio", inputAudio: { data: base64Of(bytes), format: formatOf(bytes, SOUNDS) } };
+}
+
+async function bytesOf(value: unknown): Promise<Uint8Array | undefined> {
+  if (value instanceof Blob) return new Uint8Array(await value.arrayBuffer());
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+}
+
+/** The bytes decide, whatever a label says. */
+function formatOf(bytes: Uint8Array, formats: Readonly<Record<string, string>>): string {
+  const begins = (sign: string) => [...sign].every((each, i) => each === "." || each.charCodeAt(0) === bytes[i]);
+  const found = Object.keys(formats).find((format) => begins(formats[format] as string));
+  if (found) return found;
+  // A frame of MPEG audio begins with eleven set bits.
+  if ("mp3" in formats && bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0) return "mp3";
+  throw domError("EncodingError", `The bytes are of no known format. Known: ${Object.keys(formats).join(", ")}.`);
+}
+
+/** A canvas, an image of the page, a frame of a video, … as PNG. */
+async function drawn(value: unknown): Promise<Uint8Array> {
+  const { createImageBitmap, OffscreenCanvas } = globalThis as unknown as Canvases;
+  if (typeof value !== "object" || value === null || !createImageBitmap) {
+    throw new TypeError("An image is a Blob, bytes, or what createImageBitmap takes.");
+  }
+  const bitmap = await createImageBitmap(value);
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+}
+
+/** An AudioBuffer as WAV with 16 bits per sample. */
+function wavOf(value: unknown): Uint8Array {
+  const { numberOfChannels, sampleRate, length, getChannelData } = (value ?? {}) as Partial<Samples>;
+  if (!getChannelData || !numberOfChannels || !sampleRate || length === undefined) {
+    throw new TypeError("Sound is a Blob, bytes or an AudioBuffer.");
+  }
+  const HEADER = 44;
+  const frame = numberOfChannels * 2;
+  const bytes = new Uint8Array(HEADER + length * frame);
+  const view = new DataView(bytes.buffer);
+  const text = (at: number, word: string) => [...word].forEach((each, i) => view.setUint8(at + i, each.charCodeAt(0)));
+  text(0, "RIFF");
+  view.setUint32(4, bytes.length - 8, true);
+  text(8, "WAVEfmt ");
+  view.setUint32(16, 16, true); // bytes of the description that follows
+  view.setUint16(20, 1, true); // plain samples
+  view.setUint16(22, numberOfChannels, true);
+  view.setUint32(24, sampleRate, true);
+  view.setUint32(28, sampleRate * frame, true);
+  view.setUint16(32, frame, true);
+  view.setUint16(34, 16, true);
+  text(36, "data");
+  view.setUint32(40, length * frame, true);
+  for (let channel = 0; channel < numberOfChannels; channel++) {
+    const samples = getChannelData.call(value, channel);
+    for (let i = 0; i < length; i++) {
+      const sample = Math.max(-1, Math.min(1, samples[i] ?? 0));
+      view.setInt16(HEADER + i * frame + channel * 2, Math.round(sample * 32767), true);
+    }
+  }
+  return bytes;
+}
