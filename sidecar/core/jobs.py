@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 STACK_BYTES: Final = 16 * 1024 * 1024
 """Stack of a thread that tokenizes (model/tokenizer.py) or compiles a grammar. Only what is used of it takes memory."""
 
+_stack_lock: Final = threading.Lock()
 _current: Final = threading.local()
 """Its `job` is the job whose handler this thread runs."""
 
 
 def start_thread(target: Callable[[], None], name: str) -> None:
     """Start a thread with STACK_BYTES. The system's own default may be as small as 128 KB."""
-    before = threading.stack_size(STACK_BYTES)
-    try:
-        threading.Thread(target=target, name=name, daemon=True).start()
-    finally:
-        threading.stack_size(before)
+    with _stack_lock:  # the size is the process's
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            threading.Thread(target=target, name=name, daemon=True).start()
+        finally:
+            threading.stack_size(before)
 
 
 def checkpoint() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sidecar.core.chat import given, literal, messages
 from sidecar.core.chat.arrangement import arranged
 from sidecar.core.chat.effort import NONE, Effort, check_effort, commanded, effort_of
+from sidecar.core.chat.optional_calls import optional_calls
 from sidecar.core.chat.rendering import template
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE, Support
@@ -22,7 +23,7 @@ from sidecar.core.output.calls.tools import Tools, plain
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
 from sidecar.core.output.steering import Steering
-from sidecar.core.structured_output.grammar import options_of
+from sidecar.core.structured_output.grammar import asks_for_grammar, options_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
@@ -75,13 +76,19 @@ def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
         *(reasoning.marks if reasoning is not None else ()),
         *(form.marks if callable_tools is not None else ()),
     ]
+    grammar = calls = None
+    if tools.forced:
+        grammar = call_grammar(model, form, tools, options_of(params))
+    elif callable_tools is not None and not asks_for_grammar(params):
+        calls = optional_calls(model, form, tools, options_of(params), job.warn)
     end = () if reasoning is None else tuple(_tokens(model, reasoning.closing))
     steering = Steering(
         visible_tokens=_control_tokens(model, marks),
         reasoning_budget=rendering.effort.tokens,
         reasoning_end=end,
         at_budget=(*_budget_message(model, params), *end),
-        grammar=call_grammar(model, form, tools, options_of(params)) if tools.forced else None,
+        grammar=grammar,
+        calls=calls,
     )
     return Conversation(prompt_tokens, reply, steering, rendering.media)
 

@@ -11,9 +11,11 @@ from sidecar.core.output.calls.tools import Tools
 from sidecar.core.structured_output.grammar import Grammar
 
 if TYPE_CHECKING:
+    from sidecar.core.structured_output.keywords import Json
     from sidecar.core.structured_output.schema import Options, Prepared
 
 POINTER: Final = "/tools"
+WHITE_SPACE: Final = r"WS: /[ \n]{1,2}/"
 
 
 def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -> Grammar:
@@ -33,7 +35,7 @@ def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -
         if form.separator
         else _object_rules(model, form, ready, options)
     )
-    lark = "\n".join([*rules, r"WS: /[ \n]{1,2}/"])
+    lark = "\n".join([*rules, WHITE_SPACE])
     if len(lark) > json_schema.MAX_CHARS:
         raise json_schema.too_complex(POINTER, f"more than {json_schema.MAX_CHARS} characters")
     matcher = texts.of_calls(model, lark)
@@ -52,7 +54,7 @@ def _named_rules(model: Model, form: CallForm, ready: dict[str, Prepared], optio
     rules = [f"start: WS? ({' | '.join(f'call{index}' for index in range(len(ready)))})"]
     for index, (name, schema) in enumerate(ready.items()):
         before, after = around(form, name)
-        rules.append(f"call{index}: {_literal(model, before)} arguments{index} {_literal(model, after)}")
+        rules.append(f"call{index}: {literal(model, before)} arguments{index} {literal(model, after)}")
         of_arguments = document(schema.root, schema.definitions, options)
         rules.append(f"arguments{index}: %json {of_arguments}")
     return rules
@@ -62,6 +64,17 @@ def _object_rules(model: Model, form: CallForm, ready: dict[str, Prepared], opti
     """The rules of calls that are objects with name and arguments."""
     from sidecar.core.structured_output.json_schema import document
 
+    call, definitions = objects(form, ready, most=1)
+    line = "\n" if form.end and not form.listed else ""
+    before, after = literal(model, f"{form.start}{line}"), literal(model, f"{line}{form.end}")
+    return [
+        f"start: WS? {before} call {after}",
+        f"call: %json {document(call, definitions, options)}",
+    ]
+
+
+def objects(form: CallForm, ready: dict[str, Prepared], most: int | None) -> tuple[Json, dict[str, Json]]:
+    """The schema of a call that is an object, or of a list of up to `most` calls, and its definitions."""
     calls = [
         {
             "type": "object",
@@ -71,16 +84,10 @@ def _object_rules(model: Model, form: CallForm, ready: dict[str, Prepared], opti
         }
         for name, schema in ready.items()
     ]
-    call: object = {"anyOf": calls}
+    call: Json = {"anyOf": calls}
     if form.listed:
-        call = {"type": "array", "items": call, "minItems": 1, "maxItems": 1}
-    definitions = {key: value for schema in ready.values() for key, value in schema.definitions.items()}
-    line = "\n" if form.end and not form.listed else ""
-    before, after = _literal(model, f"{form.start}{line}"), _literal(model, f"{line}{form.end}")
-    return [
-        f"start: WS? {before} call {after}",
-        f"call: %json {document(call, definitions, options)}",
-    ]
+        call = {"type": "array", "items": call, "minItems": 1, **({"maxItems": most} if most else {})}
+    return call, {key: value for schema in ready.values() for key, value in schema.definitions.items()}
 
 
 def around(form: CallForm, name: str) -> tuple[str, str]:
@@ -95,8 +102,13 @@ def around(form: CallForm, name: str) -> tuple[str, str]:
     return f"{form.start}{line}{before}", f"}}{line}{form.end}"
 
 
-def _literal(model: Model, text: str) -> str:
+def literal(model: Model, text: str) -> str:
     """A text in Lark's syntax. Control tokens in it are named by their ids: they have no text."""
+    return " ".join(pieces(model, text))
+
+
+def pieces(model: Model, text: str) -> list[str]:
+    """The parts of that: texts and control tokens."""
     parts, at = [], 0
     for token in model.tokenize(text, add_special=False, parse_special=True) if text else []:
         if model.piece(token):
@@ -108,8 +120,8 @@ def _literal(model: Model, text: str) -> str:
         parts += [text[at:found], f"<[{token}]>"]
         at = found + len(name)
     parts.append(text[at:])
-    literals = (
-        part if index % 2 else json.dumps(part, ensure_ascii=False) if part else ""
+    return [
+        part if index % 2 else json.dumps(part, ensure_ascii=False)
         for index, part in enumerate(parts)
-    )
-    return " ".join(filter(None, literals))
+        if part
+    ]

@@ -26,6 +26,11 @@ class Detokenizer:
         """Whether all bytes so far form complete characters."""
         return not self._decoder.getstate()[0]
 
+    @property
+    def held(self) -> str:
+        """Text that is held back. A part of a character stands for U+FFFD."""
+        return self._held + self._decoder.getstate()[0].decode("utf-8", "replace")
+
     def feed(self, piece: bytes) -> str:
         """Add the bytes of a token. Returns the text that became certain."""
         return self._release(self._decoder.decode(piece))

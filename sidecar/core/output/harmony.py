@@ -29,7 +29,7 @@ PEOPLE: Final = ("user", "assistant", "all", "self")
 """Recipients that are not tools."""
 
 _HEADER: Final = re.compile(r"(?:<\|(?:start|channel|constrain)\|>|[^<\n])*")
-_RECIPIENT: Final = re.compile(r"(?:^|[\s>])to=([^\s<]+)")
+_RECIPIENT: Final = re.compile(r"(?:^|[\s>])to=([^\s<]*)")
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w*)")
 
 
@@ -41,6 +41,8 @@ class HarmonySplitter(Splitter):
         self._calls = calls
         """Whether the request has tools. Without them, what a model writes to a tool belongs to its channel."""
         self._in_header = True
+        self._addressed = False
+        """The header has a recipient."""
         self._segment: Segment = "text"
         """That of the current message, and of what is not a header."""
         self._trim = True
@@ -52,6 +54,10 @@ class HarmonySplitter(Splitter):
 
     def begin_reasoning(self) -> None:
         self._begin_message("reasoning")
+
+    def _call_text(self) -> str | None:
+        recipient = _RECIPIENT.search(self._held) if self._in_header and self._addressed else None
+        return None if recipient is None else self._held[recipient.start(1) :]
 
     @property
     def in_reasoning(self) -> bool:
@@ -106,6 +112,8 @@ class HarmonySplitter(Splitter):
         if len(certain) > MAX_HEADER_CHARS or _HEADER.fullmatch(certain) is None:
             self._not_a_header()
             return True
+        if self._calls and not self._addressed and _RECIPIENT.search(head):
+            self._addressed = self._opened = True
         if not message:
             return False
         self._held = rest
@@ -116,16 +124,16 @@ class HarmonySplitter(Splitter):
         """What looked like the beginning of a header is text of the current message."""
         first = len(self._held) - len(self._held.lstrip()) + 1
         text, self._held = self._held[:first], self._held[first:]
-        self._in_header = False
+        self._in_header = self._addressed = False
         self._write(text)
 
     def _open(self, header: str) -> None:
         """Begin the message that follows a header."""
         recipient, channel = _RECIPIENT.search(header), _CHANNEL.search(header)
         self._begin_message("reasoning" if channel is not None and channel[1] == "analysis" else "text")
-        if recipient is None or not self._calls:
+        name = recipient[1] if recipient is not None else ""
+        if not name or not self._calls:
             return
-        name = recipient[1]
         if name not in PEOPLE or self._sink.has_tool(name):
             self._call = name if self._sink.has_tool(name) else name.removeprefix("functions.")
             self._value = JsonValue()
@@ -133,6 +141,7 @@ class HarmonySplitter(Splitter):
 
     def _begin_message(self, segment: Segment) -> None:
         self._segment, self._trim, self._fresh, self._in_header = segment, True, True, False
+        self._addressed = False
 
     # ---- messages --------------------------------------------------------------------------------
 

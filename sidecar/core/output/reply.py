@@ -39,6 +39,9 @@ class TextOutput:
         """Finish after the last text. Returns the finish reason, unchanged."""
         return reason
 
+    def take_call(self) -> None:
+        """There are no calls."""
+
     @property
     def text(self) -> str:
         """The text so far."""
@@ -96,6 +99,10 @@ class Reply:
     def has_partial_mark(self) -> bool:
         """Whether text is held back that may become a mark."""
         return self._splitter.has_partial_mark
+
+    def take_call(self) -> str | None:
+        """If the mark of a call has come since the last time: what has come after it. Else None."""
+        return self._splitter.take_call()
 
     # ---- input -----------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class Splitter(ABC):
     def __init__(self, sink: OutputSink) -> None:
         self._sink = sink
         self._held = ""
+        self._opened = False
+        """The mark of a call has come since the last `take_call`."""
 
     @property
     def has_partial_mark(self) -> bool:
@@ -51,6 +53,15 @@ class Splitter(ABC):
     @abstractmethod
     def _advance(self) -> bool:
         """Process the certain part of the held text. Returns whether to continue with the rest."""
+
+    def take_call(self) -> str | None:
+        """If the mark of a call has come since the last time: what has come after it. Else None."""
+        opened, self._opened = self._opened, False
+        return self._call_text() if opened else None
+
+    @abstractmethod
+    def _call_text(self) -> str | None:
+        """What has come after the last mark of a call; None if it turned out not to begin one."""
 
     @property
     @abstractmethod

@@ -45,6 +45,9 @@ class MarkSplitter(Splitter):
     def in_reasoning(self) -> bool:
         return self._segment == "reasoning"
 
+    def _call_text(self) -> str | None:
+        return None if self._reader is None else self._reader.unread
+
     def end(self, *, complete: bool) -> None:
         while self._reader is not None:
             reader = self._reader
@@ -171,6 +174,7 @@ class MarkSplitter(Splitter):
         text = before.rstrip()
         self._write(text)
         space = before[len(text) :]
+        self._opened |= meaning in ("call", "bareCall")
         if meaning == "call":
             self._start_reader(space + mark, marked=True)
         elif meaning == "bareCall":

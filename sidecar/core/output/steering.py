@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sidecar.core.structured_output.grammar import Grammar
+
+if TYPE_CHECKING:
+    from sidecar.core.structured_output.compiling import Promised
 
 
 class Steering(NamedTuple):
@@ -20,3 +23,5 @@ class Steering(NamedTuple):
     """The same when the budget is used up."""
     grammar: Grammar | None = None
     """The grammar of a forced tool call. It replaces a grammar from the params."""
+    calls: Promised | None = None
+    """What may follow the mark of a call. None: the model writes what it likes."""

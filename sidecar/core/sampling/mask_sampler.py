@@ -41,9 +41,20 @@ _HIGH: Final = bytes(0x80 if byte else 0 for byte in range(256))
 class MaskSampler:
     """Owns the samplers that hold one request to its matcher. The `chain`, which chooses, belongs to the caller."""
 
-    def __init__(self, model: Model, matcher: Matcher, chain: SamplerPointer, forbidden: set[int]) -> None:
-        """`forbidden`: tokens that never come."""
+    def __init__(
+        self,
+        model: Model,
+        matcher: Matcher,
+        chain: SamplerPointer,
+        forbidden: set[int],
+        *,
+        partly: bool = False,
+    ) -> None:
+        """`forbidden`: tokens that never come. `partly`: other text may follow that of the matcher."""
         self._matcher = matcher
+        self._partly = partly
+        self._left = False
+        """Other text has begun."""
         self._chain = chain
         self._forbidden = forbidden
         self._model = model
@@ -53,15 +64,23 @@ class MaskSampler:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`, `schemaTooComplex`."""
         token = self._chooser.sample(context, batch_index)
         if token in self._forbidden or not self._matcher.allows(token):
-            token = self._sample_again(context, batch_index)
-        self._matcher.consume(token)
+            if self._partly and self._may_leave(token):
+                self._left = True
+            else:
+                token = self._sample_again(context, batch_index)
+        if not self._left:
+            self._matcher.consume(token)
         lib.llama_sampler_accept(self._chain, token)
         return token
 
+    def _may_leave(self, token: int) -> bool:
+        """Whether a token that the matcher does not allow may begin the text after it."""
+        return self._matcher.complete and token not in self._forbidden
+
     @property
     def ended(self) -> bool:
-        """Whether the text is complete and nothing can follow."""
-        return self._matcher.ended and not self._matcher.error
+        """Whether the text is complete and nothing can follow, or other text has begun."""
+        return self._left or (self._matcher.ended and not self._matcher.error)
 
     def forced(self, most: int) -> list[int]:
         """Up to `most` tokens that come next because there is no choice. They count as chosen."""

@@ -82,7 +82,7 @@ class Generation:
         self.speculation = speculation_of(context.model, params)
         self._draft: list[int] = []
         """Draft tokens in the batch, after the last token."""
-        self.sampler = Sampler(context.model, params, prompt, steering.grammar)
+        self.sampler = Sampler(context.model, params, prompt, steering.grammar, steering.calls)
         self._output = output
         self._steering = steering
         self._reasoning_tokens = 0
@@ -153,7 +153,7 @@ class Generation:
             return "length"
         draft, self._draft = self._draft, []
         reason, accepted = self._accept(self._next_token(self.batch_index)), 0
-        while reason is None and accepted < len(draft) and self.tokens[-1] == draft[accepted]:
+        while not (reason or self.sampler.waits()) and self.tokens[-1:] == draft[accepted : accepted + 1]:
             accepted += 1
             reason = self._accept(self._next_token(self.batch_index + accepted))
         if draft and self.speculation is not None and self.sequence is not None:
@@ -209,14 +209,14 @@ class Generation:
         return None
 
     def _piece(self, token: int) -> bytes:
-        model = self.context.model
-        if token in self._steering.visible_tokens:
-            return model.token_text(token).encode()
-        return model.piece(token)
+        model, visible = self.context.model, token in self._steering.visible_tokens
+        return model.token_text(token).encode() if visible else model.piece(token)
 
     def _steer(self) -> None:
-        """End reasoning that has used up its budget; let the grammar apply once the answer begins."""
+        """End reasoning that has used up its budget; let a grammar apply once the answer, or a call, begins."""
         steering = self._steering
+        if (begun := self._output.take_call()) is not None:
+            self.sampler.begin_call(begun + self._text.held)
         if not self._output.in_reasoning:
             if not self._forced:
                 self.sampler.constrain()

@@ -6,6 +6,7 @@ evaluated yet share the rest of the room.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.checkpoints import DISTANCE
@@ -23,6 +24,9 @@ from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
+
+WAIT_S: Final = 0.002
+"""How often it looks whether a grammar is made for which all requests wait. An abort waits as long."""
 
 TURN_STEPS: Final = 8
 """Steps after which requests with other adapters get their turn. After a change llama.cpp plans its memory again."""
@@ -116,10 +120,14 @@ class GenerationRunner:
         running = self._slots.running
         if _unwanted(running):
             return False
-        self._in_step = self._take_turns(running)
+        ready = [generation for generation in running if not generation.sampler.waits()]
+        if running and not ready:
+            time.sleep(WAIT_S)
+            return False
+        self._in_step = self._take_turns(ready)
         self._others_waiting = others_streaming or (
-            len(self._in_step) < len(running)
-            and any(g.prompt_done for g in running if g.scales != self.context.scales)
+            len(self._in_step) < len(ready)
+            and any(g.prompt_done for g in ready if g.scales != self.context.scales)
         )
         self.context.abort_flag.clear()
         return True

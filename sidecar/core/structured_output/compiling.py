@@ -1,15 +1,18 @@
-"""Compiles grammars on a thread of their own, so that a huge one holds up nothing but its own request."""
+"""Compiles grammars on threads of their own, so that a huge one holds up nothing but its own request."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 from sidecar.core.jobs import checkpoint, start_thread
 from sidecar.core.model.model import Model
 from sidecar.core.structured_output.guidance import Matcher, Vocabulary
+from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 
 MAX_COMPILE_S: Final = 20.0
@@ -31,12 +34,16 @@ MAX_KEPT_CHARS: Final = 100_000
 PATIENCE_S: Final = 0.05
 """How often a waiting request looks whether it is still wanted."""
 
+MAX_MAKING: Final = 4
+"""Grammars that are made beside their requests at once. If there are as many, the next request makes its own."""
+
 _room: Final = threading.BoundedSemaphore(MAX_COMPILING)
+_making: Final = threading.BoundedSemaphore(MAX_MAKING)
 _lock: Final = threading.Lock()
 
 
 class TooSlow(Exception):
-    """A grammar takes longer than MAX_COMPILE_S."""
+    """A grammar takes too long to compile."""
 
 
 @lru_cache(maxsize=1)
@@ -75,8 +82,8 @@ class _Kept:
 _kept: Final = _Kept()
 
 
-def compiled(model: Model, kind: str, grammar: str) -> Matcher:
-    """A new matcher of a grammar, which may be in error. `kind`: see `Matcher.compile`.
+def compiled(model: Model, kind: str, grammar: str, most_s: float = math.inf) -> Matcher:
+    """A new matcher of a grammar, which may be in error. `kind`: see `Matcher.compile`. `most_s`: how long it may take.
 
     Raises TooSlow; SidecarError `overloaded`; `aborted`, `timedOut` if the request is no longer wanted.
     """
@@ -85,13 +92,13 @@ def compiled(model: Model, kind: str, grammar: str) -> Matcher:
     if kept is not None:
         return kept
     vocabulary(model)  # before the clock runs
-    matcher = _compile(model, kind, grammar)
+    matcher = _compile(model, kind, grammar, most_s)
     if len(grammar) <= MAX_KEPT_CHARS and not matcher.error:
         _kept.add(key, matcher)
     return matcher
 
 
-def _compile(model: Model, kind: str, grammar: str) -> Matcher:
+def _compile(model: Model, kind: str, grammar: str, most_s: float) -> Matcher:
     done = threading.Event()
     made: list[Matcher | Exception] = []
 
@@ -104,7 +111,7 @@ def _compile(model: Model, kind: str, grammar: str) -> Matcher:
             _room.release()
             done.set()
 
-    end = time.monotonic() + MAX_QUEUE_S
+    end = time.monotonic() + min(MAX_QUEUE_S, most_s)
     while not _room.acquire(timeout=PATIENCE_S):
         checkpoint()
         if time.monotonic() > end:
@@ -114,7 +121,7 @@ def _compile(model: Model, kind: str, grammar: str) -> Matcher:
     except RuntimeError:
         _room.release()
         raise
-    end = time.monotonic() + MAX_COMPILE_S
+    end = time.monotonic() + min(most_s, MAX_COMPILE_S)
     while not done.wait(PATIENCE_S):
         checkpoint()
         if time.monotonic() > end:
@@ -122,3 +129,38 @@ def _compile(model: Model, kind: str, grammar: str) -> Matcher:
     if isinstance(made[0], Exception):
         raise made[0]
     return made[0]
+
+
+class Promised:
+    """A matcher that a thread makes while the request that may need it goes on."""
+
+    def __init__(self, make: Callable[[], Matcher | None]) -> None:
+        """`make` makes the matcher; None if that is impossible."""
+        self._done = threading.Event()
+        self._matcher: Matcher | None = None
+        if not _making.acquire(blocking=False):
+            self._run(make, lambda: None)
+            return
+        try:
+            start_thread(lambda: self._run(make, _making.release), "sidecar:calls")
+        except RuntimeError:  # no more threads
+            self._run(make, _making.release)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `copy` need not wait."""
+        return self._done.is_set()
+
+    def copy(self) -> Matcher | None:
+        """A matcher at the beginning of its text; None if there is none."""
+        self._done.wait()
+        return None if self._matcher is None else self._matcher.copy()
+
+    def _run(self, make: Callable[[], Matcher | None], release: Callable[[], None]) -> None:
+        try:
+            self._matcher = make()
+        except Exception as error:
+            log.log_exception("No grammar of calls could be made", error)
+        finally:
+            release()
+            self._done.set()

@@ -49,7 +49,7 @@ def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
     Raises SidecarError: `invalidParams` (params that exclude each other), `invalidGrammar`,
     `unsupportedSchema`, `unsatisfiableSchema`, `schemaTooComplex`.
     """
-    asked = [name for name in MEMBERS if params.get(name, PLAIN_TEXT) != PLAIN_TEXT]
+    asked = _asked(params)
     _check_combination(params, asked)
     if not asked:
         return None
@@ -74,6 +74,15 @@ def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
 
     matcher, check, ignored = json_schema.enforced(model, schema, pointer, options_of(params))
     return Grammar(pointer, matcher=matcher, check=check, ignored=ignored)
+
+
+def asks_for_grammar(params: SamplingParams) -> bool:
+    """Whether the request asks for a grammar of its text."""
+    return bool(_asked(params))
+
+
+def _asked(params: SamplingParams) -> list[str]:
+    return [name for name in MEMBERS if params.get(name, PLAIN_TEXT) != PLAIN_TEXT]
 
 
 def options_of(params: SamplingParams) -> Options:

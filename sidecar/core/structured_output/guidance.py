@@ -151,6 +151,19 @@ class Vocabulary:
             raise ValueError(error.value.decode("utf-8", "replace"))
         weakref.finalize(self, library().llg_free_tokenizer, self.handle)
 
+    def tokens_of(self, text: str) -> list[int]:
+        """The tokens of a text within others."""
+        return self._tokens_of_bytes(text.encode("utf-8", "replace"))
+
+    def _tokens_of_bytes(self, wanted: bytes) -> list[int]:
+        whole = self._sentinel + wanted.decode("utf-8", "replace")
+        found = self._model.tokenize(whole, add_special=False, parse_special=False)[self._skipped :]
+        if b"".join(map(self._model.piece, found)) != wanted and self._of_byte.keys() >= set(wanted):
+            return [
+                self._of_byte[byte] for byte in wanted
+            ]  # a vocabulary that changes the text, such as its spaces
+        return found
+
     def _tokens_of(
         self,
         _: object,
@@ -159,14 +172,8 @@ class Vocabulary:
         tokens: ctypes._Pointer[ctypes.c_uint32],
         room: int,
     ) -> int:
-        """The tokens of a text within others, for llguidance. Returns how many there are."""
-        wanted = ctypes.string_at(text, length)
-        whole = self._sentinel + wanted.decode("utf-8", "replace")
-        found = self._model.tokenize(whole, add_special=False, parse_special=False)[self._skipped :]
-        if b"".join(map(self._model.piece, found)) != wanted and self._of_byte.keys() >= set(wanted):
-            found = [
-                self._of_byte[byte] for byte in wanted
-            ]  # a vocabulary that changes the text, such as its spaces
+        """The same for llguidance. Returns how many there are."""
+        found = self._tokens_of_bytes(ctypes.string_at(text, length))
         if len(found) <= room:
             tokens_array = (ctypes.c_uint32 * len(found))(*found)
             ctypes.memmove(tokens, tokens_array, ctypes.sizeof(tokens_array))
@@ -242,6 +249,14 @@ class Matcher:
         """Go on after a token that it allows."""
         self._one.value = token
         self._library.llg_matcher_consume_tokens(self._handle, self._one_at, 1)
+
+    def follow(self, text: str) -> bool:
+        """Go on after a text. Returns whether it allows the text; if not, it is of no more use."""
+        for token in self._vocabulary.tokens_of(text):
+            if not self.allows(token):
+                return False
+            self.consume(token)
+        return True
 
     def mask(self) -> bytes:
         """Bit i of this, from the lowest bit of the first byte on, says whether token i may come next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Final, NamedTuple, NoReturn
 
 from sidecar.core.model.model import Model
@@ -100,12 +101,13 @@ def matcher_of(model: Model, text: str, ready: Prepared, pointer: str) -> Matche
     return matcher
 
 
-def compiled(model: Model, kind: str, text: str, pointer: str) -> Matcher:
-    """A compiled grammar, which may be in error. Raises SidecarError `schemaTooComplex`."""
+def compiled(model: Model, kind: str, text: str, pointer: str, most_s: float = math.inf) -> Matcher:
+    """A compiled grammar, which may be in error. Raises SidecarError `schemaTooComplex`, `overloaded`."""
     try:
-        return compiling.compiled(model, kind, text)
+        return compiling.compiled(model, kind, text, most_s)
     except compiling.TooSlow:
-        raise too_complex(pointer, f"it takes more than {compiling.MAX_COMPILE_S:.0f} s to compile") from None
+        most_s = min(most_s, compiling.MAX_COMPILE_S)
+        raise too_complex(pointer, f"it takes more than {most_s:.0f} s to compile") from None
 
 
 def _refuse(error: str, ready: Prepared, pointer: str) -> NoReturn:

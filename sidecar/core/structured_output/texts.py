@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -41,9 +42,9 @@ def of_lark(model: Model, grammar: str) -> Matcher:
     return _matcher(model, "lark", grammar, "/grammar")
 
 
-def of_calls(model: Model, lark: str) -> Matcher | None:
+def of_calls(model: Model, lark: str, most_s: float = math.inf) -> Matcher | None:
     """A matcher of a grammar of calls; None if it allows nothing. Raises SidecarError `schemaTooComplex`."""
-    matcher = compiled(model, "lark", lark, "/tools")
+    matcher = compiled(model, "lark", lark, "/tools", most_s)
     return None if matcher.error or not any(matcher.mask()) else matcher
 
 

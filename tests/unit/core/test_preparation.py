@@ -132,3 +132,15 @@ def test_threads_that_tokenize_have_a_large_stack() -> None:
     assert done.wait(WAIT_S)
     assert sizes == [STACK_BYTES]
     assert threading.stack_size() == usual
+
+
+def test_threads_that_start_at_once_leave_the_systems_stack_size() -> None:
+    usual = threading.stack_size()
+    starters = [
+        threading.Thread(target=lambda: [start_thread(int, "test") for _ in range(20)]) for _ in range(8)
+    ]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert threading.stack_size() == usual

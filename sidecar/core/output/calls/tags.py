@@ -44,6 +44,11 @@ class Tags(NamedTuple):
     """A value stands on lines of its own: the newline at each of its ends is not part of it."""
 
     @property
+    def says_type(self) -> bool:
+        """Whether the tag of a key goes on after the key, and says whether the value is a string."""
+        return not self.key[1].endswith(">")
+
+    @property
     def marks(self) -> list[str]:
         """All tags."""
         return [*self.call, *self.key, *self.value]

@@ -74,3 +74,37 @@ def test_a_thread_that_does_not_start_keeps_no_place(monkeypatch: pytest.MonkeyP
             with pytest.raises(RuntimeError):
                 json_schema.enforced(MODEL, {"const": "no thread"}, "/jsonSchema", Options())
     json_schema.enforced(MODEL, {"const": "a thread"}, "/jsonSchema", Options())
+
+
+def make(name: str) -> Matcher:
+    return compiling.compiled(MODEL, "lark", f'start: "{name}"')
+
+
+def test_what_is_promised_is_made_beside_and_then_shared(stuck: threading.Event) -> None:
+    promised = compiling.Promised(lambda: make("promised"))
+    assert not promised.ready
+    stuck.set()
+    first, second = promised.copy(), promised.copy()
+    assert promised.ready
+    assert first is not None
+    assert second is not None
+    assert first.follow("promi")
+    assert second.follow("p")
+    assert first.allows(ord("s"))
+
+
+def test_only_so_many_are_made_beside(stuck: threading.Event) -> None:
+    beside = [compiling.Promised(lambda: make("beside")) for _ in range(compiling.MAX_MAKING)]
+    own = compiling.Promised(lambda: None)  # it does not wait for a place
+    assert own.ready
+    assert own.copy() is None
+    assert not any(promised.ready for promised in beside)
+    stuck.set()
+    assert all(promised.copy() is not None for promised in beside)
+
+
+def test_what_cannot_be_made_is_none() -> None:
+    def fail() -> Matcher:
+        raise SidecarError("overloaded", "no time")
+
+    assert compiling.Promised(fail).copy() is None
