@@ -11,8 +11,7 @@ import type {
   GenerateProgress,
   Message,
   PartialResult,
-  PromptProgress,
-  QueueProgress,
+  RequestMap,
 } from "./generated/contract.js";
 
 /** Params of `chat` that a session can keep, or that one answer can set. */
@@ -29,7 +28,7 @@ export interface ChatSessionOptions extends AnswerOptions {
 /** An answer that is being generated: await it, loop over it, or do both. */
 export type Answer = Stream<GenerateProgress, ChatResult>;
 
-type AnswerCall = AnswerOptions & CallOptions<QueueProgress | PromptProgress | GenerateProgress>;
+type AnswerCall = AnswerOptions & CallOptions<RequestMap["chat"]["progress"]>;
 
 /** What a session was, as JSON. */
 export interface SavedSession {

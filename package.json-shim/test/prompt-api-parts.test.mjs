@@ -35,7 +35,7 @@ test("a monitor gets parts that only grow, and meanwhile the model is downloadin
   const { started, Model } = await standIn(t, `
     if (method === "listModels") return answer(request, { models: [] });
     if (method === "ping") { progress(open, { progressType: "download", progress: 1 }); answer(open, { path: "x" }); return answer(request, {}); }
-    if (method === "loadModel") return answer(request, { modelId: "m" });
+    if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["text"] });
     if (method === "downloadModel") { open = request; for (const part of [0.25, 0.1, 0.25, 0.5]) progress(request, { progressType: "download", progress: part }); }`,
     { model: "hf:owner/repo:Q4_0" });
   assert.equal(await Model.availability(), "downloadable");
@@ -71,7 +71,7 @@ test("a model on the disk is known by its address", TIMEOUT, async (t) => {
 
 test("tools are run, and what is said before and after them is the answer", TIMEOUT, async (t) => {
   const { Model, chats } = await standIn(t, `
-    if (method === "loadModel") return answer(request, { modelId: "m" });
+    if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["text"] });
     if (method !== "chat") return;
     if (params.messages.at(-1).role === "tool") { text(request, "It is warm."); return said(request, "It is warm."); }
     if (params.maxTokens === 0) return said(request, "");
@@ -97,7 +97,7 @@ test("tools are run, and what is said before and after them is the answer", TIME
 
 test("images and sound become parts, for a model that takes them", TIMEOUT, async (t) => {
   const { Model, chats } = await standIn(t, `
-    if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["image", "audio"] });
+    if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["text", "image", "audio"] });
     if (method === "chat") return said(request, "x");`);
   const session = await Model.create({ expectedInputs: [{ type: "image" }, { type: "audio" }] });
   const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 1, 2, 3]);

@@ -4,14 +4,8 @@ import { base64Of } from "../base64.js";
 import type { ContentPart } from "../generated/contract.js";
 import { domError } from "./errors.js";
 
-/** Beginnings of the formats, as characters of one byte each. `.` is any byte. */
-const IMAGES: Readonly<Record<string, string>> = {
-  png: "\x89PNG",
-  jpeg: "\xff\xd8\xff",
-  gif: "GIF8",
-  bmp: "BM",
-  webp: "RIFF....WEBP",
-};
+/** Beginnings of the formats that the program reads, as characters of one byte each. `.` is any byte. */
+const IMAGES: Readonly<Record<string, string>> = { png: "\x89PNG", jpeg: "\xff\xd8\xff", gif: "GIF8", bmp: "BM" };
 
 const SOUNDS: Readonly<Record<string, string>> = { wav: "RIFF....WAVE", flac: "fLaC", mp3: "ID3" };
 
@@ -33,13 +27,17 @@ interface Samples {
 }
 
 export async function imagePart(value: unknown): Promise<ContentPart> {
-  const bytes = (await bytesOf(value)) ?? (await drawn(value));
-  return { type: "image_url", imageUrl: { url: `data:image/${formatOf(bytes, IMAGES)};base64,${base64Of(bytes)}` } };
+  const given = await bytesOf(value);
+  const format = given && formatOf(given, IMAGES);
+  const bytes = given && format ? given : await drawn(given ? new Blob([given as Uint8Array<ArrayBuffer>]) : value);
+  return { type: "image_url", imageUrl: { url: `data:image/${format ?? "png"};base64,${base64Of(bytes)}` } };
 }
 
 export async function audioPart(value: unknown): Promise<ContentPart> {
   const bytes = (await bytesOf(value)) ?? wavOf(value);
-  return { type: "input_audio", inputAudio: { data: base64Of(bytes), format: formatOf(bytes, SOUNDS) } };
+  const format = formatOf(bytes, SOUNDS);
+  if (!format) throw domError("EncodingError", `The sound is of no known format. Known: ${Object.keys(SOUNDS).join(", ")}.`);
+  return { type: "input_audio", inputAudio: { data: base64Of(bytes), format } };
 }
 
 async function bytesOf(value: unknown): Promise<Uint8Array | undefined> {
@@ -49,22 +47,24 @@ async function bytesOf(value: unknown): Promise<Uint8Array | undefined> {
 }
 
 /** The bytes decide, whatever a label says. */
-function formatOf(bytes: Uint8Array, formats: Readonly<Record<string, string>>): string {
+function formatOf(bytes: Uint8Array, formats: Readonly<Record<string, string>>): string | undefined {
   const begins = (sign: string) => [...sign].every((each, i) => each === "." || each.charCodeAt(0) === bytes[i]);
   const found = Object.keys(formats).find((format) => begins(formats[format] as string));
-  if (found) return found;
   // A frame of MPEG audio begins with eleven set bits.
-  if ("mp3" in formats && bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0) return "mp3";
-  throw domError("EncodingError", `The bytes are of no known format. Known: ${Object.keys(formats).join(", ")}.`);
+  return found ?? ("mp3" in formats && bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0 ? "mp3" : undefined);
 }
 
-/** A canvas, an image of the page, a frame of a video, … as PNG. */
+/** A canvas, an image of the page, a frame of a video, a Blob that only the browser can read, … as PNG. */
 async function drawn(value: unknown): Promise<Uint8Array> {
   const { createImageBitmap, OffscreenCanvas } = globalThis as unknown as Canvases;
+  const unreadable = () => domError("EncodingError", `The image is of no known format. Known: ${Object.keys(IMAGES).join(", ")}.`);
+  if (!createImageBitmap && value instanceof Blob) throw unreadable();
   if (typeof value !== "object" || value === null || !createImageBitmap) {
     throw new TypeError("An image is a Blob, bytes, or what createImageBitmap takes.");
   }
-  const bitmap = await createImageBitmap(value);
+  const bitmap = await createImageBitmap(value).catch((error: unknown) => {
+    throw value instanceof Blob ? unreadable() : error;
+  });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   bitmap.close();

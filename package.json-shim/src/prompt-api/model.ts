@@ -74,11 +74,10 @@ export class SharedModel {
   }
 }
 
-/** Throws unless the model takes these types. One that takes more than text says so in `modalities`. */
+/** Throws unless the model takes these types. */
 export function checkTypes({ model }: Context, types: ReadonlySet<PromptType>): void {
-  const { modalities = [] } = model as { modalities?: readonly string[] };
   for (const type of types) {
-    if (type !== "text" && !modalities.includes(type)) throw domError("NotSupportedError", `The model takes no content of the type ${type}.`);
+    if (!model.modalities.includes(type)) throw domError("NotSupportedError", `The model takes no content of the type ${type}.`);
   }
 }
 

@@ -7,10 +7,8 @@ import type {
   AssistantMessage,
   ChatParams,
   ChatResult,
-  GenerateProgress,
   Message,
-  PromptProgress,
-  QueueProgress,
+  RequestMap,
   Tool,
   ToolCall,
   ToolFunction,
@@ -33,7 +31,7 @@ export interface RunnableTool extends Pick<ToolFunction, "name" | "description" 
   run(args: never, options: { call: ToolCall; signal: AbortSignal }): unknown;
 }
 
-type ChatProgress = QueueProgress | PromptProgress | GenerateProgress;
+type ChatProgress = RequestMap["chat"]["progress"];
 
 /** What happens in a run. `step` counts from 1. */
 export type ToolEvent =
