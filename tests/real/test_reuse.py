@@ -9,7 +9,7 @@ import pytest
 from driver import Sidecar
 from process_work import made_contexts
 from real.conftest import run_plain
-from talk import ENDLESS, MADE, REAL, SHORT, SIZE, STEP, Make, Talk, cached, said
+from talk import ENDLESS, MADE, REAL, SHORT, SIZE, STEP, SYSTEM, Make, Talk, cached, counted, said
 
 from sidecar.core.context.checkpoints import TAIL
 
@@ -139,6 +139,19 @@ def test_a_common_beginning_is_evaluated_at_most_twice(talk: Talk, make: Make) -
         result = talk.say(context, text)
     assert cached(result) == talk.common
     talk.assert_as_fresh(result, text)
+
+
+def test_the_next_chat_with_the_same_system_prompt_pays_only_for_its_own_words(
+    talk: Talk, make: Make
+) -> None:
+    """A checkpoint lies at the end of the system prompt from the first chat on, and stays there."""
+    context, system = make(batchSize=STEP), {"role": "system", "content": counted(range(1, 40))}
+    shared = talk.tokens(SYSTEM.format(system["content"]), addSpecial=True)
+    for first, length in ((100, 250), (200, 8), (300, 8)):
+        asked = {"role": "user", "content": counted(range(first, first + length))}
+        result = talk.chat(context, [system, asked])
+        assert first == 100 or cached(result) == len(shared)
+    assert result["text"] == talk.chat(make(batchSize=STEP), [system, asked])["text"]
 
 
 def test_checkpoints_have_a_limit(talk: Talk, make: Make) -> None:

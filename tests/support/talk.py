@@ -29,6 +29,10 @@ PATIENCE_S = 300
 NEAR = 0.1
 """Largest difference of probabilities: a batch rounds differently from single tokens."""
 
+TEMPLATE = "{% for message in messages %}[{{ message.role }}] {{ message.content }}\n{% endfor %}> "
+SYSTEM = "[system] {}\n[user] "
+"""What TEMPLATE makes of a system prompt, up to what the user says."""
+
 Make = Callable[..., str]
 
 
@@ -72,6 +76,12 @@ class Talk:
     def say(self, context_id: str, prompt: list[int], length: int = SHORT, **params: Any) -> Message:
         result: Message = self.sidecar.result(self.send(context_id, prompt, length, **params), PATIENCE_S)
         return result
+
+    def chat(self, context_id: str, messages: list[Message]) -> Message:
+        greedy = {"temperature": 0, "ignoreEos": True, "maxTokens": SHORT, "chatTemplate": TEMPLATE}
+        asked = {"contextId": context_id, "messages": messages, **greedy}
+        result: Message = self.sidecar.call("chat", asked, PATIENCE_S)
+        return {**result, "text": result["message"]["content"]}
 
     def fresh(self, prompt: list[int]) -> Message:
         """The answer of a context that has computed nothing else."""

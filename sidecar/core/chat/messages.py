@@ -191,6 +191,13 @@ def as_text(content: object) -> str:
     return joined
 
 
+def first_text(content: object) -> str:
+    """The first text of a message's content."""
+    if isinstance(content, list):
+        return next((part["text"] for part in content if "text" in part), "")
+    return content if isinstance(content, str) else ""
+
+
 def arguments_of(call: ToolCallMessage) -> str | dict[str, object]:
     """The arguments of a call. None and the empty text stand for no arguments."""
     arguments = call["function"]["arguments"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.core.chat import given, literal, messages
@@ -14,6 +15,7 @@ from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.support import PROBE, Support
 from sidecar.core.chat.tool_grammar import call_grammar
 from sidecar.core.chat.tool_prompt import add_tool_prompt
+from sidecar.core.context.sequence import shared_length
 from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
 from sidecar.core.media import prompt_media
@@ -29,7 +31,7 @@ from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.media.prompt_media import PromptMedia
-    from sidecar.message_handler._types import ChatParams, TemplateParams
+    from sidecar.message_handler._types import ChatParams, Message, TemplateParams
 
 KEEP_REASONING: Final = {
     "preserve_thinking": True,
@@ -89,8 +91,25 @@ def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
         at_budget=(*_budget_message(model, params), *end),
         grammar=grammar,
         calls=calls,
+        system_end=_system_end(model, params["messages"], prompt, prompt_tokens),
     )
     return Conversation(prompt_tokens, reply, steering, rendering.media)
+
+
+def _system_end(model: Model, turns: Sequence[Message], prompt: str, tokens: list[int]) -> int:
+    """How many tokens there are before the first message that is not the system's; 0 if it is not found."""
+    if not model.cannot_go_back:
+        return 0
+    begin = 0
+    for turn in turns:
+        text = messages.first_text(turn.get("content")).strip()
+        at = prompt.find(text, begin)
+        if not text or at < 0:
+            return 0
+        if turn["role"] not in ("system", "developer"):
+            return shared_length(model.prompt_tokens(prompt[:at]), tokens) if begin else 0
+        begin = at + len(text)
+    return 0
 
 
 def _marks_by_vocabulary(model: Model) -> ReasoningMarks | None:

@@ -54,6 +54,8 @@ class Checkpoints:
 
     def __init__(self) -> None:
         self.all: list[Checkpoint] = []
+        self.kept = 0
+        """Length of one that stays, whatever is dropped: the end of the system prompt."""
         self.tried = 0
         """Length at which one was last taken, or was too large."""
 
@@ -90,7 +92,11 @@ class Checkpoints:
         self.tried = min(self.tried, count)
 
     def _drop_one(self) -> None:
-        """Forget the one that is nearest to the one before it; not the last one, if there are others."""
+        """Forget the one that is nearest to the one before it; not the last one or `kept`, if there are others."""
         lengths = [0, *(each.length for each in self.all)]
-        gaps = [after - before for before, after in pairwise(lengths[:-1])]
-        del self.all[gaps.index(min(gaps)) if gaps else 0]
+        gaps = [
+            (after - before, place)
+            for place, (before, after) in enumerate(pairwise(lengths[:-1]))
+            if after != self.kept
+        ]
+        del self.all[min(gaps)[1] if gaps else 0]

@@ -64,6 +64,8 @@ class Model:
             handle
         )
         """Set for recurrent and hybrid models: their state goes back to a checkpoint or the start only."""
+        self.cannot_go_back: bool = self.has_state_beyond_kv or lib.llama_model_n_swa(handle) > 0
+        """Whether its cache may go back to checkpoints only: windows do, unless a context keeps all tokens."""
         self._tokenizer = Tokenizer(self.vocab, self.metadata("tokenizer.ggml.pre"))
         self.adapters = Adapters(self.model_id, ())
         self.draft: Model | None = None

@@ -25,3 +25,5 @@ class Steering(NamedTuple):
     """The grammar of a forced tool call. It replaces a grammar from the params."""
     calls: Promised | None = None
     """What may follow the mark of a call. None: the model writes what it likes."""
+    system_end: int = 0
+    """Tokens of the prompt up to the first message after the system's. Other conversations begin with them, too."""

@@ -1,4 +1,4 @@
-"""Where a prompt gets checkpoints, if the model has a recurrent state (context/checkpoints.py)."""
+"""Where a prompt gets checkpoints, beside those that come after so many tokens (context/checkpoints.py)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 def of(generation: Generation) -> list[int]:
-    """Where a prompt gets checkpoints: where another conversation has parted from it, and before its end."""
-    length = len(generation.prompt)
-    if length < SHORTEST_PROMPT or not generation.context.model.has_state_beyond_kv:
+    """Where the system prompt ends; with a state, also where another conversation has parted, and before the end."""
+    length, places = len(generation.prompt), [generation.system_end]
+    if length < SHORTEST_PROMPT or not generation.context.needs_checkpoints:
         return []
-    places = (media_id.whole(generation.prompt, place) for place in (generation.common, length - TAIL))
-    return sorted(place for place in places if place >= SHORTEST_PROMPT - TAIL)
+    if generation.context.model.has_state_beyond_kv:
+        places += [generation.common, length - TAIL]
+    whole = (media_id.whole(generation.prompt, place) for place in places)
+    return sorted(place for place in whole if place >= SHORTEST_PROMPT - TAIL)
 
 
 def distance(generation: Generation) -> int:

@@ -67,6 +67,7 @@ class Generation:
         """Prompt tokens that a cache held when the request was admitted, and which cache."""
         self.common = 0
         """Prompt tokens that another conversation begins with, too: here a checkpoint will save work."""
+        self.system_end = 0 if truncated else steering.system_end
         self._truncated = truncated
         self.completed = 0
         """Generated tokens, without the one that ends the text."""

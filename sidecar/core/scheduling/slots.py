@@ -158,6 +158,7 @@ class Slots:
         """Begin the chosen request, unless it was removed meanwhile."""
         placing, self._placing = self._placing, None
         if placing is not None and placing[0].sequence is placing[1]:
+            placing[1].checkpoints.kept = placing[0].system_end
             placing[0].admit(self._cached, self._origin)
             self._store.report()
 
