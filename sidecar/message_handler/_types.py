@@ -419,6 +419,7 @@ class CreateContextParams(TypedDict):
     flashAttention: NotRequired[FlashAttention]
     kvCacheType: NotRequired[KvCacheType]
     cacheBytes: NotRequired[int]
+    checkpointBytes: NotRequired[int]
     cacheDirectory: NotRequired[str]
     cacheDirectoryBytes: NotRequired[int]
     swaFull: NotRequired[bool]

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 602bd10752615f61)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 3b40ae1ec015c8c2)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1117,6 +1117,10 @@ export interface CreateContextParams {
    * Most bytes of memory for conversations whose sequence another one has taken. They come back without evaluating their tokens again. 0: none. Default: a sixteenth of the free memory, at most 1 GiB.
    */
   cacheBytes?: number;
+  /**
+   * Most bytes of memory for checkpoints: copies of what a sliding window or a recurrent state cannot take back, by which a conversation goes back without being evaluated from its start. 0: none. Default: a sixteenth of the free memory, at most 512 MiB.
+   */
+  checkpointBytes?: number;
   /**
    * Folder for what conversations have computed, so that they continue without evaluating their tokens again after the model was unloaded, was idle, or the program has started again. A conversation is written when it has had no request for a second, and before its engine ends. The folder is created for this user only; models, contexts and programs may share it. A relative path starts at the working directory. Default: nothing is written.
    */

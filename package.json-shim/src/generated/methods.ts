@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 602bd10752615f61)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 3b40ae1ec015c8c2)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -79,7 +79,7 @@ class Context:
         self.step_cost = StepCost()
         share = available_bytes() // MEMORY_SHARE
         self.cache_bytes: int = filled.get("cacheBytes", min(MAX_CACHE_BYTES, share))
-        self._checkpoint_bytes = min(MAX_BYTES, share)
+        self._checkpoint_bytes: int = filled.get("checkpointBytes", min(MAX_BYTES, share))
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _open(self, filled: ContextParams) -> ContextPointer:

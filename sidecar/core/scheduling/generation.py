@@ -48,10 +48,7 @@ class Generation:
         truncated: int = 0,
         media: PromptMedia | None = None,
     ) -> None:
-        """`truncated`: how many tokens were removed from the prompt; `media`: the pictures and sounds in it.
-
-        Raises SidecarError as Sampler does.
-        """
+        """`truncated`: how many tokens the prompt has lost; `media`: what it shows. Raises as Sampler does."""
         params: CompleteParams = job.params
         stop = params.get("stop", [])
         self.job = job

@@ -1,4 +1,7 @@
-"""What a conversation costs that was there before: its next turn, and a switch to it. Compared with a new one."""
+"""What a conversation costs that was there before: its next turn, and a switch to it. Compared with a new one.
+
+And what the checkpoints that make this possible cost a stream. Compared with a context that takes none.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,9 @@ CONVERSATIONS, SEQUENCES, LENGTH = 8, 2, 800
 QUESTION = 8
 """New tokens of a turn."""
 
+STREAM = 600
+"""Tokens of a stream, which takes at least one checkpoint meanwhile."""
+
 EACH_S = 120.0
 """Time for each comparison."""
 
@@ -42,6 +48,7 @@ def rows(setting: Setting) -> list[Row]:
         hybrid = made_models.hybrid(Path(folder) / "hybrid.gguf", 12, 512, made_models.talking_model)
         models = {"SmolLM2": setting.model, "Gemma 3, windows": str(GEMMA3.path), "made hybrid": hybrid}
         found = [_next_turn(setting, name, path) for name, path in models.items()]
+        found += [_stream(setting, name, path) for name, path in models.items() if name != "SmolLM2"]
     return [*found, _switch(setting)]
 
 
@@ -61,6 +68,21 @@ def _next_turn(setting: Setting, name: str, path: str) -> Row:
 
         what = f"first token of the next turn, {HISTORY} tokens before it, {name}"
         return setting.compare(what, "ms", "a new conversation", next_turn, new)
+
+
+def _stream(setting: Setting, name: str, path: str) -> Row:
+    with _ready(setting, path, 1) as (pipe, tokens):
+        without = ours.add_context(pipe, contextSize=2 * HISTORY, checkpointBytes=0)
+
+        def speed(context: str) -> float:
+            asked = {**ours.completion("", STREAM, context), "prompt": tokens(QUESTION)}
+            timings = pipe.call("complete", asked)["timings"]
+            return float(timings["tokensPerSecond"])
+
+        what = f"stream of {STREAM} tokens, {name}"
+        return setting.compare(
+            what, "tokens/s", "one without checkpoints", lambda: speed("context-1"), lambda: speed(without)
+        )
 
 
 def _switch(setting: Setting) -> Row:

@@ -43,6 +43,7 @@ def request(number: int, tokens: list[int], found: list[tuple[int, int]], priori
         arrived=number,
         admit=admit,
         prompt_done=True,
+        system_end=0,
         sequence=None,
         queue_position=0,
     )
