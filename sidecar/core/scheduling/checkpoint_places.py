@@ -1,10 +1,10 @@
-"""Where a prompt gets checkpoints, beside those that come after so many tokens (context/checkpoints.py)."""
+"""Where a conversation gets checkpoints (context/checkpoints.py)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidecar.core.context.checkpoints import SHORTEST_PROMPT, TAIL
+from sidecar.core.context.checkpoints import DISTANCE, SHORTEST_PROMPT, TAIL
 from sidecar.core.media import media_id
 
 if TYPE_CHECKING:
@@ -27,3 +27,14 @@ def distance(generation: Generation) -> int:
     assert generation.sequence is not None
     done = len(generation.sequence.tokens)
     return next((place - done for place in of(generation) if place > done), len(generation.tokens))
+
+
+def is_due(generation: Generation) -> bool:
+    """Whether one belongs where the sequence ends: at one of those places, or far from the last one."""
+    sequence, context = generation.sequence, generation.context
+    assert sequence is not None
+    if not context.needs_checkpoints:
+        return False
+    done = len(sequence.tokens)
+    since = done - sequence.checkpoints.tried
+    return done in of(generation) or since >= min(DISTANCE, context.batch_size)

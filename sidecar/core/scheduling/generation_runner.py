@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context.checkpoints import DISTANCE
 from sidecar.core.context.context import DECODE_ABORTED, Context
 from sidecar.core.context.row_batch import RowBatch, next_rows
 from sidecar.core.media import media_id
@@ -242,7 +241,8 @@ class GenerationRunner:
                 generation.media.release()
         for generation in self._chunks:
             self._sample(generation)
-            self._take_checkpoint(generation)
+            if generation.sequence is not None and checkpoint_places.is_due(generation):
+                self.context.take_checkpoint(generation.sequence)
 
     def _sample(self, generation: Generation) -> None:
         if not generation.prompt_done:
@@ -257,16 +257,6 @@ class GenerationRunner:
         if reason is not None:
             self._slots.remove(generation)
             generation.finish(reason)
-
-    def _take_checkpoint(self, generation: Generation) -> None:
-        """Make it possible to return here, if this is the place before a prompt's end, or far from the last one."""
-        sequence, context = generation.sequence, self.context
-        if not context.needs_checkpoints or sequence is None:
-            return
-        done = len(sequence.tokens)
-        since = done - sequence.checkpoints.tried
-        if done in checkpoint_places.of(generation) or since >= min(DISTANCE, context.batch_size):
-            context.take_checkpoint(sequence)
 
     def _fail(self, generation: Generation, error: Exception) -> None:
         self._slots.remove(generation)

@@ -18,6 +18,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import ConversationStore, Held
 from sidecar.core.context.disk_store import MAX_FILES, STALE_S, DiskStore
 from sidecar.core.context.sequence import Sequence
+from sidecar.core.context.state_file import MAX_HEADER_BYTES
 from sidecar.core.model.adapters import Adapters
 from sidecar.core.scheduling import saver
 from sidecar.message_handler.errors import SidecarError
@@ -29,6 +30,7 @@ class Plain(Context):
     def __init__(self, fingerprint: str = "a") -> None:
         self.model: Any = SimpleNamespace(
             has_state_beyond_kv=True,
+            encoder=None,
             fingerprint=fingerprint,
             adapters=Adapters("model-1", ()),
             check_tokens=lambda tokens, pointer: None,
@@ -76,11 +78,11 @@ def test_a_conversation_replaces_what_it_begins_with(tmp_path: Path) -> None:
 def test_the_folder_has_at_most_so_many_bytes_and_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(tmp_path, max_bytes=4 * 10**4 + 2**16)
+    store = opened(tmp_path, max_bytes=4 * 10**4 + MAX_HEADER_BYTES)
     for first in range(20):
         store.write(held(first), passes)
-        assert store.size[1] <= 4 * 10**4 + 2**16
-    store.write(held(21)._replace(data=bytearray(2**20)), passes)
+        assert store.size[1] <= 4 * 10**4 + MAX_HEADER_BYTES
+    store.write(held(21)._replace(data=bytearray(2**22)), passes)
     assert store.find(held(21).tokens, ())[1] == 0
     assert store.find(held(19).tokens, ())[1] == 200
     monkeypatch.setattr(disk_store, "MAX_FILES", 3)

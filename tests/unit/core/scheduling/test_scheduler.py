@@ -43,6 +43,9 @@ class Steps:
     def has_work(self) -> bool:
         return self.work
 
+    def is_idle(self) -> bool:
+        return not self.work
+
     def is_streaming(self) -> bool:
         return False
 
