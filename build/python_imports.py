@@ -35,7 +35,7 @@ LAYERS: Layers = (
     frozenset({"sidecar.core.methods"}),
     frozenset({"sidecar.core"}),
     # The router process, the commands, and what picks the role.
-    frozenset({"sidecar.worker", "sidecar.arguments"}),
+    frozenset({"sidecar.worker"}),
     frozenset({"sidecar.cli"}),
     frozenset({"sidecar.__main__"}),
 )

@@ -43,6 +43,7 @@ threads for one small model are not twice as fast as one."""
 OF_A_FORM: Final = (
     "tests/test_transcripts.py",  # a conversation, embeddings, a state, aborts
     "tests/contract/test_command_line.py",
+    "tests/models/test_chat.py::test_what_was_typed_comes_back_in_the_next_chat",  # prompt_toolkit
     "tests/models/test_tls.py",  # downloads, and the certificates of the machine
     "tests/process/test_doctor.py",
     "tests/process/test_end.py::test_a_signal_ends_it_cleanly",

@@ -25,7 +25,7 @@ def main() -> int:
 
     options: Namespace | SimpleNamespace | None = read(sys.argv[1:])
     if options is None:
-        from sidecar.arguments import parse
+        from sidecar.cli.arguments import parse
 
         options = parse(sys.argv[1:])
         if options.command is not None:

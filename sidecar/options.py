@@ -41,7 +41,7 @@ OPTIONS: Final[dict[str, Argument]] = {
 def read(arguments: Sequence[str]) -> SimpleNamespace | None:
     """The same namespace that argparse returns, if all options are written in full, as programs write them.
 
-    None for any other command line: a command, a request for help, a mistake. arguments.py reads those.
+    None for any other command line: a command, a request for help, a mistake. cli/arguments.py reads those.
     """
     found: dict[str, object] = {_destination(name): about.get("default") for name, about in OPTIONS.items()}
     words = iter(arguments)

@@ -1,8 +1,8 @@
 """The commands for people. Each is a thin client of the protocol and can do nothing that an app cannot do.
 
-Commands: models (pull, list, rm, inspect, estimate), demo, doctor (with tiny_model), rpc_worker. client speaks the
-protocol; naming finds what MODEL and PATH mean; failure makes the texts of
-errors; bar, table, figures and terminal print.
+Commands: models (pull, list, rm, inspect, estimate), generate/ (chat, complete, embed, rerank), demo, doctor (with
+tiny_model), rpc_worker. arguments reads the command line, with common_options; command runs one; client speaks the
+protocol; naming finds what MODEL and PATH mean; failure makes the texts of errors; shown/ prints.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ def run(options: argparse.Namespace) -> int:
         from sidecar.cli.rpc_worker import rpc_worker
 
         return rpc_worker(options)
+    elif options.command in ("chat", "complete", "embed", "rerank"):
+        from sidecar.cli.generate import run_generating_command
+
+        return run_generating_command(options)
     else:
         from sidecar.cli.models import run_model_command
 

@@ -66,6 +66,14 @@ class Client:
             self._running = request_id = self._send(method, params or {})
             if self._aborted:
                 self._send("abort", {"requestId": request_id})
+        try:
+            return self._answer(request_id, on_notification)
+        finally:
+            self._running = None
+
+    def _answer(
+        self, request_id: int, on_notification: OnNotification | None
+    ) -> Any:  # the result type of the method
         for received in self._lines:
             assert isinstance(received, bytes)
             self._on_line("<", received)
@@ -78,13 +86,22 @@ class Client:
                 on_notification(message["method"], message["params"])
         raise SidecarFailed("the program ended unexpectedly; its log is above")
 
-    def abort(self) -> None:
-        """Abort the request that `call` waits for, and every later one. May be called from any thread."""
+    def stop(self) -> None:
+        """Abort the request that `call` waits for, if there is one. May be called from any thread."""
         with self._sending:
-            if self._running is not None and not self._aborted:
-                with contextlib.suppress(SidecarFailed):  # `call` raises it
-                    self._send("abort", {"requestId": self._running})
+            self._stop()
+
+    def abort(self) -> None:
+        """The same, and abort every later request."""
+        with self._sending:
+            if not self._aborted:
+                self._stop()
             self._aborted = True
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            with contextlib.suppress(SidecarFailed):  # `call` raises it
+                self._send("abort", {"requestId": self._running})
 
     def _send(self, method: str, params: Mapping[str, object]) -> int:
         self._next_id += 1

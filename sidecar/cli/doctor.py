@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sidecar
 from sidecar.cli import failure, tiny_model
 from sidecar.cli.client import Client, SidecarFailed
-from sidecar.cli.figures import size
-from sidecar.cli.terminal import printable
+from sidecar.cli.shown.figures import size
+from sidecar.cli.shown.terminal import printable
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import (

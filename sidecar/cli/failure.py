@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from sidecar.cli.client import ErrorDetails, SidecarFailed
-from sidecar.cli.figures import size
-from sidecar.cli.terminal import printable
+from sidecar.cli.shown.figures import size
+from sidecar.cli.shown.terminal import printable
 
 AGAIN: Final = "Run the same command again: it continues where this one stopped."
 REMEDIES: Final = {
@@ -37,6 +37,9 @@ REMEDIES: Final = {
     "directoryNotWritable": "Choose a --models-directory that this user may write to.",
     "modelInUse": "End the program that uses it first.",
     "notInStore": "Use a path that `llama-sidecar list` shows.",
+    "noChatTemplate": "Use an instruction-tuned model, or `llama-sidecar complete` with a prompt of your own.",
+    "unsuitableContext": "Use a model that was made for this command.",
+    "unsuitableModel": "Use a model that was made for this command.",
     "overloaded": "Wait a little and run it again.",
 }
 """Kind → remedy. The remedies for apps name members of requests; these name options."""
@@ -60,9 +63,11 @@ def sentence(failed: SidecarFailed) -> str:
 
 
 def stopped(data: ErrorDetails) -> str:
-    """The text to print for an aborted download."""
+    """The text to print for what Ctrl-C has aborted: a download says what it keeps."""
     kept = data.get("partial", {}).get("keptBytes")
-    if not kept:
+    if kept is None:
+        return "Stopped."
+    if kept == 0:
         return "Stopped. Nothing was downloaded yet."
     return f"Stopped. {size(kept)} are kept; the same command continues from there."
 

@@ -6,17 +6,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from sidecar.cli import failure
-from sidecar.cli.bar import ProgressBar
-from sidecar.cli.client import Client, SidecarFailed
-from sidecar.cli.figures import ago, counted, share, size, weights
+from sidecar.cli.client import Client
+from sidecar.cli.command import Command, run
 from sidecar.cli.naming import given, listed_path, path_or_model, remote, shown_path
-from sidecar.cli.table import Column, table
-from sidecar.cli.terminal import marks, printable, width
-from sidecar.worker.lifecycle import on_end_signals
+from sidecar.cli.shown.bar import ProgressBar
+from sidecar.cli.shown.figures import ago, counted, share, size, weights
+from sidecar.cli.shown.table import Column, table
+from sidecar.cli.shown.terminal import marks, printable, width
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import (
@@ -30,45 +28,10 @@ if TYPE_CHECKING:
         PartialDownload,
     )
 
-INTERRUPTED: Final = 130
-"""The exit status that shells expect after Ctrl-C."""
-
 
 def run_model_command(options: argparse.Namespace) -> int:
-    """Start the program, and run one of COMMANDS with it. Returns the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        with Client(log_level="error") as client:
-            on_end_signals(_Interruption(client))
-            COMMANDS[options.command](client, options)
-    except SidecarFailed as failed:
-        if failed.kind == "aborted":
-            text = failure.stopped(failed.data) if options.command == "pull" else "Stopped."
-            print(text, file=sys.stderr)
-            return INTERRUPTED
-        print(f"llama-sidecar: {failure.sentence(failed)}", file=sys.stderr)
-        return 2 if failed.kind == "invalidParams" else 1
-    except KeyboardInterrupt:  # before there was a request to abort
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
-
-
-class _Interruption:
-    """Ctrl-C: the first aborts the request, the second ends this process. Downloaded bytes are kept in both cases."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._again = False
-
-    def __call__(self) -> None:
-        if self._again:
-            os._exit(INTERRUPTED)
-        self._again = True
-        self._client.abort()
+    """Run one of COMMANDS. Returns the exit status."""
+    return run(COMMANDS[options.command], options)
 
 
 def pull(client: Client, options: argparse.Namespace) -> None:
@@ -245,7 +208,7 @@ def _print_json(result: object) -> None:
     print(json.dumps(result, indent=2))
 
 
-COMMANDS: Final[dict[str, Callable[[Client, argparse.Namespace], None]]] = {
+COMMANDS: Final[dict[str, Command]] = {
     "pull": pull,
     "list": list_models,
     "rm": remove,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.client import Client
-from sidecar.cli.terminal import printable
+from sidecar.cli.shown.terminal import printable
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ListedModel, ListModelsResult, PartialDownload

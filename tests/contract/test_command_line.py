@@ -34,7 +34,13 @@ def test_help_shows_the_options_and_how_to_begin(program: list[str]) -> None:
     assert "--role" not in text, "roles are for the program itself"
 
 
-@pytest.mark.parametrize("command", ["demo", "pull", "list", "rm", "inspect", "estimate", "rpc-worker"])
+COMMANDS = (
+    *("demo", "pull", "list", "rm", "inspect", "estimate", "rpc-worker"),
+    *("chat", "complete", "embed", "rerank"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_its_options_and_an_example(program: list[str], command: str) -> None:
     assert f"\n    {command} " in run(program, "--help").stdout.decode()
     shown = run(program, command, "--help")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,11 +25,14 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = {
     name: (ROOT / name / "README.md").read_text(encoding="utf-8")
-    for name in (".", "sidecar", "sidecar/core", "sidecar/models", "tests", "tests/bench", "build", "schema")
+    for name in (
+        *(".", "sidecar", "sidecar/cli", "sidecar/core", "sidecar/models"),
+        *("tests", "tests/bench", "build", "schema"),
+    )
 }
 """Folder → the README in it."""
 
-CORE, MODELS = DOCUMENTS["sidecar/core"], DOCUMENTS["sidecar/models"]
+CORE, MODELS, CLI = DOCUMENTS["sidecar/core"], DOCUMENTS["sidecar/models"], DOCUMENTS["sidecar/cli"]
 MAX_README_LINES, MAX_TREE_LINES = 170, 25
 OPENRPC = json.loads((ROOT / "sidecar/message_handler/openrpc.json").read_text(encoding="utf-8"))
 METHODS = json.loads((ROOT / "schema" / "methods.json").read_text(encoding="utf-8"))["requests"]
@@ -98,25 +102,24 @@ def _without_memory(text: str) -> list[str]:
 
 @pytest.mark.real
 @pytest.mark.skipif(sys.platform != "linux", reason="shows a Linux user's own place for data")
-def test_the_commands_on_models_print_what_it_shows(
-    program: list[str], model_path: str, tmp_path: Path
-) -> None:
-    (block,) = blocks(MODELS, "console")
-    parts = [part.partition("\n") for part in block.split("$ ")[1:]]
+def test_the_commands_print_what_they_show(program: list[str], model_path: str, tmp_path: Path) -> None:
+    shown_blocks = [block for text in (MODELS, CLI) for block in blocks(text, "console")]
+    parts = [part.partition("\n") for block in shown_blocks for part in block.split("$ ")[1:]]
     layout = tmp_path / ".local" / "share" / "llama-sidecar" / "models"
     with Hub() as hub:
         repository, _, file = SHOWN_MODEL.rpartition("/")
         hub.add(repository, {file: Path(model_path).read_bytes()})
         env = surroundings(tmp_path / "hf", HF_ENDPOINT=hub.endpoint, HOME=str(tmp_path))
         for command, _, shown in parts:
-            assert command.split()[0] == "llama-sidecar"
+            name, *arguments = shlex.split(command)
+            assert name == "llama-sidecar"
             ran = subprocess.run(
-                [*program, *command.split()[1:]],
+                [*program, *arguments],
                 stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", env=env, timeout=120,
             )  # fmt: skip
             assert ran.returncode == 0, ran.stderr
             assert _without_memory(ran.stdout.replace(str(tmp_path), HOME)) == _without_memory(shown), command
-            if command.split()[1] == "list":
+            if arguments == ["list"]:
                 _check_layout(layout)
 
 

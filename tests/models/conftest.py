@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from driver import Sidecar
 from hub import Hub
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
+from person import Person
 
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import reader
@@ -74,3 +76,13 @@ def begin(start: Start, hub: Hub, tmp_path: Path) -> Begin:
         return Downloads(sidecar, hub, tmp_path / "models")
 
     return begin_one
+
+
+@pytest.fixture
+def person(program: list[str], hub: Hub, tmp_path: Path) -> Iterator[Person]:
+    somebody = Person(program, hub, tmp_path)
+    yield somebody
+    deadline = time.monotonic() + 5
+    while left := somebody.left_behind():
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.05)

@@ -8,87 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import gguf_files
 import psutil
 import pytest
-from download_work import FILE, REPO, SPEC, TARGET, surroundings
-from driver import MARK
+from download_work import FILE, REPO, SPEC, TARGET
 from hub import Hub, Synthetic
-from terminal import Terminal
+from person import BOUND_S, Person, Shown
 
 pytestmark = pytest.mark.process
 
-BOUND_S = 60
 SIZE = 6_000_000
-
-Shown = subprocess.CompletedProcess[str]
-
-
-class Person:
-    """A person at a shell: runs the program with the hub's address in the environment."""
-
-    def __init__(self, program: list[str], hub: Hub, folder: Path) -> None:
-        self.program = program
-        self.directory = folder / "data" / "llama-sidecar" / "models"
-        self.environment = surroundings(
-            folder / "home",
-            HF_ENDPOINT=hub.endpoint,
-            XDG_DATA_HOME=str(folder / "data"),
-            LOCALAPPDATA=str(folder / "data"),
-            HOME=str(folder),
-            PYTHONUTF8="1",
-            **{MARK: str(folder)},
-        )
-
-    def run(self, *arguments: str, **environment: str) -> Shown:
-        """Run a command to its end, with pipes for its output."""
-        return subprocess.run(
-            [*self.program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=BOUND_S,
-            env={**self.environment, **environment},
-        )
-
-    def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        """Run a command and leave it running."""
-        return subprocess.Popen(
-            [*self.program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=self.environment,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
-
-    def at_terminal(self, columns: int, *arguments: str, **environment: str) -> Terminal:
-        """Run a command at a terminal of this width."""
-        return Terminal([*self.program, *arguments], columns, {**self.environment, **environment})
-
-    def left_behind(self) -> list[psutil.Process]:
-        """Processes of these commands that are still running."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self.environment[MARK]:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-
-@pytest.fixture
-def person(program: list[str], hub: Hub, tmp_path: Path) -> Iterator[Person]:
-    somebody = Person(program, hub, tmp_path)
-    yield somebody
-    deadline = time.monotonic() + 5
-    while left := somebody.left_behind():
-        assert time.monotonic() < deadline, f"left behind: {left}"
-        time.sleep(0.05)
 
 
 @pytest.fixture

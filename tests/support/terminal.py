@@ -40,6 +40,7 @@ class Terminal:
         self.text = ""
         self.rows = [""]
         self._cursor = 0
+        self._seen = 0
 
     def read(self) -> bool:
         """Take in what the command writes next; False at the end of its output."""
@@ -61,10 +62,16 @@ class Terminal:
                 self._cursor += 1
         return bool(data)
 
-    def wait_for(self, pattern: str) -> None:
-        """Read until this was written."""
-        while not re.search(pattern, self.text):
+    def wait_for(self, pattern: str) -> str:
+        """Read until this was written after what was waited for before; returns what was written until then."""
+        while not (found := re.search(pattern, self.text[self._seen :], re.DOTALL)):
             assert self.read(), self.text
+        self._seen += found.end()
+        return self.text[: self._seen]
+
+    def type(self, keys: str) -> None:
+        """Press keys; "\\r" is Enter."""
+        os.write(self._master, keys.encode())
 
     def press_ctrl_c(self) -> None:
         os.write(self._master, b"\x03")

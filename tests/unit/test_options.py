@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sidecar.arguments import parse
+from sidecar.cli.arguments import parse
 from sidecar.options import OPTIONS, own_command, read
 
 

@@ -206,9 +206,9 @@ def test_a_wrong_value_is_named_by_its_option() -> None:
     assert text.startswith('--kv-cache-type does not fit ("q2").')
 
 
-def test_a_stopped_download_says_what_is_kept() -> None:
+def test_what_is_stopped_says_what_it_keeps() -> None:
     assert "1.26 GB are kept; the same command continues" in failure.stopped(
         {"partial": {"keptBytes": 1258291200}}
     )
     assert failure.stopped({"partial": {"keptBytes": 0}}) == "Stopped. Nothing was downloaded yet."
-    assert failure.stopped({}) == "Stopped. Nothing was downloaded yet."
+    assert failure.stopped({}) == "Stopped."

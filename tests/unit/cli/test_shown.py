@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sidecar.cli import figures
-from sidecar.cli.bar import ProgressBar, bar_line, log_line
-from sidecar.cli.table import Column, table
-from sidecar.cli.terminal import FINE, PLAIN, cells, marks, printable, shorten
+from sidecar.cli.shown import figures
+from sidecar.cli.shown.bar import ProgressBar, bar_line, log_line
+from sidecar.cli.shown.table import Column, table
+from sidecar.cli.shown.terminal import FINE, PLAIN, cells, marks, printable, shorten
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "schema" / "examples"
 PROGRESS = sorted((EXAMPLES / "DownloadProgress").glob("*.json")) + sorted(

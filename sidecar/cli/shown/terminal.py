@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from dataclasses import dataclass
 from typing import Final, TextIO
 
 DEFAULT_COLUMNS: Final = 80
 MIN_COLUMNS: Final = 10
+TURNING: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Unicode's classes of characters that turn the direction of what follows."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,25 @@ def pad(text: str, columns: int, right: bool = False) -> str:
     """`text` filled with spaces to this many columns."""
     spaces = " " * (columns - cells(text))
     return spaces + text if right else text + spaces
+
+
+def speakable(text: str) -> str:
+    """What a model says, without characters that control the terminal: only lines, tabs and visible signs."""
+    return "".join(_spoken(character) for character in text)
+
+
+def _spoken(character: str) -> str:
+    if character in "\n\t" or character.isprintable():
+        return character
+    if character == "\r":
+        return ""
+    # Signs such as emoji are joined by invisible characters; those that turn the direction of writing are not needed.
+    joins = unicodedata.category(character) == "Cf" and unicodedata.bidirectional(character) not in TURNING
+    return character if joins or unicodedata.category(character) == "Zs" else "?"
+
+
+def dims(stream: TextIO) -> bool:
+    """Whether the stream is a terminal that shows dimmed text, and its user wants that (no-color.org)."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.platform != "win32" or "WT_SESSION" in os.environ  # an older console would show the codes

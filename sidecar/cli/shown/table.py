@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sidecar.cli.terminal import cells, pad, shorten
+from sidecar.cli.shown.terminal import cells, pad, shorten
 
 GAP: Final = "  "
 MIN_FIRST: Final = 32

@@ -6,15 +6,27 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from sidecar.cli.figures import duration, share, size
-from sidecar.cli.terminal import Marks, cells, marks, pad, printable, shorten, width
+from sidecar.cli.shown.figures import duration, share, size
+from sidecar.cli.shown.terminal import Marks, cells, marks, pad, printable, shorten, width
 
 if TYPE_CHECKING:
-    from sidecar.message_handler._types import DownloadProgress, Info, Progress, VerifyProgress
+    from sidecar.message_handler._types import (
+        DownloadProgress,
+        EmbedProgress,
+        Info,
+        LoadProgress,
+        Progress,
+        PromptProgress,
+        VerifyProgress,
+    )
 
     FileProgress = DownloadProgress | VerifyProgress
+    WorkProgress = LoadProgress | PromptProgress | EmbedProgress
 
-VERBS: Final = {"download": "Fetching", "verify": "Checking"}
+VERBS: Final = {
+    **{"download": "Fetching", "verify": "Checking"},
+    **{"load": "Loading", "prompt": "Reading", "embed": "Computing"},
+}
 LINE_STEP: Final = 0.1
 LINE_PAUSE_S: Final = 10.0
 """In a log: a new line after each tenth of the bytes, and after this pause."""
@@ -24,7 +36,7 @@ GAP: Final = "  "
 
 
 class ProgressBar:
-    """Shows `progress` of the types download and verify. `clear` removes it from a terminal."""
+    """Shows the progress of files, and on a terminal that of work. `clear` removes it from a terminal."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -40,6 +52,8 @@ class ProgressBar:
             progress: Progress = params
             if progress["progressType"] == "download" or progress["progressType"] == "verify":
                 self._show(progress)
+            elif progress["progressType"] in ("load", "prompt", "embed"):
+                self._show_work(progress)
         elif method == "info":
             info: Info = params
             if info["level"] in ("warning", "error"):
@@ -68,6 +82,14 @@ class ProgressBar:
         elif self._is_due(progress):
             self._write(log_line(progress) + "\n")
 
+    def _show_work(self, progress: WorkProgress) -> None:
+        """Work takes seconds, so a log does not have it; what is done at once would only flicker."""
+        columns = width(self._stream)
+        begun = progress["progressType"] == "load" or 0 < (progress["progress"] or 0) < 1
+        if columns is not None and begun:
+            parts = {"verb": VERBS[progress["progressType"]], **_percent(progress["progress"])}
+            self._draw(_fitting(parts, progress["progress"], columns, self._marks), columns)
+
     def _is_due(self, progress: FileProgress) -> bool:
         kind, now = progress["progressType"], self._clock()
         fraction = progress["progress"] or 0.0
@@ -91,11 +113,14 @@ class ProgressBar:
         self._stream.flush()
 
 
+def _percent(fraction: float | None) -> dict[str, str]:
+    return {} if fraction is None else {"percent": f"{int(fraction * 100 + 1e-9):3d} %"}
+
+
 def _figures(progress: FileProgress) -> dict[str, str]:
     """The parts of a line by name; unknown ones are left out."""
     figures = {"verb": VERBS[progress["progressType"]], "name": printable(progress["file"])}
-    if progress["progress"] is not None:
-        figures["percent"] = f"{int(progress['progress'] * 100 + 1e-9):3d} %"
+    figures |= _percent(progress["progress"])
     if progress["progressType"] == "download":
         figures["bytes"] = share(progress["downloadedBytes"], progress["totalBytes"])
         if progress["bytesPerSecond"]:
@@ -110,9 +135,12 @@ def _figures(progress: FileProgress) -> dict[str, str]:
 
 
 def bar_line(progress: FileProgress, columns: int, signs: Marks) -> str:
-    """The line for a terminal: the most important parts that fit."""
-    figures = _figures(progress)
-    fraction = progress["progress"]
+    """The line for a terminal."""
+    return _fitting(_figures(progress), progress["progress"], columns, signs)
+
+
+def _fitting(figures: dict[str, str], fraction: float | None, columns: int, signs: Marks) -> str:
+    """The most important parts that fit."""
     chosen: dict[str, str] = {}
     room = columns + len(GAP)
     for part in ("percent", "left", "bytes", "speed", "bar", "count", "verb", "name"):

@@ -7,6 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import sidecar
+from sidecar.cli.common_options import (
+    MODEL,
+    MODEL_OR_PATH,
+    add_directory,
+    add_hub,
+    add_json,
+    count,
+    layers,
+)
+from sidecar.cli.generate.arguments import add_commands_that_generate
 from sidecar.options import OPTIONS
 
 DESCRIPTION: Final = """\
@@ -25,13 +35,6 @@ from a shell:
 `llama-sidecar --print-schema` describes every method.
 `llama-sidecar demo --model FILE` shows a conversation with all its messages.
 `llama-sidecar COMMAND --help` shows the options of a command."""
-
-MODEL: Final = """\
-MODEL is owner/repo on the hub (the best quantisation that fits), owner/repo:Q4_K_M,
-owner/repo/path/file.gguf, or an https URL. For gated and private repositories, set HF_TOKEN or
-log in with the hub's own tool. There is no option for a token: other users could read it.
-"""
-MODEL_OR_PATH: Final = f"{MODEL}PATH is a GGUF file on this disk.\n"
 
 RPC_WORKER: Final = """\
 The app on the other machine names this one in `init`: {"rpcServers": ["192.168.1.20:50052"]}. Both machines
@@ -102,12 +105,13 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 
     _add_commands_for_files(command)
     _add_commands_that_inspect(command)
+    add_commands_that_generate(command)
     doctor = command(
         "doctor", "check whether everything works on this machine, and what to do if not", "doctor"
     )
-    _add_directory(doctor)
+    add_directory(doctor)
     doctor.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
-    _add_json(doctor)
+    add_json(doctor)
     _add_rpc_worker(
         command(
             "rpc-worker",
@@ -126,17 +130,17 @@ def _add_commands_for_files(command: Callable[..., argparse.ArgumentParser]) -> 
         f"{MODEL}The path of the model is printed to stdout, everything else to stderr.",
     )
     pull.add_argument("model", metavar="MODEL", help="model to download")
-    _add_hub(pull)
-    _add_directory(pull)
+    add_hub(pull)
+    add_directory(pull)
     pull.add_argument(
         "--projector", action="store_true", help="also download the multimodal projector (mmproj)"
     )
     pull.add_argument("--force", action="store_true", help="download again, even if the model is here")
-    _add_json(pull)
+    add_json(pull)
 
     listing = command("list", "show the models on this disk", "list")
-    _add_directory(listing)
-    _add_json(listing)
+    add_directory(listing)
+    add_json(listing)
 
     remove = command(
         "rm",
@@ -144,7 +148,7 @@ def _add_commands_for_files(command: Callable[..., argparse.ArgumentParser]) -> 
         "rm bartowski/SmolLM2-135M-Instruct-GGUF/SmolLM2-135M-Instruct-Q4_K_M.gguf",
     )
     remove.add_argument("path", metavar="PATH", help="path of the model, or its name as shown by `list`")
-    _add_directory(remove)
+    add_directory(remove)
 
 
 def _add_commands_that_inspect(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -164,46 +168,29 @@ def _add_commands_that_inspect(command: Callable[..., argparse.ArgumentParser]) 
         either.add_argument(
             "model", metavar="PATH-or-MODEL", help="a file on this disk, or a model on the hub"
         )
-        _add_hub(either)
+        add_hub(either)
     _add_plan(estimate)
     for each in (inspect, estimate):
-        _add_json(each)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
-
-
-def _add_hub(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--revision", metavar="NAME", help="branch, tag or commit (main)")
-    parser.add_argument("--endpoint", metavar="URL", help="the hub or a mirror (HF_ENDPOINT)")
-
-
-def _add_directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--models-directory",
-        metavar="FOLDER",
-        help="folder of the models (default: in the user's data folder)",
-    )
+        add_json(each)
 
 
 def _add_plan(estimate: argparse.ArgumentParser) -> None:
     add = estimate.add_argument
-    add("--context-size", type=_count, metavar="N", help="tokens per sequence (trained length, at most 4096)")
-    add("--sequences", type=_count, metavar="N", help="requests that can run at the same time (1)")
+    add("--context-size", type=count, metavar="N", help="tokens per sequence (trained length, at most 4096)")
+    add("--sequences", type=count, metavar="N", help="requests that can run at the same time (1)")
     add(
         "--kv-cache-type",
         metavar="TYPE",
         help="number format of the KV cache: f16, q8_0, q4_0 and more (f16)",
     )
-    add("--gpu-layers", type=_layers, metavar="N", help="layers to place on the GPU (auto: as many as fit)")
+    add("--gpu-layers", type=layers, metavar="N", help="layers to place on the GPU (auto: as many as fit)")
 
 
 def _add_rpc_worker(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", metavar="ADDRESS", default="127.0.0.1", help="IPv4 address to listen on (%(default)s)")
     add("--port", type=_port, metavar="N", default=50052, help="port to listen on (%(default)s)")
-    add("--threads", type=_count, metavar="N", help="compute threads (one per processor, at most 16)")
+    add("--threads", type=count, metavar="N", help="compute threads (one per processor, at most 16)")
 
 
 def _port(text: str) -> int:
@@ -212,24 +199,25 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return int(text)
-
-
-def _layers(text: str) -> int | str:
-    if text != "auto" and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is neither a number nor auto")
-    return text if text == "auto" else int(text)
+def _take_words(parser: argparse.ArgumentParser, options: argparse.Namespace, words: list[str]) -> None:
+    """Words after an option belong to the argument that takes the rest, which argparse has closed at the option."""
+    name = getattr(options, "rest", None)
+    several = isinstance(getattr(options, name, None), list) if name else False
+    room = len(words) if several else 1 if name and getattr(options, name) is None else 0
+    if len(words) > room or any(word.startswith("-") for word in words):
+        parser.error(f"unrecognized arguments: {' '.join(words)}")
+    if name and words:
+        setattr(options, name, [*getattr(options, name), *words] if several else words[0])
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line; `options.command` is the command's name or None. Exits with status 2 if it is wrong."""
+    parser = _parser()
     try:
-        options = _parser().parse_args(arguments)
+        options, words = parser.parse_known_args(arguments)
     except _HelpAsked as asked:
         return argparse.Namespace(command="help", text=str(asked))
+    _take_words(parser, options, words)
     options.command = options.command or options.subcommand
     options.text = f"llama-sidecar {sidecar.__version__}\n"
     return options
