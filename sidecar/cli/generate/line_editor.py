@@ -8,8 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterable
-from typing import Final, TextIO
+from types import SimpleNamespace
+from typing import Any, Final, TextIO
+
+# prompt_toolkit imports its progress bars, which parse XML, with a library that the frozen program lacks. A name is enough.
+UNUSED: Any = SimpleNamespace(ProgressBar=None)  # in a module's place
+sys.modules.setdefault("prompt_toolkit.shortcuts.progress_bar", UNUSED)
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
