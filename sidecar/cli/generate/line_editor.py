@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, Final, TextIO
 
-# prompt_toolkit imports its progress bars, which parse XML, with a library that the frozen program lacks. A name is enough.
-UNUSED: Any = SimpleNamespace(ProgressBar=None)  # in a module's place
+# prompt_toolkit imports its progress bars, which parse XML, which the frozen program cannot. Names are enough.
+UNUSED: Any = SimpleNamespace(ProgressBar=None, ProgressBarCounter=None)  # in a module's place
 sys.modules.setdefault("prompt_toolkit.shortcuts.progress_bar", UNUSED)
 
 from prompt_toolkit import PromptSession
