@@ -65,7 +65,9 @@ class Trial:
         """Calls that the form cannot carry, and that end in a typed error."""
 
     def read(self, parts: list[bytes], reason: str = "stop") -> Read:
-        reply = Reply(self.writer.reasoning, self.writer.form, self.tools)
+        reply = Reply(self.writer.reasoning, self.writer.form, self.tools, self.writer.headers)
+        if self.writer.header:
+            reply.feed(self.writer.header)
         if self.opened:
             reply.begin_reasoning()
         read, characters = Read(), Detokenizer([])
@@ -97,7 +99,7 @@ class Trial:
 
     def try_one(self, chance: random.Random) -> None:
         """Make calls, write them, and read them back in every way."""
-        writer, calls = self.writer, made_calls(chance, self.writer.form, self.writer.most)
+        writer, calls = self.writer, made_calls(chance, self.writer)
         text = chance.choice(("", "", "I look.", "x < y & <b>\nso"))
         thought = chance.choice(("", "Hm.", "I may call f.\nYes < no"))
         try:
@@ -116,7 +118,7 @@ class Trial:
         whole = self.read([data])
         if whole.error:
             self.refused += 1
-            marks = self.writer.form.tags.marks if self.writer.form.tags is not None else []
+            marks = self.writer.marks if self.writer.form.tags or self.writer.form.literals else []
             if not any(mark and mark in value for mark in marks for value in _texts(calls)):
                 self._fault(f"refused ({whole.error})", stream)
         elif _written(whole.calls) == _written(calls):
@@ -126,7 +128,7 @@ class Trial:
         self._check_cuts(chance, data, whole)
         for _ in range(ENDS):
             self._check_end(data[: chance.randrange(len(data) + 1)], whole)
-        broken = _broken(chance, data, [mark for mark in self.writer.form.marks if mark] or ALL_MARKS)
+        broken = _broken(chance, data, self.writer.marks or ALL_MARKS)
         self._check_cuts(chance, broken, self.read([broken]))
 
     def _is_alike(self, read: Read, stream: str) -> bool:
@@ -164,15 +166,17 @@ class Trial:
     def _check_told(self, data: bytes, read: Read) -> None:
         """All that is not in a call stands in the text."""
         start = self._end_of_calls(data, len(read.calls))
+        header = "" if start else self.writer.header
         marks = [
-            *self.writer.form.marks,
+            *self.writer.marks,
             *(self.writer.reasoning.marks if self.writer.reasoning else ()),
             "]",
             "<|message|>",
         ]
         marks += ["<|start|>assistant", "<|channel|>"]
         rest, shown = (
-            _bare(text, marks) for text in (data[start:].decode("utf-8", "replace"), read.thought + read.text)
+            _bare(text, marks)
+            for text in (header + data[start:].decode("utf-8", "replace"), read.thought + read.text)
         )
         if not (shown.endswith(rest) or rest.startswith("commentary")):
             self._fault(f"silence: {rest!r} is not in {shown!r}", data)

@@ -7,6 +7,7 @@ import random
 import re
 import zipfile
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,8 +17,9 @@ from template_cases import ASK, TEMPLATES, says
 from sidecar.core.chat import messages
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.tool_prompt import add_tool_prompt
-from sidecar.core.output.calls.tags import Tags
+from sidecar.core.output.calls.tag_sets import KEY, Tags
 from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm, call_form
+from sidecar.core.output.headers import Headers, headers_of
 from sidecar.core.output.reasoning import ReasoningMarks, reasoning_marks
 
 Call = tuple[str, dict[str, Any]]
@@ -72,15 +74,36 @@ class Writer:
     most: int = 3
     """The most calls of one message."""
     variables: dict[str, Any] = field(default_factory=dict)
+    _prompts: dict[str, str] = field(default_factory=dict)
 
-    def write(self, calls: list[Call], text: str = "", thought: str = "") -> str:
+    @cached_property
+    def headers(self) -> Headers:
+        """What the models write beside text, reasoning and calls."""
+        return headers_of(self.source)
+
+    @cached_property
+    def header(self) -> str:
+        """The beginning of a header that stands at the end of the prompt."""
+        opened = self.headers.opened
+        return opened if self.template is not None and opened and self._prompt().endswith(opened) else ""
+
+    @property
+    def marks(self) -> list[str]:
+        """All marks of calls, but not of reasoning."""
+        quotes = self.form.literals.quotes if self.form.literals is not None else ()
+        marks = [*self.form.marks, *quotes, *self.headers.of_tools(list(NAMES))]
+        return [mark for mark in marks if mark.strip()]
+
+    def write(
+        self, calls: list[Call], text: str = "", thought: str = "", tools: list[Any] | None = None
+    ) -> str:
         """The output of a model that makes these calls. Raises what the template raises."""
         if self.template is None:
             return text + by_hand(self.form, calls)
         message = says("assistant", text or None, toolCalls=[_message(*call) for call in calls])
         if thought:
             message["reasoningContent"] = thought
-        whole, prompt = self._render([ASK, message]), self._prompt
+        whole, prompt = self._render([ASK, message], tools), self._prompt(tools)
         common = whole[
             : bisect_left(range(len(prompt)), True, key=lambda at: not whole.startswith(prompt[: at + 1]))
         ]
@@ -94,17 +117,33 @@ class Writer:
         marks, before = self.reasoning, written.partition(self.form.start or "{")[0]
         return marks is not None and marks.end in before and marks.start not in before
 
-    @cached_property
-    def _prompt(self) -> str:
-        return self._render([ASK], add_generation_prompt=True)
+    def begins_reasoning(self, tools: list[Any]) -> bool:
+        """Whether the prompt ends with the mark that begins reasoning."""
+        marks = self.reasoning
+        return (
+            self.template is not None
+            and marks is not None
+            and self._prompt(tools).rstrip().endswith(marks.start)
+        )
 
-    def _render(self, turns: list[Any], **more: Any) -> str:
+    def turn_end(self) -> str:
+        """What the template writes after the assistant's text."""
+        return self._render([ASK, says("assistant", "qzend")]).rpartition("qzend")[2].strip()
+
+    def _prompt(self, tools: list[Any] | None = None) -> str:
+        key = json.dumps(tools)
+        if key not in self._prompts:
+            self._prompts[key] = self._render([ASK], tools, add_generation_prompt=True)
+        return self._prompts[key]
+
+    def _render(self, turns: list[Any], tools: list[Any] | None = None, **more: Any) -> str:
         assert self.template is not None
+        tools = TOOLS if tools is None else tools
         variables = {**self.variables, **more}
         if call_form(self.source) is None:
-            turns = add_tool_prompt(turns, TOOLS)
+            turns = add_tool_prompt(turns, tools)
         else:
-            variables["tools"] = TOOLS
+            variables["tools"] = tools
         return self.template.render(
             {**variables, "messages": messages.for_template(turns, self.template, variables)}
         )
@@ -117,6 +156,11 @@ def _message(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def by_hand(form: CallForm, calls: list[Call]) -> str:
     """The calls in a form, as its models write them."""
+    if form.literals is not None:
+        written = [form.literals.written(*call) for call in calls]
+        if form.literals.listed:
+            written = [f"[{', '.join(each[1:-1] for each in written)}]"]
+        return "".join(f"{form.start}{each}{form.end}" for each in written)
     if form.tags is not None:
         return f"{form.start}{''.join(_tagged(form.tags, *call) for call in calls)}{form.end}"
     texts = [json.dumps(arguments, ensure_ascii=False) for _, arguments in calls]
@@ -127,7 +171,9 @@ def by_hand(form: CallForm, calls: list[Call]) -> str:
         ]
         return "".join(written)
     objects = [
-        f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": {text}}}'
+        f"{{{json.dumps(name)}: {text}}}"
+        if form.keyed
+        else f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": {text}}}'
         for (name, _), text in zip(calls, texts, strict=True)
     ]
     if form.listed:
@@ -139,10 +185,13 @@ def by_hand(form: CallForm, calls: list[Call]) -> str:
 
 def _tagged(tags: Tags, name: str, arguments: dict[str, Any]) -> str:
     line = "\n" if tags.on_lines else ""
-    body = [
-        f"{tags.key[0]}{key}{tags.key[1]}{tags.value[0]}{line}{_bare(value)}{line}{tags.value[1]}"
-        for key, value in arguments.items()
-    ]
+    body = []
+    for key, value in arguments.items():
+        text = _bare(value)
+        if tags.quotes[0] and "<" in text:
+            text = f"{tags.quotes[0]}{text}{tags.quotes[1]}"
+        close = tags.value[1].replace(KEY, key)
+        body.append(f"{tags.key[0]}{key}{tags.key[1]}{tags.value[0]}{line}{text}{line}{close}")
     return f"{tags.call[0]}{name}{tags.call[1]}{''.join(body)}{tags.call[2]}"
 
 
@@ -184,19 +233,39 @@ def _writer(name: str, source: str) -> Writer:
 
 def _tail(writer: Writer, end: str) -> str:
     """What of the end of a message does not belong to the call."""
-    marks = [mark for mark in writer.form.marks if mark] + ["}", "]", '"']
+    marks = [mark for mark in writer.form.marks if mark] + ["}", "]", '"', ")"]
     ends = [end.rindex(mark) + len(mark) for mark in marks if mark in end]
     return end[max(ends, default=len("qzlast")) :].strip()
 
 
-def made_calls(chance: random.Random, form: CallForm, most: int) -> list[Call]:
-    """Calls with arguments that fit PARAMETERS."""
-    marks = [mark for mark in form.marks if mark] or ALL_MARKS
+def made_calls(chance: random.Random, writer: Writer) -> list[Call]:
+    """Calls with arguments that fit PARAMETERS, and that the writer's form can carry."""
+    form, most = writer.form, writer.most
+    marks = writer.marks or ALL_MARKS
     calls = []
     for _ in range(chance.randint(1, most)):
         keys = chance.sample(list(PROPERTIES), chance.choice((0, 1, 1, 2, 3, 5)))
         calls.append((chance.choice(NAMES), {key: _value(chance, key, marks) for key in keys}))
+    if form.literals is not None and form.literals.escapes and writer.template is not None:
+        calls = _changed(calls, lambda text: text.replace("\\", "/"), lambda key: key)  # it escapes nothing
+    if (form.tags is not None and form.tags.nested) or (
+        form.literals is not None and form.literals.bare_keys
+    ):
+        calls = _changed(calls, lambda text: text, lambda key: re.sub(r"\W", "_", key) or "k")
     return calls
+
+
+def _changed(value: Any, text: Callable[[str], str], key: Callable[[str], str]) -> Any:
+    """A value with other texts and keys."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, dict):
+        return {key(name): _changed(each, text, key) for name, each in value.items()}
+    return (
+        type(value)(_changed(each, text, key) for each in value)
+        if isinstance(value, (list, tuple))
+        else value
+    )
 
 
 def _value(chance: random.Random, key: str, marks: list[str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecar.core.output.calls.tool_formats import CallForm
 from sidecar.core.output.calls.tools import Tools
+from sidecar.core.output.headers import NO_HEADERS, Headers
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks
 from sidecar.core.output.reply import Reply
 
@@ -41,10 +42,11 @@ def read(
     form: CallForm | None,
     *,
     opened: bool = False,
+    headers: Headers = NO_HEADERS,
     reason: str = "stop",
 ) -> tuple[Said, str]:
     """The texts of a reply to a stream, and its finish reason; the joined deltas must equal the final texts."""
-    reply = Reply(reasoning, form, Tools(TOOLS, "auto") if form else None)
+    reply = Reply(reasoning, form, Tools(TOOLS, "auto") if form else None, headers)
     if opened:
         reply.begin_reasoning()
     deltas = []

@@ -45,6 +45,8 @@ MEMBERS: Final = {
 MAX_MEDIA: Final = 64
 """Pictures and sounds in a request."""
 
+REASONING_NAMES: Final = ("thinking", "reasoning")
+
 SHORT_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 """The ids of calls that Mistral's templates accept."""
 
@@ -116,12 +118,23 @@ def for_template(
     if has_calls and not support.long_call_ids():
         messages = _with_short_ids(messages)
     converted = [_converted(message, as_objects) for message in messages]
+    alias = _reasoning_alias(template.source)
+    for message in converted if alias else ():
+        if "reasoning_content" in message:
+            message[alias] = message["reasoning_content"]
     if HARMONY not in template.source:
         for message in converted:
             message["role"] = "system" if message["role"] == "developer" else message["role"]
     for message in converted:
         message["content"] = _supported_content(message["content"], support)
     return converted
+
+
+def _reasoning_alias(source: str) -> str:
+    """The member in which a template looks for reasoning that does not know `reasoning_content`; empty if it does."""
+    if "reasoning_content" in source or HARMONY in source:
+        return ""
+    return next((name for name in REASONING_NAMES if f"message.{name}" in source), "")
 
 
 def _with_short_ids(messages: list[Message]) -> list[Message]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat.tool_grammar import POINTER, WHITE_SPACE, literal, objects, pieces
 from sidecar.core.model.model import Model
-from sidecar.core.output.calls.tags import Tags
+from sidecar.core.output.calls.tag_sets import Tags
 from sidecar.core.output.calls.tool_formats import CallForm
 from sidecar.core.output.calls.tools import Tools
 from sidecar.message_handler.errors import SidecarError
@@ -52,11 +52,13 @@ _kept: Final[dict[tuple[Model, CallForm, str, Options], Promised]] = {}
 def optional_calls(
     model: Model, form: CallForm, tools: Tools, options: Options, warn: Callable[[str], None]
 ) -> Promised | None:
-    """What may follow the form's mark; None if the form has none. It is made beside the request and costs it nothing.
+    """What may follow the form's mark; None if the form has none, or is loose.
+
+    It is made beside the request and costs it nothing.
 
     `warn` is told, once, of parameters that no grammar follows: such arguments are only checked.
     """
-    if not form.start:
+    if not form.start or form.loose:
         return None
     from sidecar.core.structured_output.compiling import Promised
 

@@ -22,6 +22,7 @@ from sidecar.core.media import prompt_media
 from sidecar.core.model.model import Model
 from sidecar.core.output.calls import tool_formats
 from sidecar.core.output.calls.tools import Tools, plain
+from sidecar.core.output.headers import headers_of
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
 from sidecar.core.output.steering import Steering
@@ -71,16 +72,21 @@ def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
     reasoning = reasoning_marks(rendering.source) or _marks_by_vocabulary(model)
     form = rendering.form
     callable_tools = tools if tools.schemas and choice != "none" else None
-    reply = Reply(reasoning, form, callable_tools, _told(rendering, reasoning, params, job))
+    headers = headers_of(rendering.source)
+    reply = Reply(reasoning, form, callable_tools, headers, _told(rendering, reasoning, params, job))
+    opened = bool(headers.opened) and prompt.endswith(headers.opened)
+    if opened:
+        reply.feed(headers.opened)
     if reasoning is not None and prompt.rstrip().endswith(reasoning.start):
         reply.begin_reasoning()
     marks = [
         *(reasoning.marks if reasoning is not None else ()),
         *(form.marks if callable_tools is not None else ()),
+        *headers.of_tools(list(tools.schemas)),
     ]
     grammar = calls = None
     if tools.forced:
-        grammar = call_grammar(model, form, tools, options_of(params))
+        grammar = call_grammar(model, form._replace(start="") if opened else form, tools, options_of(params))
     elif callable_tools is not None and not asks_for_grammar(params):
         calls = optional_calls(model, form, tools, options_of(params), job.warn)
     end = () if reasoning is None else tuple(_tokens(model, reasoning.closing))
@@ -208,7 +214,7 @@ class _Rendering:
         turns, tools = commanded(params["messages"], self.effort.command), plain(params.get("tools", []))
         variables = _variables(params, self.effort, *map(self._model.token_text, _ends(self._model)))
         known = tool_formats.call_form(self.source) is not None
-        if tools and known and Support(compiled, variables).tools():
+        if tools and known and Support(compiled, variables).takes(tools):
             variables["tools"] = tools
         elif tools:
             turns, self.form = add_tool_prompt(turns, tools), tool_formats.HERMES

@@ -92,6 +92,10 @@ class Support:
         """Whether the template describes tools."""
         return self._shows("tools", [_HI], tools=[PROBE_TOOL])
 
+    def takes(self, tools: list[Tool]) -> bool:
+        """Whether the template describes these tools: some refuse a parameter without a description."""
+        return self.tools() and bool(self._render([_HI], tools=tools))
+
     def _shows(
         self,
         feature: str,

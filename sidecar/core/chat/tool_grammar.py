@@ -78,8 +78,12 @@ def objects(form: CallForm, ready: dict[str, Prepared], most: int | None) -> tup
     calls = [
         {
             "type": "object",
-            "properties": {form.name: {"const": name}, form.arguments: schema.root},
-            "required": [form.name, form.arguments],
+            "properties": (
+                {name: schema.root}
+                if form.keyed
+                else {form.name: {"const": name}, form.arguments: schema.root}
+            ),
+            "required": [name] if form.keyed else [form.name, form.arguments],
             "additionalProperties": False,
         }
         for name, schema in ready.items()
@@ -96,6 +100,8 @@ def around(form: CallForm, name: str) -> tuple[str, str]:
         harmony = " <|constrain|>json" if form.separator == "<|message|>" else ""
         return f"{form.start}{form.prefix}{name}{harmony}{form.separator}", ""
     before = f'{{"{form.name}": {json.dumps(name)}, "{form.arguments}": '
+    if form.keyed:
+        before = f"{{{json.dumps(name)}: "
     if form.listed:
         return f"{form.start}[{before}", f"}}]{form.end}"
     line = "\n" if form.end else ""

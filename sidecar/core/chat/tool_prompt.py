@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.core.chat.messages import arguments_text, as_text
 from sidecar.core.chat.tool_grammar import around
 from sidecar.core.output.calls.tool_formats import HERMES, CallForm
+from sidecar.message_handler.framing import parse_json
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import Message, Tool
@@ -60,8 +61,13 @@ def written_calls(messages: list[Message], form: CallForm) -> list[Message]:
 def _written(message: Message, form: CallForm) -> Message:
     calls = []
     for call in message["toolCalls"]:
-        before, after = around(form, call["function"]["name"])
-        calls.append(f"{before}{arguments_text(call)}{after}")
+        name, arguments = call["function"]["name"], arguments_text(call)
+        if form.literals is not None:
+            values = parse_json(arguments)
+            calls.append(f"{form.start}{form.literals.written(name, values)}{form.end}")
+            continue
+        before, after = around(form, name)
+        calls.append(f"{before}{arguments}{after}")
     plain: Message = {**message, "content": "\n".join(filter(None, [as_text(message["content"]), *calls]))}
     del plain["toolCalls"]
     return plain

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from sidecar.core.output.calls.tool_formats import CallForm
 from sidecar.core.output.calls.tools import Tools, bad_arguments
 from sidecar.core.output.harmony import HarmonySplitter
+from sidecar.core.output.headers import NO_HEADERS, Headers
 from sidecar.core.output.reasoning import HARMONY, ReasoningMarks
 from sidecar.core.output.segments import Delta, Segment, Splitter
 from sidecar.core.output.splitter import MarkSplitter
 
 if TYPE_CHECKING:
+    from sidecar.core.output.calls.elements import Element
     from sidecar.message_handler._types import AssistantMessage, PartialResult, ToolCall, ToolCallProgress
 
 ID_ALPHABET: Final = string.ascii_letters + string.digits
@@ -69,6 +71,7 @@ class Reply:
         reasoning: ReasoningMarks | None,
         form: CallForm | None,
         tools: Tools | None,
+        headers: Headers = NO_HEADERS,
         told: dict[str, object] | None = None,
     ) -> None:
         """`told`: further members of the result."""
@@ -84,7 +87,9 @@ class Reply:
         if reasoning == HARMONY:
             self._splitter = HarmonySplitter(self, calls=tools is not None)
         else:
-            self._splitter = MarkSplitter(self, reasoning, form if tools is not None else None)
+            names = list(tools.schemas) if tools is not None else []
+            form = form if tools is not None else None
+            self._splitter = MarkSplitter(self, reasoning, form, headers.of_tools(names))
 
     def begin_reasoning(self) -> None:
         """Start inside reasoning, because the prompt ends with its start mark."""
@@ -201,6 +206,10 @@ class Reply:
             }
         )
         self._call = None
+
+    def parse_element(self, name: str, key: str, element: Element) -> object:
+        assert self._tools is not None
+        return self._tools.parse_element(name, key, element)
 
     def parse_value(self, name: str, key: str, text: str, is_string: bool | None) -> object:
         assert self._tools is not None

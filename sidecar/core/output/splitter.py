@@ -6,6 +6,7 @@ known. White space around a mark belongs to the mark, not to a segment. A mark o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from sidecar.core.output.calls.tags import NotACall, WrongCall
@@ -24,8 +25,16 @@ of reasoning that was not begun; the end of a call's value after the call."""
 class MarkSplitter(Splitter):
     """The splitter for all models except those that write channels."""
 
-    def __init__(self, sink: OutputSink, reasoning: ReasoningMarks | None, form: CallForm | None) -> None:
+    def __init__(
+        self,
+        sink: OutputSink,
+        reasoning: ReasoningMarks | None,
+        form: CallForm | None,
+        headers: Sequence[str] = (),
+    ) -> None:
+        """`headers`: marks that are left out, wherever they stand."""
         super().__init__(sink)
+        self._headers: dict[str, Mark] = dict.fromkeys(headers, "text")
         self._reasoning = reasoning
         self._form = form
         self._reader: CallReader | None = None
@@ -73,6 +82,8 @@ class MarkSplitter(Splitter):
         found = [(at, -len(mark), mark) for mark in marks if (at := self._held.find(mark)) >= 0]
         if found:
             at, _, mark = min(found)
+            if any(len(longer) > len(mark) and longer.startswith(self._held[at:]) for longer in marks):
+                return False
             before, self._held = self._held[:at], self._held[at + len(mark) :]
             self._enter(mark, marks[mark], before)
             return True
@@ -147,6 +158,7 @@ class MarkSplitter(Splitter):
         marks: dict[str, Mark] = {}
         if self._reasoning is not None:
             self._add_reasoning_marks(marks, self._reasoning)
+        marks.update(self._headers)
         form = self._form
         if form is not None and form.start and not self.in_reasoning:
             marks.update(dict.fromkeys(form.around, "text"))

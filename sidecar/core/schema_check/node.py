@@ -77,14 +77,17 @@ class Node:
         certain, run.doubts = run.doubts == 0, doubts
         return False if found is not None else True if certain else None
 
-    def member_fits(self, key: str, value: Json, run: Run) -> bool:
-        """Whether an object may have this member, whatever else it has. Raises TooMuchWork."""
+    def member_problem(self, key: str, value: Json, run: Run) -> Problem | None:
+        """Why an object may not have this member, whatever else it has. Raises TooMuchWork."""
         run.budget.spend(1)
-        if self.members is not None and self.members(key, value, run) is not None:
-            return False
-        return all(part.member_fits(key, value, run) for part in self.all_of) and all(
-            any(choice.member_fits(key, value, run) for choice in choices) for choices in self.choices
-        )
+        found = None if self.members is None else self.members(key, value, run)
+        if found is None:
+            found = first(part.member_problem(key, value, run) for part in self.all_of)
+        for choices in self.choices if found is None else ():
+            problems = [choice.member_problem(key, value, run) for choice in choices]
+            if problems and None not in problems:
+                return problems[0]
+        return found
 
 
 def first(problems: Iterable[Problem | None]) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sidecar.core.schema_check.node import Json, Run
@@ -41,9 +42,22 @@ class Schema:
         except TooMuchWork:
             return True
 
+    def member_check(self, key: str) -> Callable[[Json], tuple[str | int, ...] | None]:
+        """Where a value of this member does not fit; None if it fits. All its checks share the work of one."""
+        run = Run(MAX_STEPS)
+
+        def wrong(value: Json) -> tuple[str | int, ...] | None:
+            try:
+                found = self._root.member_problem(key, value, run)
+            except (TooMuchWork, RecursionError):
+                return None
+            return None if found is None else found.path[1:]
+
+        return wrong
+
     def member_fits(self, key: str, value: Json) -> bool:
         """Whether an object may have this member, whatever else it has."""
         try:
-            return self._root.member_fits(key, value, Run(MAX_STEPS))
+            return self._root.member_problem(key, value, Run(MAX_STEPS)) is None
         except (TooMuchWork, RecursionError):
             return True

@@ -64,7 +64,7 @@ def typed_value(text: str, fits: Callable[[object], bool], is_string: bool | Non
     as_text = is_string if is_string is not None else not untyped
     if as_text and fits(text):
         return text
-    for read in (parse_json,) if untyped else (parse_json, _python_value):
+    for read in (parse_json,) if untyped else (parse_json, python_value):
         try:
             value: object = read(bare)
         except ValueError:
@@ -74,7 +74,7 @@ def typed_value(text: str, fits: Callable[[object], bool], is_string: bool | Non
     return text
 
 
-def _python_value(text: str) -> object:
+def python_value(text: str) -> object:
     """The value of a Python literal of JSON's types. Raises ValueError."""
     return parse_json(_PYTHON.sub(_as_json, text))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from html import unescape
+from typing import Final, Protocol
 
 from sidecar.core.output.calls.arguments import NO_ARGUMENTS, to_json
+from sidecar.core.output.calls.elements import Element, element_of
+from sidecar.core.output.calls.tag_sets import IS_STRING, KEY, Tags
 
 MAX_HEAD_CHARS: Final = 1000
 """Longest name or key, in characters. A longer one is not a call."""
@@ -30,41 +33,7 @@ class CallSink(Protocol):
     def add_arguments(self, delta: str) -> None: ...
     def end_call(self) -> None: ...
     def parse_value(self, name: str, key: str, text: str, is_string: bool | None) -> object: ...
-
-
-class Tags(NamedTuple):
-    """The tags around names and values."""
-
-    call: tuple[str, str, str]
-    """Before the name, after the name, after the call. Empty: the call begins with its bare name."""
-    key: tuple[str, str]
-    value: tuple[str, str]
-    """Other text may stand between the key and `value[0]`: whether the value is a string."""
-    on_lines: bool = False
-    """A value stands on lines of its own: the newline at each of its ends is not part of it."""
-
-    @property
-    def says_type(self) -> bool:
-        """Whether the tag of a key goes on after the key, and says whether the value is a string."""
-        return not self.key[1].endswith(">")
-
-    @property
-    def marks(self) -> list[str]:
-        """All tags."""
-        return [*self.call, *self.key, *self.value]
-
-
-FUNCTION: Final = Tags(("<function=", ">", "</function>"), ("<parameter=", ">"), ("", "</parameter>"), True)
-SEED: Final = FUNCTION._replace(on_lines=False)
-PAIRS: Final = Tags(("", "", ""), ("<arg_key>", "</arg_key>"), ("<arg_value>", "</arg_value>"))
-INVOKE: Final = Tags(('<invoke name="', '">', "</invoke>"), ('<parameter name="', '">'), ("", "</parameter>"))
-DSML: Final = Tags(
-    ('<｜DSML｜invoke name="', '">', "</｜DSML｜invoke>"),
-    ('<｜DSML｜parameter name="', '"'),
-    (">", "</｜DSML｜parameter>"),
-)
-IS_STRING: Final = {'string="true"': True, 'string="false"': False}
-"""What stands between key and value in DSML → whether the value is a string."""
+    def parse_element(self, name: str, key: str, element: Element) -> object: ...
 
 
 class TaggedCalls:
@@ -107,7 +76,10 @@ class TaggedCalls:
     def _before_call(self) -> bool:
         start = self._tags.call[0]
         if not start and not self.count:
-            return self._bare_name()
+            if not self._tags.call[1]:
+                return self._bare_name()
+            self.name, self._step = "", self._in_name
+            return True
         mark, at = self._expected(self.rest, [start, self._end])
         if mark is None:
             return False
@@ -140,6 +112,7 @@ class TaggedCalls:
         name = self._until(self._tags.call[1])
         if name is None:
             return False
+        name = name.partition('"')[0]  # other attributes may follow it
         if not self._bare:
             return self._begin(name.strip())
         if not self._sink.has_tool(name.strip()):
@@ -164,14 +137,14 @@ class TaggedCalls:
     @property
     def _after_value(self) -> list[str]:
         """The tags that may follow a value."""
-        return [self._tags.key[0], self._tags.call[2] or self._end]
+        return [self._tags.call[2] or self._end, self._tags.key[0]]
 
     def _before_key(self) -> bool:
         mark, at = self._expected(self.rest, self._after_value)
         if mark is None:
             return False
         if not mark:
-            raise NotACall(f"{self._after_value[1]} is missing")
+            raise NotACall(f"{self._after_value[0]} is missing")
         self.rest = self.rest[at:]
         if mark == self._tags.key[0]:
             self._step = self._in_key
@@ -186,10 +159,13 @@ class TaggedCalls:
         key = self._until(self._tags.key[1])
         if key is None:
             return False
-        self._key, self._step = key.strip(), self._before_value
-        if self._tags.value[1].removesuffix(">") in key:
+        self._key, self._step = (
+            unescape(key.strip()) if self._tags.attributes else key.strip(),
+            self._before_value,
+        )
+        if self._tags.value[1].removesuffix(">") in key or (self._tags.nested and "<" in key):
             raise NotACall(
-                f"a value contains {self._tags.value[1]} and a key's tag, which the form cannot carry"
+                f"a value contains {self._tags.value[1].replace(KEY, '…')} and a key's tag, which the form cannot carry"
             )
         if self._key in self._keys:
             raise NotACall(f"the argument {self._key} is repeated")
@@ -203,7 +179,9 @@ class TaggedCalls:
         return True
 
     def _in_value(self) -> bool:
-        close = self._tags.value[1]
+        if self._starts_quotes() is None:
+            return False
+        close = self._close
         at = self.rest.find(close, self._scanned)
         if at < 0:
             self._scanned = max(0, len(self.rest) - len(close))
@@ -215,24 +193,46 @@ class TaggedCalls:
         if not ends:
             self._scanned = at + len(close)
             return True
-        value, self.rest = self.rest[:at], self.rest[at + len(close) :]
+        if self._starts_quotes():
+            self._is_string = True
+        value = self.rest[:at].removeprefix(self._tags.quotes[0] if self._starts_quotes() else "")
+        self.rest = self.rest[at + len(close) :]
         if self._tags.on_lines:
             value = value.removeprefix("\n").removesuffix("\n")
         self._add(value)
         self._step = self._before_key
         return True
 
+    @property
+    def _close(self) -> str:
+        """What ends the current value."""
+        quote = self._tags.quotes[1] if self._starts_quotes() else ""
+        return quote + self._tags.value[1].replace(KEY, self._key)
+
+    def _starts_quotes(self) -> bool | None:
+        """Whether the value, which the rest of the text begins with, has quotes. None: it is not known yet."""
+        quote = self._tags.quotes[0]
+        if self.rest.startswith(quote):
+            return bool(quote)
+        return None if quote.startswith(self.rest) else False
+
     def _ends_value(self, after: str) -> bool | None:
         """Whether a value ends where this text follows. None: more text is needed to know."""
         mark, at = self._expected(after, self._after_value)
-        if mark and mark == self._tags.call[2] and not self._bare:
+        if mark and mark == self._tags.call[2] and not self._bare and (self._tags.call[0] or self._end):
             mark, _ = self._expected(after[at:], [self._tags.call[0], self._end])
             if mark is None and self.complete:
                 return True
+        if mark and self._tags.nested and mark == self._tags.key[0]:  # another element's end begins so, too
+            return None if at == len(after) else after[at] != "/"
         return None if mark is None else bool(mark)
 
     def _add(self, value: str) -> None:
-        parsed = self._sink.parse_value(self.name, self._key, value, self._is_string)
+        nested = self._tags.nested
+        if nested:
+            parsed = self._sink.parse_element(self.name, self._key, element_of(value, nested))
+        else:
+            parsed = self._sink.parse_value(self.name, self._key, value, self._is_string)
         before = ", " if self._keys else "{"
         self._keys.add(self._key)
         self._sink.add_arguments(f"{before}{to_json(self._key)}: {to_json(parsed)}")
@@ -240,11 +240,13 @@ class TaggedCalls:
     def _expected(self, text: str, marks: list[str]) -> tuple[str | None, int]:
         """The mark that comes next after white space, and the position after it. "": none does. None: unknown yet."""
         start = len(text) - len(text.lstrip())
-        for mark in marks:
-            if mark and text.startswith(mark, start):
-                return mark, start + len(mark)
         rest = text[start:]
-        return (None if any(mark.startswith(rest) for mark in marks if mark) else ""), 0
+        for mark in sorted(filter(None, marks), key=len, reverse=True):  # one may begin with another
+            if rest.startswith(mark):
+                return mark, start + len(mark)
+            if mark.startswith(rest):
+                return None, 0
+        return "", 0
 
     def _until(self, mark: str) -> str | None:
         """Take the text before a mark, and the mark; None if the mark is not there yet. Raises NotACall."""

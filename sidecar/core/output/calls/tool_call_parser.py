@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sidecar.core.output.calls.arguments import NO_ARGUMENTS, object_text, string_value
+from sidecar.core.output.calls.literals import LiteralCalls
 from sidecar.core.output.calls.tags import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
 from sidecar.core.output.calls.tool_formats import CallForm
 from sidecar.core.output.detokenizer import partial_match
@@ -29,7 +30,12 @@ class CallReader:
         self._rest = ""
         self._step: Callable[[], bool] | None = self._before
         self._count = 0
-        self._tagged = None if form.tags is None else TaggedCalls(form.tags, form.end, sink, bare)
+        self._tagged: TaggedCalls | LiteralCalls | None = None
+        """What reads calls that are not JSON."""
+        if form.tags is not None:
+            self._tagged = TaggedCalls(form.tags, form.end, sink, bare)
+        elif form.literals is not None:
+            self._tagged = LiteralCalls(form.literals, form.end, sink)
         self._value = JsonValue()
         self._key = ""
         self._name: str | None = None
@@ -78,6 +84,10 @@ class CallReader:
     def _before(self) -> bool:
         """Before a call: an object or a name begins it. The form's end, or other text, ends the calls."""
         self._rest = self._rest.lstrip(BETWEEN if self._count else BETWEEN + "[")
+        if self._form.lead and not self._count:
+            if self._form.lead.startswith(self._rest):
+                return False
+            self._rest = self._rest.removeprefix(self._form.lead).lstrip(BETWEEN + "[")
         end = self._form.end
         if not self._rest or (end.startswith(self._rest) and len(self._rest) < len(end)):
             return False
@@ -120,12 +130,12 @@ class CallReader:
         head, separator, tail = self._rest.partition(self._form.separator)
         if not separator:
             head = head[: len(head) - partial_match(head, [self._form.separator])]
-        name = _NAME.match(head.removeprefix(self._form.prefix))
-        if (
-            (head and name is None and head != self._form.prefix)
-            or _WORDS.search(head)
-            or len(head) > MAX_HEAD_CHARS
-        ):
+        prefix = self._form.prefix
+        before, found, after = head.partition(prefix) if prefix else ("", "", "")
+        named = after if found and (not before or prefix.startswith("<")) else head
+        name = _NAME.match(named)
+        unnamed = bool(named) and name is None and not prefix.startswith(head)
+        if unnamed or _WORDS.search(head) or len(head) > MAX_HEAD_CHARS:
             raise NotACall("the name is missing")
         tail = tail.lstrip()
         none = bool(self._form.end) and tail.startswith(self._form.end)
@@ -152,6 +162,8 @@ class CallReader:
                 raise NotACall("it is not a JSON object")
             return False
         self._key, self._rest = _string(match[1]), self._rest[match.end() :]
+        if self._form.keyed and self._name is None:
+            self._name, self._key = self._key, self._form.arguments
         self._value, self._step = JsonValue(), self._in_value
         return True
 

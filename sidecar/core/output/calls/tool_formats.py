@@ -5,7 +5,21 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from sidecar.core.output.calls.tags import DSML, FUNCTION, INVOKE, PAIRS, SEED, Tags
+from sidecar.core.output.calls.literals import GEMMA, PYTHON, Literals
+from sidecar.core.output.calls.tag_sets import (
+    ATEM,
+    DSML,
+    ELEMENTS,
+    FUNCTION,
+    HY,
+    INVOKE,
+    NAMESPACE,
+    PAIRS,
+    PARAM,
+    SEED,
+    XTML,
+    Tags,
+)
 
 
 class CallForm(NamedTuple):
@@ -24,13 +38,28 @@ class CallForm(NamedTuple):
     separator: str = ""
     """Between name and arguments. Empty: both are members of an object."""
     prefix: str = ""
-    """Before the name if there is a separator. A model may leave it out."""
+    """Before the name if there is a separator. An id may stand before it, and a model may leave it out."""
+    lead: str = ""
+    """Between start and the first object. A model may leave it out."""
+    keyed: bool = False
+    """An object has one member: its name is the call's, its value the arguments."""
     around: tuple[str, ...] = ()
     """Further marks around calls, which are skipped."""
     inner: tuple[str, ...] = ()
     """Further marks within calls."""
     tags: Tags | None = None
     """The tags around names and arguments if they are not JSON. Forced calls are JSON in these forms, too."""
+    literals: Literals | None = None
+    """How names and arguments are written as in a programming language. Forced calls are JSON, too."""
+
+    @property
+    def loose(self) -> bool:
+        """Whether models write it in more ways than a grammar follows: optional calls are then only checked."""
+        tags = self.tags
+        if tags is not None and (tags.attributes or tags.nested or tags.quotes[0]):
+            return True
+        ids = self.prefix.startswith("<")
+        return self.literals is not None or bool(self.lead) or self.separator == "\n" or ids
 
     @property
     def marks(self) -> list[str]:
@@ -85,7 +114,11 @@ FORMS: Final = (
         CallForm("<|START_ACTION|>", "<|END_ACTION|>", "parameters", "tool_name", listed=True),
     ),
     (("<|function_call|>",), (), CallForm("<|function_call|>", "")),
-    (("function call<|role_sep|>",), (), CallForm("function call<|role_sep|>", "")),
+    (
+        ("'function call'", "<|role_sep|>"),
+        (),
+        CallForm("function call<|role_sep|>", "", around=("<|message_sep|>",)),
+    ),
     (
         ("<|tool_call_argument_begin|>",),
         (),
@@ -110,6 +143,47 @@ FORMS: Final = (
     (("<function=", "</function>"), ("<parameter=",), CallForm("<function=", "</function>", separator=">")),
     (("<|start_header_id|>ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
     (("Environment: ipython", '"parameters": '), (), CallForm("", "", arguments="parameters")),
+    (("<|tool_call>call:",), (), CallForm("<|tool_call>", "<tool_call|>", literals=GEMMA)),
+    (("List of tools: ",), (), CallForm("<|tool_call_start|>", "<|tool_call_end|>", literals=PYTHON)),
+    (
+        ("<|tool_call:name|>",),
+        (),
+        CallForm(
+            "<|tool_call:begin|>",
+            "<|tool_call:end|>",
+            separator="<|tool_call:args|>",
+            prefix="<|tool_call:name|>",
+            around=("<|tool_calls|>", "<|calls|>"),
+        ),
+    ),
+    (("<|tools_prefix|>",), (), CallForm("<|tools_prefix|>", "<|tools_suffix|>", listed=True, keyed=True)),
+    (
+        ("Action:\\n```json", '"tool_name"'),
+        (),
+        CallForm("Action:", "```", "parameters", "tool_name", listed=True, lead="```json"),
+    ),
+    ((">>>all\\n", "recipient"), (), CallForm(">>>", "", separator="\n", around=(">>>all\n",))),
+    (
+        ("<atem:function_calls>",),
+        (),
+        CallForm("<atem:function_calls>", "</atem:function_calls>", tags=ATEM),
+    ),
+    (('<function name="', '<param name="'), (), CallForm('<function name="', "", tags=PARAM)),
+    (
+        ("'<tool_calls{}>'.format(HYTK)", "':opensource'"),
+        (),
+        CallForm("<tool_calls:opensource>", "</tool_calls:opensource>", tags=HY),
+    ),
+    (
+        (NAMESPACE, "<invoke name="),
+        (),
+        CallForm(f"{NAMESPACE}<tool_call>", f"{NAMESPACE}</tool_call>", tags=ELEMENTS),
+    ),
+    (
+        ("open_tag('tools')", "open_tag('call'"),
+        (),
+        CallForm("<|open|>tools<|sep|>", "<|close|>tools<|sep|>", tags=XTML),
+    ),
 )
 
 

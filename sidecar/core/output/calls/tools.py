@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.output.calls.arguments import typed_value
+from sidecar.core.output.calls.elements import Element, value_of
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.framing import parse_json
 
@@ -84,6 +85,13 @@ class Tools:
         `is_string`: whether the model itself says that it is a string.
         """
         return typed_value(text, lambda value: self.fits(name, key, value), is_string)
+
+    def parse_element(self, name: str, key: str, element: Element) -> object:
+        """The value of an argument that is written as tags within tags: what the tool's schema accepts."""
+        if name not in self._checks:
+            return value_of(element, lambda _: None)
+        wrong = self._checks[name].member_check(key)
+        return value_of(element, wrong)
 
     def check_name(self, name: str) -> None:
         """Raises SidecarError `unknownTool`."""

@@ -25,7 +25,7 @@ DIFFERENT: dict[str, tuple[set[str], str]] = {
     ),
     "CohereForAI-c4ai-command-r-plus-tool_use": (TOOLS, "wants a description of every parameter"),
     "LFM2-8B-A1B": (CALLS, "leaves out calls"),
-    "LFM2.5-8B-A1B": ({"parts", "system parts", "thought"}, "llama-server joins parts before it"),
+    "LFM2.5-8B-A1B": ({"parts", "system parts"}, "llama-server joins parts before it"),
     "LFM2.5-Instruct": (CALLS, "leaves out calls"),
     "StepFun3.5-Flash": ({"turns"}, "llama-server strips this family's messages"),
     "fireworks-ai-llama-3-firefunction-v2": (TOOLS, "wants a variable of its own service"),

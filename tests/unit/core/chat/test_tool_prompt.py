@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from template_cases import CALL, TIME, WEATHER, parts, says
+import pytest
+from template_cases import CALL, TIME, WEATHER, parts, says, sources
 
-from sidecar.core.chat.tool_prompt import add_tool_prompt
-from sidecar.core.output.calls.tool_formats import HERMES, CallForm
+from sidecar.core.chat.tool_prompt import add_tool_prompt, written_calls
+from sidecar.core.output.calls.tool_formats import HERMES, CallForm, call_form
 
 
 def test_a_template_without_tools_gets_them_in_a_system_message() -> None:
@@ -37,3 +39,22 @@ def test_the_generic_form_is_the_one_the_prompt_shows() -> None:
     (system, _) = add_tool_prompt([says("user", "Hi")], [TIME])
     assert CallForm("<tool_call>", "</tool_call>") == HERMES
     assert '<tool_call>\n{"name": "…", "arguments": {…}}\n</tool_call>' in system["content"]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("LFM2-8B-A1B", '<|tool_call_start|>[find(text="a \\"b\\"", list=["x"])]<|tool_call_end|>'),
+        (
+            "google-gemma-4-31B-it",
+            '<|tool_call>call:find{text:<|"|>a "b"<|"|>,list:[<|"|>x<|"|>]}<tool_call|>',
+        ),
+    ],
+)
+def test_calls_as_text_have_the_form_of_the_model(template: str, said: str) -> None:
+    form = call_form(sources()[f"{template}.jinja"])
+    assert form is not None
+    arguments = {"text": 'a "b"', "list": ["x"]}
+    call: Any = {"type": "function", "function": {"name": "find", "arguments": arguments}}
+    (turn,) = written_calls([{"role": "assistant", "content": None, "toolCalls": [call]}], form)
+    assert turn["content"] == said

@@ -6,6 +6,8 @@ import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
 from sidecar.core.output.calls.tool_formats import HERMES
+from sidecar.core.output.headers import FAMILIES as HEADERS
+from sidecar.core.output.headers import Headers, headers_of
 from sidecar.core.output.reasoning import FAMILIES, HARMONY, ReasoningMarks, reasoning_marks
 
 
@@ -47,11 +49,23 @@ def test_reasoning_that_the_prompt_began() -> None:
     "family", [family for family in FAMILIES if family != HARMONY], ids=lambda f: f.start
 )
 def test_every_family_of_marks(family: ReasoningMarks) -> None:
+    headers = Headers(marks=tuple(mark for each in HEADERS for mark in each.marks))
     for parts in pieces(f"{family.start}\nHm.{family.end}\nHello"):
-        assert read(parts, family, None)[0] == ("Hello", "Hm.", [])
+        assert read(parts, family, None, headers=headers)[0] == ("Hello", "Hm.", [])
     forced = f"{family.start}Hm{family.closing}Hello"
-    assert read([forced], family, None)[0] == ("Hello", "Hm", [])
-    assert reasoning_marks(f"{{{{ x }}}}{family.end}") == family
+    assert read([forced], family, None, headers=headers)[0] == ("Hello", "Hm", [])
+    assert reasoning_marks(f"{{{{ x }}}}{family.sign or family.end}") == family
+
+
+def test_headers_are_no_text_and_end_reasoning() -> None:
+    solar = next(family for family in FAMILIES if family.start == "<|think|>")
+    headers = headers_of("assistant<|think|>")
+    for parts in pieces("<|think|>Hm.<|begin|>assistant<|content|>Hello <|content|>you"):
+        assert read(parts, solar, None, headers=headers)[0] == ("Helloyou", "Hm.", [])
+    muse = headers_of("assistant to=self")
+    assert "to=f<|message|>" in muse.of_tools(["f"])
+    for parts in pieces(" to=user<|message|>Go to=user"):
+        assert read(parts, None, None, headers=muse)[0] == ("Go to=user", "", [])
 
 
 def test_reasoning_then_a_call_and_no_call_within_reasoning() -> None:

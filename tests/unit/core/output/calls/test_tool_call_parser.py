@@ -8,6 +8,7 @@ import pytest
 from made_calls import by_hand
 from made_streams import OSLO, TOOLS, pieces, read
 
+from sidecar.core.output.calls.tag_sets import KEY
 from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reply import Reply
@@ -262,7 +263,7 @@ TAGGED = [form for *_, form in FORMS if form.tags is not None]
 @pytest.mark.parametrize("form", TAGGED, ids=lambda form: form.start)
 def test_a_closing_mark_within_a_value_does_not_end_it(form: CallForm) -> None:
     assert form.tags is not None
-    close, end = form.tags.value[1], form.tags.call[2]
+    close, end = form.tags.value[1].replace(KEY, "city"), form.tags.call[2]
     for inner in (close, f"{close}{end}.", f"{close} {form.end[:-1]}", "\n a\n\n"):
         stream = by_hand(form, [("get_weather", {"city": f"{inner}b"})])
         for parts in pieces(stream):
@@ -270,10 +271,12 @@ def test_a_closing_mark_within_a_value_does_not_end_it(form: CallForm) -> None:
             assert json.loads(call[1]) == {"city": f"{inner}b"}
 
 
-@pytest.mark.parametrize("form", TAGGED, ids=lambda form: form.start)
+@pytest.mark.parametrize(
+    "form", [form for form in TAGGED if not form.tags.quotes[0]], ids=lambda form: form.start
+)
 def test_a_value_with_the_tags_of_the_next_argument_is_no_other_call(form: CallForm) -> None:
     assert form.tags is not None
-    value = f"{form.tags.value[1]}\n{form.tags.key[0]}:"
+    value = f"{form.tags.value[1].replace(KEY, 'city')}\n{form.tags.key[0]}:"
     error = wrong(by_hand(form, [("get_weather", {"city": value, "days": 1})]), form)
     assert error.kind == "invalidToolArguments" and "cannot carry" in error.problem
 

@@ -20,7 +20,7 @@ STARTS = {
     "Qwen-Qwen2.5-7B-Instruct": "<tool_call>",
     "Qwen-Qwen3-0.6B": "<tool_call>",
     "GLM-4.6": "<tool_call>",
-    "LFM2-8B-A1B": None,
+    "LFM2-8B-A1B": "<|tool_call_start|>",
     "MiniMax-M2": "<minimax:tool_call>",
     "Qwen3-Coder": "<tool_call>",
     "Qwen3.5-4B": "<tool_call>",
@@ -54,3 +54,16 @@ def test_the_form_of_a_call_is_found_in_the_template(name: str) -> None:
 def test_every_form_stands_in_the_table_once() -> None:
     forms = [form for *_, form in FORMS if form.start]
     assert len({(form.start, form.separator, form.tags) for form in forms}) == len(forms)
+
+
+def test_which_forms_have_more_ways_than_a_grammar_follows() -> None:
+    assert {form.start for *_, form in FORMS if form.loose} == {
+        "<|tool_call>",
+        "<|tool_call_start|>",
+        "<|tool_call:begin|>",
+        "Action:",
+        ">>>",
+        '<function name="',
+        "]<]minimax[>[<tool_call>",
+        "<|open|>tools<|sep|>",
+    }
