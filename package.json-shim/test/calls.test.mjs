@@ -160,6 +160,23 @@ test("a stream gives its pieces, then its result; waiting pieces are joined", as
   assert.throws(() => parts[Symbol.asyncIterator](), TypeError);
 });
 
+test("pieces of different calls are not joined, and no listener's piece is changed", async () => {
+  const { connection } = connect();
+  const parts = stream(connection);
+  const calls = [0, 0, 1, 1].map((index, i) => progress(1, `${i}`, { segment: "toolCall", toolCall: { index, id: `call${index}`, name: "f" } }));
+  const plain = ["a", "b", "c"].map((delta, i) => progress(1, delta, { logprobs: [i] }));
+  const before = structuredClone([calls, plain]);
+  for (const each of [...calls, ...plain]) connection.accept(each);
+  assert.deepEqual([calls, plain], before);
+  const iterator = parts[Symbol.asyncIterator]();
+  const found = [await iterator.next(), await iterator.next(), await iterator.next()].map(({ value }) => [value.delta, value.toolCall?.id, value.logprobs]);
+  assert.deepEqual(found, [["01", "call0", undefined], ["23", "call1", undefined], ["abc", undefined, [0, 1, 2]]]);
+  const asked = [iterator.next(), iterator.next(), iterator.next()];
+  connection.accept(progress(1, "d"));
+  connection.accept(answer(1, "result"));
+  assert.deepEqual((await Promise.all(asked)).map(({ done, value }) => [done, value?.delta ?? value]), [[false, "d"], [true, "result"], [true, undefined]]);
+});
+
 test("an error comes after the pieces that came before it", async () => {
   const { connection } = connect();
   const parts = stream(connection);

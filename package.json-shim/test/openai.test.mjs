@@ -8,10 +8,10 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText } from "ai";
 import OpenAI from "openai";
 import OpenAI6 from "openai-6";
-import { SidecarError } from "../dist/index.mjs";
+import { getLlama, SidecarError } from "../dist/index.mjs";
 import { sidecarFetch } from "../dist/openai.mjs";
 import { folder } from "./support/files.mjs";
-import { CHATTY, madeModel, start, THINKING, TIMEOUT, until } from "./support/program.mjs";
+import { CHATTY, INIT, madeModel, script, start, THINKING, TIMEOUT, until } from "./support/program.mjs";
 
 const baseURL = "http://sidecar/v1";
 const messages = [{ role: "user", content: "Hi" }];
@@ -123,9 +123,19 @@ for (const [version, Client] of [["7", OpenAI], ["6", OpenAI6]]) {
   test(`openai ${version}: completions, embeddings and models`, TIMEOUT, async () => {
     const { choices } = await client().completions.create({ model, prompt: "Hi", max_tokens: 5, temperature: 0, logprobs: 1 });
     assert.deepEqual([choices[0].text.length, choices[0].logprobs.tokens.length], [5, 5]);
-    let text = "";
-    for await (const chunk of await client().completions.create({ model, prompt: ["Hi"], max_tokens: 5, temperature: 0, stream: true })) text += chunk.choices[0].text;
-    assert.equal(text, choices[0].text);
+    const short = { model, max_tokens: 5, temperature: 0 };
+    const chunks = [];
+    for await (const { choices: [choice] } of await client().completions.create({ ...short, prompt: ["Hi"], logprobs: 1, stream: true })) chunks.push(choice);
+    assert.equal(chunks.map((chunk) => chunk.text).join(""), choices[0].text);
+    assert.deepEqual(chunks.flatMap(({ logprobs }) => logprobs?.text_offset ?? []), choices[0].logprobs.text_offset);
+    for (const prompt of ["Hi", [75, 108]]) {
+      const echoed = await client().completions.create({ ...short, prompt, echo: true });
+      let text = "";
+      for await (const chunk of await client().completions.create({ ...short, prompt, echo: true, stream: true })) text += chunk.choices[0].text;
+      assert.equal(text, echoed.choices[0].text);
+      assert.match(text, /^Hi.{5}$/s);
+    }
+    await assert.rejects(client().completions.create({ ...short, prompt: "Hi", echo: true, logprobs: 1 }), { status: 400, param: "/echo" });
     const packed = await client().embeddings.create({ model, input: ["a", "b"] });
     const plain = await client().embeddings.create({ model, input: "a", encoding_format: "float" });
     assert.equal(packed.data.length, 2);
@@ -140,6 +150,11 @@ for (const [version, Client] of [["7", OpenAI], ["6", OpenAI6]]) {
     const wrong = (params) => client().chat.completions.create({ model, messages, ...params });
     await assert.rejects(wrong({ temperature: "hot" }), (error) => error instanceof Client.BadRequestError && error.code === "invalidParams" && error.param === "/temperature");
     await assert.rejects(wrong({ n: 2 }), { status: 400, param: "/n" });
+    await assert.rejects(wrong({ modalities: ["text", "audio"] }), { status: 400, param: "/modalities" });
+    await assert.rejects(client().completions.create({ model, prompt: "Hi", best_of: 2 }), { status: 400, param: "/best_of" });
+    for (const [name, value] of [["truncation", "sometimes"], ["include", ["message.output_text.logprobs"]], ["top_logprobs", 2]]) {
+      await assert.rejects(client().responses.create({ model, input: "Hi", [name]: value }), { status: 400, param: `/${name}` });
+    }
     await assert.rejects(wrong({ model: "nowhere.gguf" }), (error) => error instanceof Client.NotFoundError && error.code === "fileNotFound");
     await assert.rejects(client().images.generate({ prompt: "x" }), { status: 404, code: "methodNotFound" });
     await assert.rejects(client().responses.create({ model, input: "Hi", previous_response_id: "x" }), { status: 400 });
@@ -165,6 +180,46 @@ test("a body that is not an object is the client's fault; a machine that cannot 
     const { error } = await answer.json();
     assert.ok(answer.status >= 500, kind);
     assert.deepEqual([error.code, error.type], [kind, "server_error"]);
+  }
+});
+
+test("an input that does not fit is refused, or cut if truncation says so", TIMEOUT, async () => {
+  const client = new OpenAI({ fetch, baseURL, apiKey: "none" });
+  const asked = { model, input: "Hi ".repeat(1000), max_output_tokens: 3 };
+  for (const truncation of [undefined, "disabled"]) {
+    await assert.rejects(client.responses.create({ ...asked, truncation }), { status: 400, code: "promptTooLong" });
+  }
+  const { output_text, truncation } = await client.responses.create({ ...asked, truncation: "auto" });
+  assert.deepEqual([output_text.length, truncation], [3, "auto"]);
+});
+
+test("parallel_tool_calls: false tells only the first call", TIMEOUT, async (t) => {
+  const program = script(t, `
+    const call = (index) => ({ id: "call" + index, type: "function", function: { name: "look", arguments: "{}" } });
+    onRequest((request) => {
+      const { id, method } = request;
+      if (method === "shutdown") return process.exit();
+      if (method !== "chat") return answer(request, method === "init" ? ${INIT} : { modelId: "m", contextId: "c" });
+      for (const index of [0, 1]) for (const delta of ["{", "}"]) {
+        const toolCall = { index, id: "call" + index, name: "look" };
+        say({ jsonrpc: "2.0", method: "progress", params: { requestId: id, progressType: "generate", segment: "toolCall", delta, toolCall } });
+      }
+      const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 4 };
+      answer(request, { message: { role: "assistant", content: "", toolCalls: [call(0), call(1)] }, finishReason: "toolCalls", usage });
+    });`);
+  const scripted = await getLlama({ program });
+  t.after(() => scripted.dispose());
+  const client = new OpenAI({ fetch: sidecarFetch(scripted), baseURL, apiKey: "none" });
+  for (const [parallel, count] of [[false, 1], [true, 2]]) {
+    const asked = { model: "x.gguf", messages, tools: [TOOL], parallel_tool_calls: parallel };
+    const ofChat = async (params) => (await client.chat.completions.stream({ ...asked, ...params }).finalMessage()).tool_calls;
+    assert.equal((await ofChat()).length, count);
+    assert.equal((await client.chat.completions.create(asked)).choices[0].message.tool_calls.length, count);
+    const tool = { type: "function", name: "look", parameters: city };
+    const items = { model: "x.gguf", input: "Hi", tools: [tool], parallel_tool_calls: parallel };
+    assert.equal((await client.responses.create(items)).output.length, count);
+    const streamed = await client.responses.stream(items).finalResponse();
+    assert.deepEqual(streamed.output.map(({ arguments: text }) => text), Array(count).fill("{}"));
   }
 });
 

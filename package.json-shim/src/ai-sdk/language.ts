@@ -70,13 +70,23 @@ export class LanguageModel implements LanguageModelV4 {
         controller.enqueue({ type: "response-metadata", modelId: this.modelId, timestamp: new Date() });
       },
       pull: async (controller) => {
+        let sent = false; // a stream asks again only when it has got something
+        const send: Send = (part) => {
+          sent = true;
+          controller.enqueue(part);
+        };
         try {
-          const { done, value } = await parts.next();
-          if (done && value === undefined) return; // the reader has left
-          if (raw) controller.enqueue({ type: "raw", rawValue: value });
-          if (!done) return cutter.add(value, (part) => controller.enqueue(part));
-          cutter.end(value as ChatResult, (part) => controller.enqueue(part));
-          controller.close();
+          while (!sent) {
+            const { done, value } = await parts.next();
+            if (done && value === undefined) return; // the reader has left
+            if (raw) send({ type: "raw", rawValue: value });
+            if (!done) {
+              cutter.add(value, send);
+              continue;
+            }
+            cutter.end(value as ChatResult, send);
+            controller.close();
+          }
         } catch (error) {
           if (signal?.aborted) return controller.error(error);
           controller.enqueue({ type: "error", error });

@@ -11,6 +11,8 @@ export interface Part {
   delta: string;
 }
 
+type Next<P, R> = IteratorResult<P, R | undefined>;
+
 /**
  * Await it for the result, loop over it for the text while it is generated, or do both.
  *
@@ -23,12 +25,13 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   readonly #result: Promise<R>;
   readonly #limit: number;
   #parts: P[] = [];
+  #joined: P | undefined; // the last piece that was joined: it is ours
   #characters = 0;
   #full = false;
   #iterating = false;
   #ended = false;
   #finished = false; // the consumer has seen the end, or left the loop
-  #waiting: (() => void)[] = [];
+  #waiting: ((next: Next<P, R> | Promise<Next<P, R>>) => void)[] = []; // only while there are no pieces
 
   constructor(call: Call, limit: number = BUFFER_CHARACTERS) {
     this.#call = call;
@@ -44,12 +47,18 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   /** Add a piece; the call's `onProgress` does so. */
   push(part: P): void {
     if (this.#finished) return;
+    const waiting = this.#waiting.shift();
+    if (waiting) return waiting({ done: false, value: part });
     const last = this.#parts.at(-1);
-    if (last && joinable(last, part)) this.#parts[this.#parts.length - 1] = join(last, part);
-    else this.#parts.push(part);
+    if (last && joinable(last, part)) {
+      // The piece itself also belongs to the call's listener.
+      if (last !== this.#joined) this.#parts[this.#parts.length - 1] = this.#joined = copyOf(last);
+      append(this.#joined as P, part);
+    } else {
+      this.#parts.push(part);
+    }
     this.#characters += part.delta.length;
     this.#balance();
-    this.#wake();
   }
 
   then<A = R, B = never>(
@@ -80,21 +89,17 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     };
   }
 
-  async #next(): Promise<IteratorResult<P, R | undefined>> {
-    for (;;) {
-      const part = this.#parts.shift();
-      if (part !== undefined) {
-        this.#characters -= part.delta.length;
-        this.#balance();
-        return { done: false, value: part };
-      }
-      if (this.#finished) return { done: true, value: undefined };
-      if (this.#ended) {
-        this.#finished = true;
-        return { done: true, value: await this.#result };
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  #next(): Promise<Next<P, R>> {
+    const part = this.#parts.shift();
+    if (part !== undefined) {
+      this.#characters -= part.delta.length;
+      this.#balance();
+      return Promise.resolve({ done: false, value: part });
     }
+    if (this.#finished) return Promise.resolve({ done: true, value: undefined });
+    if (!this.#ended) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#finished = true;
+    return this.#result.then((value) => ({ done: true, value }));
   }
 
   async #leave(): Promise<IteratorResult<P, undefined>> {
@@ -105,10 +110,11 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     return { done: true, value: undefined };
   }
 
+  /** No piece will come any more. */
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of waiting) resolve(this.#next());
   }
 
   /** A stream that is only awaited never makes the program wait: its pieces are no larger than its result. */
@@ -120,19 +126,33 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   }
 }
 
-/** Whether two pieces can be joined: apart from the text itself, their strings are equal. */
-function joinable(a: Part, b: Part): boolean {
-  return Object.entries(b).every(
-    ([key, value]) => key === "delta" || typeof value !== "string" || (a as never)[key] === value,
-  );
+/** Whether two pieces can be joined: apart from the text itself, all strings in them are equal. */
+function joinable(a: object, b: object): boolean {
+  for (const key in b) {
+    if (key === "delta") continue;
+    const [was, is]: unknown[] = [a[key as never], b[key as never]];
+    if (typeof is === "string") {
+      if (was !== is) return false;
+    } else if (typeof is === "object" && is !== null && !Array.isArray(is)) {
+      if (!joinable((was ?? {}) as object, is)) return false;
+    }
+  }
+  return true;
 }
 
-/** The numbers of the later piece, with the texts and the lists of both. */
-function join<P extends Part>(a: P, b: P): P {
-  const joined: P = { ...a, ...b, delta: a.delta + b.delta };
-  for (const [key, value] of Object.entries(b)) {
-    const before: unknown = a[key as keyof P];
-    if (Array.isArray(value) && Array.isArray(before)) joined[key as keyof P] = [...before, ...value] as never;
+/** A piece whose lists can be changed. */
+function copyOf<P extends Part>(part: P): P {
+  const copy = { ...part };
+  for (const key in copy) if (Array.isArray(copy[key])) copy[key] = [...copy[key]] as never;
+  return copy;
+}
+
+/** Gives a piece the numbers of the later one, and the texts and the lists of both. */
+function append<P extends Part>(piece: P, later: P): void {
+  for (const key in later) {
+    const [was, is]: unknown[] = [piece[key], later[key]];
+    if (key === "delta") piece.delta += later.delta;
+    else if (Array.isArray(is) && Array.isArray(was)) was.push(...is);
+    else piece[key] = (Array.isArray(is) ? [...is] : is) as never;
   }
-  return joined;
 }

@@ -1,10 +1,34 @@
 // The endpoints `chat/completions` and `completions`.
 
-import type { ChatParams, ChatResult, CompleteParams, CompleteResult, GenerateProgress, Logprobs } from "../generated/contract.js";
+import type { Context } from "../client/model.js";
+import type { ChatParams, ChatResult, CompleteParams, CompleteResult, GenerateProgress, Logprobs, Usage } from "../generated/contract.js";
 import { messageOf, messagesOf } from "./messages.js";
-import { effortParams, events, FINISH, invalid, type Json, json, newId, type Request, seconds, sharedParams, tokenOf, usageOf } from "./shared.js";
+import {
+  DONE, effortParams, events, eventText, FINISH, invalid, type Json, json, newId, type Request, seconds, sharedParams, tokenOf, usageOf,
+} from "./shared.js";
 
-const withUsage = (body: Json): boolean => (body["stream_options"] as Json | undefined)?.["include_usage"] === true;
+/** What all chunks of an answer have. */
+interface Head {
+  id: string;
+  object: string;
+  created: number;
+  model: string;
+}
+
+/** The end of a stream: the usage, if it is asked for. */
+function lastOf(body: Json, head: Head, usage: Usage): string {
+  const asked = (body["stream_options"] as Json | undefined)?.["include_usage"] === true;
+  return (asked ? eventText({ ...head, choices: [], usage: usageOf(usage) }) : "") + DONE;
+}
+
+/** A chunk as an event: only what differs is written anew. */
+function chunkWriter(head: Head, member: string): (content: unknown, logprobs?: unknown, reason?: string | null) => string {
+  const before = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[{"index":0,"${member}":`;
+  return (content, logprobs = null, reason = null) =>
+    `${before}${JSON.stringify(content)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(reason)}}]}\n\n`;
+}
+
+const logprobsOf = (all: Logprobs | undefined): Json | null => (all ? { content: all.map(tokenOf), refusal: null } : null);
 
 export async function chatCompletions({ models, model, body, signal }: Request): Promise<Response> {
   const { tools, tool_choice: toolChoice } = body;
@@ -15,21 +39,15 @@ export async function chatCompletions({ models, model, body, signal }: Request):
     ...(Array.isArray(tools) && tools.length > 0 && { tools, ...(toolChoice != null && { toolChoice }) }),
   } as unknown as Omit<ChatParams, "contextId">;
   const context = await models.context(model, "text", signal);
-  const id = newId("chatcmpl");
-  const created = seconds();
-  const logprobs = (all: Logprobs | undefined) => (all ? { content: all.map(tokenOf), refusal: null } : null);
+  const head = { id: newId("chatcmpl"), object: "chat.completion", created: seconds(), model };
+  const single = body["parallel_tool_calls"] === false;
   if (body["stream"] !== true) {
-    const { message, finishReason, usage, logprobs: found } = await context.chat({ ...params, stream: false, signal });
-    const choice = { index: 0, message: messageOf(message), logprobs: logprobs(found), finish_reason: FINISH[finishReason] };
-    return json({ id, object: "chat.completion", created, model, choices: [choice], usage: usageOf(usage) });
+    const { message, finishReason, usage, logprobs } = await context.chat({ ...params, stream: false, signal });
+    const choice = { index: 0, message: messageOf(message, single), logprobs: logprobsOf(logprobs), finish_reason: FINISH[finishReason] };
+    return json({ ...head, choices: [choice], usage: usageOf(usage) });
   }
-  const chunk = (delta: Json, reason: string | null = null, found?: Logprobs): Json => ({
-    id,
-    object: "chat.completion.chunk",
-    created,
-    model,
-    choices: [{ index: 0, delta, logprobs: logprobs(found), finish_reason: reason }],
-  });
+  head.object = "chat.completion.chunk";
+  const chunk = chunkWriter(head, "delta");
   const begun = new Set<number>();
   const deltaOf = ({ segment, delta, toolCall }: GenerateProgress): Json => {
     if (!toolCall) return segment === "reasoning" ? { reasoning_content: delta } : { content: delta };
@@ -39,52 +57,58 @@ export async function chatCompletions({ models, model, body, signal }: Request):
     begun.add(index);
     return { tool_calls: [{ index, ...first, function: { ...named, arguments: delta } }] };
   };
-  const ended = ({ finishReason, usage }: ChatResult): (Json | "[DONE]")[] => [
-    chunk({}, FINISH[finishReason]),
-    ...(withUsage(body) ? [{ ...chunk({}), choices: [], usage: usageOf(usage) }] : []),
-    "[DONE]",
-  ];
-  const begin = () => [chunk({ role: "assistant", content: "" })];
-  return events(context.chat({ ...params, signal }), begin, (piece) => [chunk(deltaOf(piece), null, piece.logprobs)], ended);
+  const cut = (piece: GenerateProgress) => {
+    if (single && piece.toolCall && piece.toolCall.index > 0) return "";
+    return chunk(deltaOf(piece), piece.logprobs && logprobsOf(piece.logprobs));
+  };
+  const end = ({ finishReason, usage }: ChatResult) => chunk({}, null, FINISH[finishReason]) + lastOf(body, head, usage);
+  return events(context.chat({ ...params, signal }), chunk({ role: "assistant", content: "" }), cut, end);
 }
 
 export async function completions({ models, model, body, signal }: Request): Promise<Response> {
-  const { prompt, logprobs: most } = body;
-  if (Array.isArray(prompt) && typeof prompt[0] !== "number" && prompt.length !== 1) {
-    throw invalid("prompt", "Only one prompt is completed: send a request for each.");
-  }
-  const text = Array.isArray(prompt) && typeof prompt[0] !== "number" ? prompt[0] : prompt;
+  const { prompt: given, logprobs: most } = body;
+  const many = Array.isArray(given) && typeof given[0] !== "number";
+  if (many && given.length !== 1) throw invalid("prompt", "Only one prompt is completed: send a request for each.");
+  const prompt = many ? given[0] : given;
   const likely = typeof most === "number" ? { logprobs: true, topLogprobs: most } : {};
-  const params = { ...sharedParams(body), ...likely, prompt: text } as unknown as Omit<CompleteParams, "contextId">;
+  const params = { ...sharedParams(body), ...likely, prompt } as unknown as Omit<CompleteParams, "contextId">;
   const context = await models.context(model, "text", signal);
-  const id = newId("cmpl");
-  const created = seconds();
-  const answer = (said: string, reason: string | null, found?: Logprobs): Json => ({
-    id,
-    object: "text_completion",
-    created,
-    model,
-    choices: [{ index: 0, text: said, logprobs: found ? listed(found) : null, finish_reason: reason }],
-  });
+  const said = body["echo"] === true ? await textOf(context, prompt, signal) : "";
+  if (said !== "" && likely.logprobs) throw invalid("echo", "The log-probabilities of a prompt are not computed: leave out logprobs.");
+  const head = { id: newId("cmpl"), object: "text_completion", created: seconds(), model };
+  const listed = new TokenLister(said.length);
   if (body["stream"] !== true) {
-    const result = await context.complete({ ...params, stream: false, signal });
-    return json({ ...answer(result.text, FINISH[result.finishReason], result.logprobs), usage: usageOf(result.usage) });
+    const { text: more, finishReason, usage, logprobs } = await context.complete({ ...params, stream: false, signal });
+    const choice = { index: 0, text: said + more, logprobs: listed.list(logprobs), finish_reason: FINISH[finishReason] };
+    return json({ ...head, choices: [choice], usage: usageOf(usage) });
   }
-  const ended = ({ finishReason, usage }: CompleteResult): (Json | "[DONE]")[] => [
-    answer("", FINISH[finishReason]),
-    ...(withUsage(body) ? [{ ...answer("", null), choices: [], usage: usageOf(usage) }] : []),
-    "[DONE]",
-  ];
-  return events(context.complete({ ...params, signal }), () => [], ({ delta, logprobs }) => [answer(delta, null, logprobs)], ended);
+  const chunk = chunkWriter(head, "text");
+  const end = ({ finishReason, usage }: CompleteResult) => chunk("", null, FINISH[finishReason]) + lastOf(body, head, usage);
+  const begin = said === "" ? "" : chunk(said);
+  return events(context.complete({ ...params, signal }), begin, ({ delta, logprobs }) => chunk(delta, listed.list(logprobs)), end);
 }
 
-/** Log-probabilities in the older form of `completions`. */
-function listed(all: Logprobs): Json {
-  let offset = 0;
-  return {
-    tokens: all.map(({ token }) => token),
-    token_logprobs: all.map(({ logprob }) => logprob),
-    top_logprobs: all.map(({ topLogprobs }) => Object.fromEntries(topLogprobs.map(({ token, logprob }) => [token, logprob]))),
-    text_offset: all.map(({ token }) => (offset += token.length) - token.length),
-  };
+/** The text of a prompt, which may be tokens. */
+async function textOf(context: Context, prompt: unknown, signal: AbortSignal | undefined): Promise<string> {
+  if (typeof prompt === "string") return prompt;
+  return (await context.model.detokenize({ tokens: prompt as number[], signal })).text;
+}
+
+/** Writes log-probabilities in the older form of `completions`, where each token has its place in the text. */
+class TokenLister {
+  #offset: number;
+
+  constructor(offset: number) {
+    this.#offset = offset;
+  }
+
+  list(all: Logprobs | undefined): Json | null {
+    if (!all) return null;
+    return {
+      tokens: all.map(({ token }) => token),
+      token_logprobs: all.map(({ logprob }) => logprob),
+      top_logprobs: all.map(({ topLogprobs }) => Object.fromEntries(topLogprobs.map(({ token, logprob }) => [token, logprob]))),
+      text_offset: all.map(({ token }) => (this.#offset += token.length) - token.length),
+    };
+  }
 }

@@ -11,28 +11,38 @@ interface Open {
   /** The index of the call, for its next pieces. */
   call: number | undefined;
   item: Json;
+  /** Where it is, as its events say. */
+  place: Json;
   text: string;
 }
 
-const DELTA: Record<Kind, string> = {
-  text: "output_text",
-  reasoning: "reasoning_text",
-  toolCall: "function_call_arguments",
+/** The names of the events, without their ending. */
+const EVENTS: Record<Kind, string> = {
+  text: "response.output_text",
+  reasoning: "response.reasoning_text",
+  toolCall: "response.function_call_arguments",
 };
 
 /** Cuts the pieces of an answer into items and events. */
 export class ItemCutter {
   readonly items: Json[] = [];
+  readonly #single: boolean;
   #open: Open | undefined;
 
+  /** `single`: only the first call is told, as `parallel_tool_calls: false` says. */
+  constructor(single: boolean) {
+    this.#single = single;
+  }
+
   cut({ segment, delta, toolCall }: GenerateProgress): Json[] {
+    if (this.#single && toolCall && toolCall.index > 0) return [];
     const found: Json[] = [];
     if (this.#open?.kind !== segment || this.#open.call !== toolCall?.index) {
       found.push(...this.#close("completed"), ...this.#begin(segment, toolCall));
     }
     const open = this.#open as Open;
     open.text += delta;
-    if (delta !== "") found.push({ type: `response.${DELTA[segment]}.delta`, ...this.#place(open), delta, ...(segment === "text" && { logprobs: [] }) });
+    if (delta !== "") found.push({ type: `${EVENTS[segment]}.delta`, ...open.place, delta, ...(segment === "text" && { logprobs: [] }) });
     return found;
   }
 
@@ -64,36 +74,31 @@ export class ItemCutter {
         : kind === "text"
           ? { type: "message", id: newId("msg"), role: "assistant", content: [], status: "in_progress" }
           : { type: "reasoning", id: newId("rs"), summary: [], content: [], status: "in_progress" };
-    this.#open = { kind, call: call?.index, item, text: "" };
-    this.items.push(item);
-    const added: Json = { type: "response.output_item.added", output_index: this.items.length - 1, item: { ...item } };
+    const output_index = this.items.push(item) - 1;
+    const place: Json = { item_id: item["id"], output_index, ...(kind !== "toolCall" && { content_index: 0 }) };
+    this.#open = { kind, call: call?.index, item, place, text: "" };
+    const added: Json = { type: "response.output_item.added", output_index, item: { ...item } };
     if (kind === "toolCall") return [added];
-    return [added, { type: "response.content_part.added", ...this.#place(this.#open), part: partOf(kind, "") }];
+    return [added, { type: "response.content_part.added", ...place, part: partOf(kind, "") }];
   }
 
   #close(status: "completed" | "incomplete"): Json[] {
     const open = this.#open;
     if (!open) return [];
     this.#open = undefined;
-    const { kind, item, text } = open;
-    const place = this.#place(open);
+    const { kind, item, place, text } = open;
     item["status"] = status;
     const found: Json[] = [];
     if (kind === "toolCall") {
       item["arguments"] = text;
-      found.push({ type: "response.function_call_arguments.done", ...place, name: item["name"], arguments: text });
+      found.push({ type: `${EVENTS[kind]}.done`, ...place, name: item["name"], arguments: text });
     } else {
       const part = partOf(kind, text);
       item["content"] = [part];
-      found.push({ type: `response.${DELTA[kind]}.done`, ...place, text, ...(kind === "text" && { logprobs: [] }) });
+      found.push({ type: `${EVENTS[kind]}.done`, ...place, text, ...(kind === "text" && { logprobs: [] }) });
       found.push({ type: "response.content_part.done", ...place, part });
     }
     return [...found, { type: "response.output_item.done", output_index: this.items.length - 1, item: { ...item } }];
-  }
-
-  #place({ kind, item }: Open): Json {
-    const place = { item_id: item["id"], output_index: this.items.length - 1 };
-    return kind === "toolCall" ? place : { ...place, content_index: 0 };
   }
 }
 

@@ -47,7 +47,9 @@ export function partOf(part: Json): ContentPart {
   }
 }
 
-export function messageOf({ content, reasoningContent, toolCalls }: AssistantMessage): Json {
+/** `single`: only the first call is told, as `parallel_tool_calls: false` says. */
+export function messageOf({ content, reasoningContent, toolCalls: all }: AssistantMessage, single: boolean): Json {
+  const toolCalls = single ? all?.slice(0, 1) : all;
   return {
     role: "assistant",
     content: content === "" && toolCalls ? null : content,

@@ -3,7 +3,7 @@
 import type { ChatParams, ChatResult, Message, ToolCallMessage } from "../generated/contract.js";
 import { partOf } from "./messages.js";
 import { ItemCutter } from "./items.js";
-import { effortParams, events, invalid, type Json, json, newId, type Request, seconds, sharedParams } from "./shared.js";
+import { effortParams, events, eventText, invalid, type Json, json, newId, type Request, seconds, sharedParams } from "./shared.js";
 
 /** Members of the request that are not the params of a chat. */
 const OWN = ["instructions", "max_output_tokens", "reasoning", "text", "include", "truncation", "background", "prompt_cache_key", "max_tool_calls", "conversation", "previous_response_id"];
@@ -12,9 +12,13 @@ export async function responses({ models, model, body, signal }: Request): Promi
   for (const name of ["previous_response_id", "conversation", "background"]) {
     if (body[name]) throw invalid(name, "Nothing is stored: send the whole conversation as input.");
   }
+  if (body["top_logprobs"] || [body["include"] ?? []].flat().some((name) => String(name).includes("logprobs"))) {
+    throw invalid(body["top_logprobs"] ? "top_logprobs" : "include", "Log-probabilities are given by chat/completions only.");
+  }
   const shared = sharedParams(Object.fromEntries(Object.entries(body).filter(([name]) => !OWN.includes(name))));
   const most = body["max_output_tokens"];
   const params = {
+    ...truncationParams(body["truncation"]),
     ...shared,
     ...effortParams((body["reasoning"] as Json | null | undefined)?.["effort"]),
     ...formatParams(body["text"] as Json | null | undefined),
@@ -24,31 +28,40 @@ export async function responses({ models, model, body, signal }: Request): Promi
   } as unknown as Omit<ChatParams, "contextId">;
   const context = await models.context(model, "text", signal);
   const head = headOf(body, model);
+  const cutter = new ItemCutter(body["parallel_tool_calls"] === false);
   if (body["stream"] !== true) {
     const result = await context.chat({ ...params, stream: false, signal });
-    const cutter = new ItemCutter();
     cutter.whole(result);
     return json({ ...head, ...ended(result), output: cutter.items });
   }
-  const cutter = new ItemCutter();
   let number = 0;
-  const numbered = (all: Json[]): Json[] => all.map((event) => ({ ...event, sequence_number: number++ }));
-  const state = (type: string, response: Json): Json => ({ type: `response.${type}`, response: { ...head, ...response } });
-  const begin = () => numbered([state("created", {}), state("in_progress", {})]);
-  const end = (result: ChatResult): Json[] => {
-    const closed = numbered(cutter.end(result));
-    const last = ended(result);
-    return [...closed, ...numbered([state(last.status, { ...last, output: cutter.items })])];
+  const text = (event: Json): string => {
+    event["sequence_number"] = number++;
+    return eventText(event);
   };
-  return events(context.chat({ ...params, signal }), begin, (piece) => numbered(cutter.cut(piece)), end);
+  const state = (type: string, response: Json): Json => ({ type: `response.${type}`, response: { ...head, ...response } });
+  const begin = [state("created", {}), state("in_progress", {})].map(text).join("");
+  const end = (result: ChatResult): string => {
+    const closed = cutter.end(result);
+    const last = ended(result);
+    return [...closed, state(last.status, { ...last, output: cutter.items })].map(text).join("");
+  };
+  return events(context.chat({ ...params, signal }), begin, (piece) => cutter.cut(piece).map(text).join(""), end);
+}
+
+/** What happens with an input that does not fit. */
+function truncationParams(truncation: unknown): Json {
+  if (truncation === undefined || truncation === null || truncation === "disabled") return {};
+  if (truncation === "auto") return { contextOverflow: "truncateMiddle" };
+  throw invalid("truncation", "It is either auto or disabled.");
 }
 
 function headOf(body: Json, model: string): Json {
-  const { instructions = null, temperature = null, top_p = null, tools = [], tool_choice = "auto", metadata = {} } = body;
-  const same = { instructions, temperature, top_p, tools, tool_choice, metadata };
+  const { instructions = null, temperature = null, top_p = null, tools = [], tool_choice = "auto", metadata = {}, parallel_tool_calls = true, truncation = "disabled" } = body;
+  const same = { instructions, temperature, top_p, tools, tool_choice, metadata, parallel_tool_calls, truncation };
   const none = { error: null, incomplete_details: null, usage: null, previous_response_id: null };
   const now = seconds();
-  return { id: newId("resp"), object: "response", created_at: now, status: "in_progress", model, output: [], parallel_tool_calls: true, ...same, ...none };
+  return { id: newId("resp"), object: "response", created_at: now, status: "in_progress", model, output: [], ...same, ...none };
 }
 
 function ended({ finishReason, usage }: ChatResult) {

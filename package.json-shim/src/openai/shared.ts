@@ -22,7 +22,7 @@ export const effortParams = (effort: unknown): Json => (typeof effort === "strin
 
 /** Params that have no meaning for a local model, or are read elsewhere. */
 const IGNORED = new Set(
-  "model messages prompt input stream stream_options n best_of user store metadata parallel_tool_calls service_tier tools tool_choice max_completion_tokens reasoning_effort safety_identifier prompt_cache_key prompt_cache_retention prompt_cache_options verbosity modalities echo".split(" "),
+  "model messages prompt input stream stream_options n best_of echo user store metadata parallel_tool_calls service_tier tools tool_choice max_completion_tokens reasoning_effort safety_identifier prompt_cache_key prompt_cache_retention prompt_cache_options verbosity modalities".split(" "),
 );
 
 /**
@@ -30,7 +30,10 @@ const IGNORED = new Set(
  * not know; its own params (`min_p` or `minP`, `grammar`, …) are passed on, too.
  */
 export function sharedParams(body: Json): Json {
-  if (typeof body["n"] === "number" && body["n"] > 1) throw invalid("n", "Only one answer is given: send the request again for another one.");
+  for (const name of ["n", "best_of"]) {
+    if (Number(body[name] ?? 1) > 1) throw invalid(name, "Only one answer is given: send the request again for another one.");
+  }
+  if (![body["modalities"] ?? "text"].flat().every((each) => each === "text")) throw invalid("modalities", "Models write only text.");
   const params: Json = {};
   for (const [name, value] of Object.entries(body)) {
     if (value === null || value === undefined || IGNORED.has(name)) continue;
@@ -80,28 +83,30 @@ export function json(body: unknown, status = 200, headers: Record<string, string
  */
 export async function events<R>(
   stream: Stream<GenerateProgress, R>,
-  begin: () => Json[],
-  cut: (piece: GenerateProgress) => Json[],
-  end: (result: R) => (Json | "[DONE]")[],
+  begin: string,
+  cut: (piece: GenerateProgress) => string,
+  end: (result: R) => string,
 ): Promise<Response> {
   const pieces = stream[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  const text = (all: (Json | "[DONE]")[]) => all.map(eventText).join("");
-  let next: IteratorResult<GenerateProgress, R | undefined> | undefined = await pieces.next();
-  let said = text(begin());
+  let first: IteratorResult<GenerateProgress, R | undefined> | undefined = await pieces.next();
+  let said = begin;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const { done, value } = next ?? (await pieces.next());
-        next = undefined;
-        if (done && value === undefined) return; // the reader has left
-        const more = said + text(done ? end(value as R) : cut(value));
-        said = "";
-        if (more !== "") controller.enqueue(encoder.encode(more));
-        if (done) controller.close();
+        for (;;) {
+          const { done, value } = first ?? (await pieces.next());
+          first = undefined;
+          if (done && value === undefined) return; // the reader has left
+          said += done ? end(value as R) : cut(value);
+          if (said === "") continue; // the reader asks again only when it has got something
+          controller.enqueue(encoder.encode(said));
+          said = "";
+          return done ? controller.close() : undefined;
+        }
       } catch (error) {
         if ((error as Error).name === "AbortError") return controller.error(error);
-        controller.enqueue(encoder.encode(text([errorOf(error).body])));
+        controller.enqueue(encoder.encode(eventText(errorOf(error).body)));
         controller.close();
       }
     },
@@ -113,11 +118,13 @@ export async function events<R>(
 }
 
 /** An event; those of `responses` have their type as a name, too. */
-function eventText(event: Json | "[DONE]"): string {
-  if (event === "[DONE]") return "data: [DONE]\n\n";
+export function eventText(event: Json): string {
   const name = typeof event["type"] === "string" ? `event: ${event["type"]}\n` : "";
   return `${name}data: ${JSON.stringify(event)}\n\n`;
 }
+
+/** The last event. */
+export const DONE = "data: [DONE]\n\n";
 
 const STATUS: Record<string, number> = {
   fileNotFound: 404,
