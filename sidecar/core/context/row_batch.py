@@ -48,6 +48,11 @@ class RowBatch:
         """Whether the request's tokens end with these rows, so that the last one gets logits."""
         return len(self.sequence.tokens) + self.count == self._tokens
 
+    @property
+    def complete(self) -> bool:
+        """Whether the chunk ends with these rows."""
+        return self._done + self.count == media_id.rows_of(self.chunk.id)
+
     def take_back(self, context: Context) -> None:
         """Remove the chunk after a decode that was aborted: nothing says how many rows llama.cpp holds."""
         begin = len(self.sequence.tokens) - self._done

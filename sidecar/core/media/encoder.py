@@ -24,7 +24,9 @@ class _Rows:
     """The rows of one chunk, as far as they are known."""
 
     def __init__(self, chunk: Chunk) -> None:
-        self.chunk = chunk
+        self.id = chunk.id
+        self.chunk: Chunk | None = chunk
+        """With the bytes of its file; None when they are not needed any more."""
         self.requests: set[object] = set()
         """Those that need these rows next."""
         self.data: bytearray | None = None
@@ -33,7 +35,7 @@ class _Rows:
     @property
     def missing(self) -> bool:
         """Whether they must be made."""
-        return self.data is None and self.error is None
+        return self.chunk is not None
 
 
 class Encoder:
@@ -77,7 +79,7 @@ class Encoder:
             for found in list(self._rows.values()):
                 found.requests.discard(request)
                 if found.data is None and not found.requests:
-                    del self._rows[found.chunk.id]
+                    del self._rows[found.id]
             if self._current is not None and not self._current.requests:
                 self.projector.stop.is_set = True
             self._drop_old()
@@ -89,7 +91,7 @@ class Encoder:
                 return
             if found.data is not None and not found.requests:
                 kept -= len(found.data)
-                del self._rows[found.chunk.id]
+                del self._rows[found.id]
 
     def _start(self) -> None:
         if not self._begun:
@@ -101,30 +103,27 @@ class Encoder:
 
     def _serve(self) -> None:
         while True:
-            found = self._next()
-            error: Exception | None = None
-            data = None
+            found, chunk = self._next()
             try:
-                data = self.projector.encode(found.chunk)
-            except Exception as problem:
-                error = problem
-            self._finish(found, data, error)
+                found.data = self.projector.encode(chunk)
+            except SidecarError as error:
+                found.error = error
+            except Exception as error:
+                log.log_exception("a picture or a sound could not be encoded", error)
+                found.error = SidecarError("decodeFailed", f"the {chunk.media.kind} could not be encoded")
+            with self._changed:
+                self._current = None
+                if found.data is not None or found.error is not None:  # if not, it was stopped
+                    found.chunk = None
+            del chunk
             self.on_rows()
 
-    def _next(self) -> _Rows:
+    def _next(self) -> tuple[_Rows, Chunk]:
         """Wait for a chunk whose rows are needed."""
         with self._changed:
             while True:
-                self._current = next((found for found in self._rows.values() if found.missing), None)
-                if self._current is not None:
-                    self.projector.stop.is_set = False
-                    return self._current
+                for found in self._rows.values():
+                    if found.chunk is not None:
+                        self._current, self.projector.stop.is_set = found, False
+                        return found, found.chunk
                 self._changed.wait()
-
-    def _finish(self, found: _Rows, data: bytearray | None, error: Exception | None) -> None:
-        if error is not None and not isinstance(error, SidecarError):
-            log.log_exception("a picture or a sound could not be encoded", error)
-            error = SidecarError("decodeFailed", f"The {found.chunk.media.kind} could not be encoded")
-        with self._changed:
-            self._current = None
-            found.data, found.error = data, error

@@ -143,7 +143,10 @@ class Projector:
         if "image" not in self.modalities or not mtmd.mtmd_decode_use_non_causal(self._handle, None):
             return 0
         picture = Media(b"", "image", "", "0", PIXELS_PER_SIDE, PIXELS_PER_SIDE)
-        return max(media_id.rows_of(chunk.id) for chunk in self.pieces(picture).chunks)
+        try:
+            return max(media_id.rows_of(chunk.id) for chunk in self.pieces(picture).chunks)
+        except SidecarError:  # it wants the pixels; PromptMedia.check_batch looks at each picture
+            return 0
 
     # ---- what stands in a prompt -----------------------------------------------------------------
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sidecar.message_handler._types import ContentPart, MediaUse, Message
     from sidecar.message_handler.notifier import Progress
 
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Of all files of a request. They stay in memory until it ends."""
+
 SHOWN: Final = "<__media__>"
 """What applyTemplate shows for a picture or a sound."""
 
@@ -50,7 +53,10 @@ class PromptMedia:
         self._placed: list[Placed] = []
         self._directories = directories
         self._progress: Progress | None = None
-        self._encoded = self._to_encode = 0
+        self._expected = 0
+        """Chunks that the cache did not hold."""
+        self._encoded: set[int] = set()
+        """Those of them whose rows have come."""
         self.messages = [self._marked(index, message) for index, message in enumerate(messages)]
         """With marks."""
         self.chunks: dict[int, Chunk] = {
@@ -75,6 +81,11 @@ class PromptMedia:
         if kind not in able:
             raise unsupported(pointer, part["type"], able)
         media = read_media(part, pointer, self._directories)
+        size = len(media.data) + sum(len(placed.media.data) for placed in self._placed)
+        if size > MAX_BYTES:
+            problem = f"{pointer}: with it, the pictures and sounds have {size} bytes"
+            allowed = {"maximum": MAX_BYTES}
+            raise SidecarError("mediaTooLarge", problem, pointer=pointer, value=size, allowed=allowed)
         try:
             pieces = self._encoder.projector.pieces(media)
         except SidecarError as error:
@@ -126,8 +137,8 @@ class PromptMedia:
 
     def expect(self, tokens: Sequence[int], progress: Progress) -> None:
         """These tokens will be evaluated; `progress` is told about the chunks among them."""
-        self._progress = progress
-        self._encoded, self._to_encode = 0, len({token for token in tokens if token < 0})
+        self._progress, self._encoded = progress, set()
+        self._expected = len({token for token in tokens if token < 0})
 
     def rows(self, chunk: Chunk) -> bytearray | None:
         """The rows of a chunk; None: they will come. Raises SidecarError if they could not be made."""
@@ -137,10 +148,11 @@ class PromptMedia:
             placed = next(each for each in self._placed if chunk in each.pieces.chunks)
             _point(error, placed.pointer)
             raise
-        self._encoded += rows is not None
+        if rows is not None:
+            self._encoded.add(chunk.id)
         if self._progress is not None:
-            chunks, encoded = self._to_encode, min(self._encoded, self._to_encode)
-            self._progress.report(encoded / max(chunks, 1), chunks=chunks, encodedChunks=encoded)
+            chunks, encoded = self._expected, len(self._encoded)
+            self._progress.report(encoded / chunks, chunks=chunks, encodedChunks=encoded)
         return rows
 
     @property

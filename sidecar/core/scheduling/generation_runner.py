@@ -237,7 +237,7 @@ class GenerationRunner:
         for generation, chunk in self._chunks.items():
             assert generation.sequence is not None
             generation.sequence.add(chunk)
-            if generation.media is not None and not media_id.ends_within(generation.sequence.tokens):
+            if self._rows is not None and generation.media is not None and self._rows.complete:
                 generation.media.release()
         for generation in self._chunks:
             self._sample(generation)
