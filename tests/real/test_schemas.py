@@ -130,11 +130,15 @@ FIXED = {
 }
 
 
+MASKED = {"logitBias": [["#", -0.001]]}
+"""With a bias, a rejection leads to a mask; without, the next likely token is tested first."""
+
+
 def test_forced_tokens_change_nothing_but_the_time(real: Sidecar, fresh: Callable[..., str]) -> None:
     asked = {**CHAT, "temperature": 0, "maxTokens": 120, "jsonSchema": FIXED}
     results = [
         real.call("chat", {"contextId": fresh(), **asked, **params}, PATIENCE_S)
-        for params in ({}, {"forcedTokens": False}, {"logprobs": True}, {"speculation": "lookup"})
+        for params in ({}, {"forcedTokens": False}, {"logprobs": True}, {"speculation": "lookup"}, MASKED)
     ]
     texts = [result["message"]["content"] for result in results]
     assert texts == texts[:1] * len(texts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
@@ -28,6 +28,9 @@ MIROSTAT_CANDIDATES: Final = 100
 
 MAX_BREAKER_BYTES: Final = 40
 """llama.cpp cuts longer DRY sequence breakers."""
+
+REMEMBERING: Final = frozenset(("penalties", "dry"))
+"""Samplers that depend on the tokens before."""
 
 OFF: Final[dict[str, tuple[str, float]]] = {
     "repeatPenalty": ("penalties", 1),
@@ -83,7 +86,7 @@ class Chain:
     def _narrowing(self) -> Iterator[SamplerPointer]:
         names = _active(self._options)
         if _is_greedy(self._options) and not names & {"typicalP", "xtc"}:
-            names &= {"penalties", "dry"}  # the others keep the likeliest token, which is chosen
+            names &= REMEMBERING  # the others keep the likeliest token, which is chosen
         makers = self._makers()
         for name in self._options["samplers"]:
             if name in names:
@@ -209,6 +212,25 @@ def _active(options: SamplingParams) -> set[str]:
 def _is_greedy(options: SamplingParams) -> bool:
     cold = options["temperature"] < COLDEST and options["dynatempRange"] == 0
     return cold and "temperature" in options["samplers"]
+
+
+class Kind(NamedTuple):
+    """What follows from the samplers of a chain for a choice among some tokens only."""
+
+    takes_likeliest: bool
+    """It chooses the likeliest of the tokens that are not forbidden."""
+    counts_impossible: bool
+    """Tokens of probability 0 would change the choice."""
+
+
+def kind_of(options: SamplingParams, biases: dict[int, float]) -> Kind:
+    """That of the chain with these options, all of them, and these biases."""
+    names = set() if options["mirostat"] else _active(options)
+    plain = not (options["mirostat"] or options["adaptiveTarget"] >= 0 or names & REMEMBERING)
+    likeliest = plain and _is_greedy(options) and not names & {"typicalP", "xtc"}
+    unbiased = all(bias == MINUS_INFINITY for bias in biases.values())
+    dynamic = options["dynatempRange"] > 0 and "temperature" in names
+    return Kind(likeliest and unbiased, "typicalP" in names or dynamic)
 
 
 def penalty_window(options: SamplingParams) -> int:

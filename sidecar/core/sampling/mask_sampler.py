@@ -1,9 +1,9 @@
 """Sampling under a matcher. As long as the model follows the grammar by itself, this checks one token per step.
 
-The chain chooses a token without the grammar. Only if the grammar does not allow it, the mask of the allowed tokens is
-computed, and the chain chooses again among these. Two ways lead there: few tokens become a list of candidates; for
-many, a sampler of llama.cpp that adds biases takes minus infinity for all others. Neither goes through the vocabulary
-in Python.
+The chain chooses a token without the grammar. Only if the grammar does not allow it, the chain chooses again. If it
+takes the likeliest token, the next likely ones are tested. Else, or if none of them is allowed, the mask of the allowed
+tokens is computed. Two ways lead on: few tokens become a list of candidates; for many, a sampler of llama.cpp that adds
+biases takes minus infinity for all others. Neither goes through the vocabulary in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.model.token_table import candidates, data_array
+from sidecar.core.sampling.chain import Kind
 from sidecar.core.sampling.chooser import Chooser
+from sidecar.core.sampling.ranking import Ranking
 from sidecar.core.structured_output.guidance import Matcher
 from sidecar.message_handler.errors import SidecarError
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 MANY: Final = 1024
 """Up to this many allowed tokens are listed one by one."""
+
+LEAST: Final = 1.2e-38
+"""The smallest float above 0: with this share of the likeliest token, only those of probability 0 are dropped."""
 
 MAX_FORCED: Final = 64
 """Tokens that are forced at once."""
@@ -46,11 +51,17 @@ class MaskSampler:
         model: Model,
         matcher: Matcher,
         chain: SamplerPointer,
+        kind: Kind,
         forbidden: set[int],
         *,
         partly: bool = False,
     ) -> None:
-        """`forbidden`: tokens that never come. `partly`: other text may follow that of the matcher."""
+        """`kind`: that of the chain. `forbidden`: tokens that never come.
+
+        `partly`: other text may follow that of the matcher.
+        """
+        self._kind = kind
+        self._ranking: Ranking | None = None
         self._matcher = matcher
         self._partly = partly
         self._left = False
@@ -95,8 +106,17 @@ class MaskSampler:
     def free(self) -> None:
         """Free the samplers. May be called twice."""
         self._chooser.free()
+        if self._ranking is not None:
+            self._ranking.free()
+            self._ranking = None
 
     def _sample_again(self, context: Context, batch_index: int) -> int:
+        if self._kind.takes_likeliest:
+            self._ranking = self._ranking or Ranking()
+            # Where there is no choice, the mask has the canonical token only; others would be allowed as well.
+            for token in self._matcher.forced(1) or self._ranking.read(context, batch_index):
+                if token not in self._forbidden and self._matcher.allows(token):
+                    return token
         mask = self._matcher.mask()
         error = self._matcher.error
         if error:
@@ -110,7 +130,7 @@ class MaskSampler:
         if not count:
             raise SidecarError("noTokenAllowed", "The grammar allows no token that continues the text")
         if count > MANY:
-            return self._sample_many(context, batch_index, mask, count)
+            return self._sample_many(context, batch_index, mask)
         logits = lib.llama_get_logits_ith(context.handle, batch_index)
         data = candidates(_tokens(mask), logits.__getitem__)
         array = data_array(data)
@@ -118,16 +138,14 @@ class MaskSampler:
         token: int = array.data[array.selected].id
         return token
 
-    def _sample_many(self, context: Context, batch_index: int, mask: bytes, count: int) -> int:
+    def _sample_many(self, context: Context, batch_index: int, mask: bytes) -> int:
         chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         size = self._model.vocabulary_size
         biases = _biases(size, mask)
-        for sampler in (
-            lib.llama_sampler_init_logit_bias(size, size, biases),
-            lib.llama_sampler_init_top_k(count),  # drops the others: some samplers do not expect them
-            self._chooser.sampler(),
-        ):
-            lib.llama_sampler_chain_add(chain, sampler)
+        lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_logit_bias(size, size, biases))
+        if self._kind.counts_impossible:  # it takes a while: else they stay, at minus infinity
+            lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(LEAST, 0))
+        lib.llama_sampler_chain_add(chain, self._chooser.sampler())
         token: int = lib.llama_sampler_sample(chain, context.handle, batch_index)
         lib.llama_sampler_free(chain)
         return token

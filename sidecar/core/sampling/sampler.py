@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, cast
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-from sidecar.core.sampling.chain import MINUS_INFINITY, Chain, check_combination, penalty_window, token_biases
+from sidecar.core.sampling.chain import (
+    MINUS_INFINITY,
+    Chain,
+    check_combination,
+    kind_of,
+    penalty_window,
+    token_biases,
+)
 from sidecar.core.sampling.grammar_sampler import GrammarSampler
 from sidecar.core.sampling.logprobs import Logprobs
 from sidecar.core.structured_output.grammar import Grammar, grammar_of
@@ -62,12 +69,13 @@ class Sampler:
             biases = token_biases(model, options)
             for sampler in Chain(model, options, self.seed).samplers(biases):
                 lib.llama_sampler_chain_add(self._chain, sampler)
+            self._kind = kind_of(options, biases)
             self._forbidden = forbidden = {t for t, bias in biases.items() if bias == MINUS_INFINITY}
             if grammar is not None:
                 if grammar.matcher is not None:
                     from sidecar.core.sampling.mask_sampler import MaskSampler  # only for requests with one
 
-                    self._mask = MaskSampler(model, grammar.matcher, self._chain, forbidden)
+                    self._mask = MaskSampler(model, grammar.matcher, self._chain, self._kind, forbidden)
                 else:
                     self._grammar = GrammarSampler(model, grammar, self._chain, forbidden)
         except SidecarError:
@@ -143,7 +151,7 @@ class Sampler:
             return
         from sidecar.core.sampling.mask_sampler import MaskSampler
 
-        self._call = MaskSampler(self._model, matcher, self._chain, self._forbidden, partly=True)
+        self._call = MaskSampler(self._model, matcher, self._chain, self._kind, self._forbidden, partly=True)
 
     def _end_call(self) -> None:
         if self._call is not None:
