@@ -111,12 +111,9 @@ class MaskSampler:
             self._ranking = None
 
     def _sample_again(self, context: Context, batch_index: int) -> int:
-        if self._kind.takes_likeliest:
-            self._ranking = self._ranking or Ranking()
-            # Where there is no choice, the mask has the canonical token only; others would be allowed as well.
-            for token in self._matcher.forced(1) or self._ranking.read(context, batch_index):
-                if token not in self._forbidden and self._matcher.allows(token):
-                    return token
+        likely = self._next_likely(context, batch_index) if self._kind.takes_likeliest else None
+        if likely is not None:
+            return likely
         mask = self._matcher.mask()
         error = self._matcher.error
         if error:
@@ -137,6 +134,13 @@ class MaskSampler:
         lib.llama_sampler_apply(self._chain, ctypes.byref(array))
         token: int = array.data[array.selected].id
         return token
+
+    def _next_likely(self, context: Context, batch_index: int) -> int | None:
+        """The likeliest token that is allowed; None if there are many likelier ones."""
+        self._ranking = self._ranking or Ranking()
+        # Where there is no choice, a mask has the canonical token only; others would be allowed as well.
+        ranked = self._matcher.forced(1) or self._ranking.read(context, batch_index)
+        return next((t for t in ranked if t not in self._forbidden and self._matcher.allows(t)), None)
 
     def _sample_many(self, context: Context, batch_index: int, mask: bytes) -> int:
         chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())

@@ -29,8 +29,6 @@ GREEDY = {"temperature": 0}
         ({"mirostat": 2, "temperature": 0.5}, {}, False, False),
     ],
 )
-def test_kinds(
-    params: Any, biases: dict[int, float], takes_likeliest: bool, counts_impossible: bool
-) -> None:
+def test_kinds(params: Any, biases: dict[int, float], takes_likeliest: bool, counts_impossible: bool) -> None:
     options: Any = {**DEFAULTS["CompleteParams"], **params}
     assert kind_of(options, biases) == (takes_likeliest, counts_impossible)
