@@ -422,6 +422,7 @@ class CreateContextParams(TypedDict):
     checkpointBytes: NotRequired[int]
     cacheDirectory: NotRequired[str]
     cacheDirectoryBytes: NotRequired[int]
+    draftTokens: NotRequired[int]
     swaFull: NotRequired[bool]
     embeddings: NotRequired[bool]
     pooling: NotRequired[Pooling]
@@ -517,7 +518,7 @@ class SamplingParams(TypedDict):
 class SchedulingParams(TypedDict):
     priority: NotRequired[Literal["interactive", "background"]]
     timeoutMs: NotRequired[float]
-    speculation: NotRequired[Literal["none", "lookup", "draft"]]
+    speculation: NotRequired[Literal["none", "lookup", "draft", "auto"]]
     contextOverflow: NotRequired[Literal["error", "truncateMiddle", "shift"]]
 
 

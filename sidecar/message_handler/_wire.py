@@ -556,6 +556,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "CreateContextParams": {
         "flashAttention": "auto",
         "kvCacheType": "f16",
+        "draftTokens": 0,
         "swaFull": False,
         "embeddings": False,
     },

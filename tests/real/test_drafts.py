@@ -123,4 +123,4 @@ def test_files_that_are_not_a_draft(start: Start, model_path: str, tmp_path: Pat
 def test_a_model_without_a_draft(loaded: Sidecar) -> None:
     error = refusal(loaded, "complete", contextId="context-1", prompt="a", speculation="draft")
     assert (error.kind, error.data["pointer"]) == ("invalidParams", "/speculation")
-    assert error.data["allowed"] == ["none", "lookup"]
+    assert error.data["allowed"] == ["none", "lookup", "auto"]

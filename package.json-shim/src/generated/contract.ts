@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 3b40ae1ec015c8c2)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 68ccc84e087b3ca2)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1130,6 +1130,11 @@ export interface CreateContextParams {
    */
   cacheDirectoryBytes?: number;
   /**
+   * With a model that has a recurrent state: how many draft tokens a step can take back, so that `speculation: "lookup"` works. Each takes the memory of one more state per sequence. Other models need none. Not all architectures can: that is the error `unsuitableModel`.
+   * @default 0
+   */
+  draftTokens?: number;
+  /**
    * Keep all tokens in layers with a sliding window, not only the window: more memory, and every earlier place of a conversation can be reused, not only some.
    * @default false
    */
@@ -1527,9 +1532,9 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
-   * Propose the next tokens and evaluate them in one step. The text stays the same and is generated faster; only where two tokens are equally likely can rounding choose the other one. `lookup`: propose what followed the same words before, in the prompt and in the text. This pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is proposed. `draft`: ask the draft model of loadModel. Models with a recurrent state run without speculation. Default: `draft` if the model was loaded with a draftPath, else `none`.
+   * Propose the next tokens and evaluate them in one step. The text stays the same and is generated faster; only where two tokens are equally likely can rounding choose the other one. `lookup`: propose what followed the same words before, in the prompt and in the text. This pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is proposed. `draft`: ask the draft model of loadModel. `auto`: `draft` if the model has one, else `lookup`. Models with a recurrent state speculate only in contexts with draftTokens. Default: `draft` if the model was loaded with a draftPath, else `none`.
    */
-  speculation?: "none" | "lookup" | "draft";
+  speculation?: "none" | "lookup" | "draft" | "auto";
   /**
    * What happens when the sequence is full. `error`: a prompt that is too long is refused, and a text ends with `contextFull`; `truncateMiddle`: the middle of a prompt that is too long is removed; `shift`: the same, and a text continues after the older half of what came before is removed. Where a cache cannot be shifted (sliding windows), the rest is evaluated again.
    * @default "error"

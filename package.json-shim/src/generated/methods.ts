@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 3b40ae1ec015c8c2)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 68ccc84e087b3ca2)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

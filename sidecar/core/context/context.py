@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from sidecar.core.context import memory_check
 from sidecar.core.context.checkpoints import MAX_BYTES, last_within
 from sidecar.core.context.sequence import Sequence, shared_length
-from sidecar.core.context.step_cost import StepCost
+from sidecar.core.context.step_cost import MAX_DRAFT_TOKENS, StepCost
 from sidecar.core.context.thread_count import ThreadCount
 from sidecar.core.llama import devices
 from sidecar.core.llama.abort_flag import AbortFlag
@@ -66,6 +66,9 @@ class Context:
         self.needs_checkpoints: bool = model.has_state_beyond_kv or self.window > 0
         self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
+        has_state = model.has_state_beyond_kv
+        self.draft_tokens: int = lib.llama_n_rs_seq(self.handle) if has_state else MAX_DRAFT_TOKENS
+        """Most tokens of the last step that can be taken back."""
         self.scales: Scales = ()
         self.use_adapters(model.adapters.default_scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
@@ -89,22 +92,17 @@ class Context:
         """
         handle = self._create(filled)
         if lib.llama_get_memory(handle) is None:
-            lib.llama_free(handle)
             problem = f"{self.model.model_id} only embeds: create the context with embeddings"
-            raise SidecarError("unsuitableModel", problem)
-        return handle
-
-    def _check_batch(self, size: int) -> None:
-        """Raise SidecarError `invalidParams` if a picture that is evaluated as a whole does not fit into a batch."""
-        least = 0 if self.model.encoder is None else self.model.encoder.projector.largest_whole_chunk
-        if size < least:
-            problem = f"/batchSize: this model evaluates a picture in one step, which takes {least} tokens"
-            allowed = {"minimum": least}
-            raise SidecarError("invalidParams", problem, pointer="/batchSize", value=size, allowed=allowed)
+        elif self.model.has_state_beyond_kv and lib.llama_n_rs_seq(handle) < filled["draftTokens"]:
+            problem = f"/draftTokens: the state of {self.model.model_id} cannot go back by single tokens"
+        else:
+            return handle
+        lib.llama_free(handle)
+        raise SidecarError("unsuitableModel", problem)
 
     def _create(self, filled: ContextParams) -> ContextPointer:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
-        self._check_batch(filled["batchSize"])
+        memory_check.check_batch(self.model, filled["batchSize"])
         options = self._options(filled)
         memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
         self.max_outputs: int = options.n_outputs_max
@@ -126,6 +124,7 @@ class Context:
         options = lib.llama_context_default_params()
         options.n_ctx = size * filled["sequences"]
         options.n_seq_max = filled["sequences"]
+        options.n_rs_seq = filled["draftTokens"] if self.model.has_state_beyond_kv else 0
         options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
         options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
         options.n_threads = options.n_threads_batch = min(threads, filled.get("threads", threads))
@@ -227,6 +226,11 @@ class Context:
         if self._can_cut(sequence, count):
             return self._remove_after(sequence, count)
         return self.go_back(sequence, count)
+
+    def take_back(self, sequence: Sequence, count: int) -> None:
+        """Remove the last `count` tokens: draft tokens of the last step."""
+        remove = self._remove_after if count and self.model.has_state_beyond_kv else self.cut
+        remove(sequence, len(sequence.tokens) - count)
 
     def go_back(self, sequence: Sequence, count: int) -> int:
         """Return to the last checkpoint with at most `count` tokens. Returns how many tokens are kept."""

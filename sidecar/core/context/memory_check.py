@@ -72,6 +72,15 @@ def _planner(model: Model, header: Header, params: CreateContextParams) -> Plann
     return Planner(header, {**known, "gpuLayers": model.gpu_layers}, here, loaded=True)
 
 
+def check_batch(model: Model, size: int) -> None:
+    """Raise SidecarError `invalidParams` if a picture that is evaluated as a whole does not fit into a batch."""
+    least = 0 if model.encoder is None else model.encoder.projector.largest_whole_chunk
+    if size < least:
+        problem = f"/batchSize: this model evaluates a picture in one step, which takes {least} tokens"
+        allowed = {"minimum": least}
+        raise SidecarError("invalidParams", problem, pointer="/batchSize", value=size, allowed=allowed)
+
+
 def _too_large(sequences: int, size: int, too_small: tuple[str, int, int]) -> SidecarError:
     """`too_small` is a device: its name, the bytes needed there, the bytes free there."""
     name, needed, free = too_small
@@ -87,7 +96,11 @@ def _upper_bound(model: Model, params: CreateContextParams, size: int) -> int:
     width = lib.llama_model_n_embd(model.handle)
     size += CELLS
     caches = size * sequences * layers * 4 * width * KV_CACHE_BITS[asked["kvCacheType"]] / 8
-    states = sequences * layers * WIDEST_STATE * width * 4 if model.has_state_beyond_kv else 0
+    states = (
+        sequences * (1 + asked["draftTokens"]) * layers * WIDEST_STATE * width * 4
+        if model.has_state_beyond_kv
+        else 0
+    )
     step = batch * (WIDEST_STEP * width + size * (heads + 2)) * 4
     logits = (2 * sequences + RESERVED_OUTPUTS) * model.vocabulary_size * 4
     return int(caches + states + step + logits)

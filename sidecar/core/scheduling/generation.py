@@ -77,7 +77,7 @@ class Generation:
         """The last position that was sent as progress."""
         self.batch_index = -1
         """Batch index of the next logits; those of the draft tokens follow. Negative: there are none."""
-        self.speculation = speculation_of(context.model, params)
+        self.speculation = speculation_of(context, params)
         self._draft: list[int] = []
         """Draft tokens in the batch, after the last token."""
         self.sampler = Sampler(context.model, params, prompt, steering.grammar, steering.calls)
@@ -135,7 +135,8 @@ class Generation:
         """`most`, or less if the context or `maxTokens` ends earlier."""
         if self.speculation is None or self.sequence is None or not self.prompt_done:
             return 0
-        room = [most, self.speculation.limit, self.context.size - len(self.sequence.tokens) - 2]
+        room = [most, self.speculation.limit, self.context.draft_tokens]
+        room.append(self.context.size - len(self.sequence.tokens) - 2)
         if self._max_tokens is not None:
             room.append(self._max_tokens - self.completed - 1)
         return min(room)
@@ -156,7 +157,7 @@ class Generation:
             reason = self._accept(self._next_token(self.batch_index + accepted))
         if draft and self.speculation is not None and self.sequence is not None:
             self.speculation.record(len(draft), accepted)
-            self.context.cut(self.sequence, len(self.sequence.tokens) - len(draft) + accepted)
+            self.context.take_back(self.sequence, len(draft) - accepted)
         return self._accept_forced() if reason is None else reason
 
     def _accept_forced(self) -> str | None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.sequence import shared_length
-from sidecar.core.model.model import Model
+from sidecar.core.context.step_cost import MAX_DRAFT_TOKENS
 from sidecar.core.speculation.prompt_lookup import PromptLookup
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context import Context
     from sidecar.message_handler._types import SchedulingParams
 
 RATE_WEIGHT: Final = 0.25
@@ -29,8 +30,6 @@ SURE: Final = 0.97
 """Draft tokens are always evaluated if at least this share is accepted."""
 
 FIRST_DRAFT_TOKENS: Final = 6
-MAX_DRAFT_TOKENS: Final = 16
-"""Maximum number per request and step. With this many, a step takes twice as long as with one token on a CPU."""
 
 
 class Speculation:
@@ -100,15 +99,18 @@ class Speculation:
             self._unused = None
 
 
-def speculation_of(model: Model, params: SchedulingParams) -> Speculation | None:
+def speculation_of(context: Context, params: SchedulingParams) -> Speculation | None:
     """What a request asks for. Raises SidecarError `invalidParams` if it asks for a draft model and there is none."""
+    model = context.model
     asked = params.get("speculation", "none" if model.draft is None else "draft")
+    if asked == "auto":
+        asked = "lookup" if model.draft is None else "draft"
     if asked == "draft":
         if model.draft is None:
             problem = f"/speculation: {model.model_id} was loaded without a draftPath"
-            allowed = ["none", "lookup"]
+            allowed = ["none", "lookup", "auto"]
             raise SidecarError("invalidParams", problem, pointer="/speculation", value=asked, allowed=allowed)
         return Speculation(None)
-    if asked == "lookup" and not model.has_state_beyond_kv:
+    if asked == "lookup" and context.draft_tokens:
         return Speculation(PromptLookup())
     return None

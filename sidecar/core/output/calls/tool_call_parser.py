@@ -132,7 +132,8 @@ class CallReader:
             head = head[: len(head) - partial_match(head, [self._form.separator])]
         prefix = self._form.prefix
         before, found, after = head.partition(prefix) if prefix else ("", "", "")
-        named = after if found and (not before or prefix.startswith("<")) else head
+        has_id = prefix.startswith("<") and _NAME.fullmatch(before) is not None
+        named = after if found and (has_id or not before) else head
         name = _NAME.match(named)
         unnamed = bool(named) and name is None and not prefix.startswith(head)
         if unnamed or _WORDS.search(head) or len(head) > MAX_HEAD_CHARS:

@@ -293,3 +293,13 @@ def test_a_name_without_end_is_not_waited_for() -> None:
         reply = Reply(None, form, Tools(TOOLS, "auto"))
         reply.feed(stream)
         assert "".join(delta.text for delta in reply.take_deltas()) == stream
+
+
+def test_only_an_id_may_stand_before_the_name() -> None:
+    solar = next(form for *_, form in FORMS if form.prefix == "<|tool_call:name|>")
+    call = "<|tool_call:name|>now<|tool_call:args|>{}<|tool_call:end|>"
+    for parts in pieces(f"<|tool_call:begin|>a1{call}"):
+        assert read(parts, None, solar)[0] == ("", "", [("now", "{}")])
+    for parts in pieces(f'<|tool_call:begin|>["}}<|tool_call:end|><|tool_call:begin|>a1{call}'):
+        said = read(parts, None, solar)[0]
+        assert said == ('<|tool_call:begin|>["}<|tool_call:end|>', "", [("now", "{}")])
