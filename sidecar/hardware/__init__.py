@@ -1,1 +1,3 @@
-"""The hardware: machine (memory, GPUs and CPU of this machine), rpc_servers (GPUs of other machines)."""
+"""The hardware: machine (memory, GPUs and CPU of this machine), heap (the C library's), rpc_servers (GPUs of other
+machines).
+"""

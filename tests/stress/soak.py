@@ -37,6 +37,9 @@ NOISE = 2
 FULL_S = 1800.0
 """From this long on, growth is told apart from a warm-up."""
 
+CACHE_BYTES = 256 * 1024 * 1024
+"""Of conversations without a sequence, in a full run: so much is full in the first half. A short run keeps none."""
+
 ALLOWED = {"router": (1 << 20, 4 << 20), "engine": (4 << 20, 16 << 20)}
 """Process → bytes by which its memory may grow in the second half, of a full run and of a short one."""
 
@@ -63,7 +66,8 @@ def _work(soak: Soak, seconds: float) -> None:
     client, outcome = soak.client, soak.outcome
     client.get("init")
     model = client.get("loadModel", {"path": str(SMOLLM2.path)})["modelId"]
-    size = {"modelId": model, "contextSize": 1024, "sequences": STREAMS}
+    kept = CACHE_BYTES if seconds >= FULL_S else 0
+    size = {"modelId": model, "contextSize": 1024, "sequences": STREAMS, "cacheBytes": kept}
     context = client.get("createContext", size)["contextId"]
     others = [tiny_model(soak.folder / "tiny.gguf"), talking_hybrid(soak.folder / "hybrid.gguf")]
     measured = {"router": client.router(), "engine": psutil.Process(client_engines(client)[model])}

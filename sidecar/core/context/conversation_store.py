@@ -17,6 +17,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
+from sidecar.hardware.heap import give_large_blocks_back
 
 MIN_KEPT_TOKENS: Final = 128
 """A shorter conversation is evaluated again sooner than it is worth its memory."""
@@ -71,6 +72,7 @@ class ConversationStore:
 
     def __init__(self, context: Context, tell: Callable[[Mapping[str, int]], None]) -> None:
         """`tell` gets the schema's `CacheStatus` whenever it changes."""
+        give_large_blocks_back()
         self._context = context
         self._max_bytes = context.cache_bytes
         self._tell = tell
