@@ -235,6 +235,8 @@ class LiteralCalls:
                 return python_value(written)
             except ValueError:  # it has quotes that are not escaped
                 return text
+        if quote:
+            raise NotACall(f"the text of {self._key} contains {quote}, which the form cannot carry")
         if written[:1] not in ("[", "{"):
             return self._sink.parse_value(self.name, self._key, written, None)
         try:

@@ -303,3 +303,12 @@ def test_only_an_id_may_stand_before_the_name() -> None:
     for parts in pieces(f'<|tool_call:begin|>["}}<|tool_call:end|><|tool_call:begin|>a1{call}'):
         said = read(parts, None, solar)[0]
         assert said == ('<|tool_call:begin|>["}<|tool_call:end|>', "", [("now", "{}")])
+
+
+def test_a_text_with_the_mark_that_ends_it_is_no_other_call() -> None:
+    gemma = next(form for *_, form in FORMS if form.literals is not None and form.literals.bare_keys)
+    error = wrong(by_hand(gemma, [("get_weather", {"city": '},<|"|>b\n},'})]), gemma)
+    assert error.kind == "invalidToolArguments" and "cannot carry" in error.problem
+    kept = 'a <|"|>b<|"|> c'
+    ((call,),) = [read([by_hand(gemma, [("get_weather", {"city": kept})])], None, gemma)[0][2]]
+    assert json.loads(call[1]) == {"city": kept}
