@@ -152,9 +152,12 @@ FORMS = (
     '<tool_call> "arguments"', "dsml_token function_calls>", "dsml_token tool_calls>",
     "<minimax:tool_call> <invoke name=", "<seed:tool_call> <function=", "<tool_call> <function= <parameter=",
     "<tool_call> <arg_key>", '<tool_calls> "arguments"', '<|START_ACTION|> "tool_name"', "<|function_call|>",
-    "function call<|role_sep|>", "<|tool_call_argument_begin|>",
+    "'function call' <|role_sep|>", "<|tool_call_argument_begin|>",
     "<｜tool▁call▁begin｜>function<｜tool▁sep｜> ```json", "<function= </function>",
-    '<|start_header_id|>ipython "parameters": ',
+    '<|start_header_id|>ipython "parameters": ', "<|tool_call>call:", "List of tools: ", "<|tool_call:name|>",
+    "<|tools_prefix|>", 'Action:\\n```json "tool_name"', ">>>all\\n recipient", "<atem:function_calls>",
+    '<function name=" <param name="', "'<tool_calls{}>'.format(HYTK) ':opensource'",
+    "]<]minimax[>[ <invoke name=", "open_tag('tools') open_tag('call'",
 )  # fmt: skip
 """What the templates of each form of calls contain."""
 

@@ -59,7 +59,7 @@ GEMMA: Final = Literals("call:", "{", ":", "}", ('<|"|>',), listed=False, escape
 
 _NAME: Final = re.compile(r"([\w.-]*)\s*")
 _AFTER_TEXT: Final = re.compile(
-    r"\s*(?:(,\s*[^\s=,()\[\]{}'\"]+\s*=)|(\)\s*[,\]])|(\)?\s*\Z|,[^='\"()\[\]{}]*\Z))"
+    r"\s*(?:(,\s*[^\s=,()\[\]{}'\"]+\s*=)|(\)\s*[,\]])|(\)?\s*\Z|,[^='\"()\[\]{}]{0,1000}\Z))"
 )
 """What may follow a text that ends: a next argument, the end of the call, or what may still become one of them."""
 
