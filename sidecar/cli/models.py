@@ -163,6 +163,8 @@ def inspect(client: Client, options: argparse.Namespace) -> None:
         "embedding": result["embeddingSize"],
         "vocabulary": result["vocabularySize"],
         "chat template": "yes" if result["chatTemplate"] else "no",
+        "takes": ", ".join(result["modalities"]),
+        "projector": result["projectorPath"],
     }
     for title, fact in facts.items():
         if fact is not None:
@@ -194,6 +196,8 @@ def estimate(client: Client, options: argparse.Namespace) -> None:
         f"\n{printable(file)}: {counted(result['sequences'], 'sequence')} of {result['contextSize']} tokens, "
         f"KV cache in {result['kvCacheType']}{layers}."
     )
+    if result["projectorBytes"]:
+        print(f"With its projector, which needs {size(result['projectorBytes'])} and is in the total.")
     print(f"Runs here: {result['runs']}. {printable(result['why'])}")
     largest = result["largestContextSize"]
     print(f"Largest context that fits: {largest} tokens." if largest else "No context fits.")

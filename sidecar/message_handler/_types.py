@@ -17,6 +17,7 @@ ContextId: TypeAlias = str
 Token: TypeAlias = int
 ShutdownResult: TypeAlias = None
 Sha256: TypeAlias = str
+Modalities: TypeAlias = 'list[Literal["text", "image", "audio"]]'
 AdapterScales: TypeAlias = "list[AdapterScalesItem]"
 KvCacheType: TypeAlias = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 FlashAttention: TypeAlias = 'bool | Literal["auto"]'
@@ -264,6 +265,8 @@ class ListedModel(TypedDict):
     quantization: str | None
     contextLengthTrained: int | None
     chatTemplate: bool | None
+    projectorPath: str | None
+    modalities: Modalities
     lastUsedAt: float | None
     loaded: bool
     problem: str | None
@@ -297,6 +300,7 @@ class EstimateModelParams(TypedDict):
     batchSize: NotRequired[int]
     kvCacheType: NotRequired[KvCacheType]
     swaFull: NotRequired[bool]
+    projector: NotRequired[bool]
     gpuLayers: NotRequired[int | Literal["auto"]]
 
 
@@ -310,6 +314,8 @@ class EstimateModelResult(TypedDict):
     weightsBytes: int
     kvCacheBytes: int
     computeBytes: int
+    projectorPath: str | None
+    projectorBytes: int
     totalBytes: int
     devices: list[DeviceEstimate]
     largestContextSize: int
@@ -324,6 +330,7 @@ class DeviceEstimate(TypedDict):
     weightsBytes: int
     kvCacheBytes: int
     computeBytes: int
+    projectorBytes: int
     totalBytes: int
     freeBytes: int
 
@@ -352,6 +359,8 @@ class InspectModelResult(TypedDict):
     layers: int | None
     vocabularySize: int | None
     chatTemplate: bool
+    projectorPath: str | None
+    modalities: Modalities
     metadata: dict[str, object]
 
 
@@ -369,7 +378,7 @@ class LoadModelParams(TypedDict):
     keepAliveMs: NotRequired[int]
     draftPath: NotRequired[str]
     adapters: NotRequired[list[Adapter]]
-    projectorPath: NotRequired[str]
+    projectorPath: NotRequired[str | None]
     projectorDevice: NotRequired[str]
     imageTokens: NotRequired[LoadModelParamsImageTokens]
 
@@ -396,7 +405,8 @@ class LoadModelResult(TypedDict):
     embeddingSize: int
     layers: int
     chatTemplate: bool
-    modalities: list[Literal["text", "image", "audio"]]
+    modalities: Modalities
+    projectorPath: str | None
     loadMs: float
     memoryBytes: int
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Collection, Iterator
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download import journal
-from sidecar.models.gguf import description, parts
+from sidecar.models.gguf import description, parts, projector
 from sidecar.models.gguf.splits import is_model, part_paths
 from sidecar.models.store import durable_files
 from sidecar.models.store.store import STATE_FOLDER, Place, Store
@@ -35,6 +36,7 @@ class Inventory:
         self._seen: set[str] = set()
         self._models: list[dict[str, object]] = []
         self._truncated = False
+        self._look = functools.cache(projector.look_into)
 
     def result(self, cached: dict[str, ModelSource], folders: Collection[str]) -> dict[str, object]:
         """A ListModelsResult. `cached`: path → source of the files in the hub's own cache."""
@@ -96,6 +98,7 @@ class Inventory:
             "sha256": first.sha256 if first else None,
             "source": first.source if first else source,
             **{name: header.get(name) for name in description.RECORDED},
+            **description.with_projector(path, self._look),
             "lastUsedAt": first.last_used_at if first else None,
             "loaded": any(os.path.realpath(part) in self._loaded for part in here),
             "problem": problem,
@@ -139,7 +142,10 @@ def _size(path: str) -> int:
 
 
 def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, object]:
-    """A DeleteModelResult. Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`."""
+    """A DeleteModelResult. A projector goes with the last model that it belongs to.
+
+    Raises SidecarError: `notInStore`, `fileNotFound`, `modelInUse`, `directoryNotWritable`.
+    """
     absolute = os.path.abspath(os.path.join(store.directory, path))
     files = _files(absolute)
     places = [place for place in map(store.place_of, files) if place is not None]
@@ -150,25 +156,43 @@ def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, object
         raise SidecarError("modelInUse", f"/path: {path!r} is loaded", **at)
     if not any(os.path.lexists(name) for place in places for name in (place.path, place.part)):
         raise SidecarError("fileNotFound", f"/path: there is no file {path!r}", **at)
+    beside = projector.beside(absolute)
+    try:
+        deleted, freed = _delete(places)
+        if beside is not None and os.path.realpath(beside) not in loaded and not _belongs_to_others(beside):
+            own = [place for place in (store.place_of(beside),) if place is not None]
+            more = _delete(own)
+            deleted, freed = deleted + more[0], freed + more[1]
+    except Timeout:
+        raise SidecarError("modelInUse", f"/path: {path!r} is being downloaded", **at) from None
+    except OSError as error:
+        raise durable_files.disk_error(error, store.directory) from error
+    _remove_empty(os.path.dirname(absolute), store.directory)
+    return {"files": deleted, "freedBytes": freed}
+
+
+def _delete(places: list[Place]) -> tuple[list[str], int]:
+    """The files that were there, and the bytes that are free now."""
     deleted: list[str] = []
     freed = 0
     for place in places:
-        try:
-            with (
-                FileLock(place.lock, timeout=0)
-                if os.path.isdir(os.path.dirname(place.lock))
-                else nullcontext()
-            ):
-                deleted += [place.path] if os.path.lexists(place.path) else []
-                freed += sum(
-                    map(durable_files.remove, (place.path, place.part, place.journal, place.record_path))
-                )
-        except Timeout:
-            raise SidecarError("modelInUse", f"/path: {path!r} is being downloaded", **at) from None
-        except OSError as error:
-            raise durable_files.disk_error(error, store.directory) from error
-    _remove_empty(os.path.dirname(absolute), store.directory)
-    return {"files": deleted, "freedBytes": freed}
+        is_known = os.path.isdir(os.path.dirname(place.lock))
+        with FileLock(place.lock, timeout=0) if is_known else nullcontext():
+            deleted += [place.path] if os.path.lexists(place.path) else []
+            names = (place.path, place.part, place.journal, place.record_path)
+            freed += sum(map(durable_files.remove, names))
+    return deleted, freed
+
+
+def _belongs_to_others(path: str) -> bool:
+    """Whether a projector belongs to a model that is here, beside it or in a folder below."""
+    look = functools.cache(projector.look_into)
+    return any(
+        projector.beside(os.path.join(parent, name), look) == path
+        for parent, _, names in os.walk(os.path.dirname(path))
+        for name in names
+        if is_model(name)
+    )
 
 
 def _remove_empty(folder: str, root: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.job import TransferJob
 from sidecar.models.store.store import Store
 
 if TYPE_CHECKING:  # imported at run time by those methods that need HTTP
+    from sidecar.message_handler._types import DownloadModelParams, ModelSource
     from sidecar.message_handler.notifier import Progress
     from sidecar.models.download.download import Download
     from sidecar.models.download.wanted import Fetched, Wanted
@@ -114,56 +115,78 @@ def delete_model(job: TransferJob) -> dict[str, object]:
 
 
 def inspect_model(job: TransferJob) -> dict[str, object]:
+    from sidecar.models.gguf import projector
     from sidecar.models.gguf.description import summary
-    from sidecar.models.gguf.header import join
 
-    found = _remote_headers(job)
-    header = join([header for header, _, _ in found])
+    found = _remote_headers(job, {**job.params, "projector": True})
+    header = found.header
+    of = header if header.architecture == projector.ARCHITECTURE else found.projector
     return {
         "path": None,
-        "source": found[0][1].source,
-        "sizeBytes": sum(wanted.size or 0 for _, wanted, _ in found),
-        "readBytes": sum(read for _, _, read in found),
+        "source": found.source,
+        "sizeBytes": found.size,
+        "readBytes": found.read,
         "ggufVersion": header.version,
         **summary(header),
+        "projectorPath": None,
+        "modalities": projector.modalities(of),
         "metadata": header.metadata,
     }
 
 
 def estimate_model(job: TransferJob) -> dict[str, object]:
     from sidecar.hardware.machine import Machine
-    from sidecar.models.gguf.header import join
     from sidecar.models.memory.estimate import estimate
 
-    found = _remote_headers(job)
-    figures = estimate(
-        join([header for header, _, _ in found]), job.params, Machine.here(**job.params["hardware"])
-    )
-    return {"path": None, "source": found[0][1].source, **figures}
+    found = _remote_headers(job, job.params)
+    figures = estimate(found.header, job.params, Machine.here(**job.params["hardware"]), found.projector)
+    return {"path": None, "source": found.source, "projectorPath": None, **figures}
 
 
-def _remote_headers(job: TransferJob) -> list[tuple[Header, Wanted, int]]:
-    """Header, file and bytes read of each file of `model`: all parts of a split one."""
-    from sidecar.models.gguf import sparse_reader
-    from sidecar.models.http.range_file import RangeFile
+class _Remote(NamedTuple):
+    """What the headers of `model` say."""
+
+    header: Header
+    """Of all parts of a split model."""
+    projector: Header | None
+    source: ModelSource
+    size: int
+    read: int
+    """Bytes that were read."""
+
+
+def _remote_headers(job: TransferJob, params: dict[str, Any]) -> _Remote:  # Any: values of JSON
+    """Read the headers of a model, and of its projector if params ask for it and the repository has one."""
+    from sidecar.models.gguf.header import join
     from sidecar.models.hub import plan as plans
 
-    params = job.params
     hub = _hub(job)
-    found = []
-    for each in plans.make(hub, params, _memory(job)).wanted:
-        if each.size is None:
-            raise SidecarError("downloadFailed", "The server does not send the file's size", cause="no size")
-        file = RangeFile(hub.client, each.address, each.size)
-        try:
-            header = sparse_reader.read_header(cast(BinaryIO, file), each.size, params["model"])
-        except SidecarError as error:
-            if error.details.get("pointer") == "/path":
-                error.details["pointer"] = "/model"
-                error.problem = error.problem.replace("/path", "/model", 1)
-            raise
-        found.append((header, each, file.read_bytes))
-    return found
+    plan = plans.make(hub, cast("DownloadModelParams", params), _memory(job), projector_needed=False)
+    read = [_remote_header(hub, each, params["model"]) for each in plan.wanted]
+    projector = read.pop() if plan.has_projector else None
+    return _Remote(
+        join([header for header, _ in read]),
+        projector[0] if projector else None,
+        plan.wanted[0].source,
+        sum(wanted.size or 0 for wanted, _ in zip(plan.wanted, read, strict=False)),
+        sum(count for _, count in read),
+    )
+
+
+def _remote_header(hub: Hub, wanted: Wanted, model: str) -> tuple[Header, int]:
+    """The header of a file of `model`, and how many bytes were read."""
+    from sidecar.models.gguf import sparse_reader
+    from sidecar.models.http.range_file import RangeFile
+
+    if wanted.size is None:
+        raise SidecarError("downloadFailed", "The server does not send the file's size", cause="no size")
+    file = RangeFile(hub.client, wanted.address, wanted.size)
+    try:
+        header = sparse_reader.read_header(cast(BinaryIO, file), wanted.size, model)
+    except SidecarError as error:
+        error.point_to("/model")
+        raise
+    return header, file.read_bytes
 
 
 HANDLERS: Final[dict[str, Callable[[TransferJob], dict[str, object]]]] = {

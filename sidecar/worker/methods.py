@@ -188,13 +188,15 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
 
     def work() -> None:
         from sidecar.hardware.machine import Machine
-        from sidecar.models.gguf import parts
+        from sidecar.models.gguf import parts, projector
         from sidecar.models.gguf.header import join
         from sidecar.models.memory.estimate import estimate
 
         header = join(parts.read_headers(path))
-        figures = estimate(header, request.params, Machine.here(**hardware))
-        supervisor.ledger.answer(request, {"path": path, "source": None, **figures})
+        found = projector.beside(path) if request.params.get("projector", True) else None
+        sees_with = None if found is None else projector.read(found)
+        figures = estimate(header, request.params, Machine.here(**hardware), sees_with)
+        supervisor.ledger.answer(request, {"path": path, "source": None, "projectorPath": found, **figures})
 
     supervisor.run_in_background(request, work)
 

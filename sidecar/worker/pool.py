@@ -63,7 +63,7 @@ class Settings:
 
     def with_absolute_paths(self, params: Params) -> Params:
         """A copy of loadModel's params with absolute paths."""
-        resolved = params | {field: self.absolute(params[field]) for field in PATHS if field in params}
+        resolved = params | {field: self.absolute(params[field]) for field in PATHS if params.get(field)}
         if "adapters" in params:
             resolved["adapters"] = [{**a, "path": self.absolute(a["path"])} for a in params["adapters"]]
         return resolved
@@ -130,7 +130,7 @@ class ModelEntry:
     @property
     def paths(self) -> dict[str, str]:
         """Member of PATHS → path."""
-        return {field: self.load[field] for field in PATHS if field in self.load}
+        return {field: self.load[field] for field in PATHS if self.load.get(field)}
 
     @property
     def files(self) -> list[str]:

@@ -69,6 +69,8 @@ def test_what_was_downloaded_is_listed_with_all_that_is_known(downloads: Downloa
         "quantization": "F32",  # by its weights, not by its name
         "contextLengthTrained": 4096,
         "chatTemplate": True,
+        "projectorPath": None,
+        "modalities": ["text"],
         "lastUsedAt": None,
         "loaded": False,
         "problem": None,

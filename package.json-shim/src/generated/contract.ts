@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 68ccc84e087b3ca2)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint effc5f385f5b2e21)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -22,6 +22,12 @@ export type ShutdownResult = null;
  * SHA-256 checksum in lower-case hexadecimal.
  */
 export type Sha256 = string;
+/**
+ * What messages to a model may have, with its projector; without one only text.
+ *
+ * @minItems 1
+ */
+export type Modalities = ("text" | "image" | "audio")[];
 /**
  * Either `path` or `model`.
  */
@@ -70,6 +76,10 @@ export type EstimateModelParams = {
    * @default false
    */
   swaFull?: boolean;
+  /**
+   * Count the projector: the one that loadModel finds beside `path`, or the one of the repository. Default: true for `path`, false for `model`, as loadModel and downloadModel do.
+   */
+  projector?: boolean;
   /**
    * Layers to place on the GPU; "auto": as many as fit.
    * @default "auto"
@@ -339,6 +349,7 @@ export interface TypeMap {
   ListModelsParams: ListModelsParams;
   ListModelsResult: ListModelsResult;
   ListedModel: ListedModel;
+  Modalities: Modalities;
   PartialDownload: PartialDownload;
   DeleteModelParams: DeleteModelParams;
   DeleteModelResult: DeleteModelResult;
@@ -836,6 +847,11 @@ export interface ListedModel {
   contextLengthTrained: number | null;
   chatTemplate: boolean | null;
   /**
+   * The projector that loadModel finds beside the model.
+   */
+  projectorPath: string | null;
+  modalities: Modalities;
+  /**
    * Time of the last load, in milliseconds since 1970; null if this program never loaded it.
    */
   lastUsedAt: number | null;
@@ -891,7 +907,15 @@ export interface EstimateModelResult {
    */
   computeBytes: number;
   /**
-   * Weights, KV cache and compute buffers, on all devices together.
+   * The projector that is counted; null if there is none, or if it is on a server.
+   */
+  projectorPath: string | null;
+  /**
+   * Weights and compute buffers of the projector.
+   */
+  projectorBytes: number;
+  /**
+   * Weights, KV cache, compute buffers and projector, on all devices together.
    */
   totalBytes: number;
   /**
@@ -918,6 +942,7 @@ export interface DeviceEstimate {
   weightsBytes: number;
   kvCacheBytes: number;
   computeBytes: number;
+  projectorBytes: number;
   totalBytes: number;
   /**
    * Free memory; for the CPU, the memory that the system can provide now.
@@ -958,6 +983,14 @@ export interface InspectModelResult {
    * Whether the model has a chat template.
    */
   chatTemplate: boolean;
+  /**
+   * The projector that loadModel finds beside the model; null for a file on a server.
+   */
+  projectorPath: string | null;
+  /**
+   * What messages to the model may have, with the projector beside it or in its repository; of a projector, what it gives a model.
+   */
+  modalities: Modalities;
   /**
    * All metadata. An array of more than 16 elements is returned as {type, length}.
    */
@@ -1005,9 +1038,9 @@ export interface LoadModelParams {
    */
   adapters?: Adapter[];
   /**
-   * A GGUF file of the model's projector (often named mmproj), with which it sees pictures or hears sound.
+   * A GGUF file of the model's projector (often named mmproj), with which it sees pictures or hears sound. Default: the one that lies beside the model, if it fits; null: none.
    */
-  projectorPath?: string;
+  projectorPath?: string | null;
   /**
    * Where the projector computes: "cpu", the name of a device of `init`, or "auto": the first GPU that the model uses, else the CPU.
    * @default "auto"
@@ -1062,12 +1095,11 @@ export interface LoadModelResult {
    * Whether the model has a chat template.
    */
   chatTemplate: boolean;
+  modalities: Modalities;
   /**
-   * What messages may have; without a projector only text.
-   *
-   * @minItems 1
+   * The projector that was loaded.
    */
-  modalities: ("text" | "image" | "audio")[];
+  projectorPath: string | null;
   loadMs: number;
   /**
    * Resident memory of the engine process after loading, measured.
@@ -2165,7 +2197,7 @@ export interface RequestMap {
   downloadModel: { params: DownloadModelParams; result: DownloadModelResult; progress: DownloadProgress | VerifyProgress };
   /** List the models on this disk: in modelsDirectory, in the hub's own cache, and in the given folders. */
   listModels: { params: ListModelsParams; result: ListModelsResult; progress: never };
-  /** Delete a model in modelsDirectory, with all its parts, or an unfinished download. */
+  /** Delete a model in modelsDirectory, with all its parts and the projector that no other model needs, or an unfinished download. */
   deleteModel: { params: DeleteModelParams; result: DeleteModelResult; progress: never };
   /** Read the header of a GGUF file without loading the model: from this disk, or from the hub without downloading it. */
   inspectModel: { params: InspectModelParams; result: InspectModelResult; progress: never };

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 68ccc84e087b3ca2)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint effc5f385f5b2e21)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {
@@ -116,7 +116,7 @@ export abstract class LlamaMethods {
     return this.send("listModels", args);
   }
 
-  /** Delete a model in modelsDirectory, with all its parts, or an unfinished download. */
+  /** Delete a model in modelsDirectory, with all its parts and the projector that no other model needs, or an unfinished download. */
   deleteModel(args: DeleteModelParams & CallOptions<never>): Promise<DeleteModelResult> {
     return this.send("deleteModel", args);
   }

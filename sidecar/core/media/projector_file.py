@@ -7,9 +7,7 @@ from typing import Final
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import reader
-
-ARCHITECTURE: Final = "clip"
-"""`general.architecture` of every projector."""
+from sidecar.models.gguf.projector import ARCHITECTURE
 
 TYPE_KEYS: Final = tuple(f"clip.{part}projector_type" for part in ("", "vision.", "audio."))
 BY_PLACE: Final = ("deepseek4v", "hunyuanvl")

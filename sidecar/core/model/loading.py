@@ -10,8 +10,9 @@ from sidecar.core.model import memory_plan
 from sidecar.core.model.draft_pair import check_pair
 from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
+from sidecar.message_handler import log as notes
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import parts, reader
+from sidecar.models.gguf import parts, projector, reader
 
 if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
@@ -28,6 +29,10 @@ def load(
     `Model.load`.
     """
     reader.check_readable(params["path"])
+    found = None
+    if "projectorPath" not in params:
+        found = projector.beside(params["path"])
+        params = {**params, "projectorPath": found}
     draft_size, size = 0, file_bytes(params["path"])
     projector_size = _projector_bytes(params)
 
@@ -49,7 +54,7 @@ def load(
             check_pair(model, draft, params["draftPath"])
             model.draft = draft
         if projector_size:
-            _load_projector(model, params, log, lambda share: send(end + share * (1 - end)))
+            _load_projector(model, params, log, found, lambda share: send(end + share * (1 - end)))
     except SidecarError:
         for loaded in (draft, model):
             if loaded is not None:
@@ -60,16 +65,20 @@ def load(
 
 def _projector_bytes(params: LoadParams) -> int:
     """The size of the projector's file; 0 if there is none. Raises as `gguf.reader.check_readable`."""
-    if "projectorPath" not in params:
+    path = params.get("projectorPath")
+    if path is None:
         return 0
     try:
-        return reader.check_readable(params["projectorPath"])
+        return reader.check_readable(path)
     except SidecarError as error:
         error.point_to("/projectorPath")
         raise
 
 
-def _load_projector(model: Model, params: LoadParams, log: LlamaLog, send: Callable[[float], bool]) -> None:
+def _load_projector(
+    model: Model, params: LoadParams, log: LlamaLog, found: str | None, send: Callable[[float], bool]
+) -> None:
+    """Load the model's projector. One that was `found` beside the model and does not fit is left out."""
     from sidecar.core.media.encoder import Encoder  # both only for models with a projector
     from sidecar.core.media.projector import Projector
 
@@ -80,8 +89,15 @@ def _load_projector(model: Model, params: LoadParams, log: LlamaLog, send: Calla
         allowed = {"maximum": most}
         raise SidecarError("invalidParams", problem, pointer="/imageTokens/min", value=least, allowed=allowed)
     device = memory_plan.projector_device(params, model.devices)
-    path, threads = params["projectorPath"], devices.threads(model.max_threads)
-    model.encoder = Encoder(Projector.load(model.handle, path, device, threads, (least, most), send, log))
+    path, threads = str(params["projectorPath"]), devices.threads(model.max_threads)
+    try:
+        loaded = Projector.load(model.handle, path, device, threads, (least, most), send, log)
+    except SidecarError as error:
+        if error.kind != "unsuitableProjector" or path != found:
+            raise
+        notes.log("warning", "the projector beside the model is not used", cause=error.problem)
+        return
+    model.encoder = Encoder(loaded)
 
 
 def _load_draft(params: LoadParams, log: LlamaLog, send: Callable[[float, int], bool]) -> tuple[Model, int]:

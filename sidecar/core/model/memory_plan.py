@@ -17,9 +17,10 @@ from sidecar.hardware.machine import Machine, available_bytes
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf import parts
+from sidecar.models.gguf import parts, projector
 from sidecar.models.gguf.header import Header, join
 from sidecar.models.gguf.splits import part_paths
+from sidecar.models.memory.projector import needed_bytes
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import LoadModelParams
@@ -70,9 +71,11 @@ def projector_device(params: LoadModelParams, handles: Collection[int]) -> int |
 
 def _without_projector(here: Machine, params: LoadModelParams, handles: Collection[int]) -> Machine:
     """What is left of the machine when the projector is loaded. Raises SidecarError `outOfMemory`."""
-    if "projectorPath" not in params:
+    path = params.get("projectorPath")
+    if path is None:
         return here
-    size, device = file_bytes(params["projectorPath"]), projector_device(params, handles)
+    header = projector.read(path)
+    size, device = needed_bytes(header) if header else file_bytes(path), projector_device(params, handles)
     name = None if device is None else ggml.describe(device)["name"]
     gpus = [ggml.describe(handle) for handle in handles]
     for gpu in gpus:

@@ -181,6 +181,7 @@ class Model:
             "layers": lib.llama_model_n_layer(self.handle),
             "chatTemplate": self.chat_template is not None,
             "modalities": self.modalities,
+            "projectorPath": None if self.encoder is None else self.encoder.projector.path,
             "loadMs": load_ms,
             "memoryBytes": memory_bytes,
         }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from sidecar.models.gguf import parts, reader
+from sidecar.models.gguf import parts, projector, reader
 from sidecar.models.gguf.header import Header, join
+from sidecar.models.gguf.projector import Folder, look_into
 from sidecar.models.gguf.splits import part_paths
 
 RECORDED: Final = (
@@ -24,6 +26,7 @@ def describe(path: str) -> dict[str, object]:
     reader.check_readable(path)
     headers = parts.read_present(path)
     header, files = join(headers), [path] if len(headers) == 1 else part_paths(path)
+    of_itself = {"projectorPath": None, "modalities": projector.modalities(header)}
     return {
         "path": path,
         "source": None,
@@ -31,6 +34,7 @@ def describe(path: str) -> dict[str, object]:
         "readBytes": header.read_bytes,
         "ggufVersion": header.version,
         **summary(header),
+        **(of_itself if header.architecture == projector.ARCHITECTURE else with_projector(path)),
         "metadata": header.metadata,
     }
 
@@ -53,3 +57,10 @@ def summary(header: Header) -> dict[str, object]:
         "vocabularySize": header.vocabulary_size,
         "chatTemplate": "tokenizer.chat_template" in header.metadata,
     }
+
+
+def with_projector(path: str, look: Callable[[str], Folder] = look_into) -> dict[str, object]:
+    """The members that say what a model takes with the projector beside it."""
+    found = projector.beside(path, look)
+    taken = projector.modalities(None if found is None else projector.read(found))
+    return {"projectorPath": found, "modalities": taken}

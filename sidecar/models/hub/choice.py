@@ -1,8 +1,5 @@
 """Chooses the files of a repository that a reference means. Pure.
 
-The quantisation is a part of the file's name, by the convention of the hub: `….Q4_K_M.gguf`, `…-IQ2_XXS.gguf`,
-`…-F16-00001-of-00003.gguf`, or of its folder's name: `Q8_0/….gguf`.
-
 Repositories have files beside the model that look like it: draft models, heads for several tokens (MTP), projectors,
 adapters, often in the same quantisation. Their names have a word for it (COMPANION_WORDS). But the names of whole
 models have such words, too: `M-MTP-Q4_K_M.gguf` can be a draft of M, or M itself with its head. Sizes tell: by the
@@ -20,7 +17,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.gguf.splits import is_model, part_names
+from sidecar.models.gguf import projector as projectors
+from sidecar.models.gguf.splits import (
+    is_model,
+    part_names,
+    quantization_of,
+    words,
+    words_of,
+)
 from sidecar.models.hub.reference import HubSource
 
 NEAR_NAMES: Final = 8
@@ -40,12 +44,6 @@ COMPANION_WORDS: Final = frozenset({
 })  # fmt: skip
 """Words in the names of files that only work beside a model."""
 
-_QUANTIZATION: Final = re.compile(
-    r"(?<![A-Za-z0-9])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|F16|F32|FP16|FP32))"
-    r"(?![A-Za-z0-9])",
-    re.IGNORECASE,
-)
-_PART: Final = re.compile(r"(-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 _FULL_PRECISION: Final = frozenset({"F16", "BF16", "F32", "FP16", "FP32"})
 
 
@@ -95,13 +93,7 @@ class _Group:
     @property
     def words(self) -> list[str]:
         """The words of its path, without its quantisation and its place in a split model."""
-        return _words(_QUANTIZATION.sub("", _PART.sub("", self.path)))
-
-
-def quantization_of(path: str) -> str | None:
-    """The quantisation in a file's path, in upper case; None if there is none."""
-    found = _QUANTIZATION.findall(path)
-    return found[-1].upper() if found else None
+        return words_of(self.path)
 
 
 def choose(
@@ -111,9 +103,11 @@ def choose(
     budget_bytes: int | None,
     *,
     complete: bool = True,
+    needed: bool = True,
 ) -> Choice:
     """Choose the files of a repository. `budget_bytes`: the largest size of the model; None: any.
 
+    `needed`: whether a projector must be there if it is asked for.
     `complete`: whether `files` are all that the repository has. Otherwise the model may be missing, and a file with
     a companion's word is not taken for it.
 
@@ -128,7 +122,8 @@ def choose(
             group = _quantized(source, models, files)
         else:
             group = _best(source, models, budget_bytes)
-    return Choice(group.parts, group.quantization, _projector(source, files) if projector else None)
+    chosen = _projector(source, files, group, needed) if projector else None
+    return Choice(group.parts, group.quantization, chosen)
 
 
 def near(name: str, names: Sequence[str]) -> list[str]:
@@ -149,17 +144,13 @@ def _grouped(files: Sequence[RemoteFile]) -> dict[str, _Group]:
     return groups
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9]+", text.lower())
-
-
 def _companion_words(words: Sequence[str]) -> Counter[str]:
     return Counter(word for word in words if word in COMPANION_WORDS)
 
 
 def _models(source: HubSource, groups: list[_Group], complete: bool) -> list[_Group]:
     """Those groups that are the model, and no companion of it."""
-    usual = _companion_words(_words(source.repository))
+    usual = _companion_words(words(source.repository))
     if complete and groups:
         most = max(group.weights for group in groups)
         heavy = [_companion_words(group.words) for group in groups if group.weights >= HEAVY * most]
@@ -222,12 +213,16 @@ def _only(source: HubSource, groups: list[_Group]) -> _Group:
     return min(groups, key=lambda group: (len(group.parts), group.path))
 
 
-def _projector(source: HubSource, files: Sequence[RemoteFile]) -> RemoteFile:
-    """The projector: F16 if there are several, as in llama.cpp's own tools."""
+def _projector(
+    source: HubSource, files: Sequence[RemoteFile], group: _Group, needed: bool
+) -> RemoteFile | None:
+    """The projector of the model: the smallest of F16 if several fit, as in llama.cpp's own tools."""
     found = [f for f in files if "mmproj" in f.path.lower() and f.path.lower().endswith(".gguf")]
-    if not found:
+    if not found and needed:
         raise _missing(f"{source.repository} has no projector (mmproj)", "mmproj", [])
-    return min(found, key=lambda file: (quantization_of(file.path) not in ("F16", "FP16"), file.size))
+    found.sort(key=lambda file: (quantization_of(file.path) not in projectors.FULL, file.size))
+    fitting = projectors.best(group.path, [file.path for file in found])
+    return next((file for file in found if file.path == fitting), found[0] if found else None)
 
 
 def _missing(problem: str, name: str, allowed: list[str]) -> SidecarError:

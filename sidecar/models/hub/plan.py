@@ -11,6 +11,7 @@ import httpx2
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download.wanted import Fetched, Wanted
 from sidecar.models.gguf.reader import MAGIC
+from sidecar.models.gguf.splits import quantization_of
 from sidecar.models.http.address import Address, retry_after
 from sidecar.models.http.url import without_secrets
 from sidecar.models.hub import choice as choices
@@ -44,15 +45,19 @@ class Plan:
     has_projector: bool
 
 
-def make(hub: Hub, params: DownloadModelParams, budget_bytes: int) -> Plan:
-    """Ask the server. `budget_bytes`: memory that the model may use. Raises SidecarError; `offline` without server."""
+def make(hub: Hub, params: DownloadModelParams, budget_bytes: int, *, projector_needed: bool = True) -> Plan:
+    """Ask the server. `budget_bytes`: memory that the model may use. Raises SidecarError; `offline` without server.
+
+    `projector_needed`: whether it is an error that there is none.
+    """
     source = sources.parse(params["model"], hub.hosts)
     if isinstance(source, UrlSource):
         wanted = _of_url(hub, source, params.get("sha256"))
-        return Plan([wanted], choices.quantization_of(wanted.relative), False)
+        return Plan([wanted], quantization_of(wanted.relative), False)
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
     listing = hub.list_files(source, revision)
-    choice = choices.choose(source, listing.files, params.get("projector", False), _room(budget_bytes))
+    wants_projector, room = params.get("projector", False), _room(budget_bytes)
+    choice = choices.choose(source, listing.files, wants_projector, room, needed=projector_needed)
     projectors = [choice.projector] if choice.projector else []
     wanted_files = []
     for file in [*choice.parts, *projectors]:
@@ -216,7 +221,7 @@ def result(found: list[Fetched], quantization: str | None, has_projector: bool) 
         "sizeBytes": sum(file.record.size for file in found),
         "sha256": first.sha256,
         "source": first.source,
-        "quantization": quantization or choices.quantization_of(found[0].path),
+        "quantization": quantization or quantization_of(found[0].path),
         "resumedBytes": sum(file.resumed_bytes for file in found),
         "fromCache": all(file.from_cache for file in found),
     }

@@ -22,6 +22,7 @@ from sidecar.models.memory.buffers import (
     RESERVED_OUTPUTS,
     ModelShape,
 )
+from sidecar.models.memory.projector import needed_bytes
 
 MAX_CONTEXT_SIZE: Final = 2**24
 FULL: Final = 0.9
@@ -46,15 +47,16 @@ class DeviceShare:
     copied: int = 0
     caches: int = 0
     compute: int = 0
+    projector: int = 0
 
     @property
     def needed(self) -> int:
         """Bytes that must be in memory for full speed."""
-        return self.kept + self.caches + self.compute
+        return self.kept + self.caches + self.compute + self.projector
 
     @property
     def total(self) -> int:
-        return self.weights + self.caches + self.compute
+        return self.weights + self.caches + self.compute + self.projector
 
     def describe(self) -> dict[str, object]:
         """The schema's `DeviceEstimate`."""
@@ -65,6 +67,7 @@ class DeviceShare:
             "weightsBytes": self.weights,
             "kvCacheBytes": self.caches,
             "computeBytes": self.compute,
+            "projectorBytes": self.projector,
             "totalBytes": self.total,
             "freeBytes": self.free,
         }
@@ -74,15 +77,17 @@ def estimate(
     header: Header,
     params: dict[str, Any],  # EstimateModelParams or CreateContextParams, validated
     machine: Machine,
+    projector: Header | None = None,
 ) -> dict[str, object]:
-    """The result of estimateModel, without `path` and `source`."""
-    return Planner(header, params, machine).describe()
+    """The result of estimateModel, without `path`, `source` and `projectorPath`."""
+    return Planner(header, params, machine, projector=projector).describe()
 
 
 class Planner:
     """Plans the memory of a model and one context on a machine.
 
-    `loaded`: the weights are in memory already, so only the context counts.
+    `loaded`: the weights are in memory already, so only the context counts. `projector`: the header of one that is
+    loaded with the model.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Planner:
         machine: Machine,
         *,
         loaded: bool = False,
+        projector: Header | None = None,
     ) -> None:
         asked = {**DEFAULTS["EstimateModelParams"], **params}
         self.shape = ModelShape(header)
@@ -104,11 +110,12 @@ class Planner:
         self._asked_layers: int | str = asked["gpuLayers"] if machine.gpus else 0
         self._machine = machine
         self._loaded = loaded
+        self._projector_bytes = needed_bytes(projector) if projector else 0
         self._trained = min(self.shape.trained or MAX_DEFAULT_CONTEXT_SIZE, MAX_CONTEXT_SIZE)
         self.size: int = asked.get("contextSize", min(self._trained, MAX_DEFAULT_CONTEXT_SIZE))
 
     def describe(self) -> dict[str, object]:
-        """The result of estimateModel, without `path` and `source`."""
+        """The result of estimateModel, without `path`, `source` and `projectorPath`."""
         layers = self.gpu_layers(self.size)
         shares = self.plan(self.size, layers)
         largest = self.largest()
@@ -121,6 +128,7 @@ class Planner:
             "weightsBytes": sum(share.weights for share in shares),
             "kvCacheBytes": sum(share.caches for share in shares),
             "computeBytes": sum(share.compute for share in shares),
+            "projectorBytes": self._projector_bytes,
             "totalBytes": sum(share.total for share in shares),
             "devices": [share.describe() for share in shares],
             "largestContextSize": largest,
@@ -190,6 +198,8 @@ class Planner:
             _add(outputs_on, [*elsewhere, *([tied] if tied else [])])
         self._add_to_cpu(cpu, on_cpu, tied if outputs_on is cpu else None)
         self._add_compute(cpu, [cpu, *parts], outputs_on, size, cells)
+        near = [part for part, gpu in zip(parts, gpus, strict=True) if "endpoint" not in gpu]
+        (near[0] if near and self._asked_layers != 0 else cpu).projector = self._projector_bytes
         if self._loaded:
             for part in (cpu, *parts):
                 part.weights = part.kept = part.copied = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.hub.choice import RemoteFile, choose, near, quantization_of
+from sidecar.models.gguf.splits import quantization_of
+from sidecar.models.hub.choice import RemoteFile, choose, near
 from sidecar.models.hub.reference import HubSource
 
 MB = 1_000_000

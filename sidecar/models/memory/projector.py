@@ -1,0 +1,53 @@
+"""The memory of a projector, calculated from its header: weights, and the buffer in which it computes.
+
+libmtmd (clip.cpp) makes room for a picture of a fixed size when it loads a projector, for larger ones only when they
+come. The buffer is largest in the feed-forward part, where each place of the picture has a row of that width beside
+two of the encoder's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sidecar.models.gguf.header import Header
+
+SIDES: Final = {
+    "qwen2vl_merger": 46, "qwen2.5vl_merger": 46, "qwen3vl_merger": 46, "ling3vl": 46, "mimovl": 46, "glm4v": 46,
+    "glm5v": 46, "dots_ocr": 46, "dots3note_v": 46, "exaone4_5": 46, "hunyuanvl": 32, "muse-glimmer": 32,
+    "paddleocr": 28, "pixtral": 16, "lightonocr": 16, "kimivl": 16, "gemma4v": 16, "minimax_m3": 16, "youtuvl": 16,
+    "phi4": 16, "lfm2": 16, "kimik25": 64,
+}  # fmt: skip
+"""Projectors for pictures of any size → tokens of the side for which room is made (set_warmup_n_tokens)."""
+MERGED: Final = 2
+"""Places of a side that become one token, where a header does not tell."""
+SOUND_FRAMES: Final = 1500
+"""Places of half a minute, where a header does not tell."""
+PARTS: Final = ("vision", "audio")
+
+
+def needed_bytes(header: Header) -> int:
+    """Bytes of the weights and of the buffers, one for pictures and one for sound."""
+    buffers = sum(
+        4 * places(header, part) * (_number(header, part, "feed_forward_length") + 2 * width)
+        for part in PARTS
+        if (width := _number(header, part, "embedding_length"))
+    )
+    return buffers + sum(tensor.size or 0 for tensor in header.tensors)
+
+
+def places(header: Header, part: str) -> int:
+    """How many places a picture or a sound has, for which room is made."""
+    if part == "audio":
+        table = next((tensor for tensor in header.tensors if tensor.name == "a.position_embd.weight"), None)
+        return table.shape[-1] if table else SOUND_FRAMES
+    kind = header.typed("clip.vision.projector_type", str) or header.typed("clip.projector_type", str)
+    if kind in SIDES:
+        merged = _number(header, part, "spatial_merge_size") or _number(
+            header, part, "projector.scale_factor"
+        )
+        return (SIDES[kind] * (merged or MERGED)) ** 2
+    return (_number(header, part, "image_size") // max(1, _number(header, part, "patch_size"))) ** 2
+
+
+def _number(header: Header, part: str, name: str) -> int:
+    return max(0, header.typed(f"clip.{part}.{name}", int) or 0)
