@@ -45,9 +45,18 @@ def tool(name: str) -> Path | None:
 
 def server() -> Path:
     """llama-server, built if it is missing: $LLAMA_SERVER or the cache."""
-    program = Path(os.environ.get("LLAMA_SERVER", _built("llama-server")))
+    return _found_or_built("LLAMA_SERVER", "llama-server")
+
+
+def media_tool() -> Path:
+    """llama-mtmd-cli, built if it is missing: $LLAMA_MTMD_CLI or the cache."""
+    return _found_or_built("LLAMA_MTMD_CLI", "llama-mtmd-cli")
+
+
+def _found_or_built(variable: str, name: str) -> Path:
+    program = Path(os.environ.get(variable, _built(name)))
     if not program.is_file():
-        _build_tools("llama-server")
+        _build_tools(name)
     return program
 
 
