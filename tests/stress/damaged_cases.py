@@ -52,6 +52,13 @@ def write_adapter(source: Source, tree: gguf_tree.Tree, index: int, folder: Path
     return Case(f"adapter {index} ({done})", path)
 
 
+def write_projector(source: Source, tree: gguf_tree.Tree, index: int, folder: Path) -> Case:
+    data, done = damage(tree, source.chance("projector", index))
+    path = folder / "projector.gguf"
+    path.write_bytes(data)
+    return Case(f"projector {index} ({done})", path)
+
+
 def write_state(source: Source, good: bytes, index: int, folder: Path) -> Case:
     """A state that was changed, mostly with a checksum that is right again: whoever writes a file can count."""
     chance = source.chance("state", index)

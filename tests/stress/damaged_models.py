@@ -1,4 +1,4 @@
-"""Damaged models, adapters and states against a real program: a typed error or a working model, and never a death."""
+"""Damaged models, projectors, adapters and states against a real program: a typed error or a model that works."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import gguf_tree
+import media
+import media_files
+import projectors
 import psutil
 from client import Ask, Client
-from damaged_cases import Case, Source, good_state, write_adapter, write_model, write_state
-from gguf_files import random_adapter, tiny_model
+from damaged_cases import Case, Source, good_state, write_adapter, write_model, write_projector, write_state
+from gguf_files import WIDTH, random_adapter, tiny_model
+from media_files import stripes
 from outcome import ENGINES_LOST, Outcome
 from small_models import KINDS
 
 from sidecar.message_handler._wire import ERRORS
 
-MODELS, ADAPTERS, STATES = 2000, 300, 300
+MODELS, PROJECTORS, ADAPTERS, STATES = 2000, 300, 300, 300
 LANES = 2
 """Files at once, each in an engine of its own."""
 
@@ -37,6 +41,8 @@ SMALL = {"contextSize": 64, "threads": 1}
 
 ADAPTED = {f"blk.0.attn_{part}.weight": [32, 32] for part in ("q", "v")}
 SHOWN_CAUSES = 12
+SHOWN = [{"role": "user", "content": [media.part(media_files.png(stripes(["red"], 20, 20)), sound=False)]}]
+"""A message with a picture."""
 
 
 class Hang(Exception):
@@ -133,6 +139,22 @@ class Damaged:
         finally:
             self.client.ask("unloadModel", {"modelId": load.result["modelId"]}).done.wait(LONGEST_S)
 
+    def projector(self, case: Case) -> str:
+        """Load a good model with a projector, and show both a picture."""
+        params = {"path": str(self.folder / "bytes.gguf"), "projectorPath": str(case.path)}
+        self.ask(case, "inspectModel", {"path": str(case.path)})
+        load = self.ask(case, "loadModel", params)
+        if load.kind:
+            return load.kind
+        try:
+            created = self.ask(case, "createContext", {"modelId": load.result["modelId"], **SMALL})
+            if created.kind:
+                return created.kind
+            asked = {"contextId": created.result["contextId"], "messages": SHOWN, "maxTokens": 2, "seed": 1}
+            return self.ask(case, "chat", asked).kind or "works"
+        finally:
+            self.client.ask("unloadModel", {"modelId": load.result["modelId"]}).done.wait(LONGEST_S)
+
     def state(self, case: Case) -> str:
         """Restore a state into a good context, and continue."""
         load = self.ask(case, "loadModel", {"path": str(self.folder / "bytes.gguf")})
@@ -218,9 +240,16 @@ def _all(run: Damaged, seconds: float) -> None:
     trees = {kind: gguf_tree.read(write(run.folder / f"{kind}.gguf")) for kind, write in KINDS.items()}
     tiny_model(run.folder / "bytes.gguf")
     lora = gguf_tree.read(random_adapter(run.folder / "lora.gguf", ADAPTED))
+    sees = gguf_tree.read(projectors.tiny(run.folder / "sees.gguf", WIDTH))
     good = good_state(run.client, run.folder)
     groups: list[tuple[str, int, Callable[[int, Path], Case], Callable[[Case], str]]] = [
         ("model", MODELS, lambda index, folder: write_model(run.source, trees, index, folder), run.model),
+        (
+            "projector",
+            PROJECTORS,
+            lambda index, folder: write_projector(run.source, sees, index, folder),
+            run.projector,
+        ),
         (
             "adapter",
             ADAPTERS,

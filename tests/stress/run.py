@@ -39,6 +39,7 @@ class Group(NamedTuple):
 GROUPS = {
     "lines": Group(7200, 2),
     "damaged_models": Group(7200, 2),
+    "media": Group(3600, 1),
     "fuzz": Group(8400, 2),
     "calls": Group(7200, 1),
     "kills": Group(7200, 2),
