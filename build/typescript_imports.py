@@ -18,12 +18,12 @@ Layers = Sequence[frozenset[str]]
 """Folders and modules, lowest first. One may import its own layer and those below it."""
 
 LAYERS: Layers = (
-    frozenset({"generated/contract"}),
+    frozenset({"generated/contract", "base64"}),
     frozenset({"client"}),
-    frozenset({"generated/methods"}),
+    frozenset({"generated/methods", "media"}),
     frozenset({"client/model", "client/llama"}),
     frozenset({"index"}),
-    frozenset({"tools", "chat-session", "loaded-models", "reasoning", "base64"}),
+    frozenset({"tools", "chat-session", "loaded-models", "reasoning"}),
     frozenset({"ai-sdk", "openai", "prompt-api"}),
     frozenset({"node", "port", "tauri"}),
     frozenset({"electron"}),

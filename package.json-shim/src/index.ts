@@ -9,4 +9,5 @@ export type { Launch, Peer } from "./client/peer.js";
 export { Stream } from "./client/stream.js";
 export type { RestartOptions, Watchers } from "./client/supervisor.js";
 export * from "./generated/contract.js";
+export { audioPart, imagePart, type PictureSource, type SoundSource } from "./media.js";
 export * from "./generated/methods.js";

@@ -103,13 +103,13 @@ test("errors and aborts have the browser's own classes", LONG, async () => {
 
 test("pictures that only the browser can read become PNG", LONG, async () => {
   const found = await inPage(`
-    const { imagePart } = await import("/prompt-api/media.js");
+    const { imagePart } = await import("/media.js");
     const canvas = Object.assign(document.createElement("canvas"), { width: 3, height: 2 });
     const as = (type) => new Promise((resolve) => canvas.toBlob(resolve, type));
     const pictures = [canvas, new ImageData(3, 2), await createImageBitmap(canvas), await as("image/webp"), await as("image/jpeg")];
     const urls = await Promise.all(pictures.map(async (each) => (await imagePart(each)).imageUrl.url));
     const sizes = await Promise.all(urls.map(async (each) => { const image = new Image(); image.src = each; await image.decode(); return [image.width, image.height]; }));
-    const broken = await imagePart(new Blob(["no picture"])).catch(({ name }) => name);
+    const broken = await imagePart(new Blob(["no picture"])).catch(({ kind }) => kind);
     return [urls.map((each) => each.slice(0, 15)), sizes, broken];`);
-  assert.deepEqual(found, [[...Array(4).fill("data:image/png;"), "data:image/jpeg"], Array(5).fill([3, 2]), "EncodingError"]);
+  assert.deepEqual(found, [[...Array(4).fill("data:image/png;"), "data:image/jpeg"], Array(5).fill([3, 2]), "unsupportedContent"]);
 });

@@ -6,13 +6,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LlamaWorker } from "../dist/index.mjs";
 import { Page, skip } from "./support/chromium.mjs";
 import { sendFile } from "./support/files.mjs";
-import { command, modelPath, TIMEOUT, until } from "./support/program.mjs";
+import { command, madeModel, modelPath, TIMEOUT, until } from "./support/program.mjs";
 
 const GREETING = "Say hello.";
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript" };
@@ -22,6 +22,7 @@ let server;
 let origin;
 let worker;
 let page;
+let sent; // the parts of the last message that had some
 const pace = { pauseMs: 20 }; // makes the download slow enough to be stopped
 
 before(async () => {
@@ -45,7 +46,9 @@ before(async () => {
     if (message.type === "init") message.options.maxThreads = 1;
     if (message.type === "chat") {
       const { options } = message;
-      Object.assign(options, options.messages.at(-1).content === GREETING ? { maxTokens: 16 } : { ignoreEos: true });
+      const { content } = options.messages.at(-1);
+      if (Array.isArray(content)) sent = content;
+      Object.assign(options, [content, content.at(-1).text].includes(GREETING) ? { maxTokens: 16 } : { ignoreEos: true });
     }
     worker.port.postMessage(message);
   };
@@ -132,6 +135,31 @@ test("an answer can be stopped, and its text stays", LONG, async () => {
   assert.ok(await page.evaluate(`document.getElementById("stop").hidden && document.getElementById("error").hidden`));
   assert.ok((await page.text(".turn:last-child")).length > 10);
   if (process.env.SCREENSHOT) await page.screenshot(process.env.SCREENSHOT);
+});
+
+test("a picture waits above the message, is shown in the conversation, and is seen", LONG, async () => {
+  const drop = () => page.evaluate(`(async () => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 56, height: 56 });
+    Object.assign(canvas.getContext("2d"), { fillStyle: "red" }).fillRect(0, 0, 56, 56);
+    const data = new DataTransfer();
+    data.items.add(new File([await new Promise((resolve) => canvas.toBlob(resolve, "image/webp"))], "red.webp", { type: "image/webp" }));
+    document.getElementById("prompt").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+  })()`);
+  await drop();
+  assert.match(await page.text("#error"), /reads only text/);
+
+  const path = await page.evaluate(`document.getElementById("model").value`);
+  madeModel(join(dirname(path), "mmproj-F16.gguf"), `import projectors; projectors.llava(path, ${JSON.stringify(path)})`);
+  await page.type("#model", path);
+  await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 0 && !document.getElementById("prompt").disabled`));
+  await drop();
+  await until(() => page.evaluate(`document.querySelectorAll("#pictures img").length === 1`));
+  await page.type("#prompt", GREETING);
+  await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 2 && !document.querySelector(".running")`));
+  assert.equal(await page.text("#error"), "");
+  assert.deepEqual(await page.evaluate(`[document.querySelectorAll("#pictures img").length, document.querySelector(".turn.user img").naturalWidth]`), [0, 56]);
+  assert.deepEqual(sent.map(({ type }) => type), ["image_url", "text"]);
+  if (process.env.PICTURE_SCREENSHOT) await page.screenshot(process.env.PICTURE_SCREENSHOT);
 });
 
 test("after a crash of the engine or of the whole program, the person can go on", LONG, async () => {

@@ -2,13 +2,13 @@
 // process does. The client is the same.
 
 const inTauri = "__TAURI_INTERNALS__" in window;
-const { getLlama } = await import(inTauri ? "./client/tauri.js" : "./client/port.js");
+const { getLlama, imagePart } = await import(inTauri ? "./client/tauri.js" : "./client/port.js");
 
 const element = (id) => document.getElementById(id);
 const [modelForm, modelField, openButton] = ["model-form", "model", "open"].map(element);
 const [work, bar, doing] = ["work", "bar", "doing"].map(element);
 const [promptForm, promptField, sendButton, stopButton] = ["prompt-form", "prompt", "send", "stop"].map(element);
-const [conversation, speed, errorLine] = ["conversation", "speed", "error"].map(element);
+const [conversation, speed, errorLine, pictures] = ["conversation", "speed", "error", "pictures"].map(element);
 
 let llama;
 let model;
@@ -56,6 +56,7 @@ modelForm.addEventListener("submit", async (event) => {
     localStorage.setItem("model", source);
     messages = [];
     conversation.replaceChildren();
+    pictures.replaceChildren();
     speed.textContent = `${model.name ?? model.description} · ${context.contextSize} tokens of context`;
   });
   work.hidden = true;
@@ -84,10 +85,12 @@ function show(what, progress, more = "") {
 
 promptForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  const content = promptField.value.trim();
-  if (content === "" || running || !context) return;
+  const text = promptField.value.trim();
+  const files = [...pictures.children].map(({ file }) => file);
+  if ((text === "" && files.length === 0) || running || !context) return;
   promptField.value = "";
-  void answer(content);
+  pictures.replaceChildren();
+  void answer(text, files);
 });
 
 promptField.addEventListener("keydown", (event) => {
@@ -98,10 +101,41 @@ promptField.addEventListener("keydown", (event) => {
 
 stopButton.addEventListener("click", () => running?.abort());
 
-async function answer(content) {
+// Pictures are pasted, or dropped anywhere, and wait above the message.
+promptField.addEventListener("paste", (event) => attach(event, event.clipboardData.files));
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  attach(event, event.dataTransfer.files);
+});
+
+function attach(event, files) {
+  const found = [...files].filter(({ type }) => type.startsWith("image/"));
+  if (found.length === 0 || !context) return;
+  event.preventDefault();
+  if (!model.modalities.includes("image")) return showError("This model reads only text. A model that sees has a projector (mmproj) beside it.");
   showError("");
+  for (const file of found) pictures.append(Object.assign(picture(file), { file, title: "Remove", onclick: ({ target }) => target.remove() }));
+}
+
+function picture(file) {
+  const image = Object.assign(new Image(), { src: URL.createObjectURL(file), alt: file.name });
+  image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+  return image;
+}
+
+async function answer(text, files) {
+  showError("");
+  let content = text;
+  try {
+    const parts = await Promise.all(files.map(imagePart));
+    if (files.length > 0) content = text === "" ? parts : [...parts, { type: "text", text }];
+  } catch (error) {
+    return showError(sentence(error));
+  }
   messages.push({ role: "user", content });
-  const question = turn("user", content);
+  const question = turn("user", text);
+  question.prepend(...files.map(picture));
   const reply = turn("assistant", "");
   reply.classList.add("running");
   const answered = await busy(async (signal) => {
@@ -123,7 +157,8 @@ async function answer(content) {
     messages.pop();
     question.remove();
     reply.remove();
-    promptField.value = content;
+    promptField.value = text;
+    for (const file of files) pictures.append(Object.assign(picture(file), { file }));
   }
   promptField.focus();
 }

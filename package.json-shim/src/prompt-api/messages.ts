@@ -1,8 +1,9 @@
 // What is said to a session, as messages of ours.
 
+import { SidecarError } from "../client/errors.js";
 import type { ContentPart, Message } from "../generated/contract.js";
+import { audioPart, imagePart, type PictureSource } from "../media.js";
 import { domError } from "./errors.js";
-import { audioPart, imagePart } from "./media.js";
 import type { PromptContent, PromptInput, PromptMessage, PromptType } from "./types.js";
 
 const ROLES: readonly unknown[] = ["system", "user", "assistant"];
@@ -57,6 +58,9 @@ async function messageOf({ role, content }: PromptMessage): Promise<Message> {
 }
 
 async function partOf({ type, value }: PromptContent): Promise<ContentPart> {
-  if (type === "image") return imagePart(value);
-  return type === "audio" ? audioPart(value) : { type: "text", text: value as string };
+  if (type === "text") return { type, text: value as string };
+  const part = type === "image" ? imagePart : audioPart;
+  return part(value as PictureSource).catch((error: unknown) => {
+    throw error instanceof SidecarError ? domError("EncodingError", error.message, error) : error;
+  });
 }

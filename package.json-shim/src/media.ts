@@ -1,13 +1,19 @@
-// Pictures and sound of pages as parts of a message.
+// Pictures and sound as parts of a message: files, bytes, and what pages have.
 
-import { base64Of } from "../base64.js";
-import type { ContentPart } from "../generated/contract.js";
-import { domError } from "./errors.js";
+import { base64Of } from "./base64.js";
+import { SidecarError } from "./client/errors.js";
+import type { ContentPart } from "./generated/contract.js";
 
 /** Beginnings of the formats that the program reads, as characters of one byte each. `.` is any byte. */
 const IMAGES: Readonly<Record<string, string>> = { png: "\x89PNG", jpeg: "\xff\xd8\xff", gif: "GIF8", bmp: "BM" };
 
 const SOUNDS: Readonly<Record<string, string>> = { wav: "RIFF....WAVE", flac: "fLaC", mp3: "ID3" };
+
+/** A path of the machine on which the program runs, a Blob or a File, bytes; in pages also what createImageBitmap takes. */
+export type PictureSource = string | Blob | ArrayBuffer | ArrayBufferView | object;
+
+/** The same for sound; in pages also an AudioBuffer. */
+export type SoundSource = PictureSource;
 
 /** What is used of browsers: Node has none of it. */
 interface Canvases {
@@ -26,17 +32,21 @@ interface Samples {
   getChannelData(channel: number): Float32Array;
 }
 
-export async function imagePart(value: unknown): Promise<ContentPart> {
+/** A picture for a message. Where a page has one that only the browser reads (WebP, AVIF, a canvas), it is sent as PNG. */
+export async function imagePart(value: PictureSource): Promise<ContentPart> {
+  if (typeof value === "string") return { type: "image", source: { path: value } };
   const given = await bytesOf(value);
   const format = given && formatOf(given, IMAGES);
   const bytes = given && format ? given : await drawn(given ? new Blob([given as Uint8Array<ArrayBuffer>]) : value);
   return { type: "image_url", imageUrl: { url: `data:image/${format ?? "png"};base64,${base64Of(bytes)}` } };
 }
 
-export async function audioPart(value: unknown): Promise<ContentPart> {
+/** A sound for a message. */
+export async function audioPart(value: SoundSource): Promise<ContentPart> {
+  if (typeof value === "string") return { type: "audio", source: { path: value } };
   const bytes = (await bytesOf(value)) ?? wavOf(value);
   const format = formatOf(bytes, SOUNDS);
-  if (!format) throw domError("EncodingError", `The sound is of no known format. Known: ${Object.keys(SOUNDS).join(", ")}.`);
+  if (!format) throw new SidecarError("unsupportedContent", `The sound is of no known format. Known: ${Object.keys(SOUNDS).join(", ")}.`);
   return { type: "input_audio", inputAudio: { data: base64Of(bytes), format } };
 }
 
@@ -57,7 +67,7 @@ function formatOf(bytes: Uint8Array, formats: Readonly<Record<string, string>>):
 /** A canvas, an image of the page, a frame of a video, a Blob that only the browser can read, … as PNG. */
 async function drawn(value: unknown): Promise<Uint8Array> {
   const { createImageBitmap, OffscreenCanvas } = globalThis as unknown as Canvases;
-  const unreadable = () => domError("EncodingError", `The image is of no known format. Known: ${Object.keys(IMAGES).join(", ")}.`);
+  const unreadable = () => new SidecarError("unsupportedContent", `The image is of no known format. Known: ${Object.keys(IMAGES).join(", ")}.`);
   if (!createImageBitmap && value instanceof Blob) throw unreadable();
   if (typeof value !== "object" || value === null || !createImageBitmap) {
     throw new TypeError("An image is a Blob, bytes, or what createImageBitmap takes.");
