@@ -18,7 +18,7 @@ from linux import programs as linux_programs
 from linux import targets
 from llama import packs
 from ship import freeze
-from windows import programs, suite
+from windows import programs, suite, vulkan
 
 TOOLS: Final = {"PYTHONPATH": str(BUILD)}
 """For `python -m` with a module of this folder."""
@@ -139,11 +139,13 @@ def windows(arguments: Sequence[str]) -> bool:
 
 
 def pack(arguments: Sequence[str]) -> bool:
-    """Builds a GPU's backend."""
+    """Builds a GPU's backend, for this system or for Windows."""
+    backend, *target = arguments or [""]
+    if target not in ([], ["--target", "windows"]):
+        raise Failed("the arguments are BACKEND and --target windows.")
     provision.everything()
-    for backend in arguments:
-        packs.build(backend)
-    return bool(arguments)
+    packs.build(backend, vulkan.cross() if target else None)
+    return True
 
 
 def packages(arguments: Sequence[str]) -> bool:
@@ -171,7 +173,9 @@ TASKS = {
         "[--minutes N] [--only GROUPS]",
         "hostile lines, damaged models, kills, long work: counts; hours without --minutes",
     ),
-    "pack": Task(pack, "BACKEND", "build a GPU's backend (vulkan, cuda) for the frozen program"),
+    "pack": Task(
+        pack, "BACKEND [--target windows]", "build a GPU's backend (vulkan, cuda) for the frozen program"
+    ),
     "freeze": Task(
         frozen,
         "[--again] [--target NAME]",

@@ -10,7 +10,9 @@ import os
 import shutil
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import cache
 import pins
@@ -27,11 +29,20 @@ UNNEEDED = ("TESTS", "TOOLS", "EXAMPLES", "SERVER")
 SUFFIXES = (".so", ".dll")
 
 
-def build(backend: str) -> None:
-    """Builds the pack of a backend, or takes it from the cache."""
+class Cross(NamedTuple):
+    """How a pack is compiled for another system."""
+
+    key: str
+    """The hash of what it adds to the recipe."""
+    defines: Callable[[Path], list[str]]
+    """The CMake arguments, given a folder in which to put what they name."""
+
+
+def build(backend: str, cross: Cross | None = None) -> None:
+    """Builds the pack of a backend for this system or for another one, or takes it from the cache."""
     if backend not in OPTIONS:
         raise Failed(f"there is no pack {backend!r}, but {', '.join(OPTIONS)}.")
-    made = cache.entry("packs", _key(backend), lambda into: _build(backend, into))
+    made = cache.entry("packs", _key(backend, cross), lambda into: _build(backend, into, cross))
     PACKS.mkdir(parents=True, exist_ok=True)
     placed = Path(shutil.copy2(made, PACKS))
     print(
@@ -39,16 +50,16 @@ def build(backend: str) -> None:
     )
 
 
-def _key(backend: str) -> str:
+def _key(backend: str, cross: Cross | None) -> str:
     recipe = [
         VULKAN.read_text(encoding="utf-8"),
         *(o for o in OPTIONS[backend] if VULKAN.name not in o),
     ]
-    parts = [backend, wheel.key(), *recipe, sysconfig.get_platform()]
+    parts = [backend, wheel.key(), *recipe, sysconfig.get_platform(), *([cross.key] if cross else [])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _build(backend: str, into: Path) -> Path:
+def _build(backend: str, into: Path, cross: Cross | None) -> Path:
     compiler.require()
     print(f"Building the {backend} backend: many minutes, once.", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -56,6 +67,10 @@ def _build(backend: str, into: Path) -> Path:
         output = Path(temporary) / "build"
         defines = [*wheel.defines(), *OPTIONS[backend], "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"]
         defines += [f"-DLLAMA_BUILD_{part}=OFF" for part in UNNEEDED]
+        if cross is not None:
+            needed = Path(temporary) / "needed"
+            needed.mkdir()
+            defines += cross.defines(needed)
         cmake = cmake_program()
         quietly([cmake, "-G", "Ninja", "-S", unpacked, "-B", output, *defines], "Configuring llama.cpp")
         target = ["--target", f"ggml-{backend}", "--parallel", str(os.cpu_count() or 1)]

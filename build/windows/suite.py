@@ -12,7 +12,7 @@ from typing import Final
 import provision
 from checkout import ROOT
 from steps import ensure
-from windows import programs, python, tools, wine
+from windows import node, programs, python, tools, wine
 
 PREFIX: Final = "windows-"
 
@@ -43,18 +43,30 @@ def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[st
     if runtime == "source" and not paths:
         rest = [test for test in tests if not test.startswith(FROM_SOURCE)]
         chosen = {**{suite: [suite] for suite in FROM_SOURCE}, "the rest of a form": rest}
-    return {
+    pytest: dict[str, Callable[[], bool]] = {
         f"pytest in Wine, {name}": partial(_run, runtime, [*others, *which]) for name, which in chosen.items()
     }
+    if paths or runtime == "onefile":  # the folder's turn tries the one file, too
+        return pytest
+    return {**pytest, f"npm test in Wine, {PREFIX}{runtime}": partial(_npm, runtime)}
 
 
-def _run(runtime: str, arguments: Sequence[str]) -> bool:
+def _npm(runtime: str) -> bool:
+    _prepare(runtime)
+    return node.test(frozen=runtime != "source")
+
+
+def _prepare(runtime: str) -> None:
     tools.require()
     provision.everything()
     if runtime == "source":
         ensure(python.steps())
     else:
         programs.make()
+
+
+def _run(runtime: str, arguments: Sequence[str]) -> bool:
+    _prepare(runtime)
     command = python.command("-m", "pytest", f"--runtime={runtime}", *OPTIONS, *arguments)
     return wine.call(command, environment(), SECONDS) == 0
 

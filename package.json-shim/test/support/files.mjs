@@ -7,10 +7,16 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** A folder that is removed after the test. */
+const folders = [];
+process.once("exit", () => folders.forEach(remove));
+
+const remove = (path) => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+
+/** A folder that is removed after the test; on Windows when all programs have ended, as they hold their files. */
 export function folder(t) {
   const path = realpathSync(mkdtempSync(join(tmpdir(), "llama-sidecar-")));
-  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  if (process.platform === "win32") folders.push(path);
+  else t.after(() => remove(path));
   return path;
 }
 

@@ -2,7 +2,7 @@
 // the default is the program of this checkout.
 
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,17 @@ export const PROGRAM_FILE =
 export const modelPath = here("../../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
 export const schema = (name) => createRequire(import.meta.url)(here(`../../../schema/${name}`));
 export const TIMEOUT = { timeout: 60_000 };
+
+/** Puts a program that can be started by its path alone into a file; it ends in .exe on Windows. Returns the path. */
+export function placeProgram(path, first = "") {
+  if (windows) {
+    copyFileSync(PROGRAM_FILE, `${path}.exe`);
+    return `${path}.exe`;
+  }
+  const words = command.map((part) => `"${part}"`).join(" ");
+  writeFileSync(path, `#!/bin/sh\n${first}exec ${words} "$@"\n`, { mode: 0o755 });
+  return path;
+}
 
 /** The environment before the change below, for tools that fetch packages. */
 export const outside = { ...process.env };
@@ -70,13 +81,20 @@ export function script(t, body) {
 /** The answer of a fake program to init, as source code. */
 export const INIT = `{ protocolVersion: 1, serverInfo: { name: "test", version: "1" } }`;
 
+/** Makes a process stand still. */
+export function suspend(pid) {
+  if (!windows) return process.kill(pid, "SIGSTOP");
+  const code = "import psutil, sys; psutil.Process(int(sys.argv[1])).suspend()";
+  execFileSync(process.env.LLAMA_SIDECAR_PYTHON ?? command[0], ["-c", code, String(pid)]);
+}
+
 /** The process ids of a program; the router is first. */
 export const pids = async (llama) => (await llama.status()).processes.map(({ pid }) => pid);
 
 /** Writes a model with tests/support/gguf_files.py; `expression` is Python code that writes it to `path`. Returns the path. */
 export function madeModel(path, expression) {
   const code = `import sys, pathlib; from gguf_files import *; path = pathlib.Path(sys.argv[1]); ${expression}`;
-  execFileSync(command[0], ["-c", code, path], { cwd: here("../../../tests/support") });
+  execFileSync(process.env.LLAMA_SIDECAR_PYTHON ?? command[0], ["-c", code, path], { cwd: here("../../../tests/support") });
   return path;
 }
 

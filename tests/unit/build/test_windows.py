@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 import suites
-from checkout import Failed
+from checkout import NPM_PACKAGE, Failed
 from foreign import pinned
 from ship import components, npm
-from windows import libraries, python, suite, tools, wine
+from windows import libraries, node, python, suite, tools, vulkan, wine
 
 
 def test_what_is_missing_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,12 +128,50 @@ def test_a_file_of_linux_has_a_name_in_wine() -> None:
 
 def test_from_source_each_suite_is_a_part_and_no_test_runs_twice() -> None:
     assert list(suite.parts("source", suites.OF_A_FORM, ["-x"])) == [
-        f"pytest in Wine, {name}" for name in (*suite.FROM_SOURCE, "the rest of a form")
+        *(f"pytest in Wine, {name}" for name in (*suite.FROM_SOURCE, "the rest of a form")),
+        "npm test in Wine, windows-source",
     ]
     assert list(suite.parts("source", suites.OF_A_FORM, ["tests/unit", "-x"])) == [
         "pytest in Wine, windows-source"
     ]
     assert list(suite.parts("onefile", suites.OF_A_FORM, [])) == ["pytest in Wine, windows-onefile"]
+    assert "npm test in Wine, windows-onedir" in suite.parts("onedir", suites.OF_A_FORM, [])
+
+
+def test_the_npm_tests_of_windows_are_files_of_the_package() -> None:
+    assert all((NPM_PACKAGE / "test" / f"{name}.test.mjs").is_file() for name in node.TESTS)
+
+
+def test_a_pack_for_windows_sees_only_the_headers_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    core = tmp_path / "include" / "vulkan" / "vulkan_core.h"
+    core.parent.mkdir(parents=True)
+    core.write_text(
+        "VKAPI_ATTR VkResult VKAPI_CALL vkB(VkDevice device);\nVKAPI_ATTR void VKAPI_CALL vkA(\n",
+        encoding="ascii",
+    )
+    for name in ("vk_video", "spirv", "linux"):
+        (tmp_path / "include" / name).mkdir()
+    commands: list[list[object]] = []
+    monkeypatch.setattr(vulkan, "HEADERS", tmp_path / "include")
+    monkeypatch.setattr(vulkan, "quietly", lambda command, _: commands.append(command))
+    needed = tmp_path / "needed"
+    needed.mkdir()
+
+    defines = vulkan._defines(needed)
+
+    assert sorted(path.name for path in (needed / "headers").iterdir()) == ["spirv", "vk_video", "vulkan"]
+    assert (needed / "vulkan-1.def").read_text() == "LIBRARY vulkan-1.dll\nEXPORTS\nvkA\nvkB\n"
+    assert [str(part) for part in commands[0][1:]] == [
+        *("--input-def", str(needed / "vulkan-1.def")),
+        *("--output-lib", str(needed / "libvulkan-1.a")),
+    ]
+    assert f"-DVulkan_LIBRARY={needed / 'libvulkan-1.a'}" in defines
+    (tmp_path / "include" / "spirv").rmdir()
+    shutil.rmtree(needed / "headers")
+    with pytest.raises(Failed, match="apt-get install libvulkan-dev spirv-headers glslc"):
+        vulkan._defines(needed)
 
 
 @pytest.fixture
