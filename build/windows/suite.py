@@ -68,7 +68,8 @@ def _prepare(runtime: str) -> None:
 def _run(runtime: str, arguments: Sequence[str]) -> bool:
     _prepare(runtime)
     command = python.command("-m", "pytest", f"--runtime={runtime}", *OPTIONS, *arguments)
-    return wine.call(command, environment(), SECONDS) == 0
+    with wine.screen() as screen:
+        return wine.call(command, {**environment(), **screen}, SECONDS) == 0
 
 
 def bench(arguments: Sequence[str]) -> bool:

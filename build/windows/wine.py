@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -68,9 +68,10 @@ def _run(
     Standard streams are pipes: on a regular file Python's own start fails in Wine with WinError 6. Wine's services
     may hold them longer than the program, so their end is not waited for.
     """
-    settings = {**environment(), **SETTINGS, **env}
+    settings = environment()
     for name in ("DISPLAY", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         settings.pop(name, None)
+    settings |= {**SETTINGS, **env}
     process = subprocess.Popen(
         ["wine", *(str(part) for part in command)],
         cwd=ROOT,
@@ -96,6 +97,24 @@ def _run(
             status = process.wait() or 1
     reader.join(DRAIN_SECONDS)
     return status
+
+
+@contextmanager
+def screen() -> Iterator[dict[str, str]]:
+    """Wine's Vulkan wants a screen: the environment of a virtual one, which ends afterwards; {} without Xvfb."""
+    if shutil.which("Xvfb") is None:
+        yield {}
+        return
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=[writing]) as server:
+        os.close(writing)
+        try:
+            with open(reading, encoding="ascii") as number:
+                yield {"DISPLAY": f":{number.readline().strip()}"}
+        finally:
+            server.terminate()
 
 
 def _read(output: IO[str], on_line: Callable[[str], object]) -> None:

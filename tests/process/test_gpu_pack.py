@@ -17,13 +17,14 @@ from process_work import COUNT, COUNTED, count, load
 from llama import packs
 from ship import freeze
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.real,
-    pytest.mark.skipif(
-        sys.platform == "win32" or shutil.which("cc") is None, reason="makes libraries with cc"
-    ),
-]
+pytestmark = [pytest.mark.process, pytest.mark.real]
+
+makes_libraries = pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("cc") is None, reason="makes libraries with cc"
+)
+
+WINDOWS = sys.platform == "win32"
+LIBRARY = "ggml-{}.dll" if WINDOWS else "libggml-{}.so"
 
 TOKENS = 4
 SOFTWARE_S = 600.0
@@ -56,7 +57,7 @@ def install(
 
             folder, command = Path(shutil.copytree(bindings.folder(), tmp_path / "lib")), program
             env["LLAMA_CPP_LIB_PATH"] = str(folder)
-        target = folder / f"libggml-{name}.so"
+        target = folder / LIBRARY.format(name)
         if library is not None:
             shutil.copy2(library, target)
         else:
@@ -70,6 +71,7 @@ def install(
     return start_with
 
 
+@makes_libraries
 @pytest.mark.parametrize("body", WORDS)
 def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     install: Callable[..., Sidecar], body: str, model_path: str
@@ -87,6 +89,7 @@ def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     assert refused.value.kind == "backendNotAvailable"
 
 
+@makes_libraries
 def test_a_file_that_is_not_a_library_is_reported(install: Callable[..., Sidecar], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"\x7fELF" + bytes(100))
@@ -100,9 +103,10 @@ def test_a_file_that_is_not_a_library_is_reported(install: Callable[..., Sidecar
 @pytest.fixture
 def vulkan() -> str:
     """The Vulkan pack."""
-    pack = packs.PACKS / "libggml-vulkan.so"
+    pack = packs.PACKS / LIBRARY.format("vulkan")
     if not pack.is_file():
-        pytest.skip("there is no Vulkan pack; to build it: python build/dev.py pack vulkan")
+        target = " --target windows" if WINDOWS else ""
+        pytest.skip(f"there is no Vulkan pack; to build it: python build/dev.py pack vulkan{target}")
     return str(pack)
 
 
@@ -112,7 +116,7 @@ def software_vulkan() -> dict[str, str]:
     drivers = [*Path("/usr/share/vulkan/icd.d").glob("lvp_icd*.json")]
     if not drivers:
         pytest.skip("there is no software Vulkan here (Debian: mesa-vulkan-drivers)")
-    found = dict.fromkeys(("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), str(drivers[0]))
+    found = dict.fromkeys(("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), drivers[0].as_posix())  # in Wine: Linux's
     return {**found, "GGML_VK_VISIBLE_DEVICES": "0"}  # a processor is a device only if it is asked for
 
 
