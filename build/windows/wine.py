@@ -111,7 +111,7 @@ def screen() -> Iterator[dict[str, str]]:
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=[writing]) as server:
         os.close(writing)
         try:
-            with open(reading, encoding="ascii") as number:
+            with os.fdopen(reading, encoding="ascii") as number:
                 yield {"DISPLAY": f":{number.readline().strip()}"}
         finally:
             server.terminate()
