@@ -5,7 +5,7 @@
 
 It writes: the tables that the program reads (`_wire.py`), its types for a type checker (`_types.py`), the
 OpenRPC document that it publishes (`openrpc.json`), the schemas that it validates params with
-(`schemas.json`), the TypeScript types, and the tables in schema/README.md.
+(`schemas.json`), the TypeScript and Rust types, and the tables in schema/README.md.
 
 It needs the standard library only. Only the TypeScript types need node; without it, their fingerprint still shows
 whether they are out of date.
@@ -23,7 +23,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from contract import openrpc, typed_dicts
+from contract import openrpc, rust, typed_dicts
 from contract.read import ROOT, SCHEMA, Contract, read_contract
 
 SHIM = ROOT / "package.json-shim"
@@ -32,6 +32,7 @@ TYPES = ROOT / "sidecar" / "message_handler" / "_types.py"
 OPENRPC = ROOT / "sidecar" / "message_handler" / "openrpc.json"
 SCHEMAS = ROOT / "sidecar" / "message_handler" / "schemas.json"
 TYPESCRIPT = SHIM / "src" / "generated"  # its modules: contract.ts, methods.ts
+RUST = SHIM / "tauri-plugin" / "src"  # its modules: types.rs, methods.rs
 README = SCHEMA / "README.md"
 
 NOTICE = "GENERATED from schema/ by build/contract/generate.py; do not edit"
@@ -224,6 +225,8 @@ def main(arguments: list[str] | None = None) -> int:
         TYPES: typed_dicts.typed_dicts(contract, NOTICE),
         OPENRPC: openrpc.document(contract, NOTICE),
         SCHEMAS: openrpc.schemas(contract),
+        RUST / "types.rs": rust.types(contract, NOTICE),
+        RUST / "methods.rs": rust.methods(contract, NOTICE),
         README: readme(contract),
     }
     typescript = typescript_modules(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from contract.read import Contract
@@ -27,6 +28,9 @@ use crate::call::Call;
 use crate::client::Llama;
 use crate::types::*;
 
+/// The version of the protocol that these types describe.
+pub const PROTOCOL_VERSION: i64 = {version};
+
 impl Llama {{
 """
 
@@ -46,7 +50,7 @@ def methods(contract: Contract, notice: str) -> str:
         name = _snake(method.replace(".", "_"))
         params = f", params: {row['params']}" if contract.flat_type(row["params"])["properties"] else ""
         sent = "params" if params else "serde_json::json!({})"
-        result = "()" if contract.types[row["result"]].get("type") == "null" else row["result"]
+        result = row["result"]
         lines += [
             *(f"    /// {line}" for line in _wrapped(row["summary"])),
             f"    pub fn {name}(&self{params}) -> Call<{result}> {{",
@@ -54,7 +58,11 @@ def methods(contract: Contract, notice: str) -> str:
             "    }",
             "",
         ]
-    return METHODS_HEAD.format(notice=notice) + "\n".join(lines[:-1]) + "\n}\n"
+    return (
+        METHODS_HEAD.format(notice=notice, version=contract.protocol_version)
+        + "\n".join(lines[:-1])
+        + "\n}\n"
+    )
 
 
 class _Writer:
@@ -63,8 +71,9 @@ class _Writer:
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self.items: dict[str, str] = {}
-        self._tagged: set[str] = set()
         self._without_default: set[str] = set()
+        self._marks = set(self._marks_in(contract.types))
+        """(type, member) of what an enum of choices reads and writes: there the struct has no such member."""
 
     def add(self, name: str) -> None:
         """Write a named type, and what it needs before it."""
@@ -83,10 +92,10 @@ class _Writer:
         self.items[name] = ""
         rows, defaults = [], True
         for key, value in schema["properties"].items():
-            if "const" in value:  # the mark of a choice, which the enum of the choices reads and writes
+            if (name, key) in self._marks:
                 continue
             needed = key in schema.get("required", [])
-            kind = self._type(name + key[0].upper() + key[1:], value)
+            kind = self._type(self._owner(name, key) + _pascal(key), value)
             defaults &= not needed or kind not in self._without_default
             rows += self._member(key, kind, needed)
         if not defaults:
@@ -95,6 +104,13 @@ class _Writer:
         head = f'#[derive({derived})]\n#[serde(rename_all = "camelCase")]\n'
         body = f"pub struct {name} {{\n{''.join(rows)}}}\n" if rows else f"pub struct {name} {{}}\n"
         self._put(name, head + body)
+
+    def _owner(self, name: str, key: str) -> str:
+        """The type that brings a member along: one that others extend names what is in the member for all."""
+        for base in self._contract.types.get(name, {}).get("x-extends", []):
+            if key in self._contract.flat_type(base)["properties"]:
+                return self._owner(base, key)
+        return name
 
     def _member(self, key: str, kind: str, needed: bool) -> list[str]:
         field = _snake(key)
@@ -113,6 +129,8 @@ class _Writer:
 
     def _type(self, name: str, schema: dict[str, Any]) -> str:
         """The Rust type of a schema. An unnamed object or choice becomes an item `name`."""
+        if schema.get("type") == "null":
+            return "()"
         if "$ref" in schema:
             referred = str(schema["$ref"]).rpartition("/")[2]
             self.add(referred)
@@ -120,9 +138,10 @@ class _Writer:
         if "enum" in schema:
             return self._words(name, schema["enum"])
         if "const" in schema:
-            return "bool" if isinstance(schema["const"], bool) else "String"
+            return "bool" if isinstance(schema["const"], bool) else self._words(name, [schema["const"]])
         if "properties" in schema:
-            self._struct(name, schema)
+            if name not in self.items:
+                self._struct(name, schema)
             return name
         for word in ("allOf", "anyOf", "oneOf"):
             if word in schema:
@@ -159,6 +178,17 @@ class _Writer:
         nullable = len(some) < len(choices) and kind != JSON
         return f"Option<{kind}>" if nullable and not kind.startswith("Option<") else kind
 
+    def _marks_in(self, schema: object) -> Iterator[tuple[str, str]]:
+        """Every mark of a choice in a part of the schema."""
+        if isinstance(schema, dict):
+            choices = schema.get("oneOf")
+            if isinstance(choices, list) and (tag := self._tag(choices)):
+                yield from ((choice["$ref"].rpartition("/")[2], tag) for choice in choices)
+        for inner in (
+            schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+        ):
+            yield from self._marks_in(inner)
+
     def _tag(self, choices: list[dict[str, Any]]) -> str | None:
         """The member whose constant value says which of the choices it is."""
         marks = []
@@ -183,7 +213,8 @@ class _Writer:
     def _untagged(self, name: str, choices: list[dict[str, Any]]) -> str:
         variants: dict[str, str] = {}
         for number, choice in enumerate(choices):
-            kind = self._type(f"{name}{number + 1}", choice)
+            plain = {"type": "string"} if isinstance(choice.get("const"), str) else choice
+            kind = self._type(f"{name}{number + 1}", plain)
             variants[self._variant(kind)] = kind
         if len(variants) < len(choices) and not all("enum" in c or "const" in c for c in choices):
             return JSON
@@ -227,7 +258,9 @@ class _Writer:
 
 def _snake(name: str) -> str:
     """`imageUrl` → image_url; `rpc_discover` stays."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).replace("$/", "").lower()
+    return (
+        re.sub(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])", r"_\1\2", name).replace("$/", "").lower()
+    )
 
 
 def _camel(name: str) -> str:

@@ -14,16 +14,14 @@ cpSync(here("../dist/web"), join(ui, "client"), { recursive: true });
 
 // A page cannot import packages by name, so what the Tauri client imports is copied next to it.
 const packages = here("../node_modules/@tauri-apps");
-copy("plugin-shell/dist-js/index.js", "plugin-shell.js", ["@tauri-apps/api/core", "./api/core.js"]);
 copy("api/core.js", "api/core.js");
 copy("api/external/tslib/tslib.es6.js", "api/external/tslib/tslib.es6.js");
-rewrite(join(ui, "client/tauri.js"), "@tauri-apps/plugin-shell", "./plugin-shell.js");
+rewrite(join(ui, "client/tauri.js"), "@tauri-apps/api/core", "./api/core.js");
 
-function copy(from, to, ...specifiers) {
+function copy(from, to) {
   const target = join(ui, "client", to);
   mkdirSync(dirname(target), { recursive: true });
   cpSync(join(packages, from), target);
-  for (const [specifier, path] of specifiers) rewrite(target, specifier, path);
 }
 
 function rewrite(file, specifier, path) {

@@ -1,77 +1,79 @@
-// The entry for Tauri's web view. It starts the program through @tauri-apps/plugin-shell.
+// The entry for Tauri's web view. The plugin tauri-plugin-llama-sidecar starts the program and passes its bytes.
 
-import { type Child, Command } from "@tauri-apps/plugin-shell";
+import { Channel, invoke } from "@tauri-apps/api/core";
 import { notify } from "./client/calls.js";
 import { SidecarError } from "./client/errors.js";
 import { LineReader, LineWriter } from "./client/lines.js";
 import { Llama, type StartOptions } from "./client/llama.js";
-import { endsWithin, LogTail, type Peer } from "./client/peer.js";
+import { LogTail, type Peer } from "./client/peer.js";
 
 export * from "./index.js";
 
-/** From the request to shut down until the program is killed. */
-const SHUTDOWN_MS = 3000;
+/** So many bytes are taken before the plugin hears of it. It lets four times as many be on their way. */
+const CONFIRM_BYTES = 1024 * 1024;
 
 export interface LlamaOptions extends Omit<StartOptions, "processId"> {
-  /** The program's entry in `bundle.externalBin`. Default: "binaries/llama-sidecar". */
-  program?: string | undefined;
   /** Called with each piece of the program's log. A piece may end anywhere in a line. */
   onLog?: ((text: string) => void) | undefined;
 }
 
-/** Start the program. It ends with the app, or earlier by `dispose` or `shutdown`. */
+/** What the plugin tells of the program, besides its output. */
+type ProgramEvent = { type: "log"; text: string } | { type: "ended"; how: string };
+
+/** Start the program. It ends with the app and with the page, or earlier by `dispose` or `shutdown`. */
 export function getLlama(options: LlamaOptions = {}): Promise<Llama> {
-  const { program = "binaries/llama-sidecar", onLog, ...start } = options;
-  return Llama.start((receive) => launch(program, receive, onLog), start);
+  const { onLog, ...start } = options;
+  return Llama.start((receive) => launch(receive, onLog), start);
 }
 
-async function launch(
-  program: string,
-  receive: (message: unknown) => void,
-  onLog: LlamaOptions["onLog"],
-): Promise<Peer> {
-  // As bytes: the plugin also splits text at \r, and drops incomplete characters.
-  const command = Command.sidecar(program, [], { encoding: "raw" });
+async function launch(receive: (message: unknown) => void, onLog: LlamaOptions["onLog"]): Promise<Peer> {
   const tail = new LogTail();
   const log = (text: string) => {
     tail.add(text);
     notify(onLog, text);
   };
-  const reader = new LineReader({ message: receive, stray: (line) => log(`${line}\n`) });
-  command.stdout.on("data", (chunk) => reader.receive(bytes(chunk)));
-  const decoder = new TextDecoder();
-  command.stderr.on("data", (chunk) => log(decoder.decode(bytes(chunk), { stream: true })));
+  let end: (error: SidecarError) => void = () => {};
   const ended = new Promise<SidecarError>((resolve) => {
-    const end = (how: string) => resolve(tail.exited(how));
-    command.once("close", ({ code, signal }) =>
-      end(signal === null ? `The program ended with status ${code}.` : `The program was ended by signal ${signal}.`),
-    );
-    command.once("error", (error) => end(`The program failed: ${error}.`));
+    end = resolve;
   });
-  let child: Child;
-  try {
-    child = await command.spawn();
-  } catch (error) {
-    const message = `${program} could not be started: ${error}. Is it in bundle.externalBin, and do the window's capabilities allow it (shell:allow-spawn, shell:allow-stdin-write, shell:allow-kill)?`;
-    throw new SidecarError("startFailed", message, { cause: error });
-  }
-  const writer = new LineWriter(inOrder(child));
-  const transport = { send: (message: object) => writer.send(message) };
+  const events = new Channel<ProgramEvent>((event) => {
+    if (event.type === "log") log(event.text);
+    else end(tail.exited(event.how));
+  });
+  const reader = new LineReader({ message: receive, stray: (line) => log(`${line}\n`) });
+  let taken = 0;
+  const output = new Channel<ArrayBuffer>((chunk) => {
+    taken += chunk.byteLength;
+    if (taken >= CONFIRM_BYTES) {
+      const bytes = taken;
+      taken = 0;
+      void started.then((id) => call("acknowledge", { id, bytes })).catch(() => {}); // the program has ended
+    }
+    reader.receive(new Uint8Array(chunk));
+  });
+  const started = call<number>("start", { output, events });
+  const id = await started;
+  const writer = new LineWriter(inOrder((text) => call("write", { id, text })));
   const stop = async () => {
-    // The plugin cannot close the program's stdin, so a request asks the program to end. Killing it drops its pipes.
-    transport.send({ jsonrpc: "2.0", id: "stop", method: "shutdown" });
-    if (!(await endsWithin(SHUTDOWN_MS, ended))) await child.kill();
+    await call("stop", { id }).catch(() => {}); // it has ended already
+    end(tail.exited("The program was told to end."));
   };
-  return { transport, ended, stop };
+  return { transport: { send: (message) => writer.send(message) }, ended, stop };
 }
 
-/** The plugin gives bytes as an array of numbers, although its types say Uint8Array. */
-function bytes(chunk: Uint8Array | number[]): Uint8Array {
-  return chunk instanceof Uint8Array ? chunk : Uint8Array.from(chunk);
+/** Call the plugin. Rejects with a SidecarError. */
+async function call<T = void>(command: string, args: Record<string, unknown>): Promise<T> {
+  try {
+    return await invoke<T>(`plugin:llama-sidecar|${command}`, args);
+  } catch (error) {
+    const { kind = "startFailed", message } = Object(error) as Partial<SidecarError>;
+    const hint = " Does the app have the plugin, and do the window's capabilities have llama-sidecar:default?";
+    throw new SidecarError(kind, message ?? `${error}.${hint}`, { cause: error });
+  }
 }
 
 /** Writes one text after the other, because two calls of the plugin may overtake each other. */
-function inOrder(child: Child): (text: string) => void {
+function inOrder(write: (text: string) => Promise<void>): (text: string) => void {
   let waiting = "";
   let writing = false;
   return async (text) => {
@@ -81,7 +83,7 @@ function inOrder(child: Child): (text: string) => void {
     while (waiting !== "") {
       const next = waiting;
       waiting = "";
-      await child.write(next).catch(() => {}); // the program is ending; `ended` has the reason
+      await write(next).catch(() => {}); // the program is ending; `ended` has the reason
     }
     writing = false;
   };

@@ -179,34 +179,35 @@ test("Electron: without a preload script, getLlama says what is missing, and can
   assert.equal(page.listenerCount("message"), 0);
 });
 
-/** Tauri's side of the shell plugin, as far as the client uses it: a child process and a channel for its bytes. */
-function shell(t, [path, ...args]) {
+/** The plugin's side, as far as the client sees it: a child process and channels for its bytes and its end. */
+function plugin(t, [path, ...args]) {
   const calls = [];
   const children = new Map();
   globalThis.window = globalThis;
   globalThis.crypto ??= webcrypto; // Node 18 has none; every web view does
-  mockIPC((name, payload) => {
-    calls.push([name, payload]);
-    const child = children.get(payload.pid);
-    if (name === "plugin:shell|spawn") {
-      if (payload.program !== "binaries/llama-sidecar") throw new Error(`program not allowed: ${payload.program}`);
+  mockIPC((name, { id, text, output, events, bytes }) => {
+    calls.push([name, bytes]);
+    const child = children.get(id);
+    if (name === "plugin:llama-sidecar|start") {
       const program = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"] });
-      const tell = (event, payload_) => payload.onEvent.onmessage({ event, payload: payload_ });
-      program.stdout.on("data", (chunk) => tell("Stdout", [...chunk]));
-      program.stderr.on("data", (chunk) => tell("Stderr", [...chunk]));
-      program.on("close", (code) => tell("Terminated", { code, signal: null }));
+      program.stdout.on("data", (chunk) => output.onmessage(new Uint8Array(chunk).buffer));
+      program.stderr.setEncoding("utf8").on("data", (text) => events.onmessage({ type: "log", text }));
+      program.on("close", (code) => events.onmessage({ type: "ended", how: `The program ended: ${code}.` }));
       program.stdin.on("error", () => undefined); // the writer gets the rejection
       children.set(program.pid, program);
       return program.pid;
     }
-    if (name === "plugin:shell|stdin_write") {
+    if (name === "plugin:llama-sidecar|write") {
       // A later write may be faster than an earlier one, so the client must wait for each.
       const delay = Math.random() * 3;
       return new Promise((resolve, reject) =>
-        setTimeout(() => child.stdin.write(payload.buffer, (error) => (error ? reject(error) : resolve())), delay),
+        setTimeout(() => child.stdin.write(text, (error) => (error ? reject(error) : resolve())), delay),
       );
     }
-    if (name === "plugin:shell|kill") child.kill("SIGKILL");
+    if (name === "plugin:llama-sidecar|stop") {
+      child.stdin.end();
+      return new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.once("close", resolve) : resolve()));
+    }
     return undefined;
   });
   t.after(() => {
@@ -217,11 +218,10 @@ function shell(t, [path, ...args]) {
   return { calls, children };
 }
 
-test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
-  const { calls, children } = shell(t, command);
+test("Tauri: the client over the plugin", TIMEOUT, async (t) => {
+  const { calls, children } = plugin(t, command);
   const { getLlama } = await import("../dist/tauri.mjs");
   const llama = await getLlama({ gpu: "cpu", maxThreads: 1, restart: { delayMs: 10 } });
-  assert.deepEqual(calls[0][1].options, { encoding: "raw", sidecar: true });
   const pings = await Promise.all(Array.from({ length: 50 }, () => llama.ping()));
   assert.equal(pings.length, 50);
   const model = await llama.loadModel({ path: modelPath });
@@ -234,6 +234,10 @@ test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
     name: "AbortError",
   });
 
+  const { tokens } = await model.tokenize({ text: "word ".repeat(200_000) });
+  const confirmed = calls.filter(([name]) => name.endsWith("|acknowledge")).reduce((sum, [, bytes]) => sum + bytes, 0);
+  assert.ok(tokens.length >= 200_000 && confirmed >= 2 ** 20, "the plugin hears what was taken");
+
   const [first] = children.keys();
   const open = context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
   children.get(first).kill("SIGKILL");
@@ -241,14 +245,13 @@ test("Tauri: the client over the shell plugin", TIMEOUT, async (t) => {
   assert.ok((await context.chat(ask("Say hello."))).message.content);
   await llama.dispose();
   for (const pid of children.keys()) await until(() => !alive(pid));
-  assert.ok(!calls.some(([name]) => name === "plugin:shell|kill"), "it ended by itself");
 });
 
-test("Tauri: the error for a program that is not allowed says what to allow", TIMEOUT, async (t) => {
-  shell(t, command);
+test("Tauri: the error for an app without the plugin says what to add", TIMEOUT, async (t) => {
+  plugin(t, command);
+  mockIPC((name) => Promise.reject(name.includes("start") ? "llama-sidecar.start not allowed" : name));
   const { getLlama } = await import("../dist/tauri.mjs");
-  await assert.rejects(getLlama({ program: "binaries/other" }), {
-    kind: "startFailed",
-    message: /binaries\/other.*not allowed.*shell:allow-spawn/s,
-  });
+  await assert.rejects(getLlama(), { kind: "startFailed", message: /not allowed.*llama-sidecar:default/s });
+  mockIPC(() => Promise.reject({ kind: "overloaded", message: "16 programs run.", data: null }));
+  await assert.rejects(getLlama(), { kind: "overloaded", message: "16 programs run." });
 });

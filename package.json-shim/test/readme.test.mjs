@@ -67,4 +67,7 @@ test("its configuration is that of the examples, which other tests run", () => {
   const [yaml] = blocks(README, "yaml");
   const builder = lines(read("examples/electron-chat/electron-builder.yml"));
   assert.deepEqual(lines(yaml).filter((line) => !builder.includes(line)), []);
+  const forge = read("examples/electron-chat/forge.config.cjs").split("\n");
+  const [shown] = blocks(README, "javascript");
+  assert.deepEqual(shown.trimEnd().split("\n").filter((line) => !forge.includes(line)), []);
 });

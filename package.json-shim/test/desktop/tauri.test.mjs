@@ -11,9 +11,10 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { alive, modelPath, outside, PROGRAM_FILE, until } from "../support/program.mjs";
+import { alive, CHATTY, madeModel, modelPath, outside, PROGRAM_FILE, until } from "../support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const workspace = here("../..");
 const sources = here("../../examples/tauri-chat/src-tauri");
 const target = process.env.CARGO_TARGET_DIR ?? here("../../../out/tauri");
 const app = join(target, "debug", "llama-chat");
@@ -38,15 +39,15 @@ const freePort = () =>
   });
 
 const prepare = (ui) => execFileSync(process.execPath, [here("../../examples/prepare.mjs"), ui]);
-const cargo = (args, cwd) =>
-  execFileSync("cargo", args, { cwd, env: { ...outside, CARGO_TARGET_DIR: target }, stdio: "inherit" });
+const cargo = (args, cwd, env = {}) =>
+  execFileSync("cargo", args, { cwd, env: { ...outside, CARGO_TARGET_DIR: target, ...env }, stdio: "inherit" });
 
 before(async () => {
   prepare(here("../../examples/tauri-chat/ui"));
   const triple = execFileSync("rustc", ["--print", "host-tuple"], { encoding: "utf8" }).trim();
   mkdirSync(join(sources, "binaries"), { recursive: true });
   copyFileSync(PROGRAM_FILE, join(sources, "binaries", `llama-sidecar-${triple}`));
-  cargo(["build", "--quiet", "--locked"], sources);
+  cargo(["build", "--quiet", "--locked", "--workspace"], workspace);
 
   folder = mkdtempSync(join(tmpdir(), "llama-sidecar-"));
   screen = spawn("Xvfb", ["-displayfd", "1", "-screen", "0", "900x760x24", "-nolisten", "tcp"], { stdio: ["ignore", "pipe", "ignore"] });
@@ -98,32 +99,28 @@ async function open(binary = app) {
   return { session, evaluate, type };
 }
 
-/** Builds an app from the Rust and JavaScript of README.md, without permissions for the shell. Returns its path. */
+/** Builds an app from the Rust of README.md, whose window has no permission of the plugin. Returns its path. */
 function appOfReadme() {
-  const readme = readFileSync(here("../../README.md"), "utf8");
-  const [, rust] = /^```rust\n(.*?)^```/ms.exec(readme);
-  const [, builder] = /^\/\/ (\.manage.*)$/m.exec(rust);
-  const [, script] = /^```js\n(import \{ Channel.*?)^```/ms.exec(readme);
+  const [, rust] = /^```rust\n(.*?)^```/ms.exec(readFileSync(here("../../README.md"), "utf8"));
   const root = join(target, "readme");
   const crate = join(root, "src-tauri");
   cpSync(sources, crate, { recursive: true });
   prepare(join(root, "ui"));
-  const main = readFileSync(join(sources, "src/main.rs"), "utf8");
+  const main = readFileSync(join(sources, "src/main.rs"), "utf8").replace(/^#!.*$/m, "");
+  const manifest = readFileSync(join(sources, "Cargo.toml"), "utf8").replace(/path = ".*"/, `path = "${join(workspace, "tauri-plugin")}"`);
   const made = {
-    "src-tauri/src/main.rs": rust + main.replace(/^#!.*$/m, "").replace(/\.plugin\(.*\)$/m, `$&${builder}`),
-    "src-tauri/Cargo.toml": `${readFileSync(join(sources, "Cargo.toml"), "utf8")}
-      [[bin]]\nname = "readme"\npath = "src/main.rs"\n`,
+    "src-tauri/src/main.rs": rust + main.replace(/\.plugin\(.*\)$/m, "$&.invoke_handler(tauri::generate_handler![ask])"),
+    "src-tauri/Cargo.toml": `${manifest}\n[[bin]]\nname = "readme"\npath = "src/main.rs"\n[profile.dev]\ndebug = false\n[workspace]\n`,
+    "src-tauri/Cargo.lock": readFileSync(join(workspace, "Cargo.lock")),
     "src-tauri/capabilities/default.json": '{ "identifier": "default", "windows": ["main"], "permissions": ["core:default"] }',
     "ui/index.html": '<!doctype html><body><script type="module" src="page.js"></script></body>',
-    "ui/page.js": `${script.replace("@tauri-apps/api/core", "./client/api/core.js").replace("@llama-sidecar/client/port", "./client/port.js")}
-      const { text } = await llama.loadModel({ path: "${basename(modelPath)}" })
-        .then((model) => model.detokenize({ tokens: [19556, 905] }));
-      await llama.dispose();
-      document.body.textContent = text;
+    "ui/page.js": `
+      import { invoke } from "./client/api/core.js";
+      document.body.textContent = await invoke("ask", { path: "${basename(modelPath)}", question: "Say hello." }).catch(JSON.stringify);
       document.body.dataset.ready = "";`,
   };
   for (const [name, text] of Object.entries(made)) writeFileSync(join(root, name), text);
-  cargo(["build", "--quiet", "--locked", "--bin", "readme"], crate);
+  cargo(["build", "--quiet", "--offline", "--bin", "readme"], crate);
   return join(target, "debug", "readme");
 }
 
@@ -170,10 +167,27 @@ test("a question is typed, its answer is on the screen; closing the window leave
   await until(() => !running.some(alive));
 });
 
-test("README's code starts the program from Rust, with the client in the window", { timeout: 15 * 60_000 }, async () => {
+test("README's code asks the program from Rust, and the window needs no permission", { timeout: 15 * 60_000 }, async () => {
   const window = await open(appOfReadme());
-  assert.equal(await window.evaluate("document.body.textContent"), "Hello world");
+  assert.match(await window.evaluate("document.body.textContent"), /^\s*[A-Za-z]/);
   await ask("DELETE", `${window.session}/window`);
+});
+
+test("a page that is loaded again gets a program of its own, and the former one ends", LONG, async () => {
+  const window = await open();
+  const programs = () => processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("llama-sidecar"));
+  const before = programs();
+  assert.ok(before.length > 0);
+  await ask("POST", `${window.session}/refresh`, {});
+  await until(() => window.evaluate(`"ready" in (document.body?.dataset ?? {})`), POLL_MS);
+  await until(() => !before.some(alive));
+  assert.ok(programs().length > 0);
+  await ask("DELETE", `${window.session}/window`);
+});
+
+test("the plugin's client for Rust, with a made model", { timeout: 15 * 60_000 }, () => {
+  const env = { LLAMA_SIDECAR_PROGRAM: PROGRAM_FILE, LLAMA_SIDECAR_TEST_MODEL: madeModel(join(folder, "made.gguf"), CHATTY) };
+  cargo(["test", "--quiet", "--locked", "--workspace"], workspace, env);
 });
 
 // This test is last, because the driver does not survive it.

@@ -30,7 +30,7 @@ export async function page(port: MessagePort): Promise<string> {
 }
 
 export async function tauri(): Promise<number> {
-  const llama = await getLlamaInTauri({ program: "binaries/llama-sidecar", gpu: "auto", onLog: console.error });
+  const llama = await getLlamaInTauri({ gpu: "auto", onLog: console.error });
   return (await llama.ping()).uptimeMs;
 }
 

@@ -3,7 +3,7 @@
 
 fn main() {
     tauri::Builder::default()
-        .plugin(tauri_plugin_shell::init())
+        .plugin(tauri_plugin_llama_sidecar::init())
         .run(tauri::generate_context!())
         .expect("the app could not be started");
 }
