@@ -79,6 +79,8 @@ struct State {
     last_id: u64,
     open: BTreeMap<u64, Open>,
     loaded: Loaded,
+    /// Those of the app's last `init`, if it has sent one.
+    settings: Option<Map<String, Value>>,
 }
 
 /// A call without an answer. It waits for the next program until it is sent.
@@ -127,7 +129,7 @@ impl Inner {
         self.launch()?;
         let prepared = self.prepare();
         let mut state = locked(&self.state);
-        if let (Ok(()), None) = (&prepared, &state.over) {
+        if let (Ok(()), None, Some(_)) = (&prepared, &state.over, &state.program) {
             state.ready = true;
             let waiting: Vec<u64> = state.open.iter().filter(|(_, open)| !open.sent).map(|(id, _)| *id).collect();
             for id in waiting {
@@ -136,9 +138,10 @@ impl Inner {
             return Ok(());
         }
         let program = state.program.take();
+        let why = state.over.clone().unwrap_or_else(|| Error::new("exited", "The program ended as soon as it was ready."));
         drop(state);
         drop(program); // ends it
-        prepared.and(Err(closed()))
+        prepared.and(Err(why))
     }
 
     fn launch(self: &Arc<Self>) -> Result<()> {
@@ -179,7 +182,8 @@ impl Inner {
 
     /// Send `init`, then load everything that the former program had loaded.
     fn prepare(self: &Arc<Self>) -> Result<()> {
-        let mut settings = as_members(&self.options.init);
+        let again = locked(&self.state).settings.clone();
+        let mut settings = again.unwrap_or_else(|| as_members(&self.options.init));
         settings.insert("protocolVersion".into(), json!(PROTOCOL_VERSION));
         let told: InitResult = serde_json::from_value(self.ask("init", settings, START)?)
             .map_err(|error| Error::new("startFailed", format!("The program answers strangely: {error}.")))?;
@@ -219,6 +223,9 @@ impl Inner {
         if (state.ready || first) && !state.write(id) {
             state.open.remove(&id);
             return Err(Error::new("overloaded", "The program does not read."));
+        }
+        if method == "shutdown" {
+            state.over.get_or_insert_with(closed); // its end is wanted
         }
         Ok(id)
     }
@@ -266,6 +273,9 @@ impl Inner {
             let mut result = message["result"].take();
             if state.ready {
                 state.loaded.note(&method, &params, &mut result);
+                if method == "init" {
+                    state.settings = Some(params);
+                }
             }
             Ok(result)
         };
@@ -330,6 +340,14 @@ impl Inner {
         failed.iter().for_each(|open| open.slot.finish(Err(closed())));
         if let Some(program) = program {
             program.end();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for open in locked(&self.state).take_open(|_| true) {
+            open.slot.finish(Err(closed()));
         }
     }
 }

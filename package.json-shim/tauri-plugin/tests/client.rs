@@ -148,13 +148,32 @@ fn without_restart_the_end_fails_all_calls_and_a_dropped_client_leaves_nothing()
         assert_eq!(llama.ping().await.unwrap_err().kind, "exited");
 
         let dropped = start(None).await;
+        let (_, context) = load(&dropped).await;
         let running = pids(&dropped).await;
+        let hanging = dropped.chat(chat(&context, None));
         drop(dropped);
+        assert_eq!(hanging.await.unwrap_err().kind, "closed");
         let since = Instant::now();
         while running.iter().any(alive) {
             assert!(since.elapsed() < WAIT);
             sleep(Duration::from_millis(20));
         }
+    });
+}
+
+#[test]
+fn a_program_that_was_told_to_end_is_not_started_again() {
+    run(async {
+        let llama = start(Some(Restart { delay: Duration::from_millis(1), ..Default::default() })).await;
+        let running = pids(&llama).await;
+        llama.shutdown().await.unwrap();
+        assert_eq!(llama.ping().await.unwrap_err().kind, "closed");
+        let since = Instant::now();
+        while running.iter().any(alive) {
+            assert!(since.elapsed() < WAIT);
+            sleep(Duration::from_millis(20));
+        }
+        assert_eq!(llama.ping().await.unwrap_err().kind, "closed");
     });
 }
 

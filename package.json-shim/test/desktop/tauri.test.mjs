@@ -175,7 +175,8 @@ test("README's code asks the program from Rust, and the window needs no permissi
 
 test("a page that is loaded again gets a program of its own, and the former one ends", LONG, async () => {
   const window = await open();
-  const programs = () => processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("llama-sidecar"));
+  const program = join(target, "debug", "llama-sidecar"); // where Tauri's build puts it
+  const programs = () => processes().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(program));
   const before = programs();
   assert.ok(before.length > 0);
   await ask("POST", `${window.session}/refresh`, {});
