@@ -826,6 +826,8 @@ pub struct CreateContextParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_directory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swa_full: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embeddings: Option<bool>,
@@ -1994,6 +1996,8 @@ pub enum SchedulingParamsSpeculation {
     Lookup,
     #[serde(rename = "draft")]
     Draft,
+    #[serde(rename = "auto")]
+    Auto,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
