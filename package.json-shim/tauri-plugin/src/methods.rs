@@ -50,7 +50,8 @@ impl Llama {
         self.request("listModels", params)
     }
 
-    /// Delete a model in modelsDirectory, with all its parts, or an unfinished download.
+    /// Delete a model in modelsDirectory, with all its parts and the projector that no other model needs, or
+    /// an unfinished download.
     pub fn delete_model(&self, params: DeleteModelParams) -> Call<DeleteModelResult> {
         self.request("deleteModel", params)
     }

@@ -395,6 +395,19 @@ pub enum ListedModelOrigin {
     Folder,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModalitiesItem {
+    #[default]
+    #[serde(rename = "text")]
+    Text,
+    #[serde(rename = "image")]
+    Image,
+    #[serde(rename = "audio")]
+    Audio,
+}
+
+pub type Modalities = Vec<ModalitiesItem>;
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedModel {
@@ -411,6 +424,8 @@ pub struct ListedModel {
     pub quantization: Option<String>,
     pub context_length_trained: Option<i64>,
     pub chat_template: Option<bool>,
+    pub projector_path: Option<String>,
+    pub modalities: Modalities,
     pub last_used_at: Option<f64>,
     pub loaded: bool,
     pub problem: Option<String>,
@@ -521,6 +536,8 @@ pub struct EstimateModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swa_full: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projector: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_layers: Option<EstimateModelParamsGpuLayers>,
 }
 
@@ -546,6 +563,7 @@ pub struct DeviceEstimate {
     pub weights_bytes: u64,
     pub kv_cache_bytes: u64,
     pub compute_bytes: u64,
+    pub projector_bytes: u64,
     pub total_bytes: u64,
     pub free_bytes: u64,
 }
@@ -573,6 +591,8 @@ pub struct EstimateModelResult {
     pub weights_bytes: u64,
     pub kv_cache_bytes: u64,
     pub compute_bytes: u64,
+    pub projector_path: Option<String>,
+    pub projector_bytes: u64,
     pub total_bytes: u64,
     pub devices: Vec<DeviceEstimate>,
     pub largest_context_size: u64,
@@ -613,6 +633,8 @@ pub struct InspectModelResult {
     pub layers: Option<i64>,
     pub vocabulary_size: Option<i64>,
     pub chat_template: bool,
+    pub projector_path: Option<String>,
+    pub modalities: Modalities,
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -693,17 +715,6 @@ pub struct AdapterScalesItem {
 
 pub type AdapterScales = Vec<AdapterScalesItem>;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LoadModelResultModalitiesItem {
-    #[default]
-    #[serde(rename = "text")]
-    Text,
-    #[serde(rename = "image")]
-    Image,
-    #[serde(rename = "audio")]
-    Audio,
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadModelResult {
@@ -718,7 +729,8 @@ pub struct LoadModelResult {
     pub embedding_size: u64,
     pub layers: u64,
     pub chat_template: bool,
-    pub modalities: Vec<LoadModelResultModalitiesItem>,
+    pub modalities: Modalities,
+    pub projector_path: Option<String>,
     pub load_ms: f64,
     pub memory_bytes: u64,
 }
