@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from sidecar.core.schema_check.characters import LAST, Characters, Ranges
-from sidecar.core.schema_check.pattern_syntax import parse
+from sidecar.core.schema_check.pattern_syntax import PatternError, parse
 from sidecar.core.schema_check.pattern_tree import Choice, Group, Node, One, Place, Repeat, Sequence
+from sidecar.core.schema_check.value_keywords import Malformed
 
 SURROGATES: Final = (0xD800, 0xDFFF)
 """Code points that are no characters."""
@@ -25,6 +26,16 @@ class NotRegular(Exception):
 def translated(pattern: str) -> str:
     """The expression in Rust's syntax. Raises PatternError, NotRegular."""
     return _text(parse(pattern).root)
+
+
+def checked_and_translated(value: object) -> str:
+    """The same for a value of a schema. Raises Malformed, NotRegular."""
+    if not isinstance(value, str):
+        raise Malformed("it must be a string")
+    try:
+        return translated(value)
+    except PatternError as error:
+        raise Malformed(str(error)) from None
 
 
 def translated_whole(pattern: str) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sidecar.core.schema_check.pattern_syntax import PatternError
 from sidecar.core.schema_check.reader import COMBINED, OLD_DRAFTS, OTHER_LIMIT
 from sidecar.core.schema_check.references import Place, References, escaped
 from sidecar.core.schema_check.value_keywords import Malformed
 from sidecar.core.structured_output import keywords as words
-from sidecar.core.structured_output.ecma_pattern import NotRegular, translated
+from sidecar.core.structured_output.ecma_pattern import NotRegular, checked_and_translated
 from sidecar.core.structured_output.finite import is_finite, without_endless
 from sidecar.core.structured_output.keywords import Json
 
@@ -25,6 +24,9 @@ MAX_DEPTH: Final = 64
 
 MAX_VALUES: Final = 100_000
 """Maximum number of values that all `enum` list."""
+
+MAX_OPTIONAL: Final = 1_900
+"""Maximum number of properties of an object that are not required: llguidance follows all of them at once."""
 
 MAX_IGNORED: Final = 64
 """How many words that are left out are reported."""
@@ -141,6 +143,8 @@ class _Reader:
                 self._keyword(keyword, where, spot, out, patterns)
             except Malformed as error:
                 raise Unsupported(where, keyword, error) from None
+        if len(out.get("properties", {}).keys() - out.get("required", ())) > MAX_OPTIONAL:
+            raise TooComplex(f"{pointer}/properties: more than {MAX_OPTIONAL} optional ones")
         if spot.alone and not self._options.others:
             words.close(out)
         if patterns:
@@ -217,7 +221,7 @@ class _Reader:
 
     def _pattern(self, value: Json, where: str, patterns: list[str]) -> None:
         try:
-            patterns.append(_translated(value))
+            patterns.append(checked_and_translated(value))
         except NotRegular as error:
             if not self._options.checked:
                 raise Unsupported(where, "pattern", error) from None
@@ -228,7 +232,7 @@ class _Reader:
         if value in words.FORMATS:
             out["format"] = words.FORMATS[value]
         elif value in words.FORMAT_PATTERNS:
-            patterns.append(_translated(words.FORMAT_PATTERNS[value]))
+            patterns.append(checked_and_translated(words.FORMAT_PATTERNS[value]))
         elif value in words.STANDARD_FORMATS and not self._options.checked:
             raise Unsupported(where, "format", f"the format {value!r} cannot be enforced")
         else:
@@ -250,7 +254,7 @@ class _Reader:
         read: dict[str, Json] = {}
         for name in value:
             try:
-                key = _translated(name) if keyword == "patternProperties" else name
+                key = checked_and_translated(name) if keyword == "patternProperties" else name
             except NotRegular as error:
                 where = f"{spot.place.pointer}/{keyword}/{escaped(name)}"
                 raise Unsupported(where, keyword, error) from None
@@ -289,12 +293,3 @@ class _Reader:
             out.setdefault(words.SAME_AS[keyword], self._within(spot, keyword))
         elif not self._options.checked:
             raise Unsupported(where, keyword, f"{keyword!r} cannot be enforced while the text is written")
-
-
-def _translated(value: Json) -> str:
-    if not isinstance(value, str):
-        raise Malformed("it must be a string")
-    try:
-        return translated(value)
-    except PatternError as error:
-        raise Malformed(str(error)) from None

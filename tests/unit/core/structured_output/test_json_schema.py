@@ -15,7 +15,7 @@ from schema_cases import REFUSED, SATISFIABLE
 from sidecar.core.structured_output.guidance import Matcher
 from sidecar.core.structured_output.json_schema import Enforced, enforced
 from sidecar.core.structured_output.keywords import CHECKED, MASKED, SILENT
-from sidecar.core.structured_output.schema import MAX_DEPTH, MAX_SCHEMAS, MAX_VALUES, Options
+from sidecar.core.structured_output.schema import MAX_DEPTH, MAX_OPTIONAL, MAX_SCHEMAS, MAX_VALUES, Options
 from sidecar.message_handler.errors import SidecarError
 
 COUNT = 8
@@ -183,16 +183,16 @@ def test_every_keyword_is_of_one_kind() -> None:
 # ---- what is large, or wrong ---------------------------------------------------------------------
 
 
+def optional(count: int) -> Any:
+    return {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(count)}}
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         {"enum": [f"value {number}" for number in range(50_000)]},
         {"enum": ["the same beginning " * 3 + str(number) for number in range(5000)]},
-        {
-            "type": "object",
-            "properties": {f"p{n}": {"type": "string"} for n in range(2000)},
-            "required": ["p7"],
-        },
+        optional(MAX_OPTIONAL),
         {"type": "string", "pattern": "^(([a-z]{1,900}){1,900}){1,900}$"},
         {"type": "string", "pattern": "^(a+)+(.*a.{500})+$"},
     ],
@@ -200,6 +200,12 @@ def test_every_keyword_is_of_one_kind() -> None:
 )
 def test_a_large_schema_is_taken(schema: Any) -> None:
     assert of(schema).matcher.mask()
+
+
+def test_the_most_optional_properties_can_be_followed() -> None:
+    matcher = of(optional(MAX_OPTIONAL)).matcher
+    assert accepts(matcher, '{"p5": "a", "p1899": "b"}')
+    assert not matcher.error
 
 
 def nested(depth: int) -> Any:
@@ -216,9 +222,10 @@ def nested(depth: int) -> Any:
         nested(10_000),
         {"prefixItems": [{}] * (MAX_SCHEMAS + 1)},
         {"enum": list(range(MAX_VALUES + 1))},
+        {"items": optional(MAX_OPTIONAL + 1)},
         {"description": "", "properties": {str(n) + "x" * 5000: {} for n in range(1000)}},
     ],
-    ids=["deep", "too deep for Python", "many schemas", "many values", "5 MB"],
+    ids=["deep", "too deep for Python", "many schemas", "many values", "many optional properties", "5 MB"],
 )
 def test_a_schema_without_measure_is_refused(schema: Any) -> None:
     assert refusal(schema).kind == "schemaTooComplex"
