@@ -146,6 +146,12 @@ def test_properties_that_another_part_of_the_schema_names_are_no_others(schema: 
     assert accepts(of(schema).matcher, text)
 
 
+def test_llguidance_takes_properties_in_the_schemas_order_only() -> None:
+    matcher = of({"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}}}).matcher
+    assert accepts(matcher, '{"a": 1, "b": 2}')
+    assert not accepts(matcher, '{"b": 2, "a": 1}'), "decision 007 says otherwise"
+
+
 def test_white_space_is_bounded() -> None:
     matcher = of(
         {"type": "object", "properties": {"a": {"type": "array"}}, "additionalProperties": False}
