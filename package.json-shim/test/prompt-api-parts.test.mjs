@@ -95,6 +95,22 @@ test("tools are run, and what is said before and after them is the answer", TIME
   assert.equal(messages[2].content, "So: Let me look. ");
 });
 
+test("when there is no room after a call, nothing is done twice", TIMEOUT, async (t) => {
+  const { Model, chats } = await standIn(t, `
+    if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["text"] });
+    if (method !== "chat") return answer(request, { tokens: 1 });
+    if (params.messages.at(-1).role === "tool") return say({ jsonrpc: "2.0", id, error: { code: 1031, message: "long", data: { kind: "promptTooLong", value: 700 } } });
+    text(request, "So.");
+    said(request, "So.", { toolCalls: [{ id: "1", type: "function", function: { name: "look", arguments: "{}" } }] });`);
+  let runs = 0;
+  const session = await Model.create({ tools: [{ name: "look", description: "", inputSchema: {}, execute: () => `${++runs}` }] });
+  for (const question of ["One", "Two"]) {
+    await assert.rejects(session.prompt(question), ({ name, requested, quota, cause }) => name === "QuotaExceededError" && requested === 700 && quota === 100 && cause.kind === "promptTooLong");
+  }
+  assert.equal(runs, 2);
+  assert.deepEqual((await chats()).map(({ messages }) => messages.length), [1, 3, 1, 3], "nothing of it stays");
+});
+
 test("images and sound become parts, for a model that takes them", TIMEOUT, async (t) => {
   const { Model, chats } = await standIn(t, `
     if (method === "loadModel") return answer(request, { modelId: "m", modalities: ["text", "image", "audio"] });

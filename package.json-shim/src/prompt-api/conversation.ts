@@ -105,17 +105,18 @@ export class Conversation {
     return text;
   }
 
-  /** Only the first step goes on with a message that was begun. */
-  #run(messages: Message[], prefix: boolean, constraint: object, signal: AbortSignal, onEvent: (event: ToolEvent) => void): Promise<RunToolsResult> {
+  /** Only the first step goes on with a message that was begun, and can be repeated when room was made. */
+  async #run(messages: Message[], prefix: boolean, constraint: object, signal: AbortSignal, onEvent: (event: ToolEvent) => void): Promise<RunToolsResult> {
     const { context, params, settings } = this.#setting;
     const { tools, topK, temperature } = settings;
-    let continued = prefix;
-    const chat: Context["chat"] = (args) => {
-      const next = continued ? { ...args, continueFinalMessage: true } : args;
-      continued = false;
-      return context.chat(next);
-    };
-    return runTools({ topK, temperature, ...params, ...constraint, context: { chat }, messages, tools, signal, onEvent });
+    let step = 0;
+    const chat: Context["chat"] = (args) => context.chat(++step === 1 && prefix ? { ...args, continueFinalMessage: true } : args);
+    try {
+      return await runTools({ topK, temperature, ...params, ...constraint, context: { chat }, messages, tools, signal, onEvent });
+    } catch (error) {
+      if (step > 1 && kindOf(error) === "promptTooLong") throw quotaExceeded(tokensOf(error), this.size, error);
+      throw error;
+    }
   }
 
   /** Does work with all messages. If they do not fit, the oldest questions and answers are removed. */
@@ -159,7 +160,7 @@ export class Conversation {
 
   /** About as many tokens, where the template takes no conversation that has no question yet. */
   async #countTexts(messages: Message[], signal: AbortSignal, error: unknown): Promise<number> {
-    if (kindOf(error) === "promptTooLong") return Number((error as SidecarError).data.value); // more than can be counted
+    if (kindOf(error) === "promptTooLong") return tokensOf(error); // more than can be counted
     if (kindOf(error) !== "templateFailed") throw error;
     const text = messages.map(({ content }) => (typeof content === "string" ? content : "")).join("\n");
     return (await this.#setting.context.model.tokenize({ text, signal })).tokens.length;
@@ -174,6 +175,9 @@ export class Conversation {
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   }
 }
+
+/** Of `promptTooLong`. */
+const tokensOf = (error: unknown): number => Number((error as SidecarError).data.value);
 
 const kindOf = (error: unknown): string | undefined => (error as { kind?: string }).kind;
 

@@ -20,18 +20,20 @@ const NAME_OF: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** An error of the platform. */
 export function domError(name: string, message: string, cause?: unknown): DOMException {
-  const error = new DOMException(message, name);
-  return cause === undefined ? error : Object.defineProperty(error, "cause", { value: cause, configurable: true });
+  return withCause(new DOMException(message, name), cause);
 }
 
-/** The input does not fit into the context. Browsers have a class of their own for it. */
-export function quotaExceeded(requested: number, quota: number, cause?: unknown): Error {
+/** The input does not fit into the context. Newer browsers have a class of their own for it. */
+export function quotaExceeded(requested: number, quota: number, cause: unknown): Error {
   const message = `The input needs ${requested} tokens, and the context window has ${quota}.`;
   type Quota = new (message: string, options: { requested: number; quota: number }) => Error;
   const { QuotaExceededError } = globalThis as { QuotaExceededError?: Quota };
-  if (QuotaExceededError) return new QuotaExceededError(message, { requested, quota });
+  if (QuotaExceededError) return withCause(new QuotaExceededError(message, { requested, quota }), cause);
   return Object.assign(domError("QuotaExceededError", message, cause), { requested, quota });
 }
+
+const withCause = <E extends Error>(error: E, cause: unknown): E =>
+  cause === undefined ? error : Object.defineProperty(error, "cause", { value: cause, configurable: true });
 
 /** Any error as the Prompt API tells it. `name` is for what has no name of its own. */
 export function asDomError(error: unknown, name: "UnknownError" | "OperationError"): unknown {

@@ -96,6 +96,11 @@ class Monitor extends EventTarget implements DownloadMonitor {
   ondownloadprogress: DownloadMonitor["ondownloadprogress"] = null;
   #last: number | undefined;
 
+  constructor() {
+    super();
+    this.addEventListener("downloadprogress", (event) => this.ondownloadprogress?.(event as DownloadProgressEvent));
+  }
+
   /** Only a part that is greater than the last one is told. */
   tell(progress: number): void {
     const loaded = Math.floor(progress * STEPS) / STEPS;
@@ -104,7 +109,6 @@ class Monitor extends EventTarget implements DownloadMonitor {
     const members = { lengthComputable: true, loaded, total: 1 };
     const { ProgressEvent } = globalThis as { ProgressEvent?: new (type: string, members: object) => DownloadProgressEvent };
     const event = ProgressEvent ? new ProgressEvent("downloadprogress", members) : Object.assign(new Event("downloadprogress"), members);
-    this.ondownloadprogress?.(event as DownloadProgressEvent);
     this.dispatchEvent(event);
   }
 }

@@ -28,13 +28,9 @@ export class PromptSession extends EventTarget {
   constructor(begin: Begin) {
     if (typeof begin !== "function") throw new TypeError("Illegal constructor: use LanguageModel.create().");
     super();
-    this.#conversation = begin(() => {
-      for (const type of ["contextoverflow", "quotaoverflow"] as const) {
-        const event = new Event(type);
-        this[`on${type}`]?.(event);
-        this.dispatchEvent(event);
-      }
-    });
+    const types = ["contextoverflow", "quotaoverflow"] as const;
+    for (const type of types) this.addEventListener(type, (event) => this[`on${type}`]?.(event));
+    this.#conversation = begin(() => types.forEach((type) => this.dispatchEvent(new Event(type))));
   }
 
   /** Tokens of the conversation, as the program counted them last. */

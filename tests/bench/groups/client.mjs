@@ -9,6 +9,7 @@ import { llamaSidecar } from "../../../package.json-shim/dist/ai-sdk.mjs";
 import { chatSession } from "../../../package.json-shim/dist/chat-session.mjs";
 import { getLlama } from "../../../package.json-shim/dist/index.mjs";
 import { sidecarFetch } from "../../../package.json-shim/dist/openai.mjs";
+import { promptApi } from "../../../package.json-shim/dist/prompt-api.mjs";
 import { runTools } from "../../../package.json-shim/dist/tools.mjs";
 
 const [program, path] = process.argv.slice(2);
@@ -86,6 +87,10 @@ const chat = {
   async openai(messages, { maxTokens, ...params }) {
     const body = JSON.stringify({ model: path, messages, max_tokens: maxTokens, stream: true, ...params });
     await all((await fetch("http://sidecar/v1/chat/completions", { method: "POST", body })).body, ({ length }) => length);
+  },
+  async promptApi([{ content }], params) {
+    const session = await promptApi({ llama, ...models, model: path, chat: params }).create();
+    await all(session.promptStreaming(content), ({ length }) => length);
   },
 };
 

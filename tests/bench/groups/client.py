@@ -20,7 +20,7 @@ TOKENS = {1: 48, 8: 32}
 """Streams → tokens of each."""
 
 CHAT_TOKENS = 64
-ADAPTERS = ("chatSession", "runTools", "aiSdk", "openai")
+ADAPTERS = ("chatSession", "runTools", "aiSdk", "openai", "promptApi")
 STALL_TOKENS = 96
 PINGS = 20_000
 STALLS = {"p50": "half of them", "p99": "p99", "max": "the worst"}
