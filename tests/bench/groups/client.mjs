@@ -70,6 +70,14 @@ const models = { context: { contextSize: 512, sequences: 8 } };
 const sdk = llamaSidecar({ llama, ...models })(path);
 const fetch = sidecarFetch(llama, models);
 
+/** The Prompt API with these params of `chat`, made once. */
+const languageModels = new Map();
+function languageModel(params) {
+  const key = JSON.stringify(params);
+  if (!languageModels.has(key)) languageModels.set(key, promptApi({ llama, ...models, model: path, chat: params }));
+  return languageModels.get(key);
+}
+
 /** The same chat, of `maxTokens` tokens, in each of the client's ways. */
 const chat = {
   client: (messages, params) => all(context.chat({ messages, ...params }), ({ delta }) => delta.length),
@@ -89,8 +97,18 @@ const chat = {
     await all((await fetch("http://sidecar/v1/chat/completions", { method: "POST", body })).body, ({ length }) => length);
   },
   async promptApi([{ content }], params) {
-    const session = await promptApi({ llama, ...models, model: path, chat: params }).create();
+    const session = await languageModel(params).create();
     await all(session.promptStreaming(content), ({ length }) => length);
+  },
+  /** What the interfaces ask for that give a ReadableStream, and nothing else. */
+  async readableStream(messages, params) {
+    const pieces = context.chat({ messages, ...params })[Symbol.asyncIterator]();
+    const pull = async (controller) => {
+      const { done, value } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    };
+    await all(new ReadableStream({ pull }), ({ delta }) => delta.length);
   },
 };
 

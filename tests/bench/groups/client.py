@@ -20,7 +20,7 @@ TOKENS = {1: 48, 8: 32}
 """Streams → tokens of each."""
 
 CHAT_TOKENS = 64
-ADAPTERS = ("chatSession", "runTools", "aiSdk", "openai", "promptApi")
+ADAPTERS = ("readableStream", "chatSession", "runTools", "aiSdk", "openai", "promptApi")
 STALL_TOKENS = 96
 PINGS = 20_000
 STALLS = {"p50": "half of them", "p99": "p99", "max": "the worst"}
@@ -55,7 +55,7 @@ def _adapters(setting: Setting, script: Script) -> list[Row]:
     """The same chat through each adapter and through the client alone."""
     found = []
     for by in ("client", *ADAPTERS):
-        script.ask("chat", by=by, tokens=4)  # loads what it needs
+        script.ask("chat", by=by, tokens=CHAT_TOKENS)  # loads what it needs
     for adapter in ADAPTERS:
         figures = {
             "speed": (f"one chat, through {adapter}", "tokens/s"),
