@@ -13,8 +13,12 @@ else()
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)
 endif()
 
-# libmtmd's helpers refuse to be compiled together with its own headers.
+# libmtmd's helpers refuse to be compiled together with its own headers. Windows' headers have M_PI only if this is
+# defined before the first of them, and each source defines it for itself.
 if(PROJECT_NAME STREQUAL "llama_cpp")
+  if(WIN32)
+    add_compile_definitions(_USE_MATH_DEFINES)
+  endif()
   set(mtmd "${CMAKE_CURRENT_SOURCE_DIR}/vendor/llama.cpp/tools/mtmd")
   cmake_language(DEFER CALL set_source_files_properties "${mtmd}/mtmd-helper.cpp" "${mtmd}/mtmd-helper-gen.cpp"
     DIRECTORY "${mtmd}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
