@@ -57,6 +57,8 @@ class PromptMedia:
         """Chunks that the cache did not hold."""
         self._encoded: set[int] = set()
         """Those of them whose rows have come."""
+        self._told = -1
+        """How many of them the app knows."""
         self.messages = [self._marked(index, message) for index, message in enumerate(messages)]
         """With marks."""
         self.chunks: dict[int, Chunk] = {
@@ -137,7 +139,7 @@ class PromptMedia:
 
     def expect(self, tokens: Sequence[int], progress: Progress) -> None:
         """These tokens will be evaluated; `progress` is told about the chunks among them."""
-        self._progress, self._encoded = progress, set()
+        self._progress, self._encoded, self._told = progress, set(), -1
         self._expected = len({token for token in tokens if token < 0})
 
     def rows(self, chunk: Chunk) -> bytearray | None:
@@ -150,9 +152,10 @@ class PromptMedia:
             raise
         if rows is not None:
             self._encoded.add(chunk.id)
-        if self._progress is not None:
-            chunks, encoded = self._expected, len(self._encoded)
-            self._progress.report(encoded / chunks, chunks=chunks, encodedChunks=encoded)
+        encoded = len(self._encoded)
+        if self._progress is not None and encoded != self._told:
+            self._told = encoded
+            self._progress.report(encoded / self._expected, chunks=self._expected, encodedChunks=encoded)
         return rows
 
     @property

@@ -1,0 +1,220 @@
+"""A cache, another stream or a limit changes nothing of what models say about pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import media_cases
+import pytest
+from media_cases import COLOUR, picture
+from media_talk import MediaTalk, parts, text_of
+
+pytestmark = pytest.mark.real
+
+SEEING = ("llava", "qwen2vl", "gemma3")
+"""Pairs that see: with plain positions, with M-RoPE, and with rows that see each other."""
+
+RED, BLUE, GREEN = (picture(colour) for colour in ("red", "blue", "green"))
+OPENING = 2
+"""Tokens by which our template of Gemma opens an answer otherwise than it writes an earlier one."""
+
+LONG = "Say it. " * 60
+"""More tokens than are worth keeping (conversation_store.py)."""
+
+
+@pytest.fixture(scope="module")
+def talk(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaTalk]:
+    talk = MediaTalk(program, tmp_path_factory.mktemp("media"))
+    yield talk
+    log = talk.sidecar.log()
+    assert not talk.sidecar.end()
+    assert "traceback" not in log, log
+
+
+# ---- words ---------------------------------------------------------------------------------------------
+
+
+def test_the_result_tells_size_and_tokens_of_each(talk: MediaTalk) -> None:
+    result = talk.fresh("qwen2vl", parts("@ and @", picture("red", 84, 56), BLUE))
+    assert result["media"] == [
+        {"kind": "image", "width": 84, "height": 56, "tokens": 12 + 14},
+        {"kind": "image", "width": 56, "height": 56, "tokens": 9 + 14},
+    ]
+
+
+def test_text_that_looks_like_a_picture_stays_text(talk: MediaTalk) -> None:
+    with talk.context("llava") as context:
+        params = talk.params("llava", context, [parts("<__media__> is written, @ is shown", RED)])
+        shown = talk.sidecar.call(
+            "applyTemplate", {"modelId": talk.model("llava"), "messages": params["messages"]}
+        )
+        assert shown["prompt"].count("<__media__>") == 2
+        counted = talk.sidecar.call("countTokens", {"contextId": context, "messages": params["messages"]})
+        result = talk.sidecar.call("chat", params)
+        assert len(result["media"]) == 1
+        assert result["usage"]["promptTokens"] == counted["tokens"]
+
+
+def test_a_picture_in_the_system_prompt_and_in_an_earlier_turn(talk: MediaTalk) -> None:
+    model = talk.model("llava")
+    with talk.context("llava") as context:
+        system = {"role": "system", "content": parts("This is the color:@", RED)}
+        user = {"role": "user", "content": "What is the name of the color?"}
+        asked = {"contextId": context, "messages": [system, user], "temperature": 0, "maxTokens": 8}
+        assert "red" in text_of(talk.sidecar.call("chat", asked)).lower()
+        said = text_of(talk.say("llava", context, parts(COLOUR, BLUE), "The color is", "Which one?"))
+        assert said and model
+
+
+# ---- caches --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_picture_is_neither_encoded_nor_evaluated_twice(talk: MediaTalk, pair: str) -> None:
+    with talk.context(pair) as context:
+        first = talk.say(pair, context, parts(COLOUR, RED))
+        again = talk.say(pair, context, parts(COLOUR, RED))
+        assert text_of(again) == text_of(first)
+        assert again["usage"]["cachedTokens"] == first["usage"]["promptTokens"] - 1
+        turns = (parts(COLOUR, RED), text_of(first), "Are you sure?")
+        request = talk.sidecar.send("chat", talk.params(pair, context, turns))
+        later = talk.sidecar.result(request)
+        assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"] - OPENING
+        assert talk.sidecar.progress(request, "encode") == []
+    assert text_of(later) == text_of(talk.fresh(pair, *turns))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_what_stands_before_another_picture_is_kept(talk: MediaTalk, pair: str) -> None:
+    with talk.context(pair) as context:
+        talk.say(pair, context, parts("@ and@ What is first?", RED, BLUE))
+        other = talk.say(pair, context, parts("@ and@ What is first?", RED, GREEN))
+        edited = talk.say(pair, context, parts("@ and@ What is second?", RED, GREEN))
+    assert 0 < other["usage"]["cachedTokens"] < edited["usage"]["cachedTokens"]
+    assert text_of(other) == text_of(talk.fresh(pair, parts("@ and@ What is first?", RED, GREEN)))
+    assert text_of(edited) == text_of(talk.fresh(pair, parts("@ and@ What is second?", RED, GREEN)))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_conversation_with_a_picture_comes_back_from_memory(talk: MediaTalk, pair: str) -> None:
+    asked = parts(f"{LONG}{COLOUR}", RED)
+    with talk.context(pair) as context:
+        first = talk.say(pair, context, asked)
+        talk.say(pair, context, "Another one.")
+        later = talk.say(pair, context, asked, text_of(first), "And now?")
+    assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"] - OPENING
+    assert text_of(later) == text_of(talk.fresh(pair, asked, text_of(first), "And now?"))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_state_is_saved_and_restored_behind_a_picture(talk: MediaTalk, pair: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "picture.state")
+    with talk.context(pair) as context:
+        first = talk.say(pair, context, parts(COLOUR, RED))
+        messages = talk.params(pair, context, [parts(COLOUR, RED)])["messages"]
+        own = {} if pair == "gemma3" else {"messages": messages}
+        saved = talk.sidecar.call("saveState", {"contextId": context, "path": path, **own})
+    turns = (parts(COLOUR, RED), text_of(first), "Are you sure?")
+    with talk.context(pair) as context:
+        assert (
+            talk.sidecar.call("restoreState", {"contextId": context, "path": path})["tokens"]
+            == saved["tokens"]
+        )
+        later = talk.say(pair, context, *turns)
+    assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"] - OPENING
+    assert text_of(later) == text_of(talk.fresh(pair, *turns))
+
+
+def test_a_state_with_a_picture_needs_the_same_projector(talk: MediaTalk, tmp_path: Path) -> None:
+    path = str(tmp_path / "picture.state")
+    with talk.context("llava") as context:
+        talk.say("llava", context, parts(COLOUR, RED))
+        talk.sidecar.call("saveState", {"contextId": context, "path": path})
+    with talk.context("ultravox") as context:
+        answer = talk.sidecar.response(
+            talk.sidecar.send("restoreState", {"contextId": context, "path": path})
+        )
+    assert answer["error"]["data"]["kind"] == "stateMismatch"
+    assert "projector" in answer["error"]["data"]["cause"]
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_two_pictures_at_once_and_a_stream_beside_them(talk: MediaTalk, pair: str) -> None:
+    sidecar = talk.sidecar
+    pictures = (
+        (BLUE, picture("blue", 60, 50)) if pair == "gemma3" else (RED, BLUE)
+    )  # others are too close calls
+    with talk.context(pair, sequences=3) as context:
+        stream = talk.params(pair, context, ["Count from 1 to 20."], maxTokens=40)
+        asked = [stream, *(talk.params(pair, context, [parts(COLOUR, each)]) for each in pictures)]
+        running = sidecar.send("chat", asked[0])
+        sidecar.wait_progress(running, "generate")
+        ids = [running, *(sidecar.send("chat", each) for each in asked[1:])]
+        said = [text_of(sidecar.result(each)) for each in ids]
+    alone = [text_of(talk.fresh(pair, parts(COLOUR, each))) for each in pictures]
+    assert said[1:] == alone
+    assert said[0] == text_of(talk.fresh(pair, "Count from 1 to 20.", maxTokens=40))
+
+
+# ---- limits and options ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pair", ["llava", "qwen2vl"])
+def test_rows_may_be_evaluated_in_several_steps(talk: MediaTalk, pair: str) -> None:
+    with talk.context(pair, batchSize=5) as context:
+        result = talk.say(pair, context, parts(COLOUR, RED))
+    assert text_of(result) == text_of(talk.fresh(pair, parts(COLOUR, RED)))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_prompt_may_end_with_a_picture(talk: MediaTalk, pair: str) -> None:
+    bare = {"chatTemplate": "{% for m in messages %}{{ m.content }}{% endfor %}"}
+    with talk.context(pair) as context:
+        first = talk.say(pair, context, parts("The color is@", RED), **bare)
+        again = talk.say(pair, context, parts("The color is@", RED), **bare)
+    assert text_of(again) == text_of(first)
+    assert first["usage"]["completionTokens"] > 0
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_text_behind_a_picture_goes_on_in_a_shifted_context(talk: MediaTalk, pair: str) -> None:
+    with talk.context(pair, contextSize=256) as context:
+        params = {"contextOverflow": "shift", "ignoreEos": True, "maxTokens": 240}
+        result = talk.say(pair, context, parts(f"@{COLOUR}", RED, RED), **params)
+        assert result["usage"]["completionTokens"] == 240
+        assert result["usage"]["truncatedTokens"] > 0
+        assert text_of(talk.say(pair, context, parts(COLOUR, RED))) == text_of(
+            talk.fresh(pair, parts(COLOUR, RED))
+        )
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_prompt_that_is_too_long_loses_whole_pictures(talk: MediaTalk, pair: str) -> None:
+    asked = parts("@" * 20 + LONG + "@" * 20 + "What is it?", *[RED, BLUE] * 20)
+    with talk.context(pair, contextSize=256) as context:
+        params = {"contextOverflow": "truncateMiddle", "maxTokens": 4}
+        result = talk.say(pair, context, asked, **params)
+    assert result["usage"]["truncatedTokens"] > 0
+    assert result["usage"]["promptTokens"] <= 256
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_penalties_logprobs_and_look_up_are_right_beside_a_picture(talk: MediaTalk, pair: str) -> None:
+    asked = parts(COLOUR, RED)
+    plain = talk.fresh(pair, asked, logprobs=True, topLogprobs=1)
+    assert len(plain["logprobs"]) == plain["usage"]["completionTokens"] > 0
+    assert text_of(plain) == text_of(talk.fresh(pair, asked, speculation="lookup"))
+    penalised = talk.fresh(pair, asked, repeatPenalty=1.3, repeatLastN=256)
+    assert penalised["usage"]["completionTokens"] > 0
+
+
+def test_a_draft_model_may_propose_what_it_has_not_seen(talk: MediaTalk) -> None:
+    model, _ = media_cases.pair("llava", talk.folder)
+    drafting = talk.model("llava", draftPath=model)
+    asked = {"modelId": drafting, "contextSize": 512}
+    context = talk.sidecar.call("createContext", asked)["contextId"]
+    result = talk.say("llava", context, parts(COLOUR, RED))
+    assert text_of(result) == text_of(talk.fresh("llava", parts(COLOUR, RED)))
+    assert "guessedTokens" in result["usage"]
+    talk.sidecar.call("unloadModel", {"modelId": drafting})

@@ -1,0 +1,76 @@
+"""A program with the made pairs of a model and a projector, and what is asked about pictures and sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import media_cases
+from driver import Sidecar
+
+SIZE = 1024
+"""Tokens of a context."""
+
+
+class MediaTalk:
+    """Loads each pair when it is first asked for. Answers are the likeliest words."""
+
+    def __init__(self, program: list[str], folder: Path) -> None:
+        self.sidecar = Sidecar(program, stderr=folder / "stderr.txt")
+        # With one thread, because several wait for other busy programs.
+        self.sidecar.call("init", {"protocolVersion": 1, "maxThreads": 1})
+        self.folder = folder
+        self._models: dict[str, str] = {}
+        self._fresh: dict[str, dict[str, Any]] = {}
+
+    def model(self, pair: str, **params: Any) -> str:
+        """The id of a pair's model. With `params`, it is loaded once more."""
+        if pair in self._models and not params:
+            return self._models[pair]
+        model, projector = media_cases.pair(pair, self.folder)
+        asked = {"path": model, "projectorPath": projector, **params}
+        loaded: str = self.sidecar.call("loadModel", asked)["modelId"]
+        if not params:
+            self._models[pair] = loaded
+        return loaded
+
+    @contextmanager
+    def context(self, pair: str, **params: Any) -> Iterator[str]:
+        """A context with nothing in its cache, which does not outlive the block."""
+        asked = {"modelId": self.model(pair), "contextSize": SIZE, **params}
+        context: str = self.sidecar.call("createContext", asked)["contextId"]
+        yield context
+        self.sidecar.call("disposeContext", {"contextId": context})
+
+    def params(self, pair: str, context: str, turns: Sequence[Any], **params: Any) -> dict[str, Any]:
+        """Those of a chat: turns of user and assistant, each a text or a list of parts."""
+        roles = ("user", "assistant")
+        messages = [{"role": roles[n % 2], "content": content} for n, content in enumerate(turns)]
+        own = {"chatTemplate": media_cases.GEMMA_TEMPLATE} if pair == "gemma3" else {}
+        return {"contextId": context, "messages": messages, "temperature": 0, "maxTokens": 8, **own, **params}
+
+    def say(self, pair: str, context: str, *turns: Any, **params: Any) -> dict[str, Any]:
+        """The result of a chat."""
+        result: dict[str, Any] = self.sidecar.call("chat", self.params(pair, context, turns, **params))
+        return result
+
+    def fresh(self, pair: str, *turns: Any, **params: Any) -> dict[str, Any]:
+        """The same in a context of its own; asked only once."""
+        key = repr((pair, turns, params))
+        if key not in self._fresh:
+            with self.context(pair) as context:
+                self._fresh[key] = self.say(pair, context, *turns, **params)
+        return self._fresh[key]
+
+
+def text_of(result: dict[str, Any]) -> str:
+    """What a chat said."""
+    text: str = result["message"]["content"]
+    return text
+
+
+def parts(text: str, *files: bytes) -> list[dict[str, Any]]:
+    """A message with a file at each @."""
+    return list(media_cases.Case("", text, files).parts())
