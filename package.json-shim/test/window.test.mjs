@@ -48,7 +48,7 @@ before(async () => {
       const { options } = message;
       const { content } = options.messages.at(-1);
       if (Array.isArray(content)) sent = content;
-      Object.assign(options, [content, content.at(-1).text].includes(GREETING) ? { maxTokens: 16 } : { ignoreEos: true });
+      Object.assign(options, content === GREETING ? { maxTokens: 16 } : content === sent ? { maxTokens: 16, temperature: 0 } : { ignoreEos: true });
     }
     worker.port.postMessage(message);
   };
@@ -139,8 +139,8 @@ test("an answer can be stopped, and its text stays", LONG, async () => {
 
 test("a picture waits above the message, is shown in the conversation, and is seen", LONG, async () => {
   const drop = () => page.evaluate(`(async () => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: 56, height: 56 });
-    Object.assign(canvas.getContext("2d"), { fillStyle: "red" }).fillRect(0, 0, 56, 56);
+    const canvas = Object.assign(document.createElement("canvas"), { width: 240, height: 120 });
+    Object.assign(canvas.getContext("2d"), { fillStyle: "red" }).fillRect(0, 0, 240, 120);
     const data = new DataTransfer();
     data.items.add(new File([await new Promise((resolve) => canvas.toBlob(resolve, "image/webp"))], "red.webp", { type: "image/webp" }));
     document.getElementById("prompt").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
@@ -154,10 +154,11 @@ test("a picture waits above the message, is shown in the conversation, and is se
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 0 && !document.getElementById("prompt").disabled`));
   await drop();
   await until(() => page.evaluate(`document.querySelectorAll("#pictures img").length === 1`));
-  await page.type("#prompt", GREETING);
+  await page.type("#prompt", "Tell me the name of the color in this picture.");
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 2 && !document.querySelector(".running")`));
   assert.equal(await page.text("#error"), "");
-  assert.deepEqual(await page.evaluate(`[document.querySelectorAll("#pictures img").length, document.querySelector(".turn.user img").naturalWidth]`), [0, 56]);
+  assert.match(await page.text(".turn.assistant"), /\bred\b/);
+  assert.deepEqual(await page.evaluate(`[document.querySelectorAll("#pictures img").length, document.querySelector(".turn.user img").naturalWidth]`), [0, 240]);
   assert.deepEqual(sent.map(({ type }) => type), ["image_url", "text"]);
   if (process.env.PICTURE_SCREENSHOT) await page.screenshot(process.env.PICTURE_SCREENSHOT);
 });
