@@ -34,10 +34,10 @@ from sidecar.message_handler.writer import Writer
 if TYPE_CHECKING:
     from typing import TypedDict
 
-    from sidecar.core.context.context import ContextParams
+    from sidecar.core.context.context_options import ContextParams
     from sidecar.core.jobs import Job
     from sidecar.core.methods.handlers import Handler
-    from sidecar.core.model.model import LoadParams
+    from sidecar.core.model.placement import LoadParams
 
     class Restore(TypedDict):
         """Params of `restore`: what the engine before this one had loaded."""

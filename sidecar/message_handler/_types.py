@@ -289,7 +289,22 @@ class DeleteModelResult(TypedDict):
     freedBytes: int
 
 
-class EstimateModelParams(TypedDict):
+class PlacementParams(TypedDict):
+    devices: NotRequired[list[str]]
+    splitMode: NotRequired[Literal["none", "layer", "row"]]
+    tensorSplit: NotRequired[list[float]]
+    mainDevice: NotRequired[str]
+    expertsOnCpu: NotRequired[bool | int]
+    memoryMarginBytes: NotRequired[int]
+
+
+class LayerRange(TypedDict):
+    min: NotRequired[int]
+    preferred: NotRequired[int]
+    max: NotRequired[int]
+
+
+class EstimateModelParams(PlacementParams):
     path: NotRequired[str]
     model: NotRequired[str]
     revision: NotRequired[str]
@@ -301,7 +316,8 @@ class EstimateModelParams(TypedDict):
     kvCacheType: NotRequired[KvCacheType]
     swaFull: NotRequired[bool]
     projector: NotRequired[bool]
-    gpuLayers: NotRequired[int | Literal["auto"]]
+    valueCacheType: NotRequired[KvCacheType]
+    gpuLayers: NotRequired[int | Literal["auto"] | LayerRange]
 
 
 class EstimateModelResult(TypedDict):
@@ -369,10 +385,11 @@ class LoadModelParamsImageTokens(TypedDict):
     max: NotRequired[int]
 
 
-class LoadModelParams(TypedDict):
+class LoadModelParams(PlacementParams):
     path: str
-    gpuLayers: NotRequired[int | Literal["auto"]]
+    gpuLayers: NotRequired[int | Literal["auto"] | LayerRange]
     useMmap: NotRequired[bool]
+    useDirectIo: NotRequired[bool]
     useMlock: NotRequired[bool]
     checkTensors: NotRequired[bool]
     keepAliveMs: NotRequired[int]
@@ -420,14 +437,33 @@ class UnloadModelResult(TypedDict):
     memoryAfterBytes: int
 
 
+class SizeRange(TypedDict):
+    min: NotRequired[int]
+    preferred: NotRequired[int]
+    max: NotRequired[int]
+
+
+class RopeParams(TypedDict):
+    scaling: NotRequired[Literal["none", "linear", "yarn", "longrope"]]
+    frequencyBase: NotRequired[float]
+    frequencyScale: NotRequired[float]
+    yarnOriginalContext: NotRequired[int]
+    yarnExtrapolation: NotRequired[float]
+    yarnAttention: NotRequired[float]
+    yarnBetaFast: NotRequired[float]
+    yarnBetaSlow: NotRequired[float]
+
+
 class CreateContextParams(TypedDict):
     modelId: ModelId
-    contextSize: NotRequired[int | Literal["auto"]]
+    contextSize: NotRequired[int | Literal["auto"] | SizeRange]
     sequences: NotRequired[int]
     batchSize: NotRequired[int]
     threads: NotRequired[int]
     flashAttention: NotRequired[FlashAttention]
     kvCacheType: NotRequired[KvCacheType]
+    valueCacheType: NotRequired[KvCacheType]
+    rope: NotRequired[RopeParams]
     cacheBytes: NotRequired[int]
     checkpointBytes: NotRequired[int]
     cacheDirectory: NotRequired[str]
@@ -445,6 +481,7 @@ class CreateContextResult(TypedDict):
     batchSize: int
     threads: int
     kvCacheType: KvCacheType
+    valueCacheType: NotRequired[KvCacheType]
     pooling: NotRequired[Pooling]
     memoryBytes: int
 

@@ -173,6 +173,12 @@ ERRORS: dict[str, tuple[int, bool, str, str]] = {
         "An RPC server of `rpcServers` cannot be used, or was lost during the work. data.value lists the servers that do not answer, data.cause says why. Other models are not affected.",
         "Start the server on its machine (llama-sidecar rpc-worker), check the network, and send the request again. To work without it, load the model with gpuLayers 0, or call init without the server.",
     ),
+    "deviceNotFound": (
+        1005,
+        False,
+        "No device that could hold layers has the name in data.value: it was taken away, its driver does not work any more, or its RPC server is not in `rpcServers`.",
+        "Use one of data.allowed, which are there now, or leave `devices` and `mainDevice` out.",
+    ),
     "modelNotFound": (
         1010,
         False,
@@ -544,13 +550,18 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "kvCacheType": "f16",
         "swaFull": False,
         "gpuLayers": "auto",
+        "splitMode": "layer",
+        "expertsOnCpu": False,
     },
     "LoadModelParams": {
         "gpuLayers": "auto",
         "useMmap": True,
+        "useDirectIo": False,
         "useMlock": False,
         "checkTensors": False,
         "projectorDevice": "auto",
+        "splitMode": "layer",
+        "expertsOnCpu": False,
     },
     "UnloadModelParams": {},
     "CreateContextParams": {

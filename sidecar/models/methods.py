@@ -135,11 +135,12 @@ def inspect_model(job: TransferJob) -> dict[str, object]:
 
 
 def estimate_model(job: TransferJob) -> dict[str, object]:
-    from sidecar.hardware.machine import Machine
+    from sidecar.hardware.placement import machine_for
     from sidecar.models.memory.estimate import estimate
 
     found = _remote_headers(job, job.params)
-    figures = estimate(found.header, job.params, Machine.here(**job.params["hardware"]), found.projector)
+    machine = machine_for(job.params, **job.params["hardware"])
+    figures = estimate(found.header, job.params, machine, found.projector)
     return {"path": None, "source": found.source, "projectorPath": None, **figures}
 
 

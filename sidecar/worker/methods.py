@@ -187,7 +187,7 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
     path, hardware = supervisor.pool.settings.absolute(request.params["path"]), supervisor.pool.hardware
 
     def work() -> None:
-        from sidecar.hardware.machine import Machine
+        from sidecar.hardware.placement import machine_for
         from sidecar.models.gguf import parts, projector
         from sidecar.models.gguf.header import join
         from sidecar.models.memory.estimate import estimate
@@ -195,7 +195,7 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
         header = join(parts.read_headers(path))
         found = projector.beside(path) if request.params.get("projector", True) else None
         sees_with = None if found is None else projector.read(found)
-        figures = estimate(header, request.params, Machine.here(**hardware), sees_with)
+        figures = estimate(header, request.params, machine_for(request.params, **hardware), sees_with)
         supervisor.ledger.answer(request, {"path": path, "source": None, "projectorPath": found, **figures})
 
     supervisor.run_in_background(request, work)

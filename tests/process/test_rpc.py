@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +18,12 @@ from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
 from process_work import COUNTED, abort_and_check, count, load, send_endless
 from rpc_server import GREETING_BYTES, answer, free_port, listening
-
-from sidecar.hardware import rpc_servers
+from rpc_worker import Worker
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
 HALF_BYTES = 25_000_000
 """Less than each of two workers gets of the test model's 98 MB; the embeddings stay in the engine."""
-
-
-class Worker:
-    """An rpc-worker on loopback."""
-
-    def __init__(self, start: Start, port: int | None = None) -> None:
-        port = port or free_port()
-        self.port = port
-        self.endpoint = f"127.0.0.1:{port}"
-        # One thread: several wait for each other whenever something else computes on this machine, too.
-        self.program: Sidecar = start("rpc-worker", "--port", str(port), "--threads", "1")
-        deadline = time.monotonic() + WAIT_S
-        while rpc_servers.unavailable([self.endpoint]):
-            assert time.monotonic() < deadline, self.program.log()
-            time.sleep(0.05)
-
-    @property
-    def memory_bytes(self) -> int:
-        return int(self.program.router().memory_info().rss)
-
-    def kill(self) -> None:
-        process = self.program.router()
-        process.kill()
-        psutil.wait_procs([process], WAIT_S)
 
 
 def refused(sidecar: Sidecar, method: str, params: dict[str, Any], *endpoints: str) -> Refused:

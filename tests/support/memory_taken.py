@@ -1,8 +1,8 @@
 """The memory that llama.cpp takes, from its own log; the estimates must equal it.
 
 Run as a script: reads a JSON object from stdin {load, contexts}: the params of loadModel, and a list of those
-of createContext; makes each as the program does and prints a JSON object {systemInfo, model, contexts} of what
-it took: {"model" | "KV" | "RS" | "compute" | "output": bytes}.
+of createContext; makes each as the program does and prints a JSON object {systemInfo, model, contexts, devices} of
+what it took: {"model" | "KV" | "RS" | "compute" | "output": bytes}; `devices`: name → bytes of the model's weights.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def main() -> None:
         said.clear()
         return dict(sizes)
 
+    by_device: Counter[str] = Counter()
     model = Model.load({"gpu": "cpu", "modelId": "model-1", **order["load"]}, lambda _: True)
+    for name, what, mebibytes in BUFFER.findall("".join(said)):
+        if what == "model":
+            by_device[name] += round(float(mebibytes) * 2**20)
     weights, contexts = taken(), []
     for params in order["contexts"]:
         context = Context(model, {"contextId": "context-1", **params})
@@ -43,7 +47,8 @@ def main() -> None:
         context.free()
         said.clear()
     system_info = lib.llama_print_system_info().decode()
-    print(json.dumps({"systemInfo": system_info, "model": weights, "contexts": contexts}))
+    found = {"model": weights, "contexts": contexts, "devices": by_device}
+    print(json.dumps({"systemInfo": system_info, **found}))
 
 
 if __name__ == "__main__":

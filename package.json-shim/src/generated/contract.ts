@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint effc5f385f5b2e21)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 9c26f27bd2cdab82)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -32,6 +32,37 @@ export type Modalities = ("text" | "image" | "audio")[];
  * Either `path` or `model`.
  */
 export type EstimateModelParams = {
+  /**
+   * Names of the devices that may hold layers, as init lists them, in the order of the layers; none: all stays on the CPU. Default: all devices of the backend `gpu` of init.
+   *
+   * @maxItems 16
+   */
+  devices?: string[];
+  /**
+   * How several devices share the model. `layer`: each holds some layers; `row`: each holds some rows of every layer's weights, where the backend can; `none`: one device, `mainDevice`, holds all.
+   * @default "layer"
+   */
+  splitMode?: "none" | "layer" | "row";
+  /**
+   * The devices' shares, one number for each, in any unit. Default: by their free memory.
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  tensorSplit?: number[];
+  /**
+   * Name of the device that holds everything (`splitMode` `none`) or what is not split (`row`). Default: the first one.
+   */
+  mainDevice?: string;
+  /**
+   * Keep the experts of a mixture of experts on the CPU: those of all layers (true), or of the first n. The rest of such a layer fits on a small GPU, and each token uses few experts.
+   * @default false
+   */
+  expertsOnCpu?: boolean | number;
+  /**
+   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`. Default: a tenth of what is free.
+   */
+  memoryMarginBytes?: number;
   /**
    * A GGUF file; for a split model, its first part.
    */
@@ -81,10 +112,14 @@ export type EstimateModelParams = {
    */
   projector?: boolean;
   /**
+   * As in createContext.
+   */
+  valueCacheType?: KvCacheType;
+  /**
    * Layers to place on the GPU; "auto": as many as fit.
    * @default "auto"
    */
-  gpuLayers?: number | "auto";
+  gpuLayers?: number | "auto" | LayerRange;
 } & EstimateModelParams1;
 /**
  * Number format of the KV cache.
@@ -353,6 +388,8 @@ export interface TypeMap {
   PartialDownload: PartialDownload;
   DeleteModelParams: DeleteModelParams;
   DeleteModelResult: DeleteModelResult;
+  PlacementParams: PlacementParams;
+  LayerRange: LayerRange;
   EstimateModelParams: EstimateModelParams;
   EstimateModelResult: EstimateModelResult;
   DeviceEstimate: DeviceEstimate;
@@ -367,6 +404,8 @@ export interface TypeMap {
   KvCacheType: KvCacheType;
   FlashAttention: FlashAttention;
   Pooling: Pooling;
+  SizeRange: SizeRange;
+  RopeParams: RopeParams;
   CreateContextParams: CreateContextParams;
   CreateContextResult: CreateContextResult;
   DisposeContextParams: DisposeContextParams;
@@ -887,6 +926,50 @@ export interface DeleteModelResult {
   files: string[];
   freedBytes: number;
 }
+/**
+ * Where the weights of a model lie.
+ */
+export interface PlacementParams {
+  /**
+   * Names of the devices that may hold layers, as init lists them, in the order of the layers; none: all stays on the CPU. Default: all devices of the backend `gpu` of init.
+   *
+   * @maxItems 16
+   */
+  devices?: string[];
+  /**
+   * How several devices share the model. `layer`: each holds some layers; `row`: each holds some rows of every layer's weights, where the backend can; `none`: one device, `mainDevice`, holds all.
+   * @default "layer"
+   */
+  splitMode?: "none" | "layer" | "row";
+  /**
+   * The devices' shares, one number for each, in any unit. Default: by their free memory.
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  tensorSplit?: number[];
+  /**
+   * Name of the device that holds everything (`splitMode` `none`) or what is not split (`row`). Default: the first one.
+   */
+  mainDevice?: string;
+  /**
+   * Keep the experts of a mixture of experts on the CPU: those of all layers (true), or of the first n. The rest of such a layer fits on a small GPU, and each token uses few experts.
+   * @default false
+   */
+  expertsOnCpu?: boolean | number;
+  /**
+   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`. Default: a tenth of what is free.
+   */
+  memoryMarginBytes?: number;
+}
+/**
+ * As many as fit, at most `preferred` (or else `max`), at least `min`.
+ */
+export interface LayerRange {
+  min?: number;
+  preferred?: number;
+  max?: number;
+}
 export interface EstimateModelResult {
   path: string | null;
   source: ModelSource | null;
@@ -998,7 +1081,7 @@ export interface InspectModelResult {
     [k: string]: unknown;
   };
 }
-export interface LoadModelParams {
+export interface LoadModelParams extends PlacementParams {
   /**
    * A GGUF file; for a split model, its first part.
    */
@@ -1007,12 +1090,17 @@ export interface LoadModelParams {
    * Layers to place on the GPU; "auto": as many as fit into GPU memory together with a context of the default size.
    * @default "auto"
    */
-  gpuLayers?: number | "auto";
+  gpuLayers?: number | "auto" | LayerRange;
   /**
    * Map the file into memory instead of reading it: starts faster and shares memory between processes.
    * @default true
    */
   useMmap?: boolean;
+  /**
+   * Read the file past the system's page cache, where the system can: for a model that is larger than the memory, or loaded once. Excludes `useMmap` and `useMlock`.
+   * @default false
+   */
+  useDirectIo?: boolean;
   /**
    * Prevent the system from swapping out the weights.
    * @default false
@@ -1119,12 +1207,39 @@ export interface UnloadModelResult {
    */
   memoryAfterBytes: number;
 }
+/**
+ * As many tokens as fit into memory, at most `preferred` (or else `max`, or what the model was trained with), at least `min`.
+ */
+export interface SizeRange {
+  min?: number;
+  preferred?: number;
+  max?: number;
+}
+/**
+ * How positions are encoded, where a context shall be longer than the model was trained with. Default: what the model says.
+ */
+export interface RopeParams {
+  scaling?: "none" | "linear" | "yarn" | "longrope";
+  frequencyBase?: number;
+  /**
+   * 0.25 makes positions four times as dense.
+   */
+  frequencyScale?: number;
+  /**
+   * Tokens that the model was trained with before YaRN.
+   */
+  yarnOriginalContext?: number;
+  yarnExtrapolation?: number;
+  yarnAttention?: number;
+  yarnBetaFast?: number;
+  yarnBetaSlow?: number;
+}
 export interface CreateContextParams {
   modelId: ModelId;
   /**
    * Tokens per sequence, or per text to embed; "auto": as many as fit into memory, at most the context length that the model was trained with. Default: that length, at most 4096; for embeddings at most 2048.
    */
-  contextSize?: number | "auto";
+  contextSize?: number | "auto" | SizeRange;
   /**
    * Requests that can run at the same time; others wait. In a context for embeddings: texts computed in one step. Default: 1; for embeddings 32.
    */
@@ -1145,6 +1260,11 @@ export interface CreateContextParams {
    * @default "f16"
    */
   kvCacheType?: KvCacheType & string;
+  /**
+   * Number format of the values; `kvCacheType` is then that of the keys. Default: the same.
+   */
+  valueCacheType?: KvCacheType;
+  rope?: RopeParams;
   /**
    * Most bytes of memory for conversations whose sequence another one has taken. They come back without evaluating their tokens again. 0: none. Default: a sixteenth of the free memory, at most 1 GiB.
    */
@@ -1191,6 +1311,10 @@ export interface CreateContextResult {
   batchSize: number;
   threads: number;
   kvCacheType: KvCacheType;
+  /**
+   * Absent if it is the same.
+   */
+  valueCacheType?: KvCacheType;
   /**
    * Only in a context for embeddings.
    */
@@ -2313,6 +2437,8 @@ export const ERRORS = {
   overloaded: { code: 1003, retryable: true },
   /** An RPC server of `rpcServers` cannot be used, or was lost during the work. data.value lists the servers that do not answer, data.cause says why. Other models are not affected. */
   rpcServerUnavailable: { code: 1004, retryable: true },
+  /** No device that could hold layers has the name in data.value: it was taken away, its driver does not work any more, or its RPC server is not in `rpcServers`. */
+  deviceNotFound: { code: 1005, retryable: false },
   /** No loaded model has this modelId. */
   modelNotFound: { code: 1010, retryable: false },
   /** No context has this contextId. */

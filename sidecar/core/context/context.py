@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, cast
 
-from sidecar.core.context import memory_check
+from sidecar.core.context import context_options, memory_check
 from sidecar.core.context.checkpoints import MAX_BYTES, last_within
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import MAX_DRAFT_TOKENS, StepCost
 from sidecar.core.context.thread_count import ThreadCount
-from sidecar.core.llama import devices
 from sidecar.core.llama.abort_flag import AbortFlag
-from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
+from sidecar.core.llama.bindings import lib
 from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
@@ -20,20 +19,10 @@ from sidecar.core.model.model import Model
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
+    from sidecar.core.context.context_options import ContextParams
     from sidecar.core.llama.c_api import ContextPointer, llama_batch, llama_context_params
-    from sidecar.message_handler._types import CreateContextParams
-
-    class ContextParams(CreateContextParams):
-        """The params of createContext with the id that the router has given."""
-
-        contextId: str  # noqa: N815  # a name on the wire
-
-
-FLASH_ATTENTION: Final = {"auto": -1, False: 0, True: 1}
-"""Wire value → llama_flash_attn_type (llama.h)."""
 
 MAX_CACHE_BYTES: Final = 1024**3
 """Default of `cacheBytes`, if MEMORY_SHARE allows it."""
@@ -58,6 +47,8 @@ class Context:
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
+        self.value_cache_type: str = filled.get("valueCacheType", self.kv_cache_type)
+        self.rope = filled.get("rope", {})
         self.flash_attention: str | bool = filled["flashAttention"]
         """As the params say; with "auto" llama.cpp decides."""
         self.abort_flag: AbortFlag = AbortFlag() if main is None else main.abort_flag
@@ -115,26 +106,10 @@ class Context:
 
     def _options(self, filled: ContextParams) -> llama_context_params:
         """The parameters of createContext as llama.cpp's."""
-        trained = self.model.context_length_trained or MAX_DEFAULT_CONTEXT_SIZE
-        size = filled.get("contextSize")
-        if size == "auto":
-            size = memory_check.largest_context(self.model, filled)
-        size = size or min(trained, MAX_DEFAULT_CONTEXT_SIZE)
-        threads = devices.threads(self.model.max_threads)
-        options = lib.llama_context_default_params()
-        options.n_ctx = size * filled["sequences"]
-        options.n_seq_max = filled["sequences"]
-        options.n_rs_seq = filled["draftTokens"] if self.model.has_state_beyond_kv else 0
-        options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
-        options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
-        options.n_threads = options.n_threads_batch = min(threads, filled.get("threads", threads))
-        options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
-        options.type_k = options.type_v = KV_CACHE_TYPES[self.kv_cache_type]
-        options.abort_callback = self.abort_flag.callback
-        options.abort_callback_data = self.abort_flag.data
-        options.no_perf = True
-        options.swa_full = filled["swaFull"]
-        return options
+        made = context_options.made(self.model, filled)
+        made.abort_callback = self.abort_flag.callback
+        made.abort_callback_data = self.abort_flag.data
+        return made
 
     def describe(self) -> dict[str, object]:
         """What createContext returns, without the memory; read back from llama.cpp."""
@@ -145,6 +120,11 @@ class Context:
             "batchSize": self.batch_size,
             "threads": self.threads,
             "kvCacheType": self.kv_cache_type,
+            **(
+                {}
+                if self.value_cache_type == self.kv_cache_type
+                else {"valueCacheType": self.value_cache_type}
+            ),
         }
 
     def free(self) -> None:

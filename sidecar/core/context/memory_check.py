@@ -27,12 +27,15 @@ WIDEST_STATE: Final = 512
 """Numbers per sequence that a recurrent layer keeps, in the same unit: more than any architecture needs."""
 
 
-def largest_context(model: Model, params: CreateContextParams) -> int | None:
+def largest_context(
+    model: Model, params: CreateContextParams, least: int = 1, most: int | None = None
+) -> int | None:
     """Tokens per sequence of the largest context that leaves some memory free; None without a readable header.
 
-    Raises SidecarError `outOfMemory` if not even the smallest context fits.
+    At most `most`; None: what the model was trained with. Raises SidecarError `outOfMemory` if fewer than `least`
+    tokens fit.
     """
-    from sidecar.models.memory.estimate import FULL, lacking
+    from sidecar.models.memory.device_share import FULL, lacking
 
     header = model.header
     if header is None:
@@ -41,11 +44,11 @@ def largest_context(model: Model, params: CreateContextParams) -> int | None:
     draft_planner = None
     if model.draft is not None and model.draft.header is not None:
         draft_planner = _planner(model.draft, model.draft.header, params)
-    largest = planner.largest(FULL, draft_planner)
-    if not largest:
-        parts = planner.plan(1, model.gpu_layers)
+    largest = planner.largest(FULL, draft_planner, most)
+    if largest < least:
+        parts = planner.plan(least, model.gpu_layers)
         cpu = parts[0]
-        raise _too_large(planner.sequences, 1, lacking(parts, FULL) or (cpu.name, cpu.needed, cpu.free))
+        raise _too_large(planner.sequences, least, lacking(parts, FULL) or (cpu.name, cpu.needed, cpu.free))
     return largest
 
 
@@ -56,7 +59,7 @@ def check_context(model: Model, params: CreateContextParams, size: int) -> None:
     header = model.header
     if header is None:
         return
-    from sidecar.models.memory.estimate import lacking
+    from sidecar.models.memory.device_share import lacking
 
     planner = _planner(model, header, params)
     too_small = lacking(planner.plan(size, model.gpu_layers))
@@ -69,7 +72,7 @@ def _planner(model: Model, header: Header, params: CreateContextParams) -> Plann
 
     known = {key: value for key, value in params.items() if key != "contextSize"}
     here = memory_plan.machine(model.devices)
-    return Planner(header, {**known, "gpuLayers": model.gpu_layers}, here, loaded=True)
+    return Planner(header, {**known, **model.placement, "gpuLayers": model.gpu_layers}, here, loaded=True)
 
 
 def check_batch(model: Model, size: int) -> None:
@@ -95,7 +98,8 @@ def _upper_bound(model: Model, params: CreateContextParams, size: int) -> int:
     heads, layers = lib.llama_model_n_head(model.handle), lib.llama_model_n_layer(model.handle)
     width = lib.llama_model_n_embd(model.handle)
     size += CELLS
-    caches = size * sequences * layers * 4 * width * KV_CACHE_BITS[asked["kvCacheType"]] / 8
+    bits = max(KV_CACHE_BITS[asked[name]] for name in ("kvCacheType", "valueCacheType") if name in asked)
+    caches = size * sequences * layers * 4 * width * bits / 8
     states = (
         sequences * (1 + asked["draftTokens"]) * layers * WIDEST_STATE * width * 4
         if model.has_state_beyond_kv

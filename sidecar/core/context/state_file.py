@@ -70,6 +70,8 @@ def header_of(context: Context) -> dict[str, object]:
         "flashAttention": context.flash_attention,
         "window": context.window,
         "sequences": len(context.sequences),  # llama.cpp checks this number when it reads a state
+        **({} if context.value_cache_type == context.kv_cache_type else {"values": context.value_cache_type}),
+        **({"rope": context.rope} if context.rope else {}),
     }
 
 

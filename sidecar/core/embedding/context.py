@@ -12,7 +12,7 @@ import ctypes
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context import memory_check
+from sidecar.core.context import context_options
 from sidecar.core.context.context import Context
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
@@ -20,7 +20,7 @@ from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
-    from sidecar.core.context.context import ContextParams
+    from sidecar.core.context.context_options import ContextParams
     from sidecar.core.llama.c_api import ContextPointer, FloatPointer, llama_context_params
 
 DEFAULT_SIZE: Final = 2048
@@ -167,10 +167,7 @@ class EmbeddingContext(Context):
 
 def _size(model: Model, params: ContextParams) -> int:
     """Maximum number of tokens per text: at most as in training, since some models have a table of positions."""
-    size = params.get("contextSize", DEFAULT_SIZE)
-    if size == "auto":
-        one_sequence: ContextParams = {**params, "sequences": 1}
-        size = memory_check.largest_context(model, one_sequence) or DEFAULT_SIZE
+    size = context_options.size_of(model, {**params, "sequences": 1}, DEFAULT_SIZE)
     return min(size, model.context_length_trained or size)
 
 

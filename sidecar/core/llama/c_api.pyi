@@ -37,8 +37,12 @@ llama_adapter_lora_p_ctypes = AdapterPointer
 
 class llama_model_params(ctypes.Structure):
     devices: ctypes.c_void_p
+    tensor_buft_overrides: ctypes.c_void_p
     n_gpu_layers: int
+    split_mode: int
     load_mode: int
+    main_gpu: int
+    tensor_split: FloatPointer
     progress_callback: llama_progress_callback
     check_tensors: bool
 
@@ -51,8 +55,16 @@ class llama_context_params(ctypes.Structure):
     n_outputs_max: int
     n_threads: int
     n_threads_batch: int
+    rope_scaling_type: int
     pooling_type: int
     flash_attn_type: int
+    rope_freq_base: float
+    rope_freq_scale: float
+    yarn_ext_factor: float
+    yarn_attn_factor: float
+    yarn_beta_fast: float
+    yarn_beta_slow: float
+    yarn_orig_ctx: int
     type_k: int
     type_v: int
     abort_callback: ggml_abort_callback

@@ -63,6 +63,7 @@ _reg_count = function("ggml_backend_reg_count", _size)
 _reg_get = function("ggml_backend_reg_get", _pointer, _size)
 _reg_name = function("ggml_backend_reg_name", ctypes.c_char_p, _pointer)
 _reg_function = function("ggml_backend_reg_get_proc_address", _pointer, _pointer, ctypes.c_char_p)
+_cpu_buffer_type = function("ggml_backend_cpu_buffer_type", _pointer)
 _register_backend = function("ggml_backend_register", None, _pointer)
 
 AbortMessage = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
@@ -137,6 +138,17 @@ def describe(device: int) -> LocalDevice:
         "memoryTotalBytes": total.value,
         "memoryFreeBytes": free.value,
     }
+
+
+def splits_rows(device: int) -> bool:
+    """Whether the device's backend can give each device some rows of a tensor."""
+    return bool(_reg_function(_dev_reg(device), b"ggml_backend_split_buffer_type"))
+
+
+def cpu_buffer_type() -> int:
+    """The kind of memory of the CPU."""
+    found: int = _cpu_buffer_type()
+    return found
 
 
 def try_device(device: int) -> None:

@@ -21,7 +21,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import notification, send, send_info
 
 if TYPE_CHECKING:
-    from sidecar.core.context.context import ContextParams
+    from sidecar.core.context.context_options import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
     from sidecar.core.scheduling.runner import Runner

@@ -15,7 +15,8 @@ from sidecar.message_handler.notifier import Progress
 if TYPE_CHECKING:
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
-    from sidecar.core.model.model import LoadParams, Model
+    from sidecar.core.model.model import Model
+    from sidecar.core.model.placement import LoadParams
     from sidecar.message_handler._types import LoadModelResult
 
 SWITCH_INTERVAL_S: Final = 0.0001

@@ -16,7 +16,7 @@ from sidecar.models.gguf import parts, projector, reader
 
 if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
-    from sidecar.core.model.model import LoadParams
+    from sidecar.core.model.placement import LoadParams
     from sidecar.message_handler.notifier import Progress
 
 

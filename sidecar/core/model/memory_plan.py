@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sidecar.core.llama import ggml
 from sidecar.core.llama.bindings import lib
 from sidecar.hardware.machine import Machine, available_bytes
+from sidecar.hardware.placement import most_of
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -98,15 +99,22 @@ def plan_load(params: LoadModelParams, handles: Collection[int]) -> int:
     size = file_bytes(path)
     # The CPU may need twice the file: the file mapped, and a copy in the order that its kernels prefer.
     plenty = 2 * size < here.free_bytes and size < least_free(here)
-    if asked != "auto" and plenty:
-        return int(asked)
+    if isinstance(asked, int) and plenty:
+        return asked
     from sidecar.models.memory.estimate import Planner
 
     header = read_header(path)
     if header is None:
-        return -1 if asked == "auto" else int(asked)
+        limits = {} if asked == "auto" else {"max": asked} if isinstance(asked, int) else asked
+        return most_of(limits, -1)
     planner = Planner(header, {**params, "gpuLayers": asked}, here)
     layers = planner.gpu_layers(planner.size)
+    if isinstance(asked, dict) and layers < asked.get("min", 0):
+        problem = f"/gpuLayers/min: {asked['min']} layers do not fit on the devices, {layers} do"
+        allowed = {"maximum": layers}
+        raise SidecarError(
+            "outOfMemory", problem, pointer="/gpuLayers/min", value=asked["min"], allowed=allowed
+        )
     for part in planner.plan(planner.size, layers):
         if 0 < part.free < part.copied:
             needed = f"{part.copied} bytes on {part.name}, {part.free} are available"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
-from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import lib
-from sidecar.core.model import adapters, memory_plan, page_cache
+from sidecar.core.model import adapters, memory_plan, page_cache, placement
 from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.core.model.tokenizer import Tokenizer
+from sidecar.hardware.placement import check_range
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import parts
 from sidecar.models.gguf.fingerprint import fingerprint
@@ -23,24 +23,17 @@ from sidecar.models.gguf.header import Header
 from sidecar.models.gguf.splits import part_paths
 
 if TYPE_CHECKING:
-    from typing_extensions import NotRequired
-
     from sidecar.core.llama.c_api import ModelPointer
     from sidecar.core.media.encoder import Encoder
-    from sidecar.message_handler._types import LoadModelParams, LoadModelResult, ModelId
-
-    class LoadParams(LoadModelParams):
-        """The params of loadModel with what the router adds: an id, and settings of `init`."""
-
-        modelId: ModelId  # noqa: N815  # names on the wire
-        gpu: str | Literal[False]
-        maxThreads: int | None  # noqa: N815
-        rpcServers: NotRequired[list[str]]  # noqa: N815
-        mediaDirectories: NotRequired[list[str]]  # noqa: N815
+    from sidecar.core.model.placement import LoadParams
+    from sidecar.message_handler._types import LoadModelResult
 
 
 RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """A model that scores texts has one of these tensors."""
+
+
+PLACEMENT: Final = ("tensorSplit", "expertsOnCpu", "memoryMarginBytes")
 
 
 class Model:
@@ -57,6 +50,8 @@ class Model:
         """Folders whose pictures and sounds requests may name; None: any file."""
         self.devices = devices
         self.gpu_layers = gpu_layers
+        self.placement: Mapping[str, object] = {name: params[name] for name in PLACEMENT if name in params}
+        """What the memory of its contexts depends on (memory_check.py)."""
         self.vocab = lib.llama_model_get_vocab(handle)
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self.vocab)
         self.context_length_trained: int = lib.llama_model_n_ctx_train(handle)
@@ -84,17 +79,15 @@ class Model:
         """Load a model. `on_progress(share)` gets the loaded share (0 to 1) and returns whether to go on.
 
         Raises SidecarError `aborted` if it does not go on, `backendNotAvailable`, `rpcServerUnavailable`,
-        `outOfMemory`, `modelLoadFailed`, and those of `adapters.load`. The caller adds the cause that llama.cpp's
-        log has.
+        `deviceNotFound`, `invalidParams`, `outOfMemory`, `modelLoadFailed`, and those of `adapters.load`. The caller
+        adds the cause that llama.cpp's log has.
         """
-        remote = params.get("rpcServers") or []
-        handles = devices.of_model(params["gpu"], remote if params.get("gpuLayers") != 0 else [])
+        check_range(params.get("gpuLayers"), "/gpuLayers")
         options = lib.llama_model_default_params()
-        # A list that ends with a null pointer; an empty one means the CPU.
-        offload = (ctypes.c_void_p * (len(handles) + 1))(*handles, None)
-        options.devices = ctypes.cast(offload, ctypes.c_void_p)
-        layers = options.n_gpu_layers = memory_plan.plan_load(params, handles)
-        options.load_mode = int(params.get("useMmap", True)) + 2 * int(params.get("useMlock", False))
+        options.load_mode = placement.load_mode(params)
+        placed = placement.place(params)
+        kept = placement.fill(options, placed, params)
+        layers = options.n_gpu_layers = memory_plan.plan_load(params, placed.handles)
         options.check_tensors = params.get("checkTensors", False)
         aborted = False
 
@@ -106,6 +99,7 @@ class Model:
         options.progress_callback = lib.llama_progress_callback(progressed)
         own_before = page_cache.own_bytes()
         handle = lib.llama_model_load_from_file(os.fsencode(params["path"]), options)
+        del kept
         if aborted:
             if handle:
                 lib.llama_model_free(handle)
@@ -113,7 +107,7 @@ class Model:
         if not handle:
             raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
         page_cache.release(part_paths(params["path"]), own_before)
-        model = cls(handle, params, handles, layers)
+        model = cls(handle, params, placed.handles, layers)
         try:
             architecture = model.metadata("general.architecture") or ""
             loaded = adapters.load(handle, architecture, params.get("adapters", []))

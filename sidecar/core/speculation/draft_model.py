@@ -18,7 +18,7 @@ from sidecar.core.model.model import Model
 from sidecar.message_handler import log
 
 if TYPE_CHECKING:
-    from sidecar.core.context.context import ContextParams
+    from sidecar.core.context.context_options import ContextParams
     from sidecar.core.llama.c_api import SamplerPointer, llama_token_data_array
 
 MIN_PROBABILITY: Final = 0.75

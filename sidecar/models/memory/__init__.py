@@ -1,4 +1,5 @@
 """How much memory a model needs.
 
-estimate (per device, and the largest context) → buffers (bytes per layer and per context), projector (its bytes).
+estimate (per device, and the largest context) → device_share (what one device holds), buffers (bytes per layer and
+per context), projector (its bytes).
 """

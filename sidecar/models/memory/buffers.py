@@ -44,6 +44,10 @@ Negative: the first of n layers does, else the last. Headers may list the layers
 WINDOWS: Final = {"gemma2": 4096, "llama4": 8192}
 """Tokens of the window where a header does not tell."""
 
+EXPERTS: Final = frozenset(
+    f"ffn_{part}_{kind}exps" for part in ("up", "down", "gate", "gate_up") for kind in ("", "ch")
+)
+"""Names of experts' tensors within a layer (common.h, LLM_FFN_EXPS_REGEX)."""
 LOOKED_UP: Final = tuple(
     f"{name}.weight" for name in ("token_embd", "per_layer_token_embd", "position_embd", "token_types")
 )
@@ -196,12 +200,14 @@ class ModelShape:
         """Cells per sequence of a layer with a window, in a context of `cells` (llama-kv-cache-iswa.cpp)."""
         return min(cells, -(-(self.window + tokens) // CELLS) * CELLS)
 
-    def cache_bytes(self, layer: Layer, cells: int, sequences: int, kind: str, flash: bool) -> int:
+    def cache_bytes(
+        self, layer: Layer, cells: int, sequences: int, kinds: tuple[str, str], flash: bool
+    ) -> int:
         """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
         values = layer.values
         if layer.cached and not flash:  # stored by columns, with the same width in all layers
             values = max(each.values for each in self.layers)
-        rows = _row_bytes(layer.keys, kind) + _row_bytes(values, kind)
+        rows = _row_bytes(layer.keys, kinds[0]) + _row_bytes(values, kinds[1])
         return sequences * (cells * rows + layer.state * 4)
 
     def compute_bytes(self, cells: int, windows: int, tokens: int, sequences: int, flash: bool) -> int:

@@ -7,70 +7,29 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.hardware.machine import Machine
+from sidecar.hardware.placement import most_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.models.gguf.header import Header, Tensor
 from sidecar.models.memory.buffers import (
     CELLS,
+    EXPERTS,
     LOOKED_UP,
     MAX_DEFAULT_CONTEXT_SIZE,
     MORE_THAN_KEYS_AND_VALUES,
     RESERVED_OUTPUTS,
     ModelShape,
 )
+from sidecar.models.memory.device_share import FULL, DeviceShare, add_weights, fits_on, lacking
 from sidecar.models.memory.projector import needed_bytes
 
+if TYPE_CHECKING:
+    from sidecar.message_handler._types import LayerRange
+
 MAX_CONTEXT_SIZE: Final = 2**24
-FULL: Final = 0.9
-"""Above this share of the free memory the verdict is "tight". "auto" fills a GPU up to it."""
-
-
-@dataclass(slots=True)
-class DeviceShare:
-    """What one device holds, in bytes.
-
-    `weights` is what llama.cpp reports: mapped parts of the file, and repacked copies. `kept` is the part of it
-    that every step uses, so it must stay in memory. `copied` is the part of it that is not mapped, so the system
-    cannot drop it and read it again.
-    """
-
-    name: str
-    type: str
-    free: int
-    layers: int = 0
-    weights: int = 0
-    kept: int = 0
-    copied: int = 0
-    caches: int = 0
-    compute: int = 0
-    projector: int = 0
-
-    @property
-    def needed(self) -> int:
-        """Bytes that must be in memory for full speed."""
-        return self.kept + self.caches + self.compute + self.projector
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.caches + self.compute + self.projector
-
-    def describe(self) -> dict[str, object]:
-        """The schema's `DeviceEstimate`."""
-        return {
-            "name": self.name,
-            "type": self.type,
-            "layers": self.layers,
-            "weightsBytes": self.weights,
-            "kvCacheBytes": self.caches,
-            "computeBytes": self.compute,
-            "projectorBytes": self.projector,
-            "totalBytes": self.total,
-            "freeBytes": self.free,
-        }
 
 
 def estimate(
@@ -103,11 +62,17 @@ class Planner:
         self.shape = ModelShape(header)
         self.sequences: int = asked["sequences"]
         self.cache_type: str = asked["kvCacheType"]
+        self._cache_types = self.cache_type, asked.get("valueCacheType", self.cache_type)
         self._batch = max(asked["batchSize"], self.sequences)
         self._flash = asked.get("flashAttention") is not False
         self._keeps_windows = not asked["swaFull"]
-        self._mapped = asked.get("useMmap", True)
-        self._asked_layers: int | str = asked["gpuLayers"] if machine.gpus else 0
+        self._mapped = asked.get("useMmap", True) and not asked.get("useDirectIo")
+        self._shares: list[float] = asked.get("tensorSplit", [])
+        experts: bool | int = asked["expertsOnCpu"]
+        self._cpu_experts = len(self.shape.layers) if experts is True else int(experts)
+        """How many layers, from the first one on, have their experts on the CPU."""
+        self._margin: int | None = asked.get("memoryMarginBytes")
+        self._asked_layers: int | str | LayerRange = asked["gpuLayers"] if machine.gpus else 0
         self._machine = machine
         self._loaded = loaded
         self._projector_bytes = needed_bytes(projector) if projector else 0
@@ -142,34 +107,38 @@ class Planner:
         if isinstance(self._asked_layers, int):
             return min(self._asked_layers, everything)
 
+        limits: LayerRange = self._asked_layers if isinstance(self._asked_layers, dict) else {}
+
         def fits(layers: int) -> bool:
-            return all(_fits(part, FULL) for part in self.plan(size, layers)[1:])
+            return all(fits_on(part, FULL) for part in self.plan(size, layers)[1:])
 
-        return _last(range(everything + 1), fits)
+        return _last(range(min(most_of(limits, everything), everything) + 1), fits)
 
-    def largest(self, share: float = 1, second: Planner | None = None) -> int:
-        """Tokens per sequence that fit into this share of the free memory, at most the trained context size.
+    def largest(self, share: float = 1, second: Planner | None = None, most: int | None = None) -> int:
+        """Tokens per sequence that fit into this share of the free memory, at most the trained size, or `most`.
 
         `second` plans another context of the same size on the same devices. 0: nothing fits.
         """
 
+        most = self._trained if most is None else most
+
         def fits(cells: int) -> bool:
-            size = min(cells * CELLS, self._trained)
+            size = min(cells * CELLS, most)
             parts = self.plan(size, self.gpu_layers(size))
             others = second.plan(size, second.gpu_layers(size)) if second is not None else []
             for part, other in zip(parts, others, strict=False):
                 part.compute += other.needed
             return lacking(parts, share) is None
 
-        return min(_last(range(-(-self._trained // CELLS) + 1), fits) * CELLS, self._trained)
+        return min(_last(range(-(-most // CELLS) + 1), fits) * CELLS, most)
 
     def plan(self, size: int, gpu_layers: int) -> list[DeviceShare]:
         """The shares of all devices: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
         shape, gpus = self.shape, self._machine.gpus
-        cpu = DeviceShare("CPU", "cpu", self._machine.free_bytes)
-        parts = [DeviceShare(gpu["name"], gpu["type"], gpu["memoryFreeBytes"]) for gpu in gpus]
+        cpu = DeviceShare("CPU", "cpu", self._machine.free_bytes, self._margin)
+        parts = [DeviceShare(gpu["name"], gpu["type"], gpu["memoryFreeBytes"], self._margin) for gpu in gpus]
         first = len(shape.layers) + 1 - gpu_layers
-        edges = list(accumulate(max(1, part.free) for part in parts))
+        edges = list(accumulate(self._shares or [max(1, part.free) for part in parts]))
 
         def device(index: int) -> DeviceShare:
             if index < first:
@@ -188,14 +157,15 @@ class Planner:
             part = device(index)
             part.layers += 1
             held = windows if layer.windowed else cells
-            part.caches += shape.cache_bytes(layer, held, self.sequences, self.cache_type, self._flash)
-            if part is cpu:
-                on_cpu += layer.tensors
-            else:
-                _add(part, layer.tensors)
+            part.caches += shape.cache_bytes(layer, held, self.sequences, self._cache_types, self._flash)
+            for tensor in layer.tensors:
+                if part is cpu or self._stays(index, tensor):
+                    on_cpu.append(tensor)
+                else:
+                    add_weights(part, [tensor])
         if outputs_on is not cpu:
             elsewhere = [tensor for tensor in shape.rest if tensor.name.startswith("output")]
-            _add(outputs_on, [*elsewhere, *([tied] if tied else [])])
+            add_weights(outputs_on, [*elsewhere, *([tied] if tied else [])])
         self._add_to_cpu(cpu, on_cpu, tied if outputs_on is cpu else None)
         self._add_compute(cpu, [cpu, *parts], outputs_on, size, cells)
         near = [part for part, gpu in zip(parts, gpus, strict=True) if "endpoint" not in gpu]
@@ -204,6 +174,10 @@ class Planner:
             for part in (cpu, *parts):
                 part.weights = part.kept = part.copied = 0
         return [cpu, *parts]
+
+    def _stays(self, index: int, tensor: Tensor) -> bool:
+        """Whether a tensor of this layer stays on the CPU: it is of the experts, and `expertsOnCpu` says so."""
+        return index < self._cpu_experts and tensor.name.split(".")[2] in EXPERTS
 
     def _window_cells(self, size: int, cells: int) -> int:
         tokens = min(self._batch, size * self.sequences)
@@ -237,7 +211,7 @@ class Planner:
         tokens = min(self._batch, size * self.sequences)
         outputs = min(max(self.sequences, RESERVED_OUTPUTS), tokens)
         for part in parts:
-            if part.layers:
+            if part.layers or (part is cpu and self._cpu_experts):
                 part.compute = shape.compute_bytes(cells, windows, tokens, self.sequences, self._flash)
             if part is outputs_on:
                 part.compute = max(part.compute, shape.output_bytes(outputs))
@@ -261,30 +235,6 @@ class Planner:
             return "tight", f"It needs {_size(needed)} and leaves little for everything else{rough}."
         free = sum(part.free for part in parts)
         return "yes", f"It needs {_size(needed)} of {_size(free)} that are free{rough}."
-
-
-def _add(part: DeviceShare, tensors: Iterable[Tensor]) -> None:
-    """Add weights that are copied to a GPU."""
-    size = sum(tensor.size or 0 for tensor in tensors)
-    part.weights += size
-    part.kept += size
-    part.copied += size
-
-
-def _fits(part: DeviceShare, share: float = 1) -> bool:
-    return part.needed <= part.free * share
-
-
-def lacking(parts: list[DeviceShare], share: float = 1) -> tuple[str, int, int] | None:
-    """The first device that is too small: its name, the bytes needed there, the bytes free."""
-    cpu = parts[0]
-    system = sum(part.needed for part in parts if part.type in ("cpu", "integratedGpu"))
-    if system > cpu.free * share:
-        return cpu.name, system, cpu.free
-    for part in parts[1:]:
-        if not _fits(part, share):
-            return part.name, part.needed, part.free
-    return None
 
 
 def _last(candidates: range, holds: Callable[[int], bool]) -> int:
