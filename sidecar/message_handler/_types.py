@@ -469,6 +469,8 @@ class CreateContextParams(TypedDict):
     cacheDirectory: NotRequired[str]
     cacheDirectoryBytes: NotRequired[int]
     draftTokens: NotRequired[int]
+    kvUnified: NotRequired[bool]
+    reproducible: NotRequired[bool]
     swaFull: NotRequired[bool]
     embeddings: NotRequired[bool]
     pooling: NotRequired[Pooling]

@@ -568,6 +568,8 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "flashAttention": "auto",
         "kvCacheType": "f16",
         "draftTokens": 0,
+        "kvUnified": False,
+        "reproducible": False,
         "swaFull": False,
         "embeddings": False,
     },

@@ -176,6 +176,15 @@ def test_a_conversation_comes_back_when_another_had_its_sequence(talk: Talk, mak
             assert cached(result) >= talk.least(len(text) - len(talk.again) - TAIL)
 
 
+@pytest.mark.parametrize("talk", ["windows"], indirect=True, scope="module")
+def test_with_all_tokens_in_its_windows_a_copy_is_not_cut(talk: Talk, make: Make) -> None:
+    """llama.cpp's copy has the window only, so the conversation that comes back has no earlier places."""
+    context, other = make(swaFull=True), talk.prompt[::-1]
+    talk.say(context, talk.prompt + talk.other)
+    for text in (other, talk.prompt + talk.again, other + talk.again, talk.prompt):
+        talk.assert_as_fresh(talk.say(context, text), text)
+
+
 def test_the_memory_for_conversations_has_a_limit(talk: Talk, make: Make) -> None:
     context = make(cacheBytes=4096)
     talk.say(context, talk.prompt)

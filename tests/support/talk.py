@@ -45,6 +45,7 @@ class Talk:
     def __init__(self, sidecar: Sidecar, path: str, kind: str) -> None:
         self.sidecar = sidecar
         self.path = path
+        self.kind = kind
         self.has_state = kind in ("recurrent", "hybrid")
         """Whether a cache can go back to checkpoints only."""
         self.keeps_all = kind not in ("recurrent", "hybrid", "windows")

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 9c26f27bd2cdab82)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 57a3f8e816d27b2b)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1286,6 +1286,16 @@ export interface CreateContextParams {
    * @default 0
    */
   draftTokens?: number;
+  /**
+   * All sequences share one pool of `contextSize` tokens, so one conversation may take all of it while the others are short; otherwise each has `contextSize` tokens of its own. When the pool is full, the conversation that was used longest ago moves into memory (`cacheBytes`), then the youngest running request waits. Slower where several conversations run at once.
+   * @default false
+   */
+  kvUnified?: boolean;
+  /**
+   * The same request gives the same text, whatever was computed before and whatever runs beside it: with the same model, release, machine, devices, `threads`, `batchSize` and `seed`. Each request has steps of its own, so several at once take turns; a follow-up turn evaluates the last answer again; speculation is off, `swaFull` on.
+   * @default false
+   */
+  reproducible?: boolean;
   /**
    * Keep all tokens in layers with a sliding window, not only the window: more memory, and every earlier place of a conversation can be reused, not only some.
    * @default false

@@ -464,6 +464,34 @@ pub struct DeleteModelResult {
     pub freed_bytes: u64,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementParams {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<PlacementParamsSplitMode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_device: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_margin_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerRange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvCacheType {
     #[default]
@@ -492,6 +520,7 @@ pub enum KvCacheType {
 pub enum EstimateModelParamsGpuLayers {
     Integer(u64),
     Text(String),
+    LayerRange(LayerRange),
 }
 
 impl Default for EstimateModelParamsGpuLayers {
@@ -509,6 +538,12 @@ impl From<u64> for EstimateModelParamsGpuLayers {
 impl From<String> for EstimateModelParamsGpuLayers {
     fn from(value: String) -> Self {
         Self::Text(value)
+    }
+}
+
+impl From<LayerRange> for EstimateModelParamsGpuLayers {
+    fn from(value: LayerRange) -> Self {
+        Self::LayerRange(value)
     }
 }
 
@@ -538,7 +573,21 @@ pub struct EstimateModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projector: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_cache_type: Option<KvCacheType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_layers: Option<EstimateModelParamsGpuLayers>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<PlacementParamsSplitMode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_device: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_margin_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -643,6 +692,7 @@ pub struct InspectModelResult {
 pub enum LoadModelParamsGpuLayers {
     Integer(u64),
     Text(String),
+    LayerRange(LayerRange),
 }
 
 impl Default for LoadModelParamsGpuLayers {
@@ -663,6 +713,12 @@ impl From<String> for LoadModelParamsGpuLayers {
     }
 }
 
+impl From<LayerRange> for LoadModelParamsGpuLayers {
+    fn from(value: LayerRange) -> Self {
+        Self::LayerRange(value)
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adapter {
@@ -680,6 +736,42 @@ pub struct LoadModelParamsImageTokens {
     pub max: Option<u64>,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlacementParamsSplitMode {
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "layer")]
+    Layer,
+    #[serde(rename = "row")]
+    Row,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PlacementParamsExpertsOnCpu {
+    Flag(bool),
+    Integer(u64),
+}
+
+impl Default for PlacementParamsExpertsOnCpu {
+    fn default() -> Self {
+        Self::Flag(Default::default())
+    }
+}
+
+impl From<bool> for PlacementParamsExpertsOnCpu {
+    fn from(value: bool) -> Self {
+        Self::Flag(value)
+    }
+}
+
+impl From<u64> for PlacementParamsExpertsOnCpu {
+    fn from(value: u64) -> Self {
+        Self::Integer(value)
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadModelParams {
@@ -688,6 +780,8 @@ pub struct LoadModelParams {
     pub gpu_layers: Option<LoadModelParamsGpuLayers>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_mmap: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_direct_io: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_mlock: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -704,6 +798,18 @@ pub struct LoadModelParams {
     pub projector_device: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tokens: Option<LoadModelParamsImageTokens>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_mode: Option<PlacementParamsSplitMode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor_split: Option<Vec<f64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_device: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_margin_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -788,11 +894,57 @@ pub enum Pooling {
     Rank,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SizeRange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RopeParamsScaling {
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    #[serde(rename = "linear")]
+    Linear,
+    #[serde(rename = "yarn")]
+    Yarn,
+    #[serde(rename = "longrope")]
+    Longrope,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RopeParams {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<RopeParamsScaling>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_base: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_scale: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yarn_original_context: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yarn_extrapolation: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yarn_attention: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_fast: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yarn_beta_slow: Option<f64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum CreateContextParamsContextSize {
     Integer(u64),
     Text(String),
+    SizeRange(SizeRange),
 }
 
 impl Default for CreateContextParamsContextSize {
@@ -813,6 +965,12 @@ impl From<String> for CreateContextParamsContextSize {
     }
 }
 
+impl From<SizeRange> for CreateContextParamsContextSize {
+    fn from(value: SizeRange) -> Self {
+        Self::SizeRange(value)
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateContextParams {
@@ -830,6 +988,10 @@ pub struct CreateContextParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_cache_type: Option<KvCacheType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_cache_type: Option<KvCacheType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rope: Option<RopeParams>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_bytes: Option<u64>,
@@ -839,6 +1001,10 @@ pub struct CreateContextParams {
     pub cache_directory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_unified: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproducible: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swa_full: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -856,6 +1022,8 @@ pub struct CreateContextResult {
     pub batch_size: u64,
     pub threads: u64,
     pub kv_cache_type: KvCacheType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_cache_type: Option<KvCacheType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
     pub memory_bytes: u64,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence as Several
 from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import context_options, memory_check
@@ -18,7 +19,7 @@ from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
 from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler._wire import DEFAULTS
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.context.context_options import ContextParams
@@ -29,12 +30,19 @@ MAX_CACHE_BYTES: Final = 1024**3
 MEMORY_SHARE: Final = 16
 """Conversations without a sequence, and checkpoints, take by default at most 1/MEMORY_SHARE of the free memory each."""
 
+REPRODUCIBLE_PIECE: Final = 128
+"""See Context.piece. Longer pieces are faster, and a follow-up turn evaluates more again."""
+
 DECODE_ABORTED: Final = 2
 """What llama_decode returns after the abort flag was set."""
 
 
 class Context:
     """Owns a llama_context. Only the compute thread calls `decode` and what changes the cache."""
+
+    piece: int = 0
+    """Tokens of a prompt in a step of a reproducible context; 0: it is none. Only whole pieces are used again, since
+    llama.cpp rounds a token's numbers differently with others beside it."""
 
     def __init__(self, model: Model, params: ContextParams, main: Context | None = None) -> None:
         """Create it. `main`: the context that a draft model's context proposes for.
@@ -44,6 +52,13 @@ class Context:
         """
         defaults = {"sequences": 1, "batchSize": 512, **DEFAULTS["CreateContextParams"]}
         filled = cast("ContextParams", {**defaults, **params})
+        if filled["reproducible"]:
+            if filled["kvUnified"]:
+                raise conflicting_params("kvUnified", True, "/reproducible")
+            filled["swaFull"] = (
+                True  # a window's cells lie where its past has put them, which rounds differently
+            )
+            self.piece = min(REPRODUCIBLE_PIECE, filled["batchSize"])
         self.context_id: str = params["contextId"]
         self.model = model
         self.kv_cache_type: str = filled["kvCacheType"]
@@ -52,9 +67,11 @@ class Context:
         self.flash_attention: str | bool = filled["flashAttention"]
         """As the params say; with "auto" llama.cpp decides."""
         self.abort_flag: AbortFlag = AbortFlag() if main is None else main.abort_flag
-        self.window: int = 0 if filled["swaFull"] else lib.llama_model_n_swa(model.handle)
-        """How many tokens layers with a sliding window keep. 0: all layers keep all tokens."""
-        self.needs_checkpoints: bool = model.has_state_beyond_kv or self.window > 0
+        self.window: int = lib.llama_model_n_swa(model.handle)
+        """How many tokens layers with a sliding window look back. With `swaFull` they keep more; a copy never does."""
+        self.needs_checkpoints: bool = model.has_state_beyond_kv or (
+            self.window > 0 and not filled["swaFull"]
+        )
         self.handle = self._open(filled)
         self.memory = lib.llama_get_memory(self.handle)
         has_state = model.has_state_beyond_kv
@@ -63,6 +80,8 @@ class Context:
         self.scales: Scales = ()
         self.use_adapters(model.adapters.default_scales)
         self.size: int = lib.llama_n_ctx_seq(self.handle)
+        self.shared_tokens: int = lib.llama_n_ctx_seq(self.handle) if filled["kvUnified"] else 0
+        """How many tokens all sequences together may hold; 0: each may hold `size`."""
         self.batch_size: int = lib.llama_n_batch(self.handle)
         self.threads: int = lib.llama_n_threads(self.handle)
         self.sequences = [Sequence(index, []) for index in range(lib.llama_n_seq_max(self.handle))]
@@ -77,10 +96,7 @@ class Context:
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _open(self, filled: ContextParams) -> ContextPointer:
-        """A llama_context that can generate. `filled`: the params of createContext with all defaults.
-
-        Raises SidecarError `unsuitableModel` for a model without a KV cache, and what `_create` raises.
-        """
+        """A llama_context that can generate. Raises SidecarError `unsuitableModel`, and as `_create` does."""
         handle = self._create(filled)
         if lib.llama_get_memory(handle) is None:
             problem = f"{self.model.model_id} only embeds: create the context with embeddings"
@@ -95,7 +111,9 @@ class Context:
         """A llama_context. Raises SidecarError `outOfMemory`, `contextCreationFailed`."""
         memory_check.check_batch(self.model, filled["batchSize"])
         options = self._options(filled)
-        memory_check.check_context(self.model, filled, options.n_ctx // options.n_seq_max)
+        caches = 1 if filled["kvUnified"] else options.n_seq_max
+        planned: ContextParams = {**filled, "sequences": caches}
+        memory_check.check_context(self.model, planned, options.n_ctx // caches)
         self.max_outputs: int = options.n_outputs_max
         """How many tokens of a batch can have logits."""
         handle = lib.llama_init_from_model(self.model.handle, options)
@@ -143,8 +161,14 @@ class Context:
         """How many tokens of the sequence's cache can begin a request with these tokens."""
         if sequence.shifted or sequence.scales != scales:
             return 0
-        shared = media_id.whole(sequence.tokens, shared_length(sequence.tokens, tokens))
+        shared = self.whole_pieces(sequence.tokens, shared_length(sequence.tokens, tokens), sequence.aligned)
         return shared if self._can_cut(sequence, shared) else last_within(sequence.checkpoints.all, shared)
+
+    def whole_pieces(self, held: Several[int], shared: int, aligned: int) -> int:
+        """How many of the first `shared` tokens can be used again: whole pictures, and whole pieces (`piece`)."""
+        if self.piece:
+            shared = min(shared, aligned) // self.piece * self.piece
+        return media_id.whole(held, shared)
 
     # ---- the batch -------------------------------------------------------------------------------
 
@@ -170,12 +194,10 @@ class Context:
         return first
 
     def decode(self, batch: llama_batch | None = None) -> int:
-        """Evaluate a batch, by default its own, without the interpreter lock.
-
-        Returns llama_decode's code, 0 on success.
-        """
+        """Evaluate a batch, by default its own, without the interpreter lock. Returns llama_decode's code, 0: done."""
         batch = self.batch if batch is None else batch
-        threads = self.thread_count.of_step(batch.n_tokens)
+        # With another number of threads attention rounds differently.
+        threads = self.threads if self.piece else self.thread_count.of_step(batch.n_tokens)
         if threads != self._threads_set:
             lib.llama_set_n_threads(self.handle, threads, threads)
             self._threads_set = threads

@@ -39,7 +39,8 @@ def made(model: Model, filled: ContextParams) -> llama_context_params:
     """`filled`: the params with all defaults. Raises SidecarError as `size_of`."""
     size, threads = size_of(model, filled), devices.threads(model.max_threads)
     options = lib.llama_context_default_params()
-    options.n_ctx = size * filled["sequences"]
+    options.kv_unified = filled["kvUnified"]
+    options.n_ctx = size * (1 if filled["kvUnified"] else filled["sequences"])
     options.n_seq_max = filled["sequences"]
     options.n_rs_seq = filled["draftTokens"] if model.has_state_beyond_kv else 0
     options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
@@ -61,6 +62,8 @@ def size_of(model: Model, params: ContextParams, default: int = MAX_DEFAULT_CONT
     Raises SidecarError `outOfMemory`, and `invalidParams` for a range whose bounds contradict each other.
     """
     trained = model.context_length_trained or default
+    if params.get("kvUnified"):
+        params = {**params, "sequences": 1}  # they share one cache
     asked = params.get("contextSize", min(trained, default))
     if isinstance(asked, int):
         return asked

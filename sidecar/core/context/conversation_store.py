@@ -36,6 +36,8 @@ class Held(NamedTuple):
     oldest: int
     """The oldest position in layers with a window: llama.cpp copies the window only (llama-kv-cache.cpp)."""
     data: bytearray
+    aligned: int = 0
+    """As Sequence has it."""
     origin: Origin = "memory"
 
     @property
@@ -54,14 +56,20 @@ def copy_of(context: Context, sequence: Sequence, max_bytes: int) -> Held | None
         return None
     oldest = max(context.oldest(sequence), sequence.end - context.window) if context.window else 0
     data = sequence_state.copy_out(context, sequence)
-    return Held(list(sequence.tokens), sequence.scales, copies, oldest, data) if data else None
+    tokens, aligned = list(sequence.tokens), sequence.aligned
+    return Held(tokens, sequence.scales, copies, oldest, data, aligned) if data else None
 
 
 def usable(
-    context: Context, held: Several[int], oldest: int, checkpoints: Several[int], tokens: Several[int]
+    context: Context,
+    held: Several[int],
+    aligned: int,
+    oldest: int,
+    checkpoints: Several[int],
+    tokens: Several[int],
 ) -> int:
     """How many of these tokens a conversation can begin that holds others, and checkpoints of these lengths."""
-    shared = media_id.whole(held, shared_length(held, tokens))
+    shared = context.whole_pieces(held, shared_length(held, tokens), aligned)
     if shared == len(held) or context.can_cut(oldest, media_id.position(held, shared)):
         return shared
     return max((length for length in checkpoints if length <= shared), default=0)
@@ -127,7 +135,7 @@ class ConversationStore:
         best, most = None, 0
         for held in found:
             lengths = [each.length for each in held.checkpoints]
-            count = usable(self._context, held.tokens, held.oldest, lengths, tokens)
+            count = usable(self._context, held.tokens, held.aligned, held.oldest, lengths, tokens)
             if count > most:
                 best, most = held, count
         return best, most
@@ -138,7 +146,7 @@ class ConversationStore:
             self._held = [each for each in self._held if each is not held]
             self._hits[held.origin] += 1
         if sequence_state.copy_in(self._context, sequence, held.data, held.tokens, held.scales):
-            sequence.checkpoints.all = list(held.checkpoints)
+            sequence.checkpoints.all, sequence.aligned = list(held.checkpoints), held.aligned
 
 
 def _begins(held: Held, other: Held) -> bool:

@@ -43,6 +43,7 @@ class Entry(NamedTuple):
 
     tokens: media_id.Packed
     scales: Scales
+    aligned: int
     oldest: int
     checkpoints: list[tuple[int, int]]
     """Their lengths in tokens, and their bytes."""
@@ -79,7 +80,7 @@ class DiskStore:
                 continue
             lengths = [length for length, _ in entry.checkpoints]
             asked = tokens if isinstance(entry.tokens, list) else text
-            count = usable(self._context, entry.tokens, entry.oldest, lengths, asked)
+            count = usable(self._context, entry.tokens, entry.aligned, entry.oldest, lengths, asked)
             if count > most:
                 best, most = name, count
         return best, most
@@ -132,12 +133,12 @@ class DiskStore:
     def _fitting(self, state: State, name: str) -> Entry:
         """What a file says about itself. Raises SidecarError `stateMismatch` if it is for another context."""
         path = self._path(name)
-        checkpoints, oldest = _extras(state.header)
+        checkpoints, oldest, aligned = _extras(state.header)
         scales = state_file.compare(state, self._context, path)
         if checkpoints is None:
             raise state_file.mismatch(path, "it has no checkpoints")
         self._context.model.check_tokens(state.tokens, "/path")
-        return Entry(media_id.packed(state.tokens), scales, oldest, checkpoints)
+        return Entry(media_id.packed(state.tokens), scales, aligned, oldest, checkpoints)
 
     # ---- read --------------------------------------------------------------------------------------
 
@@ -162,7 +163,8 @@ class DiskStore:
             checkpoints.append(Checkpoint(length, state.data[end - size : end]))
             end -= size
         del state.data[end:]
-        return Held(state.tokens, entry.scales, checkpoints[::-1], entry.oldest, state.data, "disk")
+        places = entry.oldest, state.data, entry.aligned
+        return Held(state.tokens, entry.scales, checkpoints[::-1], *places, "disk")
 
     def _give_up(self, name: str, error: SidecarError) -> None:
         """Forget a file that cannot be used; delete it if nobody can use it."""
@@ -185,6 +187,7 @@ class DiskStore:
             "adapters": used,
             "checkpoints": [(each.length, len(each.data)) for each in held.checkpoints],
             "oldest": held.oldest,
+            "aligned": held.aligned,
         }
         more = tuple(each.data for each in held.checkpoints)
         state = State({**self._header, **extras}, held.tokens, held.data, more)
@@ -248,11 +251,11 @@ def _is_own(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
-def _extras(header: dict[str, Any]) -> tuple[list[tuple[int, int]] | None, int]:  # Any: JSON of a file
-    """Remove what only these files have from a header: the checkpoints, and the oldest position."""
-    checkpoints, oldest = header.pop("checkpoints", None), header.pop("oldest", 0)
+def _extras(header: dict[str, Any]) -> tuple[list[tuple[int, int]] | None, int, int]:  # Any: JSON of a file
+    """Remove what only these files have from a header: checkpoints, oldest position, `aligned` of Sequence."""
+    checkpoints, oldest, aligned = (header.pop(name, None) for name in ("checkpoints", "oldest", "aligned"))
     try:
         found = [(int(length), int(size)) for length, size in checkpoints]
-        return found if all(min(each) > 0 for each in found) else None, int(oldest)
+        return found if all(min(each) > 0 for each in found) else None, int(oldest), int(aligned)
     except (TypeError, ValueError):
-        return None, 0
+        return None, 0, 0

@@ -20,6 +20,8 @@ class Sequence:
         """Positions that the pictures take less than tokens, with M-RoPE."""
         self.scales: Scales = ()
         """The adapters that computed the cache."""
+        self.aligned = 0
+        """In a reproducible context: how many of the first tokens were computed in whole pieces (Context.piece)."""
         self.in_use = False
         """Whether a request runs in it. Slots sets this."""
         self.last_used = last_used
@@ -41,6 +43,7 @@ class Sequence:
     def hold(self, tokens: list[int]) -> None:
         """It holds these tokens now."""
         self.tokens = tokens
+        self.aligned = min(self.aligned, len(tokens))
         self._saved = media_id.saved(tokens)
 
     def add(self, tokens: list[int]) -> None:
@@ -52,6 +55,7 @@ class Sequence:
     def keep(self, count: int) -> None:
         """It holds only the first `count` tokens."""
         del self.tokens[count:]
+        self.aligned = min(self.aligned, count)
         if self._saved:  # there were pictures
             self._saved = media_id.saved(self.tokens)
 

@@ -21,9 +21,12 @@ def size(context: Context, sequence: Sequence) -> int:
 
 
 def copy_out(context: Context, sequence: Sequence) -> bytearray:
-    """The copy; empty if llama.cpp makes none, or if it would take more than half of the free memory."""
+    """The copy; empty if llama.cpp makes none, or if it would take more than half of the free memory.
+
+    Also where it must be exact and is not: llama.cpp copies of a window what the next token sees, to other cells.
+    """
     room = size(context, sequence)
-    if room > available_bytes() // 2:
+    if room > available_bytes() // 2 or (context.piece and context.window):
         return bytearray()
     data = bytearray(room)
     buffer = (ctypes.c_uint8 * room).from_buffer(data)
@@ -47,8 +50,8 @@ def copy_in(context: Context, sequence: Sequence, data: bytearray, tokens: list[
 
 
 def copy_prefix(context: Context, source: Sequence, target: Sequence, count: int) -> int:
-    """Copy the first `count` tokens of a sequence into another one. Returns how many tokens the target then has."""
+    """Copy the first `count` tokens of a sequence into another one. Returns how many it has of them; 0: no copy."""
     data = copy_out(context, source)
     if data and copy_in(context, target, data, source.tokens, source.scales):
-        target.checkpoints.all = list(source.checkpoints.all)
-    return context.keep_prefix(target, count) if data else len(target.tokens)
+        target.checkpoints.all, target.aligned = list(source.checkpoints.all), source.aligned
+    return context.keep_prefix(target, count) if data else 0

@@ -72,6 +72,7 @@ def header_of(context: Context) -> dict[str, object]:
         "sequences": len(context.sequences),  # llama.cpp checks this number when it reads a state
         **({} if context.value_cache_type == context.kv_cache_type else {"values": context.value_cache_type}),
         **({"rope": context.rope} if context.rope else {}),
+        **({"piece": context.piece} if context.piece else {}),
     }
 
 

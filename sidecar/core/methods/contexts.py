@@ -72,7 +72,8 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
     context = Context(model, params)
     store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
     try:
-        draft_model = None if model.draft is None else DraftModel(model.draft, context, params)
+        drafts = model.draft is not None and not context.piece
+        draft_model = DraftModel(model.draft, context, params) if model.draft and drafts else None
         saver = _saver(engine, context, store, params) if "cacheDirectory" in params else None
     except SidecarError:
         context.free()

@@ -77,7 +77,7 @@ class Generation:
         """The last position that was sent as progress."""
         self.batch_index = -1
         """Batch index of the next logits; those of the draft tokens follow. Negative: there are none."""
-        self.speculation = speculation_of(context, params)
+        self.speculation = None if context.piece else speculation_of(context, params)
         self._draft: list[int] = []
         """Draft tokens in the batch, after the last token."""
         self.sampler = Sampler(context.model, params, prompt, steering.grammar, steering.calls)

@@ -114,6 +114,7 @@ class GenerationRunner:
         self._slots.bring()
 
     def plan(self, others_streaming: bool) -> bool:
+        self._slots.shrink()
         if self._slots.waiting:
             self._slots.send_progress(self._writer)
         running = self._slots.running
@@ -128,6 +129,8 @@ class GenerationRunner:
             len(self._in_step) < len(ready)
             and any(g.prompt_done for g in ready if g.scales != self.context.scales)
         )
+        if self.context.piece:
+            self._in_step = self._slots.next_alone(self._in_step)
         self.context.abort_flag.clear()
         return True
 
@@ -143,6 +146,7 @@ class GenerationRunner:
         return [generation for generation in generations if generation.scales == self.context.scales]
 
     def draft(self) -> None:
+        self._slots.make_room()
         generations, context = self._in_step, self.context
         if self._draft_model is None or not generations:
             return
@@ -181,7 +185,7 @@ class GenerationRunner:
         )
         streams = sum(len(tokens) == 1 for _, tokens in pending)
         room = context.batch_size
-        if streams or self._others_waiting:
+        if (streams or self._others_waiting) and not context.piece:
             room = min(room, streams + PROMPT_CHUNK_WHILE_STREAMING)
         if self._add_rows(generations, room, bool(pending)):
             return True
@@ -237,6 +241,7 @@ class GenerationRunner:
         for generation, chunk in self._chunks.items():
             assert generation.sequence is not None
             generation.sequence.add(chunk)
+            checkpoint_places.note_piece(generation)
             if self._rows is not None and generation.media is not None and self._rows.complete:
                 generation.media.release()
         for generation in self._chunks:

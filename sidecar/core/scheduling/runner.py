@@ -64,7 +64,7 @@ class Runner(Protocol):
         """Choose the requests of the next step. `others_streaming`: whether another context generates."""
 
     def draft(self) -> None:
-        """Get the draft model's tokens for this step."""
+        """Make room for this step, and get the draft model's tokens for it."""
 
     def fill(self) -> bool:
         """Fill the batch."""

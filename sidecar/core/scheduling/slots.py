@@ -44,6 +44,8 @@ class Slots:
         self._saver = saver
         self._placing: tuple[Generation, Sequence] | None = None
         """The request that `choose` has given a sequence, until `settle`."""
+        self._alone = -1
+        """The sequence that had the last step of its own."""
         self._cached = 0
         """How many of its tokens `bring` has found."""
         self._origin: Origin = "sequence"
@@ -106,6 +108,8 @@ class Slots:
             if self._comes_from_another(generation):
                 continue
             free = [s for s in self._context.sequences if not s.in_use] or self._preempt(generation)
+            while free and not self._has_room(generation):
+                free = self._preempt(generation) and free
             if not free:
                 return False
             best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
@@ -127,9 +131,49 @@ class Slots:
         self.add(yielding)
         return [sequence]
 
+    def _has_room(self, generation: Generation) -> bool:
+        """Whether the pool, if there is one, has room for a further request."""
+        pool, running = self._context.shared_tokens, self.running
+        return not pool or not running or sum(map(_needed, [*running, generation])) <= pool
+
+    def shrink(self) -> None:
+        """While the pool is too small for the running requests, let the youngest of the least urgent wait."""
+        while self._context.shared_tokens and len(self.running) > 1 and not self._has_room_now():
+            yielding = max(self.running, key=lambda g: (g.priority, g.arrived))
+            self._release(yielding)
+            yielding.queue_position = None
+            self.add(yielding)
+
+    def _has_room_now(self) -> bool:
+        return sum(map(_needed, self.running)) <= self._context.shared_tokens
+
+    def make_room(self) -> None:
+        """Move conversations without a request out of the pool, until the running ones have room in it."""
+        if not self._context.shared_tokens:
+            return
+        idle = sorted(
+            (s for s in self._context.sequences if not s.in_use and s.tokens), key=lambda s: s.last_used
+        )
+        left = (
+            self._context.shared_tokens - sum(map(_needed, self.running)) - sum(len(s.tokens) for s in idle)
+        )
+        for sequence in idle:
+            if left >= 0:
+                return
+            left += len(sequence.tokens)
+            self._put_away(sequence)
+            self._context.clear_sequence(sequence)
+
+    def _put_away(self, sequence: Sequence) -> None:
+        """Keep what a sequence holds, which is about to be removed."""
+        copy = self._store.put(sequence)
+        if self._saver is not None:
+            self._saver.forget(sequence, copy)
+
     def bring(self) -> None:
         """Bring what is known of the chosen request's prompt into its sequence."""
         assert self._placing is not None
+        self.make_room()
         generation, best = self._placing
         scales, context = generation.scales, self._context
         # The last token is always evaluated: its logits give the next one.
@@ -138,9 +182,7 @@ class Slots:
         own, offered = context.reusable(best, tokens, scales), context.reusable(donor, tokens, scales)
         held, stored = self._store.find(tokens, scales)
         if own < len(best.tokens) // 2:  # it is another conversation
-            copy = self._store.put(best)
-            if self._saver is not None:
-                self._saver.forget(best, copy)
+            self._put_away(best)
         self._origin = "sequence"
         if held is not None and stored >= max(own, offered) + MIN_COPIED_TOKENS:
             self._store.take_back(held, best)
@@ -184,12 +226,26 @@ class Slots:
         context = self._context
         return max(context.reusable(s, generation.tokens, generation.scales) for s in context.sequences)
 
+    def next_alone(self, generations: list[Generation]) -> list[Generation]:
+        """Those that have the next step, if each has steps of its own: one, in the order of the sequences."""
+        places = [_place_of(generation) for generation in generations]
+        self._alone = next(
+            (place for place in sorted(places) if place > self._alone), min(places, default=-1)
+        )
+        return [generation for generation in generations if _place_of(generation) == self._alone]
+
     def send_progress(self, writer: Writer) -> None:
         """Send progress of type `queue` for the requests whose position has changed."""
         for position, generation in enumerate(self._waiting):
             if generation.queue_position != position:
                 generation.queue_position = position
                 send_progress(writer, generation.job.id, "queue", None, position=position, wake=False)
+
+
+def _needed(generation: Generation) -> int:
+    """Tokens of the pool that a request has, or needs in the next step."""
+    drafts = 0 if generation.speculation is None else generation.speculation.limit
+    return len(generation.tokens) + drafts + 1
 
 
 def _place_of(generation: Generation) -> int:

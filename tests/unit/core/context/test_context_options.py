@@ -11,7 +11,7 @@ from sidecar.core.context import context_options, memory_check
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
 
-MODEL: Any = SimpleNamespace(max_threads=2, context_length_trained=8192)
+MODEL: Any = SimpleNamespace(max_threads=2, context_length_trained=8192, has_state_beyond_kv=False)
 
 
 def filled(**params: Any) -> Any:

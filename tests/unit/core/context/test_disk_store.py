@@ -36,7 +36,7 @@ class Plain(Context):
             check_tokens=lambda tokens, pointer: None,
         )
         self.kv_cache_type, self.flash_attention, self.window, self.size = "f16", "auto", 0, 4096
-        self.value_cache_type, self.rope = "f16", {}
+        self.value_cache_type, self.rope, self.shared_tokens = "f16", {}, 0
         self.needs_checkpoints, self.cache_bytes = True, 2**20
         self.sequences = [Sequence(0, [])]
 

@@ -18,7 +18,9 @@ from sidecar.models.gguf import reader
 
 def model_of(path: str) -> Any:
     """The part of a loaded model that this needs."""
-    return SimpleNamespace(header=reader.read_header(path), devices=(), gpu_layers=0, draft=None)
+    return SimpleNamespace(
+        header=reader.read_header(path), devices=(), gpu_layers=0, draft=None, placement={}
+    )
 
 
 def test_the_largest_context_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ class Rows(Context):
 
     def __init__(self, *caches: list[int]) -> None:
         self.model: Any = SimpleNamespace(has_state_beyond_kv=False)
-        self.window, self.needs_checkpoints, self.cache_bytes = 0, False, 0
+        self.window, self.needs_checkpoints, self.cache_bytes, self.shared_tokens = 0, False, 0, 0
         self.sequences = [
             Sequence(index, tokens, last_used=float(index)) for index, tokens in enumerate(caches)
         ]
