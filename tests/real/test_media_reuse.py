@@ -180,6 +180,7 @@ def test_a_prompt_may_end_with_a_picture(talk: MediaTalk, pair: str) -> None:
 @pytest.mark.parametrize("pair", SEEING)
 def test_a_text_behind_a_picture_goes_on_in_a_shifted_context(talk: MediaTalk, pair: str) -> None:
     with talk.context(pair, contextSize=256) as context:
+        talk.say(pair, context, parts(f"@{COLOUR}", RED, RED))  # the next one has its rows in the cache
         params = {"contextOverflow": "shift", "ignoreEos": True, "maxTokens": 240}
         result = talk.say(pair, context, parts(f"@{COLOUR}", RED, RED), **params)
         assert result["usage"]["completionTokens"] == 240

@@ -155,7 +155,8 @@ class PromptMedia:
         encoded = len(self._encoded)
         if self._progress is not None and encoded != self._told:
             self._told = encoded
-            self._progress.report(encoded / self._expected, chunks=self._expected, encodedChunks=encoded)
+            chunks = max(self._expected, encoded, 1)  # a shifted context may ask for rows once more
+            self._progress.report(encoded / chunks, chunks=chunks, encodedChunks=encoded)
         return rows
 
     @property
