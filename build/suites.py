@@ -67,6 +67,7 @@ OF_A_FORM: Final = (
 OF_A_PROGRAM: Final = (
     "tests/test_transcripts.py",
     "tests/contract/test_command_line.py",
+    "tests/models/test_chat.py",
     "tests/models/test_resume.py",
     "tests/models/test_tls.py",
     "tests/process",
