@@ -229,7 +229,9 @@ def test_results_are_as_the_schema_says(tmp_path: Path, name: str) -> None:
     read = reader.read_header(MADE[name](tmp_path / "model.gguf"))
     estimated = estimate.estimate(read, {"sequences": 3}, here(GIB, GIB))
     schema = {"$ref": "#/definitions/EstimateModelResult", "definitions": TYPES["definitions"]}
-    jsonschema.Draft7Validator(schema).validate({"path": None, "source": None, **estimated})
+    jsonschema.Draft7Validator(schema).validate(
+        {"path": None, "source": None, "projectorPath": None, **estimated}
+    )
 
 
 def test_an_estimate_of_a_little_known_architecture_is_called_rough(tmp_path: Path) -> None:
