@@ -34,8 +34,8 @@ elseif(UNIX)
   set(CMAKE_INSTALL_RPATH "$ORIGIN")
 endif()
 
-# GGML_CPU_ALL_VARIANTS compiles the CPU backend 14 times. Five variants are left out: no desktop processor
-# gains by them, and each costs 20 seconds and 1.5 MB (.github/decisions/002). Their machines use the next older
+# GGML_CPU_ALL_VARIANTS compiles the CPU backend 14 times. Six variants are left out: hardly any desktop
+# processor gains by them, and each costs 20 seconds and 1.5 MB (.github/decisions/002). Their machines use the next older
 # variant. There is no option for it, so this edits the list in the unpacked source.
 # LLAMA_SIDECAR_VARIANT names the only variant to compile (processors.py). The same folder, configured again
 # without it, compiles the others as well.
@@ -46,7 +46,7 @@ if(PROJECT_NAME STREQUAL "ggml")
   endif()
   file(READ "${variants}.upstream" listed)
   string(REGEX REPLACE
-    "ggml_add_cpu_backend_variant\\((ivybridge|piledriver|cannonlake|cascadelake|cooperlake) [^)]*\\)" ""
+    "ggml_add_cpu_backend_variant\\((ivybridge|piledriver|skylakex|cannonlake|cascadelake|cooperlake) [^)]*\\)" ""
     chosen "${listed}")
   if(LLAMA_SIDECAR_VARIANT)
     string(REGEX REPLACE "ggml_add_cpu_backend_variant\\((${LLAMA_SIDECAR_VARIANT}[ )])" "chosen(\\1"

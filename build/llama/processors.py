@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 _AVX2: Final = frozenset({"sse4_2", "avx", "f16c", "fma", "avx2", "bmi2"})
-_AVX512: Final = _AVX2 | {"avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw"}
-_ICELAKE: Final = _AVX512 | {"avx512vbmi", "avx512_vnni"}
+_ICELAKE: Final = _AVX2 | {
+    *("avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw", "avx512vbmi", "avx512_vnni")
+}
 
 VARIANTS: Final = {
     "sapphirerapids": _ICELAKE | {"avx512_bf16", "amx_tile", "amx_int8"},
     "zen4": _ICELAKE | {"avx512_bf16"},
     "icelake": _ICELAKE,
-    "skylakex": _AVX512,
     "alderlake": _AVX2 | {"avx_vnni"},
     "haswell": _AVX2,
     "sandybridge": frozenset({"sse4_2", "avx"}),

@@ -143,19 +143,14 @@ def test_in_load_at_random_moments_and_the_next_load_works(start: Start, model_p
 )
 def test_in_a_call_of_llama_cpp_that_cannot_be_interrupted(busy: Sidecar, method: str, params: Any) -> None:
     # It continues after the answer. Without this answer the engine would have been killed after a second.
-    contexts = names(busy)
+    contexts = [each["contextId"] for each in busy.call("status")["contexts"]]
     request = busy.send(method, params)
     for _ in range(20):  # it is on its way to the engine, and has time to be begun there
         busy.call("ping")
     assert busy.call("abort", {"requestId": request})["outcome"] == "aborted"
     assert_aborted(busy, request)
     assert count(busy) == COUNTED
-    assert names(busy) == contexts
-
-
-def names(sidecar: Sidecar) -> list[str]:
-    """The ids of its contexts."""
-    return [context["contextId"] for context in sidecar.call("status")["contexts"]]
+    assert [each["contextId"] for each in busy.call("status")["contexts"]] == contexts
 
 
 def test_in_the_prompt_at_random_moments(busy: Sidecar) -> None:

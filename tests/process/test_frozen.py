@@ -29,9 +29,7 @@ EXIT_S = 10.0
 MIT_TERMS = 800
 """Length in characters of a very short licence."""
 
-VARIANTS = {
-    *("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "zen4", "alderlake", "sapphirerapids")
-}
+VARIANTS = {*("x64", "sse42", "sandybridge", "haswell", "icelake", "zen4", "alderlake", "sapphirerapids")}
 """.github/decisions/002"""
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from sidecar.core.llama import bindings, ggml
 
 BEST_FIRST: Final = (
-    "sapphirerapids", "zen4", "icelake", "skylakex", "alderlake", "haswell", "sandybridge", "sse42", "x64",
+    "sapphirerapids", "zen4", "icelake", "alderlake", "haswell", "sandybridge", "sse42", "x64",
 )  # fmt: skip
 """Variants for x86-64 in the order of their scores: one bit per feature (ggml-cpu/arch/x86/cpu-feats.cpp)."""
 
