@@ -74,4 +74,5 @@ def test_a_projector_beside_the_model_that_does_not_fit_is_left_out(sidecar: Sid
     assert sidecar.call("inspectModel", {"path": model})["projectorPath"] == str(tmp_path / "mmproj-F16.gguf")
     loaded = sidecar.call("loadModel", {"path": model})
     assert (loaded["projectorPath"], loaded["modalities"]) == (None, ["text"])
+    sidecar.end()  # the engine writes it beside its answer
     assert "the projector beside the model is not used" in sidecar.log()
