@@ -106,7 +106,7 @@ def test_a_conversation_is_warm_in_the_next_program(model: str, start: Start, tm
     wait_until(lambda: second.cache()["diskHits"] == 1)
     second.sidecar.call("shutdown")
     (longer,) = files(folder)  # it replaces the one that it begins with
-    assert len(state_file.read_tokens(str(longer)).tokens) == len(turn) + SHORT - 1
+    assert len(state_file.read_tokens(str(longer), SIZE).tokens) == len(turn) + SHORT - 1
 
 
 def test_it_is_warm_after_an_idle_unload_and_after_it_is_unloaded(

@@ -140,6 +140,15 @@ def test_a_picture_that_only_the_decoder_finds_damaged_disturbs_nothing_else(tal
         assert "red" in text_of(talk.sidecar.result(other))
 
 
+def test_a_request_that_waits_for_the_place_of_a_damaged_picture_gets_it(talk: MediaTalk) -> None:
+    damaged = media_files.png_of(56, 56, b"\x78\x9c" + b"\xff" * 40)
+    with talk.context("llava", sequences=1) as context:
+        first = talk.sidecar.send("chat", talk.params("llava", context, [parts(COLOUR, damaged)]))
+        waiting = talk.sidecar.send("chat", talk.params("llava", context, ["Hello."]))
+        assert talk.sidecar.response(first)["error"]["data"]["kind"] == "mediaDamaged"
+        assert text_of(talk.sidecar.result(waiting))
+
+
 def test_a_template_that_leaves_out_a_picture_is_told(talk: MediaTalk) -> None:
     with talk.context("llava") as context:
         params = talk.params("llava", context, [parts(COLOUR, RED)])

@@ -125,7 +125,7 @@ class DiskStore:
 
     def _entry(self, name: str) -> Entry | None:
         try:
-            return self._fitting(state_file.read_tokens(self._path(name)), name)
+            return self._fitting(state_file.read_tokens(self._path(name), self._context.size), name)
         except SidecarError as error:
             self._give_up(name, error)
             return None
@@ -173,8 +173,8 @@ class DiskStore:
         log.log("debug", "a cached conversation is not used", file=name, cause=error.problem)
         if error.kind == "stateDamaged":
             self._delete(name)
-        elif error.kind != "outOfMemory" and len(self._unusable) < MAX_FILES:
-            self._unusable.add(name)
+        elif error.kind in ("stateMismatch", "invalidToken") and len(self._unusable) < MAX_FILES:
+            self._unusable.add(name)  # other errors may pass
 
     # ---- write -------------------------------------------------------------------------------------
 
@@ -257,5 +257,5 @@ def _extras(header: dict[str, Any]) -> tuple[list[tuple[int, int]] | None, int, 
     try:
         found = [(int(length), int(size)) for length, size in checkpoints]
         return found if all(min(each) > 0 for each in found) else None, int(oldest), int(aligned)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None, 0, 0

@@ -38,7 +38,9 @@ class Sequence:
 
     def position(self, index: int) -> int:
         """The position of the token at this index, which is not within a chunk."""
-        return index if not self._saved else media_id.position(self.tokens, index)
+        if not self._saved or min(self.tokens[index:], default=0) >= 0:  # no row comes behind it
+            return index - self._saved
+        return media_id.position(self.tokens, index)
 
     def hold(self, tokens: list[int]) -> None:
         """It holds these tokens now."""
@@ -54,9 +56,10 @@ class Sequence:
 
     def keep(self, count: int) -> None:
         """It holds only the first `count` tokens."""
+        has_rows = self._saved and min(self.tokens[count:], default=0) < 0
         del self.tokens[count:]
         self.aligned = min(self.aligned, count)
-        if self._saved:  # there were pictures
+        if has_rows:
             self._saved = media_id.saved(self.tokens)
 
 

@@ -159,9 +159,12 @@ def read(path: str, available_bytes: int, check: Check) -> State:
     return _with_file(path, lambda file, size: _read(file, size, path, available_bytes, check))
 
 
-def read_tokens(path: str) -> State:
-    """The header and the tokens of a file, unchecked, without its data. Raises SidecarError as `read` does."""
-    return _with_file(path, lambda file, size: _read_begin(_Reader(file, path, lambda: None), size)[0])
+def read_tokens(path: str, most: int) -> State:
+    """The header and the tokens of a file, unchecked, without its data. Raises SidecarError as `read` does, and
+
+    `stateMismatch` for more than `most` tokens.
+    """
+    return _with_file(path, lambda file, size: _read_begin(_Reader(file, path, lambda: None), size, most)[0])
 
 
 def _with_file(path: str, read_it: Callable[[BufferedReader, int], State]) -> State:
@@ -212,7 +215,7 @@ def _read(file: BufferedReader, size: int, path: str, available_bytes: int, chec
     return state
 
 
-def _read_begin(reader: _Reader, size: int) -> tuple[State, int]:
+def _read_begin(reader: _Reader, size: int, most: int | None = None) -> tuple[State, int]:
     """The header and the tokens of a file of `size` bytes, and how many bytes of llama.cpp's follow."""
     path, prefix = reader.path, len(MAGIC) + 4
     if size < prefix or reader.read(len(MAGIC)) != MAGIC:
@@ -223,6 +226,8 @@ def _read_begin(reader: _Reader, size: int) -> tuple[State, int]:
     header, count, data_bytes = _parse_header(bytes(reader.read(head_bytes)), path)
     if prefix + head_bytes + 4 * count + data_bytes + SHA256_BYTES != size:
         raise _damaged(path, f"it has {size} bytes, and its header says otherwise")
+    if most is not None and count > most:
+        raise mismatch(path, f"it has {count} tokens, a sequence here holds {most}")
     tokens = array("i", bytes(reader.read(4 * count)))
     if sys.byteorder == "big":
         tokens.byteswap()

@@ -105,7 +105,7 @@ def _wav_format(chunk: bytes) -> tuple[int, int]:
 
 
 def _mp3(data: bytes) -> float:
-    at, count, samples, rate, gap = _after_id3(data), 0, 0, 0, 0
+    at, count, seconds, gap = _after_id3(data), 0, 0.0, 0
     promised: int | None = None
     while count < MAX_PIECES and gap < MAX_MP3_GAP:
         frame = _mp3_frame(data, at)
@@ -120,12 +120,14 @@ def _mp3(data: bytes) -> float:
             break
         if count == 0:
             promised = _promised_frames(data[at : at + length])
-        at, count, samples = at + length, count + 1, samples + frame_samples
+        at, count, seconds = at + length, count + 1, seconds + frame_samples / rate
     if count >= MAX_PIECES:
         raise TooLargeError(count, MAX_PIECES - 1, "frames")
+    if gap >= MAX_MP3_GAP:  # libmtmd would read on behind it
+        raise UnsupportedError(f"an MP3 with more than {MAX_MP3_GAP:,} bytes that are no sound")
     if promised is not None and promised > count:
         raise DamagedError(f"is cut: {promised} frames are promised, {count} are there")
-    return samples / rate if rate else 0.0
+    return seconds
 
 
 def _after_id3(data: bytes) -> int:

@@ -71,11 +71,14 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
         return EmbeddingRunner(EmbeddingContext(model, params))
     context = Context(model, params)
     store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
+    draft_model = None
     try:
-        drafts = model.draft is not None and not context.piece
-        draft_model = DraftModel(model.draft, context, params) if model.draft and drafts else None
+        if model.draft is not None and not context.piece:
+            draft_model = DraftModel(model.draft, context, params)
         saver = _saver(engine, context, store, params) if "cacheDirectory" in params else None
-    except SidecarError:
+    except BaseException:
+        if draft_model is not None:
+            draft_model.free()
         context.free()
         raise
     return GenerationRunner(Slots(context, store, saver), context, draft_model, engine.writer)

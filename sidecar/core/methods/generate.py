@@ -89,4 +89,8 @@ def _generate(
     if saver is not None:
         saver.bring(prompt, context.model.adapters.scales_of(job.params), checkpoint)
     generation = Generation(job, context, prompt, engine.writer, output, steering, truncated, media)
-    engine.scheduler.submit(context, generation)
+    try:
+        engine.scheduler.submit(context, generation)
+    except SidecarError:
+        generation.sampler.free()
+        raise

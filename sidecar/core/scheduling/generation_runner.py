@@ -174,15 +174,14 @@ class GenerationRunner:
 
     def fill(self) -> bool:
         generations, context = self._in_step, self.context
+        changes = self._slots.changes  # before a request fails, which makes room for another
         if _unwanted(generations):
             return False
         context.abort_flag.clear()
         context.clear_batch()
         self._chunks = {}
-        pending = sorted(
-            ((g, tokens) for g in generations if (tokens := g.pending_tokens())),
-            key=lambda each: len(each[1]),
-        )
+        asking = ((g, tokens) for g in generations if (tokens := g.pending_tokens()))
+        pending = sorted(asking, key=lambda each: len(each[1]))
         streams = sum(len(tokens) == 1 for _, tokens in pending)
         room = context.batch_size
         if (streams or self._others_waiting) and not context.piece:
@@ -209,7 +208,7 @@ class GenerationRunner:
             self._turn_steps = TURN_STEPS  # a piece of a prompt is a whole turn
         self._in_step = list(self._chunks)
         if not self._chunks:
-            self._stuck_at = self._slots.changes
+            self._stuck_at = changes
         return bool(self._chunks)
 
     def _add_rows(self, generations: list[Generation], room: int, has_tokens: bool) -> bool:

@@ -58,6 +58,8 @@ class Saver:
         self._queued: deque[Held] = deque(maxlen=MAX_QUEUED)
         self._writing = self._hurried = self._ended = self._failed = False
         self._ready = threading.Event()
+        self._reading = threading.Lock()
+        """Several requests that begin alike wait for the first one's file, instead of reading it each."""
         threading.Thread(target=self._run, name="sidecar:saver", daemon=True).start()
 
     # ---- from other threads ------------------------------------------------------------------------
@@ -85,14 +87,17 @@ class Saver:
             check()
         if self._ended:
             return
-        wanted = tokens[:-1]
+        while not self._reading.acquire(timeout=0.1):
+            check()
+        try:
+            self._bring(tokens[:-1], scales, check)
+        finally:
+            self._reading.release()
+
+    def _bring(self, wanted: list[int], scales: Scales, check: Check) -> None:
         name, count = self._disk.find(wanted, scales)
-        if count < MIN_SAVED_TOKENS + max(
-            self._memory.find(wanted, scales)[1], self._at_hand(wanted, scales)
-        ):
-            return
-        held = self._disk.read(name, check)
-        if held is not None:
+        there = max(self._memory.find(wanted, scales)[1], self._at_hand(wanted, scales))
+        if count >= MIN_SAVED_TOKENS + there and (held := self._disk.read(name, check)) is not None:
             self._memory.add(held, always=True)
 
     def _at_hand(self, tokens: list[int], scales: Scales) -> int:
@@ -147,7 +152,12 @@ class Saver:
 
     def _write(self, held: Held | None, sequence: Sequence | None) -> None:
         if sequence is not None:
-            held = self._between_steps(self._context, partial(self._copy, sequence))
+            try:
+                held = self._between_steps(self._context, partial(self._copy, sequence))
+            except BaseException:
+                with self._changed:
+                    self._resting.pop(sequence, None)
+                raise
         if held is None or self._disk.holds(held.tokens, held.scales):
             return
         self._disk.write(held, self._check)
@@ -168,7 +178,6 @@ class Saver:
                 now = time.monotonic()
                 due = next((s for s, at in self._resting.items() if at <= now or self._hurried), None)
                 if due is not None:
-                    del self._resting[due]
                     return None, due
                 self._writing = False
                 self._changed.notify_all()
@@ -176,7 +185,8 @@ class Saver:
             return None
 
     def _copy(self, sequence: Sequence) -> Held | None:
-        """What a sequence holds, if no request runs in it. On the compute thread."""
-        if sequence.in_use:
-            return None
+        """What a sequence holds, if no request runs in it and `forget` has not copied it. On the compute thread."""
+        with self._changed:
+            if self._resting.pop(sequence, None) is None or sequence.in_use:
+                return None
         return copy_of(self._context, sequence, available_bytes() // 2)

@@ -27,6 +27,9 @@ token costs a step of the draft model and a place in the main batch."""
 
 CANDIDATES: Final = 10
 
+NO_ROOM: Final = 1
+"""What llama_decode returns if the cache has no place for a batch (llama.h)."""
+
 
 class DraftModel:
     """Owns the draft model's context for one main context. Only the compute thread calls `propose`."""
@@ -102,7 +105,11 @@ class DraftModel:
                 sequence.tokens.extend(tokens)
             elif context.last_position(sequence) + 1 != len(sequence.tokens):
                 context.clear_sequence(sequence)
-        if code not in (0, DECODE_ABORTED):
+        if code == NO_ROOM:  # of the pool that all sequences share
+            for sequence in context.sequences:
+                if sequence.index not in batch:
+                    context.clear_sequence(sequence)
+        if code not in (0, NO_ROOM, DECODE_ABORTED):
             log.log(
                 "warning", "llama_decode of the draft model failed", code=code, context=context.context_id
             )
