@@ -69,7 +69,7 @@ def optional_calls(
         return None
     with _lock:
         made = _kept.pop(key, None)
-        if made is None:
+        if made is None or made.failed:
             made = Promised(lambda: _make(*key, warn))
         if len(key[2]) <= MAX_KEPT_CHARS:
             _kept[key] = made
@@ -101,6 +101,8 @@ def _make(
         matcher = matcher or _matcher(model, form, ready, options)
     except SidecarError as error:
         warn(f"Calls are only checked: {error}")
+        if error.kind == "overloaded":  # only now
+            raise
         return None
     if matcher is None:
         warn("Calls are only checked: a grammar of all parameters is too complex")

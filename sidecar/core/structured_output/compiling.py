@@ -138,13 +138,20 @@ class Promised:
         """`make` makes the matcher; None if that is impossible."""
         self._done = threading.Event()
         self._matcher: Matcher | None = None
+        self.failed = False
+        """Whether it could not be made now; later it may be possible."""
         if not _making.acquire(blocking=False):
-            self._run(make, lambda: None)
+            self._fail()
             return
         try:
-            start_thread(lambda: self._run(make, _making.release), "sidecar:calls")
+            start_thread(lambda: self._run(make), "sidecar:calls")
         except RuntimeError:  # no more threads
-            self._run(make, _making.release)
+            _making.release()
+            self._fail()
+
+    def _fail(self) -> None:
+        self.failed = True
+        self._done.set()
 
     @property
     def ready(self) -> bool:
@@ -156,11 +163,12 @@ class Promised:
         self._done.wait()
         return None if self._matcher is None else self._matcher.copy()
 
-    def _run(self, make: Callable[[], Matcher | None], release: Callable[[], None]) -> None:
+    def _run(self, make: Callable[[], Matcher | None]) -> None:
         try:
             self._matcher = make()
         except Exception as error:
             log.log_exception("No grammar of calls could be made", error)
+            self.failed = True
         finally:
-            release()
+            _making.release()
             self._done.set()

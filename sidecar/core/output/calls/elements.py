@@ -90,6 +90,8 @@ def _made(element: Element, path: Path, tried: dict[Path, int]) -> object:
     names = [name for name, _ in element.inner]
     if names and all(name == ITEM for name in names):
         return [_made(each, (*path, index), tried) for index, (_, each) in enumerate(element.inner)]
+    if len({*names}) < len(names):
+        return element.text  # a name that is repeated: no object says that
     if names:
         return {name: _made(each, (*path, name), tried) for name, each in element.inner}
     text = element.text

@@ -59,7 +59,7 @@ GEMMA: Final = Literals("call:", "{", ":", "}", ('<|"|>',), listed=False, escape
 
 _NAME: Final = re.compile(r"([\w.-]*)\s*")
 _AFTER_TEXT: Final = re.compile(
-    r"\s*(?:(,\s*[^\s=,()\[\]{}'\"]+\s*=)|(\)\s*[,\]])|(\)?\s*\Z|,[^='\"()\[\]{}]{0,1000}\Z))"
+    r"\s*(?:(,\s*[^\s=,()\[\]{}'\"]+\s*=)|(\)\s*[,\]])|(\)\s*\Z|\Z|,[^='\"()\[\]{}]{0,1000}\Z))"
 )
 """What may follow a text that ends: a next argument, the end of the call, or what may still become one of them."""
 
@@ -91,6 +91,8 @@ class LiteralCalls:
         self._key = ""
         self._keys: set[str] = set()
         self._scanned = self._depth = 0
+        self._closed = False
+        """Whether the list of calls has ended."""
         self._quote = ""
         """What ends the text that the scan is in."""
 
@@ -106,13 +108,16 @@ class LiteralCalls:
     def _before_call(self) -> bool:
         self.rest = self.rest.lstrip(BETWEEN + ("[" if self._form.listed and not self.count else ""))
         if self.count and self._form.listed and self.rest.startswith("]"):
-            self.rest = self.rest[1:].lstrip()
+            self.rest, self._closed = self.rest[1:].lstrip(), True
         if not self.rest or (len(self.rest) < len(self._end) and self._end.startswith(self.rest)):
             return False
         if self.rest.startswith(self._end):
             if not self.count:
                 raise NotACall("there is no call")
             self.rest, self._step = self.rest[len(self._end) :], None
+            return True
+        if self._closed:  # what follows the list is text, whatever it looks like
+            self._step = None
             return True
         before = self._form.before
         if not self.rest.startswith(before):

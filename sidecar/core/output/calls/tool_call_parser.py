@@ -138,6 +138,8 @@ class CallReader:
         unnamed = bool(named) and name is None and not prefix.startswith(head)
         if unnamed or _WORDS.search(head) or len(head) > MAX_HEAD_CHARS:
             raise NotACall("the name is missing")
+        if self._form.separator == "\n" and separator and name and not self._sink.has_tool(name[0]):
+            raise NotACall("there is no such tool")  # any word before a line's end would be one
         tail = tail.lstrip()
         none = bool(self._form.end) and tail.startswith(self._form.end)
         if name is None or not separator or (not none and self._form.end.startswith(tail)):

@@ -305,6 +305,21 @@ def test_only_an_id_may_stand_before_the_name() -> None:
         assert said == ('<|tool_call:begin|>["}<|tool_call:end|>', "", [("now", "{}")])
 
 
+def test_a_prompt_of_python_in_a_text_is_no_call() -> None:
+    form = next(form for *_, form in FORMS if form.start == ">>>")
+    text = "In Python:\n>>> print\n<built-in>\n>>> a\n1\nok"
+    for parts in pieces(text):
+        content, _, calls = read(parts, None, form)[0]
+        assert (content, calls) == (text, [])
+
+
+def test_what_follows_a_list_of_calls_is_text() -> None:
+    form = next(form for *_, form in FORMS if form.literals is not None and form.literals.listed)
+    for parts in pieces(f"{form.start}[now()]\nDone (as asked)."):
+        content, _, calls = read(parts, None, form)[0]
+        assert (content.strip(), calls) == ("Done (as asked).", NOW)
+
+
 def test_a_text_with_the_mark_that_ends_it_is_no_other_call() -> None:
     gemma = next(form for *_, form in FORMS if form.literals is not None and form.literals.bare_keys)
     error = wrong(by_hand(gemma, [("get_weather", {"city": '},<|"|>b\n},'})]), gemma)
