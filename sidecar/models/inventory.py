@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
@@ -156,17 +156,18 @@ def delete(store: Store, path: str, loaded: Collection[str]) -> dict[str, object
         raise SidecarError("modelInUse", f"/path: {path!r} is loaded", **at)
     if not any(os.path.lexists(name) for place in places for name in (place.path, place.part)):
         raise SidecarError("fileNotFound", f"/path: there is no file {path!r}", **at)
-    beside = projector.beside(absolute)
+    beside = projector.beside(absolute) if is_model(os.path.basename(absolute)) else None
     try:
         deleted, freed = _delete(places)
-        if beside is not None and os.path.realpath(beside) not in loaded and not _belongs_to_others(beside):
-            own = [place for place in (store.place_of(beside),) if place is not None]
-            more = _delete(own)
-            deleted, freed = deleted + more[0], freed + more[1]
     except Timeout:
         raise SidecarError("modelInUse", f"/path: {path!r} is being downloaded", **at) from None
     except OSError as error:
         raise durable_files.disk_error(error, store.directory) from error
+    if beside is not None and os.path.realpath(beside) not in loaded and not _belongs_to_others(beside):
+        own = [place for place in (store.place_of(beside),) if place is not None]
+        with suppress(Timeout, OSError):  # the model is gone; a projector that is held stays
+            more = _delete(own)
+            deleted, freed = deleted + more[0], freed + more[1]
     _remove_empty(os.path.dirname(absolute), store.directory)
     return {"files": deleted, "freedBytes": freed}
 

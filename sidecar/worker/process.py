@@ -45,6 +45,8 @@ class WorkerProcess:
         """Set while an abort waits for this child: its output is then read even if the client does not read ours."""
         self.killed_by_us = False
         """Set when the router kills it because it did not follow an abort. That does not count as a crash."""
+        self.leave_s = 2 * EXIT_TIMEOUT_S
+        """How long its end takes at most."""
         self.saves = False
         """Whether it keeps conversations on a disk: then it gets time for that before it ends."""
         self.caches: dict[str, Params] = {}
@@ -79,8 +81,7 @@ class WorkerProcess:
 
         def release() -> None:
             for other in others:
-                saving_s = SAVE_TIMEOUT_S if other.saves else 0
-                other.ended.wait(saving_s + 2 * EXIT_TIMEOUT_S)  # as long as `end` takes at most
+                other.ended.wait(other.leave_s)
             self.writer.release()
 
         threading.Thread(target=release, name=f"sidecar:before-{self.pid}", daemon=True).start()
@@ -116,6 +117,7 @@ class WorkerProcess:
 
     def end_in_background(self) -> None:
         """As `end_when_saved`, without waiting for it."""
+        self.leave_s += SAVE_TIMEOUT_S if self.saves else 0
         threading.Thread(target=self.end_when_saved, name=f"sidecar:end-{self.pid}", daemon=True).start()
 
     def _save(self, seconds: float) -> None:

@@ -45,6 +45,16 @@ def test_a_downloaded_projector_is_told_loaded_and_goes_with_the_last_model(
     assert gone == [second["path"], sees]
 
 
+def test_a_projector_that_is_deleted_takes_no_other_one_along(downloads: Downloads, sidecar: Sidecar) -> None:
+    folder = downloads.directory / "projectors"
+    folder.mkdir(parents=True)
+    places = [str(folder / f"mmproj-tiny-{quantisation}.gguf") for quantisation in ("F16", "Q8_0")]
+    for place in places:
+        projectors.tiny(Path(place), gguf_files.WIDTH)
+    deleted = sidecar.call("deleteModel", {"path": places[1], "modelsDirectory": str(downloads.directory)})
+    assert deleted["files"] == [places[1]]
+
+
 def test_what_a_remote_model_takes_and_needs(
     online: Sidecar, hub: Hub, files: dict[str, bytes], tmp_path: Path
 ) -> None:
