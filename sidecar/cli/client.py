@@ -108,7 +108,9 @@ class Client:
         line = encode({"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params})
         self._on_line(">", line)
         try:
-            self._in.write(line)
+            left = memoryview(line)
+            while left:  # a signal may cut a write
+                left = left[self._in.write(left) or 0 :]
         except OSError:
             raise SidecarFailed("the program ended unexpectedly; its log is above") from None
         return self._next_id

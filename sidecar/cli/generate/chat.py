@@ -49,7 +49,8 @@ def talk(client: Client, options: argparse.Namespace) -> None:
     """Talk with a person until they leave."""
     from sidecar.cli.generate.line_editor import LineEditor  # takes 70 ms
 
-    conversation = Conversation(client, options, Interrupts(client))
+    interrupts = Interrupts(client)
+    conversation = Conversation(client, options, interrupts)
     print(loading.banner(conversation.loaded, width(sys.stdout)))
     editor = LineEditor(slash.COMMANDS)
     while True:
@@ -57,7 +58,10 @@ def talk(client: Client, options: argparse.Namespace) -> None:
             line = editor.ask()
             if line is None:
                 return
-            _take(conversation, line)
+            with (
+                interrupts.caught()
+            ):  # in the middle of an answer's line, KeyboardInterrupt would lose the rest
+                _take(conversation, line)
         except slash.Leave:
             return
         except KeyboardInterrupt:

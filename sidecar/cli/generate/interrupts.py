@@ -48,4 +48,5 @@ class Interrupts:
                 if self._first is not None and now - self._first > STUCK_S:
                     os._exit(INTERRUPTED)
                 self._first = self._first or now
-                self._client.stop()
+                # It waits for a request that is being sent; the next Ctrl-C must not wait for that.
+                threading.Thread(target=self._client.stop, daemon=True).start()

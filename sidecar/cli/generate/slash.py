@@ -12,7 +12,7 @@ from sidecar.cli.generate import loading
 from sidecar.cli.generate.conversation import Conversation
 from sidecar.cli.generate.texts import read_file
 from sidecar.cli.shown.figures import counted, size
-from sidecar.cli.shown.terminal import DEFAULT_COLUMNS, printable, width
+from sidecar.cli.shown.terminal import DEFAULT_COLUMNS, printable, speakable, width
 
 KEYS: Final = (
     "Ctrl-C stops an answer, Ctrl-D ends the chat. Alt-Enter begins a new line; Up and Ctrl-R find earlier messages; "
@@ -69,7 +69,7 @@ def _regenerate(conversation: Conversation, _argument: str) -> None:
 def _system(conversation: Conversation, argument: str) -> None:
     if argument:
         conversation.system = "" if argument == "none" else argument
-    print(f"System message: {conversation.system or 'none'}")
+    print(f"System message: {speakable(conversation.system) or 'none'}")
 
 
 def _read(conversation: Conversation, argument: str) -> None:

@@ -13,6 +13,7 @@ from sidecar.cli.generate import loading
 from sidecar.cli.generate.texts import BATCH, batches, texts
 from sidecar.cli.naming import given
 from sidecar.cli.shown.bar import ProgressBar
+from sidecar.cli.shown.terminal import printable
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import EmbedResult, RerankResult
@@ -63,4 +64,5 @@ def rerank(client: Client, options: argparse.Namespace) -> None:
         return
     names = options.texts if options.files and options.texts else documents
     for ranked in result["results"]:
-        print(f"{ranked['score']:.6f}\t{' '.join(names[ranked['index']].split())}")
+        text = " ".join(names[ranked["index"]].split())
+        print(f"{ranked['score']:.6f}\t{printable(text) if sys.stdout.isatty() else text}")
