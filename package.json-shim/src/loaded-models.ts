@@ -5,7 +5,7 @@ import { unlessAborted } from "./client/aborting.js";
 import { AbortError, SidecarError } from "./client/errors.js";
 import type { Llama } from "./client/llama.js";
 import type { Context, Model } from "./client/model.js";
-import type { CreateContextParams, DownloadProgress, LoadModelParams, LoadProgress, VerifyProgress } from "./generated/contract.js";
+import type { CreateContextParams, DownloadModelParams, DownloadProgress, LoadModelParams, LoadProgress, VerifyProgress } from "./generated/contract.js";
 
 /** Names of models that one object knows at the same time. */
 export const MOST_MODELS = 32;
@@ -24,6 +24,8 @@ const NEEDED = {
 export interface ModelsOptions {
   /** A running program, or the function that starts it when a model is first used: `getLlama`, for example. */
   llama: Llama | PromiseLike<Llama> | (() => Llama | PromiseLike<Llama>);
+  /** Params of `downloadModel`: `{ projector: true }` brings along what a model needs for pictures and sound. */
+  download?: Omit<DownloadModelParams, "model">;
   /** Params of `loadModel`. */
   load?: Omit<LoadModelParams, "path">;
   /** Params of `createContext`; what the context is for is added. */
@@ -167,9 +169,9 @@ export class LoadedModels {
 
   async #load(name: string, signal: AbortSignal): Promise<Model> {
     const llama = await this.llama();
-    const { load, onProgress } = this.#options;
+    const { download, load, onProgress } = this.#options;
     const watch = { signal, onProgress: (progress: DownloadProgress | VerifyProgress | LoadProgress) => onProgress?.({ model: name, progress }) };
-    const path = isRemote(name) ? (await llama.downloadModel({ model: name, ...watch })).path : name;
+    const path = isRemote(name) ? (await llama.downloadModel({ ...download, model: name, ...watch })).path : name;
     return llama.loadModel({ ...load, path, ...watch });
   }
 }

@@ -43,6 +43,23 @@ test("all who wait share one load; who aborts takes it from none of the others",
   assert.equal(await models.context("a.gguf", "text"), await other);
 });
 
+test("a model of the hub is downloaded as the options say", async () => {
+  const llama = program();
+  const downloads = [];
+  const downloadModel = async ({ model, projector, modelsDirectory }) => {
+    downloads.push({ model, projector, modelsDirectory });
+    return { path: "downloaded.gguf" };
+  };
+  const download = { projector: true, modelsDirectory: "models" };
+  const models = new LoadedModels({ llama: { ...llama, downloadModel }, download });
+  const context = models.context("hf:owner/repo", "text");
+  await turn();
+  await turn();
+  assert.deepEqual(downloads, [{ model: "hf:owner/repo", ...download }]);
+  llama.loads[0].end();
+  assert.equal((await context).path, "downloaded.gguf");
+});
+
 test("a load for which nobody waits any more is aborted, and begins anew for the next", async () => {
   const llama = program();
   const models = new LoadedModels({ llama });

@@ -99,6 +99,9 @@ function toolParams({ tools, tool_choice: choice }: Json): Json {
 }
 
 /** Items of a conversation: calls and reasoning belong to the message of the assistant that they stand beside. */
+const contentOf = (content: unknown): Message["content"] =>
+  Array.isArray(content) ? (content as Json[]).map(partOf) : String(content ?? "");
+
 function messagesOf(instructions: unknown, input: unknown): Message[] {
   const messages: Message[] = typeof instructions === "string" ? [{ role: "system", content: instructions }] : [];
   if (typeof input === "string") return [...messages, { role: "user", content: input }];
@@ -118,13 +121,13 @@ function messagesOf(instructions: unknown, input: unknown): Message[] {
       if (said !== "") turn().reasoningContent = said;
     } else if (type === "function_call_output") {
       open = undefined;
-      messages.push({ role: "tool", toolCallId: String(item["call_id"]), content: textOf(item["output"]) });
+      messages.push({ role: "tool", toolCallId: String(item["call_id"]), content: contentOf(item["output"]) });
     } else if (type === "message" && role === "assistant") {
       if (open?.content || open?.toolCalls) open = undefined;
       turn().content = textOf(content);
     } else if (type === "message") {
       open = undefined;
-      messages.push({ role: role as Message["role"], content: Array.isArray(content) ? (content as Json[]).map(partOf) : String(content) });
+      messages.push({ role: role as Message["role"], content: contentOf(content) });
     } else {
       throw invalid("input", `An item of the type ${String(type)} cannot be sent to a model.`);
     }

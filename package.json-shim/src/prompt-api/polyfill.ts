@@ -43,7 +43,7 @@ export function promptApi({ chat: params = {}, ...options }: PromptApiOptions): 
         const conversation = new Conversation({ context, settings, params, onOverflow: () => {} });
         if (initial) await conversation.begin(initial, signal);
         const session = new LanguageModel((onOverflow) => conversation.copy(onOverflow));
-        given.signal?.addEventListener("abort", () => session.end(given.signal?.reason), { once: true });
+        given.signal?.addEventListener("abort", () => session.end(given.signal?.reason), { once: true, signal: session.ended });
         return session;
       });
     }

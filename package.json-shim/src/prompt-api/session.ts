@@ -124,6 +124,11 @@ export class PromptSession extends EventTarget {
   }
 
   /** @internal */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** @internal */
   end(reason: unknown): void {
     this.#ended.abort(reason);
   }

@@ -240,6 +240,7 @@ impl Inner {
             }
             Some(false) => {
                 if let Some(open) = state.open.remove(&id) {
+                    drop(state); // what is woken may call again
                     open.slot.finish(Err(Error::new("aborted", "The call was aborted before it was sent.")));
                 }
             }

@@ -77,8 +77,9 @@ impl Loaded {
     }
 
     fn add(&mut self, key: &'static str, own: String, params: &Map<String, Value>, result: &mut Value) {
-        let programs = result[key].as_str().unwrap_or_default().to_owned();
-        result[key] = Value::from(own.as_str());
+        let Some(members) = result.as_object_mut() else { return }; // not the program that we know
+        let programs = members.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        members.insert(key.into(), own.as_str().into());
         self.entries.push(Entry { key, own, programs, params: params.clone() });
     }
 

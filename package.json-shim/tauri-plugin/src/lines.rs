@@ -9,11 +9,16 @@ const MOST_BYTES: usize = 256 * 1024 * 1024;
 #[derive(Default)]
 pub(crate) struct Lines {
     head: Vec<u8>,
+    /// A line was too long: what follows is not kept.
+    ended: bool,
 }
 
 impl Lines {
     /// Take a piece, and pass on the messages that it completes. False when a line is too long.
     pub(crate) fn take(&mut self, piece: &[u8], mut message: impl FnMut(Value)) -> bool {
+        if self.ended {
+            return false;
+        }
         let mut parts = piece.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = parts.next() {
             self.head.extend_from_slice(part);
@@ -24,7 +29,11 @@ impl Lines {
                 self.head.clear();
             }
         }
-        self.head.len() <= MOST_BYTES
+        self.ended = self.head.len() > MOST_BYTES;
+        if self.ended {
+            self.head = Vec::new();
+        }
+        !self.ended
     }
 }
 

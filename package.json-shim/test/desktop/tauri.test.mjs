@@ -38,9 +38,12 @@ const freePort = () =>
     });
   });
 
+/** With an empty cache it compiles all crates. */
+const CARGO_MS = 20 * 60_000;
+
 const prepare = (ui) => execFileSync(process.execPath, [here("../../examples/prepare.mjs"), ui]);
 const cargo = (args, cwd, env = {}) =>
-  execFileSync("cargo", args, { cwd, env: { ...outside, CARGO_TARGET_DIR: target, ...env }, stdio: "inherit" });
+  execFileSync("cargo", args, { cwd, env: { ...outside, CARGO_TARGET_DIR: target, ...env }, stdio: "inherit", timeout: CARGO_MS });
 
 before(async () => {
   prepare(here("../../examples/tauri-chat/ui"));
