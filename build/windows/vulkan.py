@@ -16,6 +16,8 @@ HEADERS: Final = Path("/usr/include")
 NEEDED: Final = ("vulkan", "vk_video", "spirv")
 """Folders of HEADERS. The rest belongs to this machine's C library, which the compiler must not see."""
 
+MISSING: Final = "the pack needs more: apt-get install libvulkan-dev spirv-headers glslc"
+
 DLLTOOL: Final = "x86_64-w64-mingw32-dlltool"
 FUNCTION: Final = re.compile(r"VKAPI_CALL (vk\w+)\(")
 """A declaration in vulkan_core.h."""
@@ -31,7 +33,12 @@ def cross() -> packs.Cross:
     """How the pack is compiled. Raises Failed if there is no compiler."""
     tools.require()
     version = quietly([tools.COMPILER, "--version"], "Asking for the compiler's version")
-    recipe = Path(__file__).read_bytes() + libraries.TOOLCHAIN.read_bytes() + version.encode()
+    if (glslc := shutil.which("glslc")) is None:
+        raise Failed(MISSING)
+    version += quietly([glslc, "--version"], "Asking for glslc's version")
+    declared = [file for file in (HEADERS / "vulkan" / "vulkan_core.h",) if file.is_file()]
+    recipe = b"".join(file.read_bytes() for file in (Path(__file__), libraries.TOOLCHAIN, *declared))
+    recipe += version.encode()
     return packs.Cross(hashlib.sha256(recipe).hexdigest(), _defines)
 
 
@@ -40,7 +47,7 @@ def _defines(folder: Path) -> list[str]:
     headers = folder / "headers"
     for name in NEEDED:
         if not (HEADERS / name).is_dir():
-            raise Failed("the pack needs more: apt-get install libvulkan-dev spirv-headers glslc")
+            raise Failed(MISSING)
         shutil.copytree(HEADERS / name, headers / name)
     spirv = folder / "spirv"
     spirv.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import threading
@@ -112,7 +113,9 @@ def screen() -> Iterator[dict[str, str]]:
         os.close(writing)
         try:
             with os.fdopen(reading, encoding="ascii") as number:
-                yield {"DISPLAY": f":{number.readline().strip()}"}
+                begun = select.select([number], [], [], END_SECONDS)[0]
+                display = number.readline().strip() if begun else ""
+            yield {"DISPLAY": f":{display}"} if display else {}
         finally:
             server.terminate()
 
