@@ -7,7 +7,7 @@ known. White space around a mark belongs to the mark, not to a segment. A mark o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from sidecar.core.output.calls.tags import NotACall, WrongCall
 from sidecar.core.output.calls.tool_call_parser import BETWEEN, CallReader
@@ -16,6 +16,9 @@ from sidecar.core.output.calls.tools import bad_arguments
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.reasoning import ReasoningMarks
 from sidecar.core.output.segments import OutputSink, Segment, Splitter
+
+QUOTES: Final = "`'\"‘“„«"
+"""What stands before a mark that a text only mentions."""
 
 Mark = Literal["text", "reasoning", "call", "bareCall", "mention", "strayEnd", "strayTag"]
 """What a mark means: the segment that it begins; a call; the start of reasoning in the middle of the text; the end
@@ -44,6 +47,8 @@ class MarkSplitter(Splitter):
         """Whether a mark stands before the reader's text."""
         self._segment: Segment = "text"
         self._trim = False
+        self._last = " "
+        """The last character that was written."""
         self._mentions_reasoning = False
         """The text contains the mark that begins reasoning, so the one that ends it is text, too."""
 
@@ -186,7 +191,10 @@ class MarkSplitter(Splitter):
         text = before.rstrip()
         self._write(text)
         space = before[len(text) :]
-        self._opened |= meaning in ("call", "bareCall")
+        is_quoted = (
+            not space and self._last in QUOTES
+        )  # the text speaks of the mark: it is not held to be a call
+        self._opened |= meaning in ("call", "bareCall") and not is_quoted
         if meaning == "call":
             self._start_reader(space + mark, marked=True)
         elif meaning == "bareCall":
@@ -222,5 +230,5 @@ class MarkSplitter(Splitter):
         if self._trim:
             text = text.lstrip()
         if text:
-            self._trim = False
+            self._trim, self._last = False, text[-1]
             self._sink.write(self._segment, text)

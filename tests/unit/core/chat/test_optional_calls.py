@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from byte_model import END, MODEL, accepts, random_text
+from made_streams import TOOLS, pieces
 
 from sidecar.core.chat import optional_calls as module
 from sidecar.core.chat.optional_calls import optional_calls
@@ -229,3 +230,13 @@ def test_tools_that_are_too_complex_are_only_checked(monkeypatch: pytest.MonkeyP
     assert promised is not None
     assert promised.copy() is None
     assert told == ["Calls are only checked: a grammar of all parameters is too complex"]
+
+
+@pytest.mark.parametrize("before", ["`", "The mark is '", "“"])
+def test_a_mark_in_quotes_is_spoken_of(before: str) -> None:
+    for text, held in ((f"{before}<tool_call>", False), (f"{before} <tool_call>", True)):
+        for parts in pieces(text):
+            reply = Reply(None, HERMES, Tools(TOOLS, "auto"))
+            for part in parts:
+                reply.feed(part)
+            assert (reply.take_call() is not None) == held
