@@ -191,9 +191,8 @@ class MarkSplitter(Splitter):
         text = before.rstrip()
         self._write(text)
         space = before[len(text) :]
-        is_quoted = (
-            not space and self._last in QUOTES
-        )  # the text speaks of the mark: it is not held to be a call
+        # A text that quotes a mark speaks of it: no grammar holds what follows.
+        is_quoted = not space and self._last in QUOTES
         self._opened |= meaning in ("call", "bareCall") and not is_quoted
         if meaning == "call":
             self._start_reader(space + mark, marked=True)
