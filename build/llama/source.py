@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tarfile
 from pathlib import Path
 
 import cache
 import pins
+
+UNPACKED = "unpacked"
+"""The file that says that a folder has the whole source."""
 
 
 def key() -> str:
@@ -25,6 +29,18 @@ def unpack(folder: Path) -> Path:
     with tarfile.open(package()) as archive:
         archive.extractall(folder, filter="data")
         return folder / archive.getnames()[0].partition("/")[0]
+
+
+def tree(folder: Path) -> Path:
+    """The package's folder, unpacked once: a build in `folder` goes on where the last one stopped.
+
+    Folders beside it belong to builds with other settings, and are removed.
+    """
+    if not (folder / UNPACKED).exists():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        unpack(folder)
+        (folder / UNPACKED).touch()
+    return next(folder.glob("llama_cpp_python-*"))
 
 
 def _fetch(into: Path) -> Path:

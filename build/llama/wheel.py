@@ -47,7 +47,6 @@ DEFINES = (
 
 TREE = OUT / "llama.cpp"
 """Source and objects of a build that lacks some variants."""
-UNPACKED = "unpacked"
 
 _ERROR = re.compile(r"CMake Error|\berror:|^\s*FAILED:|\berror [A-Z]+\d+:")
 
@@ -101,16 +100,13 @@ def build(
 ) -> Path:
     """Builds the wheel in a folder of source and objects, where it goes on from the last time; returns its path."""
     pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
-    if not (tree / UNPACKED).exists():
-        shutil.rmtree(tree.parent, ignore_errors=True)
-        source.unpack(tree)
-        (tree / UNPACKED).touch()
+    package = source.tree(tree)
     # --no-cache-dir: the key of pip's cache ignores CMAKE_ARGS.
     command = ["wheel", "-v", "--no-deps", "--no-cache-dir", "--no-build-isolation", "--wheel-dir", str(into)]
     command += [
         "--config-settings",
         f"build-dir={tree / 'build'}",
-        str(next(tree.glob("llama_cpp_python-*"))),
+        str(package),
     ]
     _run(pins.pip_command(command), [*defines(), *settings], log, env or {})
     return next(into.glob("*.whl"))

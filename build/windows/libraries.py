@@ -15,7 +15,7 @@ from typing import Final
 
 import cache
 import pins
-from checkout import VENV_BIN, Failed, environment, quietly
+from checkout import OUT, VENV_BIN, Failed, environment, quietly
 from llama import packs, source, wheel
 from windows import tools
 
@@ -40,6 +40,9 @@ RUNTIME: Final = {
 STRIP: Final = "x86_64-w64-mingw32-strip"
 TAG: Final = "py3-none-win_amd64"
 
+TREE: Final = OUT / "windows" / "llama.cpp"
+"""Source and objects, until the wheel is made."""
+
 
 def key() -> str:
     """The hash of everything that decides the wheel's content."""
@@ -47,27 +50,28 @@ def key() -> str:
     parts = [
         wheel.INCLUDE.read_text(encoding="utf-8"),
         *(file.read_text(encoding="utf-8") for file in RECIPE),
-        Path(__file__).read_text(encoding="utf-8"),
         *pins.pinned(pins.LLAMA_CPP),
         *wheel.DEFINES,
+        *RUNTIME,
         version.stdout.partition("\n")[0],
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def built() -> Path:
-    """The wheel, from the cache, or else built: twelve minutes of one processor."""
+    """The wheel, from the cache, or else built: twelve minutes of one processor. A build that was ended goes on."""
     return cache.entry("windows-wheels", key(), _build)
 
 
 def _build(into: Path) -> Path:
     print("Building llama.cpp for Windows: many minutes, once.", flush=True)
     pins.install(pins.pinned(pins.WHEEL_TOOLS), "the build tools")
-    with tempfile.TemporaryDirectory(dir=into.parent) as temporary:
-        package = source.unpack(Path(temporary))
-        installed = Path(temporary) / "installed"
-        _compile(package, Path(temporary) / "build", installed)
-        made = Path(temporary) / "wheel"
+    tree = TREE / key()
+    package = source.tree(tree)
+    installed = tree / "installed"
+    _compile(package, tree / "build", installed)
+    with tempfile.TemporaryDirectory(dir=tree) as temporary:
+        made = Path(temporary)
         shutil.copytree(package / "llama_cpp", made / "llama_cpp", ignore=shutil.ignore_patterns("lib"))
         libraries = made / "llama_cpp" / "lib"
         libraries.mkdir()
@@ -75,7 +79,9 @@ def _build(into: Path) -> Path:
             shutil.copy(library, libraries)
         _add_runtime(libraries)
         quietly([STRIP, "--strip-unneeded", *sorted(libraries.glob("*.dll"))], "Stripping the DLLs")
-        return _pack(made, package, into)
+        whole = _pack(made, package, into)
+    shutil.rmtree(TREE)
+    return whole
 
 
 def _compile(package: Path, build: Path, installed: Path) -> None:
