@@ -20,6 +20,9 @@ MAX_TOKENS: Final = 31
 AVERAGED_STEPS: Final = 4
 """Steps over which slowness is averaged."""
 
+PROBED_STEPS: Final = 2
+"""Steps before the one with half the threads. Few, since each may take seconds when the threads are stuck."""
+
 SLOW: Final = 3.0
 """A step is slow if it takes this many times the best time. Contexts that fill up get slower by less."""
 
@@ -40,6 +43,8 @@ class ThreadCount:
         """Shortest step with all threads, in seconds, per size class of the batch and per model."""
         self._probed: set[tuple[int, bool]] = set()
         """The keys of `_best` for which a step with half the threads has shown the possible best time."""
+        self._asked: set[tuple[int, bool]] = set()
+        """The keys that have asked for such a step. The step that comes next may have another key."""
         self._recent: deque[float] = deque(maxlen=AVERAGED_STEPS)
         """Times of the last steps in multiples of the best, corrected for fewer threads."""
         self._retry_s = FIRST_RETRY_S
@@ -59,9 +64,13 @@ class ThreadCount:
             best = min(seconds, best * DRIFT)
         elif size not in self._probed:
             # With half the threads a step takes twice as long, if all of them ever had a processor.
-            best = min(best, seconds * self.threads / self._all)
+            possible = seconds * self.threads / self._all
             self._probed.add(size)
-            self._set(self._all)
+            if best > SLOW * possible:
+                self._reduce(self.threads)
+            else:
+                self._set(self._all)
+            best = min(best, possible)
         self._best[size] = best
         self._recent.append(seconds / best * self.threads / self._all)
         self._adapt(size)
@@ -77,7 +86,8 @@ class ThreadCount:
             self._retry_at, self._retry_s = 0.0, FIRST_RETRY_S
         elif self.threads < self._all and self._clock() >= self._retry_at:
             self._set(self._all)
-        elif size not in self._probed and len(self._recent) == AVERAGED_STEPS:
+        elif size not in self._asked and len(self._recent) >= PROBED_STEPS:
+            self._asked.add(size)
             self._set(self._all // 2)
 
     def _is_slow(self) -> bool:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sidecar.core.context.thread_count import AVERAGED_STEPS, FIRST_RETRY_S, MAX_TOKENS, ThreadCount
+from sidecar.core.context.thread_count import (
+    AVERAGED_STEPS,
+    FIRST_RETRY_S,
+    MAX_TOKENS,
+    PROBED_STEPS,
+    ThreadCount,
+)
 
 QUICK, STUCK = 0.004, 0.4
 PROBE = [2, 4]
@@ -42,6 +48,8 @@ def test_on_a_quiet_machine_nothing_changes() -> None:
 def test_where_all_are_stuck_from_the_first_step_that_is_found_out() -> None:
     run = Run(2)
     run.stuck_above = 1
+    run.step(PROBED_STEPS + 1)
+    assert run.count.threads == 1, "each step more costs seconds"
     run.step(3 * AVERAGED_STEPS)
     assert run.count.threads == 1
 
@@ -120,7 +128,7 @@ def test_what_the_draft_model_finds_out_counts_for_both() -> None:
     for _ in range(20):
         run.step(tokens=5)
         run.record(1, QUICK / 10 * 2 / run.count.threads, draft=True)
-    assert run.count.threads == 2
+    assert run.used == [1, 2, 1, 2], "each of the two is tried once with half the threads"
     for _ in range(AVERAGED_STEPS):
         run.record(1, QUICK, draft=True)  # quick for the model, slow for its draft
     assert run.count.threads == 1
@@ -128,7 +136,9 @@ def test_what_the_draft_model_finds_out_counts_for_both() -> None:
 
 def test_steps_of_nearly_as_many_tokens_are_compared() -> None:
     run = Run(2)
+    run.step(20)
     run.step(20, tokens=9)
+    assert run.used == [1, 2, 1, 2], "each size of a step is tried with half the threads"
     for tokens in (8, 11, 13, 15):
         run.record(tokens, STUCK)
     assert run.count.threads == 1
