@@ -18,7 +18,7 @@ export interface LlamaOptions extends Omit<StartOptions, "processId"> {
 }
 
 /** What the plugin tells of the program, besides its output. */
-type ProgramEvent = { type: "log"; text: string } | { type: "ended"; how: string };
+type ProgramEvent = { type: "log"; text: string; bytes: number } | { type: "ended"; how: string };
 
 /** Start the program. It ends with the app and with the page, or earlier by `dispose` or `shutdown`. */
 export function getLlama(options: LlamaOptions = {}): Promise<Llama> {
@@ -36,22 +36,25 @@ async function launch(receive: (message: unknown) => void, onLog: LlamaOptions["
   const ended = new Promise<SidecarError>((resolve) => {
     end = resolve;
   });
+  let taken = 0;
+  const take = (size: number) => {
+    taken += size;
+    if (taken < CONFIRM_BYTES) return;
+    const bytes = taken;
+    taken = 0;
+    void started.then((id) => call("acknowledge", { id, bytes })).catch(() => {}); // the program has ended
+  };
   const events = new Channel<ProgramEvent>((event) => {
-    if (event.type === "log") log(event.text);
-    else end(tail.exited(event.how));
+    if (event.type === "ended") return end(tail.exited(event.how));
+    take(event.bytes);
+    log(event.text);
   });
   const reader = new LineReader({ message: receive, stray: (line) => log(`${line}\n`) });
-  let taken = 0;
   const output = new Channel<ArrayBuffer>((chunk) => {
-    taken += chunk.byteLength;
-    if (taken >= CONFIRM_BYTES) {
-      const bytes = taken;
-      taken = 0;
-      void started.then((id) => call("acknowledge", { id, bytes })).catch(() => {}); // the program has ended
-    }
+    take(chunk.byteLength);
     reader.receive(new Uint8Array(chunk));
   });
-  const started = call<number>("start", { output, events });
+  const started = call<number>("start", { began: performance.timeOrigin, output, events });
   const id = await started;
   const writer = new LineWriter(inOrder((text) => call("write", { id, text })));
   const stop = async () => {

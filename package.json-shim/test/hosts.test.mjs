@@ -185,13 +185,14 @@ function plugin(t, [path, ...args]) {
   const children = new Map();
   globalThis.window = globalThis;
   globalThis.crypto ??= webcrypto; // Node 18 has none; every web view does
-  mockIPC((name, { id, text, output, events, bytes }) => {
+  mockIPC((name, { id, text, output, events, bytes, began }) => {
     calls.push([name, bytes]);
     const child = children.get(id);
     if (name === "plugin:llama-sidecar|start") {
+      assert.equal(began, performance.timeOrigin);
       const program = spawn(path, args, { stdio: ["pipe", "pipe", "pipe"] });
       program.stdout.on("data", (chunk) => output.onmessage(new Uint8Array(chunk).buffer));
-      program.stderr.setEncoding("utf8").on("data", (text) => events.onmessage({ type: "log", text }));
+      program.stderr.setEncoding("utf8").on("data", (text) => events.onmessage({ type: "log", text, bytes: Buffer.byteLength(text) }));
       program.on("close", (code) => events.onmessage({ type: "ended", how: `The program ended: ${code}.` }));
       program.stdin.on("error", () => undefined); // the writer gets the rejection
       children.set(program.pid, program);

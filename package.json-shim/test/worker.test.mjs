@@ -53,6 +53,23 @@ test("init and loadModel without ids: info, progress and a response come back", 
   assert.deepEqual(progress.at(-1), ["load", 1]);
 });
 
+test("the app decides what the other end of the port may do, and what holds for it", TIMEOUT, async (t) => {
+  const asked = [];
+  const allow = ({ type, options }) => {
+    asked.push(type);
+    return type === "init" || (type === "loadModel" && options.path === "listed.gguf");
+  };
+  const log = [];
+  const { send } = start(t, { allow, init: { maxThreads: -1 }, onLog: (line) => log.push(line) });
+  const refused = await send("ping");
+  assert.deepEqual([refused.type, refused.method, refused.kind, refused.code, refused.retryable], ["error", "ping", "notAllowed", 905, false]);
+  assert.deepEqual(log, [], "what is refused does not start the program");
+  const { kind, data } = await send("init", INIT);
+  assert.deepEqual([kind, data.pointer], ["invalidParams", "/maxThreads"], "the app's own settings come last");
+  assert.equal((await send("loadModel", { path: modelPath })).kind, "notAllowed");
+  assert.deepEqual(asked, ["ping", "init", "loadModel"]);
+});
+
 test("a model is loaded and chats by messages, with the app's own ids", TIMEOUT, async (t) => {
   const { received, send } = start(t);
   assert.equal((await send("init", INIT, "first")).result.protocolVersion, 1);

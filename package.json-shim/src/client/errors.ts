@@ -14,6 +14,8 @@ export const CLIENT_ERRORS = {
   exited: { code: 903, retryable: true },
   /** The client was disposed of. */
   closed: { code: 904, retryable: false },
+  /** The app does not let a window make this call. */
+  notAllowed: { code: 905, retryable: false },
 } as const;
 
 export type ClientErrorKind = keyof typeof CLIENT_ERRORS;

@@ -4,7 +4,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { AbortError, SidecarError } from "../client/errors.js";
 import type { Llama } from "../client/llama.js";
-import { type Info, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
+import { type Info, type InitParams, METHODS, type Method, type Progress, type RequestId, type RequestMap } from "../generated/contract.js";
 import { getLlama, type LlamaOptions } from "./start.js";
 
 interface Request<M, Options> {
@@ -49,6 +49,10 @@ export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
 };
 
 export interface WorkerOptions<P extends Port> extends Pick<LlamaOptions, "program" | "onLog"> {
+  /** Settings of `init` that come last: the other end of the port cannot change them. */
+  init?: InitParams;
+  /** Whether a message is served. The others are answered with `notAllowed`. Default: all are served. */
+  allow?: (message: { type: Method; options: Record<string, unknown> }) => boolean;
   /** A channel. The worker keeps port2. Default: a MessageChannel of Node. */
   channel?: { port1: P; port2: Port };
 }
@@ -114,8 +118,12 @@ export class LlamaWorker<P extends Port = MessagePort> {
       const message = `There is no message type ${JSON.stringify(method)}. Use one of: ${METHODS.join(", ")}.`;
       throw new SidecarError("methodNotFound", message, { data: { allowed: METHODS } });
     }
+    if (this.#options.allow?.({ type: method, options: options as Record<string, unknown> }) === false) {
+      throw new SidecarError("notAllowed", `The app does not let this window send ${method} with these options.`);
+    }
+    if (method === "init") options = { ...options, ...this.#options.init };
     const first = this.#llama === undefined;
-    this.#llama ??= this.#start(method === "init" ? options : {});
+    this.#llama ??= this.#start(method === "init" ? options : { ...this.#options.init });
     const llama = await orAborted(this.#llama, signal, method);
     // This program ends now: later messages are for a new one.
     if (method === "shutdown") this.#llama = undefined;

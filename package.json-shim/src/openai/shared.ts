@@ -135,6 +135,7 @@ const STATUS: Record<string, number> = {
   methodNotFound: 404,
   unauthorized: 401,
   gatedRepository: 403,
+  notAllowed: 403,
   overloaded: 429,
   rateLimited: 429,
   // What this machine, or the way to the model, could not do. 503: it may be otherwise later.

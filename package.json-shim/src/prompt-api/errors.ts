@@ -3,6 +3,7 @@
 /** Our kinds by the name of the DOMException that tells them. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   AbortError: ["aborted"],
+  NotAllowedError: ["notAllowed"],
   NotSupportedError: [
     "unsupportedContent", "unsupportedSchema", "invalidGrammar", "schemaTooComplex", "unsuitableModel", "noChatTemplate",
   ],

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::ids::Loaded;
 use crate::lines::Lines;
 use crate::methods::PROTOCOL_VERSION;
-use crate::program::{locked, Listeners, Program};
+use crate::program::{locked, Listeners, Program, Unwritten};
 use crate::types::{Info, InitParams, InitResult, Progress};
 use serde::Serialize;
 use serde_json::{json, Map, Value};
@@ -133,7 +133,9 @@ impl Inner {
             state.ready = true;
             let waiting: Vec<u64> = state.open.iter().filter(|(_, open)| !open.sent).map(|(id, _)| *id).collect();
             for id in waiting {
-                state.write(id);
+                if state.write(id) == Err(Unwritten::Ended) {
+                    state.wait(id, false);
+                }
             }
             return Ok(());
         }
@@ -220,9 +222,16 @@ impl Inner {
         let id = state.last_id;
         let open = Open { method: method.into(), params, slot: slot.clone(), sent: false };
         state.open.insert(id, open);
-        if (state.ready || first) && !state.write(id) {
-            state.open.remove(&id);
-            return Err(Error::new("overloaded", "The program does not read."));
+        if state.ready || first {
+            match state.write(id) {
+                Ok(()) => {}
+                Err(Unwritten::Full) => {
+                    state.open.remove(&id);
+                    return Err(Error::new("overloaded", "The program does not read: too many requests wait for it."));
+                }
+                // It is about to be told that the program has ended. Then this call fails, or the next program gets it.
+                Err(Unwritten::Ended) => state.wait(id, first),
+            }
         }
         if method == "shutdown" {
             state.over.get_or_insert_with(closed); // its end is wanted
@@ -236,7 +245,7 @@ impl Inner {
         match state.open.get(&id).map(|open| open.sent) {
             Some(true) => {
                 let line = json!({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": id}});
-                state.write_line(&line);
+                let _ = state.write_line(&line); // a program that does not read is about to end
             }
             Some(false) => {
                 if let Some(open) = state.open.remove(&id) {
@@ -380,17 +389,24 @@ impl State {
         ids.iter().filter_map(|id| self.open.remove(id)).collect()
     }
 
-    fn write(&mut self, id: u64) -> bool {
-        let Some(open) = self.open.get_mut(&id) else { return false };
+    fn write(&mut self, id: u64) -> std::result::Result<(), Unwritten> {
+        let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
         open.sent = true;
         let params = self.loaded.as_the_program_knows(open.params.clone());
         let line = json!({"jsonrpc": "2.0", "id": id, "method": open.method, "params": params});
         self.write_line(&line)
     }
 
-    fn write_line(&mut self, message: &Value) -> bool {
+    fn write_line(&mut self, message: &Value) -> std::result::Result<(), Unwritten> {
         let line = format!("{message}\n").into_bytes();
-        self.program.as_ref().is_some_and(|program| program.write(line))
+        self.program.as_ref().map_or(Err(Unwritten::Ended), |program| program.write(line))
+    }
+
+    /// A call that could not be written waits for the next program, unless it was the present one's own (`first`).
+    fn wait(&mut self, id: u64, first: bool) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.sent = first;
+        }
     }
 }
 
@@ -403,4 +419,60 @@ fn as_members(params: &impl Serialize) -> Map<String, Value> {
 
 fn closed() -> Error {
     Error::new("closed", "The program was told to end.")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::types::PingResult;
+    use std::{env, fs, process};
+
+    /// A program that answers `init` and then closes its input, but does not end before it is let go. The one after it
+    /// answers `ping`. Returns what became of a call that was lost, and of one that could not be written.
+    async fn calls_of_a_program_that_reads_no_more(restart: Option<Restart>) -> (Error, Result<PingResult>) {
+        let told = InitResult { protocol_version: PROTOCOL_VERSION, ..Default::default() };
+        let folder = env::temp_dir().join(format!("llama-sidecar-{}-{}", process::id(), restart.is_some()));
+        let script = format!(
+            r#"answer() {{
+                read line; id=${{line#*\"id\":}}; id=${{id%%[,\}}]*}}
+                printf '%s\n' "{{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":$1}}"
+            }}
+            answer '{}'
+            if mkdir {folder}; then exec 0<&-; while [ ! -e {folder}/go ]; do sleep 0.02; done; exit; fi
+            answer '{{"uptimeMs":1}}'; read line"#,
+            json!(told),
+            folder = folder.display(),
+        );
+        let options = Options { restart, ..Default::default() };
+        let llama = Llama::start_program("sh".into(), vec!["-c".into(), script], options).await.unwrap();
+        let lost = llama.ping();
+        while locked(&llama.inner.state).write_line(&json!({})) != Err(Unwritten::Ended) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let unwritten = llama.ping();
+        fs::write(folder.join("go"), "").unwrap();
+        let found = (lost.await.unwrap_err(), unwritten.await);
+        fs::remove_dir_all(folder).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_call_to_a_program_that_reads_no_more_fails_when_its_end_is_told() {
+        tauri::async_runtime::block_on(async {
+            let (lost, unwritten) = calls_of_a_program_that_reads_no_more(None).await;
+            for error in [lost, unwritten.unwrap_err()] {
+                assert_eq!((error.kind.as_str(), error.retryable()), ("exited", true));
+            }
+        });
+    }
+
+    #[test]
+    fn with_restart_such_a_call_is_answered_by_the_next_program() {
+        tauri::async_runtime::block_on(async {
+            let restart = Restart { delay: Duration::ZERO, ..Default::default() };
+            let (lost, unwritten) = calls_of_a_program_that_reads_no_more(Some(restart)).await;
+            assert_eq!(lost.kind, "exited");
+            assert_eq!(unwritten.unwrap().uptime_ms, 1.0);
+        });
+    }
 }

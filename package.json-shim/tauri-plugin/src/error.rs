@@ -23,6 +23,11 @@ impl Error {
         Self { kind: kind.into(), message: message.into(), data: None }
     }
 
+    /// Whether the same call can succeed if it is made again.
+    pub fn retryable(&self) -> bool {
+        self.data.as_ref().map_or(matches!(self.kind.as_str(), "exited" | "overloaded" | "aborted"), |data| data.retryable)
+    }
+
     /// The error object of a response.
     pub(crate) fn of_response(error: &serde_json::Value) -> Self {
         let data = error.get("data").cloned().unwrap_or_default();

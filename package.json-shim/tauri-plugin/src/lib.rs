@@ -66,7 +66,7 @@ impl Builder {
             })
             .on_event(|app, event| match event {
                 RunEvent::WindowEvent { label, event: WindowEvent::Destroyed, .. } => {
-                    app.state::<LlamaSidecar>().programs.leave(label);
+                    app.state::<LlamaSidecar>().programs.leave_window(label);
                 }
                 RunEvent::Exit => app.state::<LlamaSidecar>().end(),
                 _ => {}

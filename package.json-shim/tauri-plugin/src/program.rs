@@ -9,8 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// How long the program may take to end by itself.
-const END: Duration = Duration::from_secs(3);
+/// From closing its stdin to asking it to end. A healthy program ends within a second.
+const END: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 3000 });
+/// From asking it to killing it, with all that it has started.
+const TERMINATE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
 /// How often to look whether a program that has closed its output is gone.
 const POLL: Duration = Duration::from_millis(5);
 /// How long to wait for the last lines of the log.
@@ -38,8 +40,18 @@ pub(crate) struct Program {
     process: Arc<Process>,
 }
 
+/// Why something was not written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Unwritten {
+    /// Too much waits already.
+    Full,
+    /// The program reads no more: its end will be told.
+    Ended,
+}
+
 struct Process {
-    child: Mutex<Child>,
+    /// None when it has ended: its id may be another program's then.
+    child: Mutex<Option<Child>>,
     gone: Mutex<bool>,
     is_gone: Condvar,
 }
@@ -52,11 +64,7 @@ impl Program {
     pub(crate) fn start(path: &Path, args: &[String], listeners: Listeners) -> io::Result<Self> {
         let mut command = Command::new(path);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        #[cfg(windows)]
-        {
-            use std::os::windows::process::CommandExt;
-            command.creation_flags(0x0800_0000); // CREATE_NO_WINDOW: no console beside the app
-        }
+        as_a_tree(&mut command);
         let mut child = command.spawn()?;
         let (mut stdin, stdout, stderr) = match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
             (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
@@ -64,7 +72,7 @@ impl Program {
         };
         let (writes, mut waiting) = mpsc::channel::<Vec<u8>>(MOST_WRITES);
         let process = Arc::new(Process {
-            child: Mutex::new(child),
+            child: Mutex::new(Some(child)),
             gone: Mutex::new(false),
             is_gone: Condvar::new(),
         });
@@ -90,12 +98,16 @@ impl Program {
         Ok(Self { writes: Mutex::new(Some(writes)), process })
     }
 
-    /// Write, or wait with it until the program reads. False if too much waits, or if the program is ending.
-    pub(crate) fn write(&self, bytes: Vec<u8>) -> bool {
-        locked(&self.writes).as_ref().is_some_and(|writes| writes.try_send(bytes).is_ok())
+    /// Write, or wait with it until the program reads.
+    pub(crate) fn write(&self, bytes: Vec<u8>) -> Result<(), Unwritten> {
+        match locked(&self.writes).as_ref().map(|writes| writes.try_send(bytes)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(mpsc::error::TrySendError::Full(_))) => Err(Unwritten::Full),
+            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Err(Unwritten::Ended),
+        }
     }
 
-    /// The same, but wait while too much waits.
+    /// The same, but wait while too much waits. False if the program is ending.
     pub(crate) async fn write_in_turn(&self, bytes: Vec<u8>) -> bool {
         let writes = locked(&self.writes).clone();
         match writes {
@@ -109,7 +121,7 @@ impl Program {
         locked(&self.writes).take();
     }
 
-    /// Close its stdin and wait until it has ended; kill it if it takes too long.
+    /// Close its stdin and wait until it has ended. If it takes too long, ask it to end, then kill it.
     pub(crate) fn end(&self) {
         self.close();
         self.process.end();
@@ -132,23 +144,47 @@ impl Process {
     }
 
     fn end(&self) {
-        if !self.is_gone_within(END) {
-            let _ = locked(&self.child).kill(); // it may have ended just now
-            self.is_gone_within(END);
+        if self.is_gone_within(END) {
+            return;
+        }
+        #[cfg(unix)]
+        self.with_child(terminate);
+        if cfg!(unix) && self.is_gone_within(TERMINATE) {
+            return;
+        }
+        self.with_child(kill_tree);
+        self.is_gone_within(END);
+    }
+
+    /// Do something with the process, unless it has ended.
+    fn with_child(&self, work: impl FnOnce(&mut Child)) {
+        if let Some(child) = locked(&self.child).as_mut() {
+            work(child);
         }
     }
 
     /// Wait for the end of a program that has closed its output; says how it ended.
     fn wait(&self) -> String {
         let closed = Instant::now();
+        let mut killed = false;
         let how = loop {
-            match locked(&self.child).try_wait() {
-                Ok(Some(status)) => break format!("The program ended: {status}."),
-                Ok(None) if closed.elapsed() < END => {}
-                Ok(None) => {
-                    let _ = locked(&self.child).kill();
+            let mut child = locked(&self.child);
+            match child.as_mut().map(Child::try_wait) {
+                Some(Ok(None)) => {}
+                Some(Ok(Some(status))) => {
+                    child.take();
+                    break format!("The program ended: {status}.");
                 }
-                Err(error) => break format!("The program ended: {error}."),
+                Some(Err(error)) => {
+                    child.take();
+                    break format!("The program ended: {error}.");
+                }
+                None => break "The program ended.".into(),
+            }
+            drop(child);
+            if !killed && closed.elapsed() > END {
+                killed = true;
+                self.with_child(kill_tree);
             }
             thread::sleep(POLL);
         };
@@ -156,6 +192,44 @@ impl Process {
         self.is_gone.notify_all();
         how
     }
+}
+
+/// A group of its own on Unix, so that all that it starts can be ended with it: as one file, the program is a launcher
+/// and the process that it starts. On Windows, no console beside the app.
+fn as_a_tree(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(command, CREATE_NO_WINDOW);
+}
+
+#[cfg(windows)]
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+#[cfg(unix)]
+fn terminate(child: &mut Child) {
+    signal(child.id() as libc::pid_t, libc::SIGTERM); // a launcher passes it on
+}
+
+#[cfg(unix)]
+fn kill_tree(child: &mut Child) {
+    signal(-(child.id() as libc::pid_t), libc::SIGKILL); // its group
+}
+
+/// The child was not waited for, so the id is its own.
+#[cfg(unix)]
+fn signal(id: libc::pid_t, signal: libc::c_int) {
+    // SAFETY: kill touches no memory. It fails if the process has ended just now.
+    unsafe { libc::kill(id, signal) };
+}
+
+#[cfg(windows)]
+fn kill_tree(child: &mut Child) {
+    let id = child.id().to_string();
+    let mut taskkill = Command::new("taskkill");
+    as_a_tree(&mut taskkill);
+    let _ = taskkill.args(["/pid", &id, "/t", "/f"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let _ = child.kill(); // if there is no taskkill
 }
 
 fn read_to_end(mut stream: impl Read, mut take: impl FnMut(&[u8])) {
@@ -196,6 +270,40 @@ fn whole_characters(bytes: &mut Vec<u8>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::{channel, Receiver};
+
+    /// Starts a script of a shell. Gets what it writes, and how it ended when nobody holds its output any more.
+    #[cfg(unix)]
+    fn script(text: &str) -> (Program, Receiver<String>, Receiver<String>) {
+        let ((said, says), (end, ends)) = (channel(), channel());
+        let listeners = Listeners {
+            output: Box::new(move |bytes| said.send(String::from_utf8_lossy(bytes).into_owned()).unwrap()),
+            log: Box::new(|_| {}),
+            ended: Box::new(move |how, _| end.send(how).unwrap()),
+        };
+        (Program::start(Path::new("sh"), &["-c".into(), text.into()], listeners).unwrap(), says, ends)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_hangs_is_killed_with_all_that_it_has_started() {
+        let hanging = "trap '' TERM; while :; do sleep 0.05; done";
+        let (program, says, ends) = script(&format!("({hanging}) & echo begun; {hanging}"));
+        assert_eq!(says.recv().unwrap(), "begun\n");
+        program.end();
+        let how = ends.recv_timeout(Duration::from_secs(30)).expect("nobody holds its output any more");
+        assert!(how.contains("signal: 9"), "{how}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_hangs_is_asked_to_end_first() {
+        let (program, says, ends) = script("trap 'echo asked; exit 3' TERM; echo begun; while :; do sleep 0.01; done");
+        assert_eq!(says.recv().unwrap(), "begun\n");
+        program.end();
+        assert_eq!(says.recv_timeout(Duration::from_secs(30)).unwrap(), "asked\n");
+        assert!(ends.recv().unwrap().contains("status: 3"));
+    }
 
     #[test]
     fn characters_that_come_in_two_pieces_stay_whole() {
