@@ -152,6 +152,21 @@ def test_forced_tokens_change_nothing_but_the_time(real: Sidecar, fresh: Callabl
     assert len(results[2]["logprobs"]) == results[2]["usage"]["completionTokens"]
 
 
+def test_what_is_tried_first_after_a_refusal_does_not_change_the_choice(
+    real: Sidecar, fresh: Callable[..., str]
+) -> None:
+    unlikely = (
+        "".join(f"[{pair}]" for pair in ("iJ", "Wm", "q7", "kF", "Z3", "xB", "0v", "Yg")) + "[a-z ,.]{9}"
+    )
+    asked = {"prompt": "Once", "temperature": 0, "regex": unlikely}
+    texts = [
+        real.call("complete", {"contextId": fresh(), **asked, **params})["text"]
+        for params in ({}, MASKED, {"logprobs": True})
+    ]
+    assert texts == texts[:1] * len(texts)
+    assert re.fullmatch(unlikely, texts[0])
+
+
 def test_forced_tokens_beside_other_streams_and_up_to_the_limit(
     real: Sidecar, fresh: Callable[..., str]
 ) -> None:

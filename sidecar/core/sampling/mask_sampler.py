@@ -4,12 +4,16 @@ The chain chooses a token without the grammar. Only if the grammar does not allo
 takes the likeliest token, the next likely ones are tested. Else, or if none of them is allowed, the mask of the allowed
 tokens is computed. Two ways lead on: few tokens become a list of candidates; for many, a sampler of llama.cpp that adds
 biases takes minus infinity for all others. Neither goes through the vocabulary in Python.
+
+A chain that takes the likeliest token chooses the same one in whatever order this is done. So after a refusal the next
+step begins with what found the last token: each refusal would cost a second pass over the logits otherwise.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -32,9 +36,10 @@ MANY: Final = 1024
 LEAST: Final = 1.2e-38
 """The smallest float above 0: with this share of the likeliest token, only those of probability 0 are dropped."""
 
-MAX_FORCED: Final = 64
-"""Tokens that are forced at once."""
+BLOCK_BYTES: Final = 256
+"""A part of a mask. Most parts are empty, which one comparison of bytes tells."""
 
+_EMPTY: Final = bytes(BLOCK_BYTES)
 _SOME_BITS: Final = re.compile(rb"[^\0]+")
 _BITS: Final = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
 _ALLOWED: Final = [bytes(0xFF * (not byte >> bit & 1) for byte in range(256)) for bit in range(8)]
@@ -70,19 +75,96 @@ class MaskSampler:
         self._forbidden = forbidden
         self._model = model
         self._chooser = Chooser(chain)
+        self._begins_with: Callable[[Context, int], int] = self._by_choice
+        """How the next token is looked for."""
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`, `schemaTooComplex`."""
-        token = self._chooser.sample(context, batch_index)
-        if token in self._forbidden or not self._matcher.allows(token):
-            if self._partly and self._may_leave(token):
-                self._left = True
-            else:
-                token = self._sample_again(context, batch_index)
+        token = self._begins_with(context, batch_index)
         if not self._left:
             self._matcher.consume(token)
         lib.llama_sampler_accept(self._chain, token)
         return token
+
+    def _by_choice(self, context: Context, batch_index: int) -> int:
+        """What the chain chooses without the grammar, if that is allowed."""
+        token = self._chooser.sample(context, batch_index)
+        if self._allows(token):
+            return token
+        if self._partly and self._may_leave(token):
+            self._left = True
+            return token
+        way = self._by_ranking if self._kind.takes_likeliest else self._by_mask
+        return way(context, batch_index)
+
+    def _by_ranking(self, context: Context, batch_index: int) -> int:
+        """The likeliest token that is allowed, if it is among the likeliest of all."""
+        self._ranking = self._ranking or Ranking()
+        ranked = self._ranking.read(context, batch_index)
+        if self._allows(ranked[0]):
+            self._begin_with(self._by_choice)
+            return ranked[0]
+        # Where there is no choice, a mask has the canonical token only; others would be allowed as well.
+        likely = next(filter(self._allows, self._matcher.forced(1) or ranked), None)
+        if likely is None:
+            return self._by_mask(context, batch_index)
+        self._begin_with(self._by_ranking)
+        return likely
+
+    def _by_few(self, context: Context, batch_index: int) -> int:
+        """The likeliest token of the mask, if that has few, and they begin with several bytes.
+
+        If all begin with the same byte, that is forced. Then a mask has fewer tokens than are allowed.
+        """
+        mask = self._mask()
+        if 0 < _count(mask) <= MANY:
+            tokens = _tokens(mask)
+            first = self._model.piece(tokens[0])[:1]
+            if any(self._model.piece(token)[:1] != first for token in tokens):
+                return self._likeliest(context, batch_index, tokens)
+        self._begin_with(self._by_choice)
+        return self._by_choice(context, batch_index)
+
+    def _by_mask(self, context: Context, batch_index: int) -> int:
+        """What the chain chooses among the tokens of the mask."""
+        mask = self._mask()
+        error = self._matcher.error
+        if error:
+            cause = error.splitlines()[0]
+            raise SidecarError(
+                "schemaTooComplex", f"The grammar cannot be followed further: {cause}", cause=cause
+            )
+        count = _count(mask)
+        if not count:
+            raise SidecarError("noTokenAllowed", "The grammar allows no token that continues the text")
+        if count > MANY:
+            self._begin_with(self._by_choice)
+            return self._choose_of_many(context, batch_index, mask)
+        tokens = _tokens(mask)
+        if self._kind.takes_likeliest:
+            self._begin_with(self._by_few)
+            return self._likeliest(context, batch_index, tokens)
+        logits = lib.llama_get_logits_ith(context.handle, batch_index)
+        data = candidates(tokens, logits.__getitem__)
+        array = data_array(data)
+        lib.llama_sampler_apply(self._chain, ctypes.byref(array))
+        token: int = array.data[array.selected].id
+        return token
+
+    def _begin_with(self, way: Callable[[Context, int], int]) -> None:
+        if not self._partly:  # whether other text begins depends on the chain's own choice
+            self._begins_with = way
+
+    def _likeliest(self, context: Context, batch_index: int, tokens: list[int]) -> int:
+        logits = lib.llama_get_logits_ith(context.handle, batch_index)
+        return max(tokens, key=logits.__getitem__)
+
+    def _allows(self, token: int) -> bool:
+        return token not in self._forbidden and self._matcher.allows(token)
+
+    def _mask(self) -> bytes:
+        mask = self._matcher.mask()
+        return _without(mask, self._forbidden) if self._forbidden else mask
 
     def _may_leave(self, token: int) -> bool:
         """Whether a token that the matcher does not allow may begin the text after it."""
@@ -95,7 +177,7 @@ class MaskSampler:
 
     def forced(self, most: int) -> list[int]:
         """Up to `most` tokens that come next because there is no choice. They count as chosen."""
-        tokens = self._matcher.forced(min(most, MAX_FORCED)) if most > 0 else []
+        tokens = self._matcher.forced(most) if most > 0 else []
         if not self._forbidden.isdisjoint(tokens):
             return []
         for token in tokens:
@@ -110,39 +192,7 @@ class MaskSampler:
             self._ranking.free()
             self._ranking = None
 
-    def _sample_again(self, context: Context, batch_index: int) -> int:
-        likely = self._next_likely(context, batch_index) if self._kind.takes_likeliest else None
-        if likely is not None:
-            return likely
-        mask = self._matcher.mask()
-        error = self._matcher.error
-        if error:
-            cause = error.splitlines()[0]
-            raise SidecarError(
-                "schemaTooComplex", f"The grammar cannot be followed further: {cause}", cause=cause
-            )
-        if self._forbidden:
-            mask = _without(mask, self._forbidden)
-        count = int.from_bytes(mask, "little").bit_count()
-        if not count:
-            raise SidecarError("noTokenAllowed", "The grammar allows no token that continues the text")
-        if count > MANY:
-            return self._sample_many(context, batch_index, mask)
-        logits = lib.llama_get_logits_ith(context.handle, batch_index)
-        data = candidates(_tokens(mask), logits.__getitem__)
-        array = data_array(data)
-        lib.llama_sampler_apply(self._chain, ctypes.byref(array))
-        token: int = array.data[array.selected].id
-        return token
-
-    def _next_likely(self, context: Context, batch_index: int) -> int | None:
-        """The likeliest token that is allowed; None if there are many likelier ones."""
-        self._ranking = self._ranking or Ranking()
-        # Where there is no choice, a mask has the canonical token only; others would be allowed as well.
-        ranked = self._matcher.forced(1) or self._ranking.read(context, batch_index)
-        return next((t for t in ranked if t not in self._forbidden and self._matcher.allows(t)), None)
-
-    def _sample_many(self, context: Context, batch_index: int, mask: bytes) -> int:
+    def _choose_of_many(self, context: Context, batch_index: int, mask: bytes) -> int:
         chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         size = self._model.vocabulary_size
         biases = _biases(size, mask)
@@ -157,12 +207,18 @@ class MaskSampler:
 
 def _tokens(mask: bytes) -> list[int]:
     """The tokens of a mask in which most bytes are 0."""
+    blocks = (at for at in range(0, len(mask), BLOCK_BYTES) if mask[at : at + BLOCK_BYTES] != _EMPTY)
     return [
         8 * (found.start() + index) + bit
-        for found in _SOME_BITS.finditer(mask)
+        for at in blocks
+        for found in _SOME_BITS.finditer(mask, at, at + BLOCK_BYTES)
         for index, byte in enumerate(found[0])
         for bit in _BITS[byte]
     ]
+
+
+def _count(mask: bytes) -> int:
+    return int.from_bytes(mask, "little").bit_count()
 
 
 def _without(mask: bytes, tokens: set[int]) -> bytes:

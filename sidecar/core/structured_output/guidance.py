@@ -30,6 +30,12 @@ MAX_ITEMS: Final = 8_000
 BITS: Final = 32
 """Tokens in a word of a mask."""
 
+MAX_FORCED: Final = 64
+"""Tokens that are forced at once."""
+
+Forced: Final = ctypes.c_uint32 * MAX_FORCED
+"""Room for them. ctypes makes a type anew each time that nobody holds it, which takes longer than the call."""
+
 TokenizeFunction = ctypes.CFUNCTYPE(
     ctypes.c_size_t,
     ctypes.c_void_p,
@@ -204,6 +210,7 @@ class Matcher:
         self._handle = handle
         self._one = ctypes.c_uint32()
         self._one_at = ctypes.addressof(self._one)
+        self._mask: ctypes.Array[ctypes.c_char] | None = None
         weakref.finalize(self, self._library.llg_free_matcher, handle)
 
     @classmethod
@@ -264,12 +271,15 @@ class Matcher:
 
     def mask(self) -> bytes:
         """Bit i of this, from the lowest bit of the first byte on, says whether token i may come next."""
-        buffer = ctypes.create_string_buffer(-(-self._vocabulary.size // BITS) * BITS // 8)
-        self._library.llg_matcher_compute_mask_into(self._handle, ctypes.addressof(buffer), len(buffer))
-        return buffer.raw
+        if self._mask is None:
+            self._mask = ctypes.create_string_buffer(-(-self._vocabulary.size // BITS) * BITS // 8)
+        at, size = ctypes.addressof(self._mask), len(self._mask)
+        self._library.llg_matcher_compute_mask_into(self._handle, at, size)
+        return self._mask.raw
 
     def forced(self, most: int) -> list[int]:
-        """Up to `most` tokens that come next because the grammar leaves no choice."""
-        room = (ctypes.c_uint32 * most)()
+        """Up to `most` tokens, and up to MAX_FORCED, that come next because the grammar leaves no choice."""
+        room = Forced()
+        most = min(most, MAX_FORCED)
         count = self._library.llg_matcher_compute_ff_tokens(self._handle, ctypes.addressof(room), most)
         return room[: max(count, 0)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import string
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -37,9 +39,9 @@ FIXED = {"type": "object", "properties": PERSON, "required": list(PERSON), "addi
 PROMPT = "A record of a person, as JSON:\n"
 LINE = {"jsonSchema": FIXED, "maxTokens": 400, "jsonLayout": "line"}
 
-CLASSES = ("[0-9]", "[A-Z]", "[.;:!?]", "[a-z]")
-UNLIKELY = "".join(CLASSES[number * number * 7 % 11 % 4] for number in range(60))
-"""Nearly every first choice is refused: the classes follow each other without sense."""
+CHANCE = random.Random(1)
+UNLIKELY = "".join(f"[{''.join(CHANCE.sample(string.ascii_letters, 2))}]" for _ in range(60))
+"""Nearly every first choice is refused: two letters without sense may come next."""
 
 FREE = {"maxTokens": 120, "ignoreEos": True}
 EACH_S = 30.0
