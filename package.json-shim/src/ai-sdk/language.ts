@@ -10,6 +10,7 @@ import type {
   LanguageModelV4StreamResult,
   LanguageModelV4Usage,
 } from "@ai-sdk/provider" with { "resolution-mode": "import" };
+import { type Cutter, readableOf } from "../client/readable.js";
 import type { ChatResult, FinishReason, GenerateProgress, Usage } from "../generated/contract.js";
 import type { LoadedModels } from "../loaded-models.js";
 import { chatParams, metadata, NAME } from "./params.js";
@@ -61,40 +62,27 @@ export class LanguageModel implements LanguageModelV4 {
     const { params, warnings } = chatParams(options);
     const signal = options.abortSignal;
     const context = await this.#models.context(this.modelId, "text", signal);
-    const parts = context.chat({ ...params, signal })[Symbol.asyncIterator]();
     const cutter = new PartCutter();
     const raw = options.includeRawChunks === true;
-    const stream = new ReadableStream<LanguageModelV4StreamPart>({
-      start: (controller) => {
-        controller.enqueue({ type: "stream-start", warnings });
-        controller.enqueue({ type: "response-metadata", modelId: this.modelId, timestamp: new Date() });
+    const first: LanguageModelV4StreamPart[] = [
+      { type: "stream-start", warnings },
+      { type: "response-metadata", modelId: this.modelId, timestamp: new Date() },
+    ];
+    const parts: Cutter<GenerateProgress, ChatResult, LanguageModelV4StreamPart> = {
+      piece(piece, send) {
+        if (raw) send({ type: "raw", rawValue: piece });
+        cutter.add(piece, send);
       },
-      pull: async (controller) => {
-        let sent = false; // a stream asks again only when it has got something
-        const send: Send = (part) => {
-          sent = true;
-          controller.enqueue(part);
-        };
-        try {
-          while (!sent) {
-            const { done, value } = await parts.next();
-            if (done && value === undefined) return; // the reader has left
-            if (raw) send({ type: "raw", rawValue: value });
-            if (!done) {
-              cutter.add(value, send);
-              continue;
-            }
-            cutter.end(value as ChatResult, send);
-            controller.close();
-          }
-        } catch (error) {
-          if (signal?.aborted) return controller.error(error);
-          controller.enqueue({ type: "error", error });
-          controller.close();
-        }
+      end(result, send) {
+        if (raw) send({ type: "raw", rawValue: result });
+        cutter.end(result, send);
       },
-      cancel: async () => void (await parts.return?.()),
-    });
+      failed(error, send) {
+        if (signal?.aborted) throw error;
+        send({ type: "error", error });
+      },
+    };
+    const stream = readableOf(context.chat({ ...params, signal }), parts, first);
     return { stream, request: { body: params } };
   }
 }

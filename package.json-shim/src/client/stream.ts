@@ -32,6 +32,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
   #ended = false;
   #finished = false; // the consumer has seen the end, or left the loop
   #waiting: ((next: Next<P, R> | Promise<Next<P, R>>) => void)[] = []; // only while there are no pieces
+  #ready: (() => void) | undefined;
 
   constructor(call: Call, limit: number = BUFFER_CHARACTERS) {
     this.#call = call;
@@ -58,6 +59,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
       this.#parts.push(part);
     }
     this.#characters += part.delta.length;
+    this.#ready?.();
     this.#balance();
   }
 
@@ -78,8 +80,7 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
 
   /** The pieces, for one loop only. If the call fails, its error is thrown after the pieces that came before it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<P, R | undefined, undefined> {
-    if (this.#iterating) throw new TypeError("A stream can be iterated over only once.");
-    this.#iterating = true;
+    this.#iterate();
     return {
       next: () => this.#next(),
       return: () => this.#leave(),
@@ -89,13 +90,30 @@ export class Stream<P extends Part, R> implements Promise<R>, AsyncIterable<P, R
     };
   }
 
-  #next(): Promise<Next<P, R>> {
+  /** @internal Instead of a loop: `ready` is called when a piece has come, and the pieces are taken at any time. */
+  taker(ready: () => void): { take(): P | undefined; leave(): Promise<unknown> } {
+    this.#iterate();
+    this.#ready = ready;
+    return { take: () => this.#take(), leave: () => this.#leave() };
+  }
+
+  #iterate(): void {
+    if (this.#iterating) throw new TypeError("A stream can be iterated over only once.");
+    this.#iterating = true;
+  }
+
+  #take(): P | undefined {
     const part = this.#parts.shift();
     if (part !== undefined) {
       this.#characters -= part.delta.length;
       this.#balance();
-      return Promise.resolve({ done: false, value: part });
     }
+    return part;
+  }
+
+  #next(): Promise<Next<P, R>> {
+    const part = this.#take();
+    if (part !== undefined) return Promise.resolve({ done: false, value: part });
     if (this.#finished) return Promise.resolve({ done: true, value: undefined });
     if (!this.#ended) return new Promise((resolve) => this.#waiting.push(resolve));
     this.#finished = true;

@@ -24,8 +24,11 @@ function lastOf(body: Json, head: Head, usage: Usage): string {
 /** A chunk as an event: only what differs is written anew. */
 function chunkWriter(head: Head, member: string): (content: unknown, logprobs?: unknown, reason?: string | null) => string {
   const before = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[{"index":0,"${member}":`;
+  const end = (logprobs: unknown, reason: string | null) =>
+    `,"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(reason)}}]}\n\n`;
+  const plain = end(null, null);
   return (content, logprobs = null, reason = null) =>
-    `${before}${JSON.stringify(content)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(reason)}}]}\n\n`;
+    before + JSON.stringify(content) + (logprobs === null && reason === null ? plain : end(logprobs, reason));
 }
 
 const logprobsOf = (all: Logprobs | undefined): Json | null => (all ? { content: all.map(tokenOf), refusal: null } : null);

@@ -1,6 +1,7 @@
 // What the endpoints share: params in OpenAI's spelling, answers, streams of events, errors.
 
 import { SidecarError } from "../client/errors.js";
+import { readableOf } from "../client/readable.js";
 import type { Stream } from "../client/stream.js";
 import type { ChosenToken, FinishReason, GenerateProgress, LikelyToken, Usage } from "../generated/contract.js";
 import type { LoadedModels } from "../loaded-models.js";
@@ -87,32 +88,28 @@ export async function events<R>(
   cut: (piece: GenerateProgress) => string,
   end: (result: R) => string,
 ): Promise<Response> {
-  const pieces = stream[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  let first: IteratorResult<GenerateProgress, R | undefined> | undefined = await pieces.next();
   let said = begin;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        for (;;) {
-          const { done, value } = first ?? (await pieces.next());
-          first = undefined;
-          if (done && value === undefined) return; // the reader has left
-          said += done ? end(value as R) : cut(value);
-          if (said === "") continue; // the reader asks again only when it has got something
-          controller.enqueue(encoder.encode(said));
-          said = "";
-          return done ? controller.close() : undefined;
-        }
-      } catch (error) {
-        if ((error as Error).name === "AbortError") return controller.error(error);
-        controller.enqueue(encoder.encode(eventText(errorOf(error).body)));
-        controller.close();
-      }
+  const tell = (text: string, send: (bytes: Uint8Array) => void) => {
+    said += text;
+    if (said !== "") send(encoder.encode(said));
+    said = "";
+  };
+  let begun = () => {};
+  const body = readableOf<GenerateProgress, R, Uint8Array>(stream, {
+    piece(piece, send) {
+      tell(cut(piece), send);
+      begun();
     },
-    async cancel() {
-      await pieces.return?.();
+    end: (result, send) => tell(end(result), send),
+    failed(error, send) {
+      if ((error as Error).name === "AbortError") throw error;
+      tell(eventText(errorOf(error).body), send);
     },
+  });
+  await new Promise<unknown>((resolve, reject) => {
+    begun = resolve as () => void;
+    stream.then(resolve, reject);
   });
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }

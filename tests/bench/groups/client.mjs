@@ -3,8 +3,11 @@
 // Build the package first. Writes one JSON object per line: first {"ready": true}, then the result of each task.
 
 import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createInterface } from "node:readline";
+import { setImmediate as turn } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { llamaSidecar } from "../../../package.json-shim/dist/ai-sdk.mjs";
 import { chatSession } from "../../../package.json-shim/dist/chat-session.mjs";
 import { getLlama } from "../../../package.json-shim/dist/index.mjs";
@@ -112,7 +115,53 @@ const chat = {
   },
 };
 
+const installed = createRequire(new URL("../../../package.json-shim/package.json", import.meta.url));
+const load = (name) => import(pathToFileURL(installed.resolve(name)));
+
+/** A stream of canned chunks, one in each turn of the event loop. */
+const canned = (chunks) =>
+  new ReadableStream({
+    async pull(controller) {
+      await turn();
+      if (chunks.length > 0) controller.enqueue(chunks.shift());
+      else controller.close();
+    },
+  });
+
+/** Packages of others with canned pieces of `tokens` tokens: what they take without the program and without us. */
+const packages = {
+  async ai(tokens) {
+    const { streamText } = await load("ai");
+    const deltas = Array.from({ length: tokens }, (_, i) => ({ type: "text-delta", id: "1", delta: ` word${i}` }));
+    const usage = { inputTokens: { total: 1 }, outputTokens: { total: tokens } };
+    const finish = { type: "finish", finishReason: { unified: "stop", raw: "stop" }, usage };
+    const parts = [{ type: "stream-start", warnings: [] }, { type: "text-start", id: "1" }, ...deltas, { type: "text-end", id: "1" }, finish];
+    const model = { specificationVersion: "v4", provider: "canned", modelId: "canned", supportedUrls: {}, doStream: async () => ({ stream: canned(parts) }) };
+    return () => all(streamText({ model, prompt: "Hi" }).textStream, ({ length }) => length);
+  },
+  async openai(tokens) {
+    const { default: OpenAI } = await load("openai");
+    const head = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "canned" };
+    const chunk = (i) => ({ ...head, choices: [{ index: 0, delta: { content: ` word${i}` }, logprobs: null, finish_reason: null }] });
+    const texts = Array.from({ length: tokens }, (_, i) => `data: ${JSON.stringify(chunk(i))}\n\n`);
+    const bytes = [...texts, "data: [DONE]\n\n"].map((text) => new TextEncoder().encode(text));
+    const answer = async () => new Response(canned(bytes), { headers: { "content-type": "text/event-stream" } });
+    const openai = new OpenAI({ fetch: answer, baseURL: "http://canned/v1", apiKey: "none" });
+    const messages = [{ role: "user", content: "Hi" }];
+    return async () => all(await openai.chat.completions.create({ model: "canned", messages, stream: true }), ({ choices }) => choices[0].delta.content.length);
+  },
+};
+
 const tasks = {
+  /** What a package of others takes: this process's processor time (ms) per 1,000 tokens. */
+  async canned({ by, tokens }) {
+    const read = await packages[by](tokens);
+    const cpu = process.cpuUsage();
+    await read();
+    const { user, system } = process.cpuUsage(cpu);
+    return { cpu: (user + system) / tokens };
+  },
+
   /** A chat: tokens per second, and this process's processor time (ms) per 1,000 tokens. */
   async chat({ by, tokens }) {
     const { prompt, ...params } = request(tokens);

@@ -1,9 +1,10 @@
 """What the npm package's client costs an app, compared with a bare reader of the program's pipe, and what its adapters
-add to that: see client.mjs."""
+add to that, beside what the packages that they plug into take themselves: see client.mjs."""
 
 from __future__ import annotations
 
 import json
+import statistics
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,10 @@ TOKENS = {1: 48, 8: 32}
 
 CHAT_TOKENS = 64
 ADAPTERS = ("readableStream", "chatSession", "runTools", "aiSdk", "openai", "promptApi")
+PACKAGES = {"ai": "aiSdk", "openai": "openai"}
+"""Packages of others → the adapter that plugs into them."""
+
+PACKAGE_READINGS = 9
 STALL_TOKENS = 96
 PINGS = 20_000
 STALLS = {"p50": "half of them", "p99": "p99", "max": "the worst"}
@@ -61,13 +66,28 @@ def _adapters(setting: Setting, script: Script) -> list[Row]:
             "speed": (f"one chat, through {adapter}", "tokens/s"),
             "cpu": ("  the app's processor time per 1,000 tokens", "ms"),
         }
-        found += setting.compare_figures(
+        speed, cpu = setting.compare_figures(
             figures,
             "client",
             partial(script.ask, "chat", by=adapter, tokens=CHAT_TOKENS),
             partial(script.ask, "chat", by="client", tokens=CHAT_TOKENS),
         )
+        found += [speed, cpu, _added(speed, cpu)]
+    for package, adapter in PACKAGES.items():
+        setting.say(f"the package {package} alone")
+        readings = [
+            script.ask("canned", by=package, tokens=CHAT_TOKENS)["cpu"] for _ in range(PACKAGE_READINGS)
+        ]
+        what = f"the package {package} over canned pieces, as {adapter} gives them: processor time per 1,000 tokens"
+        found.append(Row(what, "ms", statistics.median(readings)))
     return found
+
+
+def _added(speed: Row, cpu: Row) -> Row:
+    """The processor time that an adapter adds to a token, as a share of the time that the token takes in all."""
+    assert speed.theirs and cpu.theirs is not None and cpu.ours is not None
+    added_us = cpu.ours - cpu.theirs  # ms per 1,000 tokens
+    return Row("  what that adds, of a token's whole time", "%", 100 * added_us / (1e6 / speed.theirs))
 
 
 def _stalls(setting: Setting, script: Script) -> list[Row]:
