@@ -202,11 +202,19 @@ SATISFIABLE: dict[str, Any] = {
 
 REFUSED: list[tuple[Any, str, str]] = [
     ({"enum": ["\ud800"]}, "unsupportedSchema", ""),  # half of a character
-    ({"not": {"type": "null"}}, "unsupportedSchema", "/not"),
+    ({"not": {"type": "integer"}}, "unsupportedSchema", "/not"),
+    ({"not": {"type": "strnig"}}, "unsupportedSchema", "/not"),
+    ({"not": {"type": "string", "nullable": True}}, "unsupportedSchema", "/not"),
+    ({"not": {"const": 1}}, "unsupportedSchema", "/not"),
+    ({"not": {"const": "a" * 51}}, "unsupportedSchema", "/not"),
+    ({"not": {"minimum": 3, "exclusiveMinimum": True}}, "unsupportedSchema", "/not"),
+    ({"not": {"not": {"uniqueItems": True}}}, "unsupportedSchema", "/not"),
+    ({"not": {}}, "unsatisfiableSchema", ""),
     ({"type": "array", "uniqueItems": True}, "unsupportedSchema", "/uniqueItems"),
     ({"type": "array", "contains": {}}, "unsupportedSchema", "/contains"),
     ({"type": "object", "propertyNames": {"maxLength": 3}}, "unsupportedSchema", "/propertyNames"),
-    ({"type": "object", "dependentRequired": {"a": ["b"]}}, "unsupportedSchema", "/dependentRequired"),
+    ({"dependentRequired": {name: ["x"] for name in "abcdefg"}}, "unsupportedSchema", "/dependentRequired"),
+    ({"oneOf": [{"required": ["a"]}, {"required": ["a"]}]}, "unsatisfiableSchema", ""),
     ({"if": {}, "then": {}}, "unsupportedSchema", "/if"),
     ({"type": "string", "pattern": "(?=a)b"}, "unsupportedSchema", "/pattern"),
     ({"type": "string", "pattern": "(a"}, "unsupportedSchema", "/pattern"),

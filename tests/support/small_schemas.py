@@ -31,7 +31,8 @@ def closed(required: list[str] | None = None, **properties: Any) -> dict[str, An
 
 def cases() -> Iterator[Case]:
     """All of them."""
-    for family in (types, numbers, strings, formats, arrays, objects, combined, references, drafts, tools):
+    families = (types, numbers, strings, formats, arrays, objects, combined, references, drafts, tools)
+    for family in (*families, needed, negated):
         yield from family()
 
 
@@ -268,3 +269,52 @@ def tools() -> Iterator[Case]:
         [[{"x": 0, "y": 1}, {"x": 2, "y": 3}]],
         [[{"x": 0, "y": 1}]],
     )
+
+
+def needed() -> Iterator[Case]:
+    """Properties that need or exclude each other."""
+    three = {"type": "object", "properties": {"a": {}, "b": {}, "c": {}}}
+    yield Case(
+        {**three, "dependentRequired": {"a": ["b"], "b": ["c"]}},
+        [{}, {"c": 1}, {"b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}],
+        [{"a": 1}, {"b": 1}, {"a": 1, "b": 1}, {"a": 1, "c": 1}],
+    )
+    yield Case(
+        {"type": "object", "dependencies": {"a": ["b", "c"]}},
+        [{"a": 1, "b": 1, "c": 1}, {"b": 1}],
+        [{"a": 1}, {"a": 1, "c": 1}],
+    )
+    yield Case({**three, "dependencies": {"a": "b"}}, [{"a": 1, "b": 1}], [{"a": 1}])
+    yield Case(
+        {**three, "dependentSchemas": {"a": {"properties": {"b": {"const": 1}}}}},
+        [{"b": 2}, {"a": 0, "b": 1}, {"a": 0}],
+        [{"a": 0, "b": 2}],
+    )
+    yield Case(
+        {**three, "oneOf": [{"required": ["a"]}, {"required": ["b", "c"]}]},
+        [{"a": 1}, {"a": 1, "b": 1}, {"b": 1, "c": 1}],
+        [{}, {"b": 1}, {"a": 1, "b": 1, "c": 1}],
+    )
+
+
+def negated() -> Iterator[Case]:
+    yield Case({"not": {"type": ["string", "number"]}}, [False, None, [1], {"a": 1}], ["", 1, 1.5])
+    yield Case({"type": ["string", "null"], "not": {"type": "null"}}, ["a"], [None])
+    yield Case({"not": {"not": {"type": "integer"}}}, [1], ["a", 1.5])
+    yield Case({"type": "string", "not": {"const": "ab"}}, ["", "a", "abc", "b", "xab"], ["ab"])
+    words = ["red", "reed", "", "\n\u00e9"]
+    yield Case({"type": "string", "not": {"enum": words}}, ["re", "r", "reeds", "\n"], words)
+    yield Case({"not": {"enum": [None, "a"]}}, ["b", 1, False, []], [None, "a"])
+    yield Case({"type": "string", "not": {"minLength": 3}}, ["", "ab"], ["abc"])
+    yield Case({"not": {"maxItems": 1}}, [[1, 2]], [[1], [], "ab"])
+    yield Case({"not": {"minimum": 3}}, [2.5, -1], [3, 4, "a"])
+    two = {"type": "object", "properties": {"a": {}, "b": {}}}
+    yield Case({**two, "not": {"required": ["a", "b"]}}, [{}, {"a": 1}, {"b": 1}], [{"a": 1, "b": 1}])
+    yield Case(
+        {**two, "not": {"properties": {"a": {"type": "null"}}, "required": ["b"]}},
+        [{}, {"a": 1}, {"a": 1, "b": 1}],
+        [{"b": 1}, {"a": None, "b": 1}],
+    )
+    yield Case({"not": {"anyOf": [{"type": "string"}, {"maximum": 5}]}}, [6], [5, "a", None])
+    yield Case({"not": {"allOf": [{"type": "string"}, {"maxLength": 1}]}}, [6, "ab"], ["a"])
+    yield Case({"type": "object", "properties": {"a": {"not": {}}}}, [{}, {"b": 1}], [{"a": 1}])

@@ -15,8 +15,8 @@ from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import SamplerPointer
-    from sidecar.core.structured_output.final_check import FinalCheck
     from sidecar.core.structured_output.guidance import Matcher
+    from sidecar.core.structured_output.json_schema import FinalCheck
     from sidecar.core.structured_output.schema import Options
     from sidecar.message_handler._types import SamplingParams
 

@@ -1,4 +1,4 @@
-"""From a JSON Schema to a matcher of the JSON that satisfies it."""
+"""From a JSON Schema to a matcher of the JSON that satisfies it, and the check of the finished text."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import math
 from typing import Final, NamedTuple, NoReturn
 
 from sidecar.core.model.model import Model
+from sidecar.core.schema_check.pattern import TooMuchWork
+from sidecar.core.schema_check.schema import Schema
 from sidecar.core.structured_output import compiling
-from sidecar.core.structured_output.final_check import FinalCheck
 from sidecar.core.structured_output.guidance import Matcher
-from sidecar.core.structured_output.keywords import CHECKED, MASKED, Json
-from sidecar.core.structured_output.schema import (
-    Options,
-    Prepared,
+from sidecar.core.structured_output.keywords import (
+    CHECKED,
+    MASKED,
+    Json,
     TooComplex,
     Unsatisfiable,
     Unsupported,
-    prepared,
 )
+from sidecar.core.structured_output.schema import Options, Prepared, prepared
 from sidecar.message_handler.errors import SidecarError
 
 WHITE_SPACE: Final = r" {1,2}|\r?\n[ \t]{0,40}"
@@ -43,6 +44,38 @@ SIGNS: Final = {
     "multiple": "multipleOf",
 }
 """What an error of llguidance says, and the keyword that it is about. Several may stand in one error."""
+
+
+class FinalCheck:
+    """Checks a finished text: a mask does not know that names in an object differ."""
+
+    def __init__(self, schema: Json, pointer: str, *, alone: bool) -> None:
+        """`alone`: whether the mask does not enforce all of the schema.
+
+        Raises SidecarError `unsupportedSchema` for a keyword that cannot be checked either.
+        """
+        self._schema = Schema(schema, pointer)
+        self._alone = alone
+        unchecked = self._schema.take_unchecked() if alone else []
+        if unchecked:
+            where, _, problem = unchecked[0].partition(": ")
+            keyword = where.rpartition("/")[2]
+            raise SidecarError(
+                "unsupportedSchema", f"{where}: {problem}", pointer=where, value=keyword, cause=problem
+            )
+
+    def check(self, text: str) -> None:
+        """Raises SidecarError `invalidOutput`."""
+        try:
+            problem = self._schema.problem(json.loads(text))
+        except ValueError as error:
+            problem = f"not JSON: {error}"
+        except (TooMuchWork, RecursionError):
+            problem = "to check it takes too long" if self._alone else None
+        if problem is not None:
+            raise SidecarError(
+                "invalidOutput", f"The text does not satisfy the schema: {problem}", cause=problem
+            )
 
 
 class Enforced(NamedTuple):

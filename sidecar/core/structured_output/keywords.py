@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from sidecar.core.schema_check.reader import OTHER_LIMIT
 from sidecar.core.schema_check.value_keywords import TYPES, Malformed, is_number, is_whole
 
 Json = Any  # any JSON value
@@ -92,11 +93,47 @@ OPENING: Final = frozenset(
 """Keywords that say which properties an object has beside the named ones, or whose schemas do."""
 
 
+class Unsupported(Exception):
+    """A keyword that cannot be enforced."""
+
+    def __init__(self, pointer: str, keyword: str, problem: object) -> None:
+        super().__init__(f"{pointer}: {problem}")
+        self.pointer, self.keyword = pointer, keyword
+
+
+class Unsatisfiable(Exception):
+    """No value satisfies a schema."""
+
+
+class TooComplex(Exception):
+    """A schema exceeds a limit."""
+
+
 def number(value: Json) -> Json:
     """A limit of numbers. Raises Malformed."""
     if not is_number(value):
         raise Malformed("it must be a number")
     return value
+
+
+def limit(keyword: str, schema: dict[str, Json], out: dict[str, Json]) -> None:
+    """Read a limit of numbers. Raises Malformed."""
+    value, other = schema[keyword], OTHER_LIMIT.get(keyword)
+    if isinstance(value, bool) and other is not None:  # as in draft 4
+        if value and other in schema:
+            out[keyword] = number(schema[other])
+        return
+    out[keyword] = number(value)
+    if keyword == "multipleOf" and value <= 0:
+        raise Malformed("it must be a number above 0")
+
+
+def add_pattern(pattern: str, out: dict[str, Json], more: list[Json]) -> None:
+    """Add a pattern to `out`; if it has one, to what must hold besides."""
+    if "pattern" in out:
+        more.append({"pattern": pattern})
+    else:
+        out["pattern"] = pattern
 
 
 def size(value: Json) -> int:

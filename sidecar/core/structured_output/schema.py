@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sidecar.core.schema_check.reader import COMBINED, OLD_DRAFTS, OTHER_LIMIT
+from sidecar.core.schema_check.reader import COMBINED, OLD_DRAFTS
 from sidecar.core.schema_check.references import Place, References, escaped
 from sidecar.core.schema_check.value_keywords import Malformed
 from sidecar.core.structured_output import keywords as words
 from sidecar.core.structured_output.ecma_pattern import NotRegular, checked_and_translated
+from sidecar.core.structured_output.equivalents import equivalent
 from sidecar.core.structured_output.finite import is_finite, without_endless
-from sidecar.core.structured_output.keywords import Json
+from sidecar.core.structured_output.keywords import Json, TooComplex, Unsatisfiable, Unsupported
 
 MAX_SCHEMAS: Final = 50_000
 """Maximum number of schemas within a schema."""
@@ -30,22 +31,6 @@ MAX_OPTIONAL: Final = 1_900
 
 MAX_IGNORED: Final = 64
 """How many words that are left out are reported."""
-
-
-class Unsupported(Exception):
-    """A keyword that cannot be enforced."""
-
-    def __init__(self, pointer: str, keyword: str, problem: object) -> None:
-        super().__init__(f"{pointer}: {problem}")
-        self.pointer, self.keyword = pointer, keyword
-
-
-class Unsatisfiable(Exception):
-    """No value satisfies a schema."""
-
-
-class TooComplex(Exception):
-    """A schema exceeds a limit."""
 
 
 class Options(NamedTuple):
@@ -136,37 +121,36 @@ class _Reader:
         if isinstance(own, str) and not own.startswith("#"):
             spot = spot._replace(place=spot.place._replace(base=spot.place))
         out: dict[str, Json] = {}
-        patterns: list[str] = []
+        more: list[Json] = []
         for keyword in ["$ref"] if self._is_old and "$ref" in schema else schema:
             where = f"{pointer}/{escaped(keyword)}"
             try:
-                self._keyword(keyword, where, spot, out, patterns)
+                self._keyword(keyword, where, spot, out, more)
             except Malformed as error:
                 raise Unsupported(where, keyword, error) from None
         if len(out.get("properties", {}).keys() - out.get("required", ())) > MAX_OPTIONAL:
             raise TooComplex(f"{pointer}/properties: more than {MAX_OPTIONAL} optional ones")
+        if more:
+            out.setdefault("allOf", []).extend(more)
         if spot.alone and not self._options.others:
             words.close(out)
-        if patterns:
-            out["pattern"] = patterns.pop()
-        if patterns:
-            out.setdefault("allOf", []).extend({"pattern": each} for each in patterns)
         return {"anyOf": [out, {"type": "null"}]} if schema.get("nullable") is True else out
 
-    def _keyword(
-        self, keyword: str, where: str, spot: _Spot, out: dict[str, Json], patterns: list[str]
-    ) -> None:
+    def _keyword(self, keyword: str, where: str, spot: _Spot, out: dict[str, Json], more: list[Json]) -> None:
+        """Read a keyword into `out`; what its schema must satisfy besides, into `more`."""
         value = spot.schema[keyword]
         if keyword in words.MASKED:
             self.places.setdefault(keyword, where)
         if keyword in words.SILENT:
             return
         if keyword in words.NUMBERS:
-            self._limit(keyword, spot, out)
+            words.limit(keyword, spot.schema, out)
         elif keyword in words.SIZES:
             out[keyword] = words.size(value)
         elif keyword in words.VALUES:
-            self._value(keyword, value, where, out, patterns)
+            self._value(keyword, value, where, out, more)
+        elif keyword == "oneOf" and self._otherwise(keyword, where, spot, more):
+            return
         elif keyword in words.LISTS:
             if not isinstance(value, list) or not value:
                 raise Malformed("it must be a list of schemas")
@@ -181,34 +165,21 @@ class _Reader:
         elif keyword == "$ref":
             out[keyword] = self._reference(value, spot)
         elif keyword in words.CHECKED:
-            self._weak(keyword, where, spot, out)
+            self._weak(keyword, where, spot, out, more)
         else:
             self.ignored.setdefault(keyword)
 
     # ---- keywords of a value ---------------------------------------------------------------------
 
-    @staticmethod
-    def _limit(keyword: str, spot: _Spot, out: dict[str, Json]) -> None:
-        value, other = spot.schema[keyword], OTHER_LIMIT.get(keyword)
-        if isinstance(value, bool) and other is not None:  # as in draft 4
-            if value and other in spot.schema:
-                out[keyword] = words.number(spot.schema[other])
-            return
-        out[keyword] = words.number(value)
-        if keyword == "multipleOf" and value <= 0:
-            raise Malformed("it must be a number above 0")
-
-    def _value(
-        self, keyword: str, value: Json, where: str, out: dict[str, Json], patterns: list[str]
-    ) -> None:
+    def _value(self, keyword: str, value: Json, where: str, out: dict[str, Json], more: list[Json]) -> None:
         if keyword == "type":
             out[keyword] = words.types(value)
         elif keyword == "required":
             out[keyword] = words.names(value)
         elif keyword == "pattern":
-            self._pattern(value, where, patterns)
+            self._pattern(value, where, out, more)
         elif keyword == "format":
-            self._format(value, where, out, patterns)
+            self._format(value, where, out, more)
         elif keyword == "const":
             out[keyword] = value
         else:
@@ -219,20 +190,20 @@ class _Reader:
                 raise TooComplex(f"{where}: more than {MAX_VALUES} values in enums")
             out[keyword] = value
 
-    def _pattern(self, value: Json, where: str, patterns: list[str]) -> None:
+    def _pattern(self, value: Json, where: str, out: dict[str, Json], more: list[Json]) -> None:
         try:
-            patterns.append(checked_and_translated(value))
+            words.add_pattern(checked_and_translated(value), out, more)
         except NotRegular as error:
             if not self._options.checked:
                 raise Unsupported(where, "pattern", error) from None
 
-    def _format(self, value: Json, where: str, out: dict[str, Json], patterns: list[str]) -> None:
+    def _format(self, value: Json, where: str, out: dict[str, Json], more: list[Json]) -> None:
         if not isinstance(value, str):
             raise Malformed("it must be a string")
         if value in words.FORMATS:
             out["format"] = words.FORMATS[value]
         elif value in words.FORMAT_PATTERNS:
-            patterns.append(checked_and_translated(words.FORMAT_PATTERNS[value]))
+            words.add_pattern(checked_and_translated(words.FORMAT_PATTERNS[value]), out, more)
         elif value in words.STANDARD_FORMATS and not self._options.checked:
             raise Unsupported(where, "format", f"the format {value!r} cannot be enforced")
         else:
@@ -283,7 +254,7 @@ class _Reader:
 
     # ---- keywords that a mask cannot enforce -----------------------------------------------------
 
-    def _weak(self, keyword: str, where: str, spot: _Spot, out: dict[str, Json]) -> None:
+    def _weak(self, keyword: str, where: str, spot: _Spot, out: dict[str, Json], more: list[Json]) -> None:
         schema, value = spot.schema, spot.schema[keyword]
         if any(value == each and isinstance(value, type(each)) for each in words.TRIVIAL.get(keyword, ())):
             return
@@ -291,5 +262,16 @@ class _Reader:
             return
         if keyword in words.SAME_AS and not COMBINED & schema.keys():
             out.setdefault(words.SAME_AS[keyword], self._within(spot, keyword))
-        elif not self._options.checked:
+        elif not (self._options.checked or self._otherwise(keyword, where, spot, more)):
             raise Unsupported(where, keyword, f"{keyword!r} cannot be enforced while the text is written")
+
+    def _otherwise(self, keyword: str, where: str, spot: _Spot, more: list[Json]) -> bool:
+        """Whether other keywords say the same. With `checked` it is not tried: llguidance may refuse them."""
+        same = None if self._options.checked else equivalent(keyword, spot.schema[keyword])
+        if same is None:
+            return False
+        try:
+            more.append(self.read(_Spot(Place(same, where, spot.place.base), spot.depth + 1, alone=False)))
+        except Unsupported:  # its pointer is none of the app's schema
+            return False
+        return True
