@@ -248,6 +248,9 @@ def made_calls(chance: random.Random, writer: Writer) -> list[Call]:
         calls.append((chance.choice(NAMES), {key: _value(chance, key, marks) for key in keys}))
     if form.literals is not None and form.literals.escapes and writer.template is not None:
         calls = _changed(calls, lambda text: text.replace("\\", "/"), lambda key: key)  # it escapes nothing
+    if form.literals is not None and not form.literals.escapes:  # no text can have the form's own quotes
+        (quote,) = form.literals.quotes
+        calls = _changed(calls, lambda text: text.replace(quote, "<q>"), lambda key: key)
     if (form.tags is not None and form.tags.nested) or (
         form.literals is not None and form.literals.bare_keys
     ):

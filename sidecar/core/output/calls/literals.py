@@ -107,7 +107,7 @@ class LiteralCalls:
 
     def _before_call(self) -> bool:
         self.rest = self.rest.lstrip(BETWEEN + ("[" if self._form.listed and not self.count else ""))
-        if self.count and self._form.listed and self.rest.startswith("]"):
+        if self.count and self._form.listed and not self._closed and self.rest.startswith("]"):
             self.rest, self._closed = self.rest[1:].lstrip(), True
         if not self.rest or (len(self.rest) < len(self._end) and self._end.startswith(self.rest)):
             return False

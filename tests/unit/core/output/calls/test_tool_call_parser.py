@@ -315,9 +315,10 @@ def test_a_prompt_of_python_in_a_text_is_no_call() -> None:
 
 def test_what_follows_a_list_of_calls_is_text() -> None:
     form = next(form for *_, form in FORMS if form.literals is not None and form.literals.listed)
-    for parts in pieces(f"{form.start}[now()]\nDone (as asked)."):
-        content, _, calls = read(parts, None, form)[0]
-        assert (content.strip(), calls) == ("Done (as asked).", NOW)
+    for after in ("Done (as asked).", f"]{form.end}"):
+        for parts in pieces(f"{form.start}[now()]\n{after}"):
+            content, _, calls = read(parts, None, form)[0]
+            assert (content.strip(), calls) == (after, NOW)
 
 
 def test_a_text_with_the_mark_that_ends_it_is_no_other_call() -> None:
