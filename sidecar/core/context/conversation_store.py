@@ -86,9 +86,16 @@ class ConversationStore:
         self._tell = tell
         self._lock = threading.Lock()
         self._held: list[Held] = []
+        self._guest: Held | None = None
+        """One from the disk that is larger than the store. It stays until a request takes it, or another such one
+        comes: there are at most `cacheBytes` and one conversation."""
         self._hits = {"memory": 0, "disk": 0}
         self._on_disk: tuple[int, int] | None = None
         self._told: Mapping[str, int] = {}
+
+    @property
+    def _all(self) -> list[Held]:
+        return self._held if self._guest is None else [*self._held, self._guest]
 
     def put(self, sequence: Sequence) -> Held | None:
         """Keep what a sequence holds, which is about to be removed, if there is room for it. Returns its copy."""
@@ -102,8 +109,8 @@ class ConversationStore:
         with self._lock:
             self._on_disk = on_disk or self._on_disk
             figures = {
-                "memoryConversations": len(self._held),
-                "memoryBytes": sum(each.size for each in self._held),
+                "memoryConversations": len(self._all),
+                "memoryBytes": sum(each.size for each in self._all),
                 "memoryHits": self._hits["memory"],
             }
             if self._on_disk is not None:
@@ -118,20 +125,22 @@ class ConversationStore:
             self._told = figures
         self._tell(figures)
 
-    def add(self, held: Held, *, always: bool = False) -> None:
-        """Keep a conversation in place of older ones. `always`: even one that is larger than the store."""
+    def add(self, held: Held) -> None:
+        """Keep a conversation in place of older ones. One from the disk may be larger than the store: see `_guest`."""
         with self._lock:
+            if held.size > self._max_bytes:
+                self._guest = held if held.origin == "disk" else self._guest
+                return
             # What the new one begins with is in it.
             self._held = [each for each in self._held if not _begins(each, held)]
-            while self._held and sum(each.size for each in self._held) + held.size > self._max_bytes:
+            while sum(each.size for each in self._held) + held.size > self._max_bytes:
                 del self._held[0]
-            if always or held.size <= self._max_bytes:
-                self._held.append(held)
+            self._held.append(held)
 
     def find(self, tokens: list[int], scales: Scales) -> tuple[Held | None, int]:
         """The conversation that can begin most of these tokens, and how many of them."""
         with self._lock:
-            found = [each for each in self._held if each.scales == scales]
+            found = [each for each in self._all if each.scales == scales]
         best, most = None, 0
         for held in found:
             lengths = [each.length for each in held.checkpoints]
@@ -144,6 +153,7 @@ class ConversationStore:
         """Put a conversation into a sequence. The sequence is empty afterwards if llama.cpp refuses it."""
         with self._lock:
             self._held = [each for each in self._held if each is not held]
+            self._guest = None if self._guest is held else self._guest
             self._hits[held.origin] += 1
         if sequence_state.copy_in(self._context, sequence, held.data, held.tokens, held.scales):
             sequence.checkpoints.all, sequence.aligned = list(held.checkpoints), held.aligned

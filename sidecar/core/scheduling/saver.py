@@ -98,7 +98,7 @@ class Saver:
         name, count = self._disk.find(wanted, scales)
         there = max(self._memory.find(wanted, scales)[1], self._at_hand(wanted, scales))
         if count >= MIN_SAVED_TOKENS + there and (held := self._disk.read(name, check)) is not None:
-            self._memory.add(held, always=True)
+            self._memory.add(held)
 
     def _at_hand(self, tokens: list[int], scales: Scales) -> int:
         """About how many of the tokens the sequences hold. The compute thread may change them meanwhile."""
