@@ -2,8 +2,8 @@
 
 Interactive requests come before background ones. If no sequence is free, an interactive request takes the one
 of a background request. A request gets the sequence whose cache shares most of its prompt; if none shares more
-than a few tokens, it gets the one that has been unused for longest. If another sequence holds more of the prompt,
-its cache is copied; a conversation whose sequence another one has taken comes back from memory
+than a few tokens, it gets one beside those that run, which has been unused for longest. If another sequence holds
+more of the prompt, its cache is copied; a conversation whose sequence another one has taken comes back from memory
 (conversation_store.py). A request waits while another one evaluates the same prefix.
 """
 
@@ -31,8 +31,7 @@ evaluation of 10 to 60 tokens."""
 MIN_DECIDING_TOKENS: Final = 16
 """A common prefix of fewer tokens than this, and than half of the prompt, does not decide which sequence a request
 gets. Otherwise such prefixes would spread requests over all sequences, and llama.cpp computes only neighbours
-together (llama_batch_allocr::split_equal): it reads all weights once per group of neighbours. Sequences that were
-released together are taken together again."""
+together (llama_batch_allocr::split_equal): it reads all weights once per group of neighbours."""
 
 
 class Slots:
@@ -112,7 +111,8 @@ class Slots:
                 free = self._preempt(generation) and free
             if not free:
                 return False
-            best = max(free, key=lambda s: (self._deciding(s, generation), -s.last_used))
+            near = self._neighbours()
+            best = max(free, key=lambda s: (self._deciding(s, generation), s.index in near, -s.last_used))
             self._waiting.remove(generation)
             generation.sequence, best.in_use = best, True
             self.running.append(generation)
@@ -208,6 +208,11 @@ class Slots:
         """Length of the common prefix; 0 if it is too short to decide."""
         shared = self._context.reusable(sequence, generation.tokens, generation.scales)
         return shared if shared >= min(MIN_DECIDING_TOKENS, len(generation.tokens) // 2) else 0
+
+    def _neighbours(self) -> set[int]:
+        """The places beside the running requests, if what lies there is kept in memory when it is taken."""
+        places = map(_place_of, self.running) if self._context.cache_bytes else ()
+        return {beside for place in places for beside in (place - 1, place + 1)}
 
     def _comes_from_another(self, generation: Generation) -> bool:
         """Whether another request is evaluating the same prefix, so that waiting for it saves work."""

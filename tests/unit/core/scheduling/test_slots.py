@@ -95,6 +95,15 @@ def test_the_least_recently_used_cache_is_given_up() -> None:
     assert placed(rows, [1, 2, 3]) == [(1, 0)]
 
 
+def test_requests_that_run_together_are_neighbours() -> None:
+    for cache_bytes, places in ((1, [2, 3, 1, 0]), (0, [2, 0, 3, 1])):
+        rows = Rows([1], [2], [3], [4])
+        rows.cache_bytes = cache_bytes
+        for sequence, last_used in zip(rows.sequences, (2.0, 9.0, 1.0, 3.0), strict=True):
+            sequence.last_used = last_used
+        assert [place for place, _ in placed(rows, [11], [12], [13], [14])] == places
+
+
 def test_a_state_that_cannot_be_cut_is_kept_for_requests_that_use_all_of_it() -> None:
     begun = list(range(40))
     for prompt, place in ([*begun[:30], 99], (0, 0)), ([*begun, 99], (1, 40)):
