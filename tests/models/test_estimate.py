@@ -63,6 +63,11 @@ def test_every_figure_of_other_architectures_is_near(
     assert not wrong
 
 
+def test_layers_with_a_sliding_window_keep_the_window_only() -> None:
+    (taken,) = run(str(MODELS / REAL["Gemma 3"]), [{"contextSize": 32_768}])["contexts"]
+    assert taken["KV"] <= 125 * 2**20
+
+
 @pytest.mark.parametrize("model", REAL)
 def test_without_mapping_the_weights_count_once(model: str) -> None:
     path = str(MODELS / REAL[model])

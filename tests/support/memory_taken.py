@@ -8,16 +8,15 @@ what it took: {"model" | "KV" | "RS" | "compute" | "output": bytes}; `devices`: 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections import Counter
+
+from model_memory import BUFFER, sizes_in
 
 from sidecar.core.context.context import Context
 from sidecar.core.llama import backends
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-
-BUFFER = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
 
 
 def main() -> None:
@@ -27,13 +26,11 @@ def main() -> None:
     backends.start(lambda _, line: said.append(line.decode()), print)
 
     def taken() -> dict[str, int]:
-        sizes: Counter[str] = Counter()
-        for _, what, mebibytes in BUFFER.findall("".join(said)):
-            sizes[what] += round(float(mebibytes) * 2**20)
+        sizes = sizes_in("".join(said))
         if "-v" in sys.argv:
             sys.stderr.write("".join(said))
         said.clear()
-        return dict(sizes)
+        return sizes
 
     by_device: Counter[str] = Counter()
     model = Model.load({"gpu": "cpu", "modelId": "model-1", **order["load"]}, lambda _: True)

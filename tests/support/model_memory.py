@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,17 @@ GRID: list[dict[str, Any]] = [
     )
 ]  # fmt: skip
 """Every size with every number of sequences, and the ends of both with the ends of the batch."""
+
+
+BUFFER = re.compile(r"(\S+) +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
+
+
+def sizes_in(log: str) -> dict[str, int]:
+    """The bytes of each kind that llama.cpp's log names."""
+    sizes: Counter[str] = Counter()
+    for _, what, mebibytes in BUFFER.findall(log):
+        sizes[what] += round(float(mebibytes) * 2**20)
+    return dict(sizes)
 
 
 @dataclass

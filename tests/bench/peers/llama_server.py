@@ -70,8 +70,7 @@ class LlamaServer:
         deadline = time.monotonic() + START_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self._log.seek(0)
-                said = self._log.read().decode(errors="replace")[-500:]
+                said = self.log[-500:]
                 self.close()
                 raise RuntimeError(f"llama-server did not start: {said}")
             time.sleep(0.02)
@@ -81,6 +80,12 @@ class LlamaServer:
             return self._request("GET", "/health", None).status == 200
         except OSError:
             return False
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
 
     def __enter__(self) -> LlamaServer:
         return self
