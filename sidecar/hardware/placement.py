@@ -1,4 +1,7 @@
-"""Which devices hold a model: the params `devices`, `splitMode`, `tensorSplit` and `mainDevice`, and their checks."""
+"""Which devices hold a model: the params `devices`, `splitMode`, `tensorSplit` and `mainDevice`, and their checks.
+
+Names in `memoryMarginBytes` are checked, too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from sidecar.message_handler.errors import SidecarError, conflicting_params
 if TYPE_CHECKING:
     from sidecar.message_handler._types import LayerRange, PlacementParams, SizeRange
 
-FIELDS: Final = ("devices", "splitMode", "tensorSplit", "mainDevice")
+FIELDS: Final = ("devices", "splitMode", "tensorSplit", "mainDevice", "memoryMarginBytes")
+
+CPU: Final = "CPU"
+"""Its name beside those of the devices."""
 
 AnyDevice = TypeVar("AnyDevice", bound=Device)
 
@@ -41,6 +47,10 @@ def choose(
                 "invalidParams", problem, pointer="/mainDevice", value=main, allowed=list(names)
             )
     _check_shares(params, mode, len(names))
+    margins = params.get("memoryMarginBytes")
+    if isinstance(margins, dict):
+        for name in margins:
+            _check_known(name, f"/memoryMarginBytes/{name:.100}", {CPU: None, **by_name})
     index = 0 if main is None else names.index(main)
     chosen = [by_name[name] for name in names] if "devices" in params else list(usual)
     return (chosen[index : index + 1], 0) if mode == "none" else (chosen, index)
@@ -63,7 +73,7 @@ def machine_for(
     return Machine(here.free_bytes, chosen, here.features)
 
 
-def _check_known(name: str, pointer: str, by_name: Mapping[str, Device]) -> None:
+def _check_known(name: str, pointer: str, by_name: Mapping[str, object]) -> None:
     if name not in by_name:
         known = list(by_name)[::-1]
         there = f"there are: {', '.join(known)}" if known else "there is none but the CPU"

@@ -295,7 +295,7 @@ class PlacementParams(TypedDict):
     tensorSplit: NotRequired[list[float]]
     mainDevice: NotRequired[str]
     expertsOnCpu: NotRequired[bool | int]
-    memoryMarginBytes: NotRequired[int]
+    memoryMarginBytes: NotRequired[int | dict[str, int]]
 
 
 class LayerRange(TypedDict):

@@ -71,11 +71,13 @@ def test_experts_on_the_cpu_make_room_for_more_layers(tmp_path: Path) -> None:
             {"expertsOnCpu": 2},
             {"expertsOnCpu": True},
             {"expertsOnCpu": True, "memoryMarginBytes": 52 * 10**6},
+            {"expertsOnCpu": True, "memoryMarginBytes": {"GPU0": 52 * 10**6}},
             {"expertsOnCpu": True, "memoryMarginBytes": 60 * 10**6},
+            {"expertsOnCpu": True, "memoryMarginBytes": {"CPU": 60 * 10**6}},
             {"expertsOnCpu": True, "gpuLayers": {"min": 1, "max": 2}},
         )
     ]
-    assert layers == [*sorted(layers[:3]), layers[3], 0, 2]
+    assert layers == [*sorted(layers[:3]), layers[3], layers[3], 0, layers[2], 2]
     assert layers[0] < layers[2] == 5
     assert 0 < layers[3] < 5
 
@@ -94,6 +96,7 @@ REFUSALS: list[tuple[Message, str, str]] = [
     ({"devices": ["CPU"]}, "deviceNotFound", "/devices/0"),
     ({"mainDevice": "CUDA7"}, "deviceNotFound", "/mainDevice"),
     ({"devices": ["RPC0"], "mainDevice": "RPC1"}, "invalidParams", "/mainDevice"),
+    ({"memoryMarginBytes": {"CPU": 1, "CUDA7": 1}}, "deviceNotFound", "/memoryMarginBytes/CUDA7"),
     ({"tensorSplit": [1]}, "invalidParams", "/tensorSplit"),
     ({"tensorSplit": [0, 0]}, "invalidParams", "/tensorSplit"),
     ({"devices": [], "tensorSplit": [1]}, "invalidParams", "/tensorSplit"),

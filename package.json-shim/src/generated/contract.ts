@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 57a3f8e816d27b2b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b21ffe5a965b8f46)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -60,9 +60,13 @@ export type EstimateModelParams = {
    */
   expertsOnCpu?: boolean | number;
   /**
-   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`. Default: a tenth of what is free.
+   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`; or those of some devices by their names, `CPU` among them. Default: a tenth of what is free.
    */
-  memoryMarginBytes?: number;
+  memoryMarginBytes?:
+    | number
+    | {
+        [k: string]: number;
+      };
   /**
    * A GGUF file; for a split model, its first part.
    */
@@ -958,9 +962,13 @@ export interface PlacementParams {
    */
   expertsOnCpu?: boolean | number;
   /**
-   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`. Default: a tenth of what is free.
+   * Bytes that stay free on each device where "auto" decides, for `gpuLayers` and `contextSize`; or those of some devices by their names, `CPU` among them. Default: a tenth of what is free.
    */
-  memoryMarginBytes?: number;
+  memoryMarginBytes?:
+    | number
+    | {
+        [k: string]: number;
+      };
 }
 /**
  * As many as fit, at most `preferred` (or else `max`), at least `min`.

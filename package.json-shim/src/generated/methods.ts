@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 57a3f8e816d27b2b)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b21ffe5a965b8f46)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -478,7 +478,7 @@ pub struct PlacementParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_margin_bytes: Option<u64>,
+    pub memory_margin_bytes: Option<PlacementParamsMemoryMarginBytes>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -587,7 +587,7 @@ pub struct EstimateModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_margin_bytes: Option<u64>,
+    pub memory_margin_bytes: Option<PlacementParamsMemoryMarginBytes>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -772,6 +772,31 @@ impl From<u64> for PlacementParamsExpertsOnCpu {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PlacementParamsMemoryMarginBytes {
+    Integer(u64),
+    Members(std::collections::BTreeMap<String, u64>),
+}
+
+impl Default for PlacementParamsMemoryMarginBytes {
+    fn default() -> Self {
+        Self::Integer(Default::default())
+    }
+}
+
+impl From<u64> for PlacementParamsMemoryMarginBytes {
+    fn from(value: u64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<std::collections::BTreeMap<String, u64>> for PlacementParamsMemoryMarginBytes {
+    fn from(value: std::collections::BTreeMap<String, u64>) -> Self {
+        Self::Members(value)
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadModelParams {
@@ -809,7 +834,7 @@ pub struct LoadModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts_on_cpu: Option<PlacementParamsExpertsOnCpu>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_margin_bytes: Option<u64>,
+    pub memory_margin_bytes: Option<PlacementParamsMemoryMarginBytes>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.hardware.machine import Machine
-from sidecar.hardware.placement import most_of
+from sidecar.hardware.placement import CPU, most_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.models.gguf.header import Header, Tensor
 from sidecar.models.memory.buffers import (
@@ -71,7 +71,7 @@ class Planner:
         experts: bool | int = asked["expertsOnCpu"]
         self._cpu_experts = len(self.shape.layers) if experts is True else int(experts)
         """How many layers, from the first one on, have their experts on the CPU."""
-        self._margin: int | None = asked.get("memoryMarginBytes")
+        self._margins: int | dict[str, int] | None = asked.get("memoryMarginBytes")
         self._asked_layers: int | str | LayerRange = asked["gpuLayers"] if machine.gpus else 0
         self._machine = machine
         self._loaded = loaded
@@ -135,8 +135,11 @@ class Planner:
     def plan(self, size: int, gpu_layers: int) -> list[DeviceShare]:
         """The shares of all devices: the CPU first, then the GPUs (llama-model.cpp, load_tensors)."""
         shape, gpus = self.shape, self._machine.gpus
-        cpu = DeviceShare("CPU", "cpu", self._machine.free_bytes, self._margin)
-        parts = [DeviceShare(gpu["name"], gpu["type"], gpu["memoryFreeBytes"], self._margin) for gpu in gpus]
+        cpu = DeviceShare(CPU, "cpu", self._machine.free_bytes, self._margin_of(CPU))
+        parts = [
+            DeviceShare(gpu["name"], gpu["type"], gpu["memoryFreeBytes"], self._margin_of(gpu["name"]))
+            for gpu in gpus
+        ]
         first = len(shape.layers) + 1 - gpu_layers
         edges = list(accumulate(self._shares or [max(1, part.free) for part in parts]))
 
@@ -219,6 +222,9 @@ class Planner:
             cpu.compute, 4 * tokens * shape.width
         )  # the embeddings, even if all layers are on GPUs
         cpu.compute += 4 * self.sequences * shape.vocabulary  # logits that the CPU reads (output_reserve)
+
+    def _margin_of(self, device: str) -> int | None:
+        return self._margins.get(device) if isinstance(self._margins, dict) else self._margins
 
     def _verdict(self, parts: list[DeviceShare], largest: int) -> tuple[str, str]:
         rough = ""
