@@ -27,7 +27,7 @@ TESTS: Final = ("calls", "client", "end", "lines", "loaded-models", "process", "
 """Files in `test/`: where the program is found, starts, is restarted, ends, and its pipes. The others test what is
 the same everywhere, or need a browser, a bundler or links to folders, which Wine 8 cannot make."""
 
-SECONDS: Final = 300.0
+SECONDS: Final = 600.0
 
 
 def test(frozen: bool) -> bool:

@@ -28,6 +28,9 @@ FROM_SOURCE: Final = (
 )
 """What the program from source runs besides the tests of a form."""
 
+TESTS: Final = "tests/"
+"""How the path of a test begins; other words belong to options, as in `-k name`."""
+
 OPTIONS: Final = ("--numprocesses=2", "--dist=worksteal")
 """Most tests wait for processes."""
 
@@ -37,8 +40,8 @@ def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[st
 
     From source each suite is a part of its own: a suite that hangs does not keep the others from their turn.
     """
-    paths = [option for option in options if not option.startswith("-")]
-    others = [option for option in options if option.startswith("-")]
+    paths = [option for option in options if option.startswith(TESTS)]
+    others = [option for option in options if not option.startswith(TESTS)]
     chosen = {f"{PREFIX}{runtime}": paths or [*tests]}
     if runtime == "source" and not paths:
         rest = [test for test in tests if not test.startswith(FROM_SOURCE)]

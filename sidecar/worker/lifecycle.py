@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import threading
@@ -63,10 +62,14 @@ def waiter(pid: int) -> Callable[[], object] | None:
         return None
     try:
         if sys.platform == "linux":
+            import select
+
             poll = select.poll()
             poll.register(os.pidfd_open(pid), select.POLLIN)
             return poll.poll
         if sys.platform == "darwin":
+            import select
+
             queue = select.kqueue()
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
             queue.control([event], 0)

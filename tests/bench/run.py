@@ -20,7 +20,19 @@ sys.path.insert(0, str(ROOT / "build"))
 
 import plot  # noqa: E402
 import startup  # noqa: E402
-from groups import against, client, conversations, engine, growth, latency, speed, start, structure, transfer  # noqa: E402
+from groups import (  # noqa: E402
+    against,
+    client,
+    conversations,
+    engine,
+    growth,
+    latency,
+    speed,
+    start,
+    structure,
+    transfer,
+    wine,
+)
 from groups.setting import Setting  # noqa: E402
 from pairs import PAIRS, Limits  # noqa: E402
 from peers import install  # noqa: E402
@@ -47,6 +59,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "latency": (latency.rows, "abort, ping, idle, exit"),
     "client": (client.rows, "the npm package's client"),
     "transfer": (transfer.rows, "downloads over loopback"),
+    "wine": (wine.rows, "the Windows program in Wine, if it was made"),
 }
 QUICK = ("speed", "start")
 AGAINST = {"start": against.start, "speed": against.speeds}

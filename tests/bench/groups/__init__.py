@@ -9,5 +9,6 @@ start     size and start-up of each form
 latency   aborts, ping, idle, exit
 client    the npm package's client
 transfer  downloads (transfer_child: the processes it starts)
+wine      the Windows program in Wine
 against   another checkout of this repository
 """

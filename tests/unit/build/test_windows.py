@@ -134,6 +134,7 @@ def test_from_source_each_suite_is_a_part_and_no_test_runs_twice() -> None:
     assert list(suite.parts("source", suites.OF_A_FORM, ["tests/unit", "-x"])) == [
         "pytest in Wine, windows-source"
     ]
+    assert len(suite.parts("source", suites.OF_A_FORM, ["-k", "ping"])) > len(suite.FROM_SOURCE)
     assert list(suite.parts("onefile", suites.OF_A_FORM, [])) == ["pytest in Wine, windows-onefile"]
     assert "npm test in Wine, windows-onedir" in suite.parts("onedir", suites.OF_A_FORM, [])
 

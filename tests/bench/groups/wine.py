@@ -1,0 +1,87 @@
+"""The Windows program's folder in Wine, read from Linux: its start beside a Windows Python that does nothing,
+one stream beside this system's program, and aborts. `dev.py windows` makes it; without it there is nothing to read.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import closing
+from functools import partial
+
+import ours
+from pipe import Program, running
+from table import Row
+
+from groups import latency
+from groups.against import START
+from groups.setting import Setting
+from groups.speed import ONE, SPEED
+from windows import programs, python, wine
+
+BARE = "python.exe -c pass, to its end"
+LINUX = "the program for this system"
+ABORTS = 100
+END_S = 60.0
+
+
+def rows(setting: Setting) -> list[Row]:
+    """All figures; none if the Windows program has not been made."""
+    if not (programs.PROGRAM.is_file() and python.PROGRAM.is_file()):
+        setting.say("nothing: `dev.py windows` has not been run")
+        return []
+    program = Program(in_wine(str(programs.PROGRAM)))
+    found = setting.compare_figures(
+        {name: (f"in Wine: {START[name]}", "ms") for name in ("ping", "init")},
+        BARE,
+        partial(_start_ms, program),
+        _bare_ms,
+    )
+    with (
+        closing(ours.ready(program, setting.model, 1)) as mine,
+        closing(ours.ready(setting.program, setting.model, 1)) as theirs,
+    ):
+        stream = ours.stream_speed
+        found.append(
+            setting.compare(
+                f"in Wine: {ONE}", SPEED, LINUX, partial(stream, mine, 1), partial(stream, theirs, 1)
+            )
+        )
+    for where, each in (("in Wine", program), ("here", setting.program)):
+        setting.say(f"aborts {where}")
+        times = latency.abort_ms(each, setting.model, "generate", ABORTS)
+        found += latency.quantiles(f"{where}: abort of generate", times)
+    return found
+
+
+def in_wine(*command: str) -> list[str]:
+    """The command line that runs a Windows program in the checkout's own Wine."""
+    return [
+        "env",
+        "-u",
+        "DISPLAY",
+        *(f"{name}={value}" for name, value in wine.SETTINGS.items()),
+        "wine",
+        *command,
+    ]
+
+
+def _start_ms(program: Program) -> dict[str, float]:
+    """One start: until `ping` is answered, and from the same moment until `init` is."""
+    with running(program) as pipe:
+        found = {}
+        for method in ("ping", "init"):
+            pipe.call(method)
+            found[method] = 1000 * (time.perf_counter() - pipe.started)
+    return found
+
+
+def _bare_ms() -> dict[str, float]:
+    """What a Python in the same Wine takes for nothing; both figures are compared with it."""
+    begin = time.perf_counter()
+    quiet = subprocess.DEVNULL
+    command = in_wine(str(python.PROGRAM), "-I", "-c", "pass")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as process:
+        assert process.wait(END_S) == 0
+    took = 1000 * (time.perf_counter() - begin)
+    return {"ping": took, "init": took}
