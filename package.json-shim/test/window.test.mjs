@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { LlamaWorker } from "../dist/index.mjs";
 import { Page, skip } from "./support/chromium.mjs";
 import { sendFile } from "./support/files.mjs";
+import { givePicture } from "./support/pages.mjs";
 import { command, madeModel, modelPath, TIMEOUT, until } from "./support/program.mjs";
 
 const GREETING = "Say hello.";
@@ -138,22 +139,21 @@ test("an answer can be stopped, and its text stays", LONG, async () => {
 });
 
 test("a picture waits above the message, is shown in the conversation, and is seen", LONG, async () => {
-  const drop = () => page.evaluate(`(async () => {
-    const canvas = Object.assign(document.createElement("canvas"), { width: 240, height: 120 });
-    Object.assign(canvas.getContext("2d"), { fillStyle: "red" }).fillRect(0, 0, 240, 120);
-    const data = new DataTransfer();
-    data.items.add(new File([await new Promise((resolve) => canvas.toBlob(resolve, "image/webp"))], "red.webp", { type: "image/webp" }));
-    document.getElementById("prompt").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
-  })()`);
-  await drop();
+  const give = (how) => page.evaluate(givePicture(how));
+  await give("drop");
   assert.match(await page.text("#error"), /reads only text/);
 
   const path = await page.evaluate(`document.getElementById("model").value`);
   madeModel(join(dirname(path), "mmproj-F16.gguf"), `import projectors; projectors.llava(path, ${JSON.stringify(path)})`);
   await page.type("#model", path);
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 0 && !document.getElementById("prompt").disabled`));
-  await drop();
-  await until(() => page.evaluate(`document.querySelectorAll("#pictures img").length === 1`));
+  const waiting = (count) => until(() => page.evaluate(`document.querySelectorAll("#pictures img").length === ${count}`));
+  await give("paste");
+  await waiting(1);
+  await give("drop");
+  await waiting(2);
+  await page.evaluate(`document.querySelector("#pictures img").click()`);
+  await waiting(1);
   await page.type("#prompt", "Tell me the name of the color in this picture.");
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 2 && !document.querySelector(".running")`));
   assert.equal(await page.text("#error"), "");

@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import workload
 from pipe import Message, Pipe, Program, running
@@ -147,9 +147,33 @@ def turns(pipe: Pipe, context: str) -> dict[str, float]:
     return {"cold": cold, "second": second, "warm": warm}
 
 
+class Beside(NamedTuple):
+    """What came while a request arrived beside running streams."""
+
+    begin: float
+    """When the request was sent."""
+    encoded: float
+    """When its pictures were encoded."""
+    first: float
+    """When its first piece came."""
+    streams: list[list[float]]
+    """When each stream's pieces came."""
+
+    def worst(self, since: float, until: float) -> float:
+        """The longest time of a stream without a piece between two moments, in milliseconds."""
+        return 1000 * max(worst_gap(arrivals, since, until) for arrivals in self.streams)
+
+
 def gap(pipe: Pipe, context: str) -> dict[str, float]:
     """A long prompt arrives while streams run: their worst `gap`, and its time to the `first` token."""
+    found = beside(pipe, context, "complete", completion(workload.new_words(workload.GAP_PROMPT), 1, context))
+    return {"gap": found.worst(found.begin, found.first), "first": 1000 * (found.first - found.begin)}
+
+
+def beside(pipe: Pipe, context: str, method: str, params: Message) -> Beside:
+    """A request arrives while workload.GAP_STREAMS streams run."""
     arrivals: dict[int, list[float]] = {}
+    encoded: list[float] = []
     for prompt in workload.requests(workload.GAP_STREAMS):
         arrivals[pipe.send("complete", completion(prompt, workload.GAP_TOKENS, context))] = []
 
@@ -157,20 +181,20 @@ def gap(pipe: Pipe, context: str) -> dict[str, float]:
         params = message.get("params", {})
         if params.get("progressType") == "generate":
             arrivals.setdefault(params["requestId"], []).append(at)
+        elif params.get("progressType") == "encode" and params["encodedChunks"] == params["chunks"]:
+            encoded.append(at)
 
     while any(len(times) < workload.GAP_PIECES for times in arrivals.values()):
         note(*pipe.receive())
     streams = list(arrivals)
-    prompt = workload.new_words(workload.GAP_PROMPT)
     begin = time.perf_counter()
-    long = pipe.send("complete", completion(prompt, 1, context))
-    pipe.responses({long}, note)
-    first = arrivals[long][0]
-    for request in streams:
-        abort = pipe.send("abort", {"requestId": request})
-        pipe.responses({abort, request})
-    worst = max(worst_gap(arrivals[request], begin, first) for request in streams)
-    return {"gap": 1000 * worst, "first": 1000 * (first - begin)}
+    asked = pipe.send(method, params)
+    pipe.responses({asked}, note)
+    aborts = {pipe.send("abort", {"requestId": request}) for request in streams}
+    pipe.responses(aborts)
+    times = [arrivals[request] for request in streams]
+    assert max(map(len, times)) < workload.GAP_TOKENS, "a stream ended before the request's first piece"
+    return Beside(begin, encoded[0] if encoded else begin, arrivals[asked][0], times)
 
 
 def worst_gap(arrivals: list[float], begin: float, end: float) -> float:

@@ -35,8 +35,8 @@ GAP_STREAMS = 3
 GAP_PROMPT = 400
 """Tokens of the prompt that arrives while GAP_STREAMS streams run."""
 
-GAP_TOKENS = 300
-"""More than a stream generates before that prompt is evaluated."""
+GAP_TOKENS = 600
+"""More than a stream generates before that prompt, or a picture, is evaluated."""
 
 GAP_PIECES = 10
 """Pieces that each stream must have sent before the prompt arrives."""

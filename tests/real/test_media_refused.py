@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,31 @@ def test_a_context_that_is_too_small_says_how_many_tokens_a_picture_needs(talk: 
     assert answer["error"]["data"]["kind"] == "promptTooLong"
     assert answer["error"]["data"]["value"] > 900
     assert "900 of them of pictures" in answer["error"]["message"]
+
+
+def test_a_hundred_pictures_are_too_many_for_the_context(talk: MediaTalk) -> None:
+    with talk.context("llava") as context:
+        data = refused(talk, "chat", talk.params("llava", context, [parts("@" * 100, *[RED] * 100)]))
+    assert (data["kind"], data["value"] > 1600) == ("promptTooLong", True)
+
+
+def test_a_bomb_is_refused_by_its_header(talk: MediaTalk) -> None:
+    bomb = media_files.png_of(60_000, 60_000, zlib.compress(bytes(10**6)))
+    with talk.context("llava") as context:
+        data = refused(talk, "chat", talk.params("llava", context, [parts(COLOUR, bomb)]))
+    assert (data["kind"], data["value"]) == ("mediaTooLarge", 3_600_000_000)
+    assert data["pointer"] == "/messages/0/content/1/source/data"
+
+
+def test_only_files_in_the_folders_of_init_are_shown(talk: MediaTalk, tmp_path: Path) -> None:
+    inside, outside = talk.folder / "red.png", tmp_path / "red.png"
+    for path in (inside, outside):
+        path.write_bytes(RED)
+    asked = [[{"type": "image", "source": {"path": str(path)}}] for path in (inside, outside)]
+    with talk.context("llava") as context:
+        assert talk.say("llava", context, asked[0])["media"]
+        data = refused(talk, "chat", talk.params("llava", context, [asked[1]]))
+    assert (data["kind"], data["allowed"]) == ("mediaNotAllowed", [str(talk.folder)])
 
 
 def test_a_batch_must_hold_a_picture_whose_rows_see_each_other(talk: MediaTalk) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import media_cases
+import media_files
 import pytest
 from media_cases import COLOUR, picture
 from media_talk import MediaTalk, parts, text_of
@@ -19,6 +21,7 @@ RED, BLUE, GREEN = (picture(colour) for colour in ("red", "blue", "green"))
 OPENING = 2
 """Tokens by which our template of Gemma opens an answer otherwise than it writes an earlier one."""
 
+PATIENCE_S = 60.0
 LONG = "Say it. " * 60
 """More tokens than are worth keeping (conversation_store.py)."""
 
@@ -41,6 +44,19 @@ def test_the_result_tells_size_and_tokens_of_each(talk: MediaTalk) -> None:
         {"kind": "image", "width": 84, "height": 56, "tokens": 12 + 14},
         {"kind": "image", "width": 56, "height": 56, "tokens": 9 + 14},
     ]
+
+
+def test_a_photo_of_a_camera_on_its_side_is_turned(talk: MediaTalk) -> None:
+    below = media_files.stripes(["red"], 56, 56) + media_files.stripes(["blue"], 56, 56)
+    aside = media_files.jpeg(media_files.stripes(["red", "blue"], 112, 56))
+    asked = [
+        parts("@Which colors are there?", data)
+        for data in (media_files.jpeg(below), media_files.photo(aside, 6))
+    ]
+    upright, turned = (talk.fresh("qwen2vl", each, logprobs=True) for each in asked)
+    assert turned["media"] == upright["media"]
+    assert (turned["media"][0]["width"], turned["media"][0]["height"]) == (56, 112)
+    assert turned["logprobs"] == upright["logprobs"]
 
 
 def test_text_that_looks_like_a_picture_stays_text(talk: MediaTalk) -> None:
@@ -105,6 +121,41 @@ def test_a_conversation_with_a_picture_comes_back_from_memory(talk: MediaTalk, p
         later = talk.say(pair, context, asked, text_of(first), "And now?")
     assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"] - OPENING
     assert text_of(later) == text_of(talk.fresh(pair, asked, text_of(first), "And now?"))
+
+
+def test_a_conversation_with_a_picture_comes_back_from_the_disk(talk: MediaTalk, tmp_path: Path) -> None:
+    asked, own = parts(f"{LONG}{COLOUR}", RED), {"cacheDirectory": str(tmp_path / "kept")}
+    with talk.context("qwen2vl", **own) as context:
+        first = talk.say("qwen2vl", context, asked)
+        deadline = time.monotonic() + PATIENCE_S
+        while not list((tmp_path / "kept").glob("*.conversation")):
+            assert time.monotonic() < deadline, "it was not written"
+            time.sleep(0.05)
+    turns = (asked, text_of(first), "And now?")
+    with talk.context("qwen2vl", **own) as context:
+        request = talk.sidecar.send("chat", talk.params("qwen2vl", context, turns))
+        later = talk.sidecar.result(request)
+    assert later["usage"]["cachedFrom"] == "disk"
+    assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"] - OPENING
+    assert talk.sidecar.progress(request, "encode") == []
+    assert text_of(later) == text_of(talk.fresh("qwen2vl", *turns))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_a_picture_is_copied_from_a_stream_that_goes_on(talk: MediaTalk, pair: str) -> None:
+    other, few = parts("@ Which color is it?", BLUE), {"maxTokens": 2}
+    with talk.context(pair, sequences=2) as context:
+        params = {"maxTokens": 400, "ignoreEos": True}
+        stream = talk.sidecar.send(
+            "chat", talk.params(pair, context, [parts("@ What is it?", BLUE)], **params)
+        )
+        talk.sidecar.wait_progress(stream, "generate")
+        request = talk.sidecar.send("chat", talk.params(pair, context, [other], **few))
+        copied = talk.sidecar.result(request)
+        talk.sidecar.call("abort", {"requestId": stream})
+    assert copied["usage"]["cachedTokens"] >= copied["media"][0]["tokens"]
+    assert talk.sidecar.progress(request, "encode") == []
+    assert text_of(copied) == text_of(talk.fresh(pair, other, **few))
 
 
 @pytest.mark.parametrize("pair", SEEING)

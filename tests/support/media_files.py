@@ -46,6 +46,14 @@ def png_of(width: int, height: int, deflated: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", deflated) + chunk(b"IEND", b"")
 
 
+def photo(data: bytes, orientation: int, order: str = ">") -> bytes:
+    """A JPEG with the EXIF of a camera that was held this way (1 to 8). `order`: of the bytes of a number."""
+    tag = struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
+    exif = b"Exif\0\0" + head + struct.pack(f"{order}H", 1) + tag + bytes(4)
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif + data[2:]
+
+
 def bmp(rows: list[list[Colour]]) -> bytes:
     """24 bits a pixel, the lowest row first."""
     width, height = len(rows[0]), len(rows)

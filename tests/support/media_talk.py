@@ -20,7 +20,8 @@ class MediaTalk:
     def __init__(self, program: list[str], folder: Path) -> None:
         self.sidecar = Sidecar(program, stderr=folder / "stderr.txt")
         # With one thread, because several wait for other busy programs.
-        self.sidecar.call("init", {"protocolVersion": 1, "maxThreads": 1})
+        own = {"maxThreads": 1, "mediaDirectories": [str(folder)]}
+        self.sidecar.call("init", {"protocolVersion": 1, **own})
         self.folder = folder
         self._models: dict[str, str] = {}
         self._fresh: dict[str, dict[str, Any]] = {}

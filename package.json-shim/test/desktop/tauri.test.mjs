@@ -5,12 +5,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { givePicture } from "../support/pages.mjs";
 import { alive, CHATTY, madeModel, modelPath, outside, PROGRAM_FILE, until } from "../support/program.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -168,6 +169,33 @@ test("a question is typed, its answer is on the screen; closing the window leave
   assert.ok(running.length >= MOST_OF_IT);
   await ask("DELETE", `${window.session}/window`);
   await until(() => !running.some(alive));
+});
+
+test("a picture that is dropped or pasted is shown in the conversation, and is seen", LONG, async () => {
+  const { app: its } = JSON.parse(readFileSync(join(sources, "tauri.conf.json"), "utf8"));
+  assert.equal(its.windows[0].dragDropEnabled, false); // else Tauri keeps what a person drops from the page
+  const model = join(folder, "model.gguf");
+  symlinkSync(modelPath, model);
+  madeModel(join(folder, "mmproj-F16.gguf"), `import projectors; projectors.llava(path, ${JSON.stringify(model)})`);
+  const { session, evaluate, type } = await open();
+  const count = (selector) => evaluate(`document.querySelectorAll("${selector}").length`);
+  await type("#model", `${model}\uE007`);
+  await until(() => evaluate(`!document.getElementById("prompt").disabled`), POLL_MS);
+  for (const [index, how] of ["drop", "paste"].entries()) {
+    await evaluate(givePicture(how));
+    await until(async () => (await count("#pictures img")) === index + 1, POLL_MS);
+  }
+  await evaluate(`document.querySelector("#pictures img").click()`); // removes it
+  await type("#prompt", "Tell me the name of the color in this picture.\uE007");
+  await until(async () => (await count(".turn")) === 2 && (await count(".running")) === 0, POLL_MS);
+  assert.equal(await evaluate(`document.getElementById("error").textContent`), "");
+  assert.match(await evaluate(`document.querySelector(".turn.assistant").textContent`), /\bred\b/);
+  assert.equal(await evaluate(`document.querySelector(".turn.user img").naturalWidth`), 240);
+  assert.equal(await count("#pictures img"), 0);
+  if (process.env.PICTURE_SCREENSHOT) {
+    writeFileSync(process.env.PICTURE_SCREENSHOT, Buffer.from(await ask("GET", `${session}/screenshot`), "base64"));
+  }
+  await ask("DELETE", `${session}/window`);
 });
 
 test("README's code asks the program from Rust, and the window needs no permission", { timeout: 15 * 60_000 }, async () => {

@@ -51,3 +51,14 @@ export async function compile(path, files) {
     throw new Error(stdout);
   });
 }
+
+/** A script for the chat window: a red picture is dropped, or pasted, into the field of the message. */
+export const givePicture = (how) => `(async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 240, height: 120 });
+  Object.assign(canvas.getContext("2d"), { fillStyle: "red" }).fillRect(0, 0, 240, 120);
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/webp")); // WebKit writes PNG
+  const data = new DataTransfer();
+  data.items.add(new File([blob], "red", { type: blob.type }));
+  const event = ${how === "drop" ? `new DragEvent("drop", { dataTransfer: data,` : `new ClipboardEvent("paste", { clipboardData: data,`} bubbles: true, cancelable: true });
+  document.getElementById("prompt").dispatchEvent(event);
+})()`;

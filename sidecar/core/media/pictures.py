@@ -11,10 +11,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from sidecar.core.jobs import checkpoint
 from sidecar.core.media.headers import DamagedError, TooLargeError, UnsupportedError
+from sidecar.core.media.orientation import UPRIGHT, of_exif
 
 MAX_PIXELS: Final = 50_000_000
-"""Of a picture: those of the largest cameras of phones. stb_image and libmtmd hold 6 bytes of each."""
+"""Of a picture: those of the largest cameras of phones. 6 bytes of each are held, 9 of a photo that is turned."""
 
 MAX_PIECES: Final = 300_000
 """Chunks, segments or blocks of a file: as many as the largest GIF has."""
@@ -41,8 +43,16 @@ JPEG_SIZES: Final = (0xC0, 0xC1, 0xC2)
 JPEG_OTHER_SIZES: Final = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 """Those of lossless, hierarchical and arithmetic-coded ones."""
 JPEG_SCAN: Final = 0xDA
+JPEG_EXIF: Final = 0xE1
+MAX_EXIF_BYTES: Final = 65533
+"""Of a segment."""
 
 GIF_PICTURE, GIF_EXTENSION = 0x2C, 0x21
+MAX_GIF_BYTES: Final = 16 * 1024 * 1024
+"""Of its codes. Each may take stb_image as long as 4,096 pixels, also when the picture is full."""
+FREE_GIF_BYTES: Final = 64 * 1024
+"""As many codes, or as many behind the last pixel, are not counted: they can do little harm."""
+MAX_CODE_BITS: Final = 12
 
 BMP_HEADERS: Final = (12, 40, 56, 108, 124)
 BMP_PLAIN: Final = (0, 3)
@@ -119,6 +129,7 @@ def _check_inflated(pieces: list[memoryview], most: int) -> None:
         for begin in range(0, len(piece), PIECE_BYTES):
             rest = bytes(piece[begin : begin + PIECE_BYTES])
             while rest:
+                checkpoint()
                 try:
                     count += len(inflater.decompress(rest, PIECE_BYTES))
                 except zlib.error as error:
@@ -158,6 +169,15 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     raise _too_many()
 
 
+def orientation(data: bytes) -> int:
+    """How to turn a picture of a known kind; 1: not at all. Only of a JPEG it is asked."""
+    if kind_of(data) != "jpeg":
+        return UPRIGHT
+    segments = (begin for marker, begin in _jpeg_segments(data) if marker == JPEG_EXIF)
+    found = (of_exif(data[begin : begin + MAX_EXIF_BYTES]) for begin in segments)
+    return next((orientation for orientation in found if orientation), UPRIGHT)
+
+
 def _check_jpeg(data: bytes, _: Size) -> None:
     begin = next((begin for marker, begin in _jpeg_segments(data) if marker == JPEG_SCAN), None)
     if begin is None or data.rfind(b"\xff\xd9", begin) < 0:
@@ -174,14 +194,54 @@ def _gif_size(data: bytes) -> Size:
     return width, height
 
 
-def _check_gif(data: bytes, _: Size) -> None:
+def _check_gif(data: bytes, size: Size) -> None:
     """Walk to the end of the first picture. What follows is not decoded."""
     at, left = 13 + _palette_bytes(data[10]), MAX_PIECES
     while data[at] == GIF_EXTENSION:
         at, left = _after_blocks(data, at + 2, left)
     if data[at] != GIF_PICTURE:
         raise DamagedError("has no picture")
-    _after_blocks(data, at + 11 + _palette_bytes(data[at + 9]), left)
+    begin = at + 11 + _palette_bytes(data[at + 9])
+    end, _ = _after_blocks(data, begin, left)
+    if end - begin > MAX_GIF_BYTES:
+        raise TooLargeError(end - begin, MAX_GIF_BYTES, "bytes of pixels")
+    if end - begin > FREE_GIF_BYTES:
+        _check_codes(data[begin:end], data[begin - 1], size[0] * size[1])
+
+
+def _check_codes(blocks: bytes, bits: int, pixels: int) -> None:
+    """Raise DamagedError if there are many codes (LZW) behind the one that fills the picture.
+
+    Each code stands for as many pixels as the one before, and one more, when it is first used. `bits`: of a pixel.
+    """
+    if bits > MAX_CODE_BITS:
+        raise DamagedError(f"says that its codes have {bits} bits")
+    clear, mask = 1 << bits, (2 << bits) - 1
+    held = count = before = at = 0
+    lengths, width = [1] * clear + [0, 0], bits + 1
+    while at < len(blocks):
+        checkpoint()
+        block = blocks[at + 1 : at + 1 + blocks[at]]
+        at += 1 + blocks[at]
+        for byte in block:
+            held, count = held | byte << count, count + 8
+            while count >= width:
+                code, held, count = held & mask, held >> width, count - width
+                if code == clear:
+                    lengths, width, mask, before = lengths[: clear + 2], bits + 1, (2 << bits) - 1, 0
+                    continue
+                if before:
+                    lengths.append(before + 1)
+                if code == clear + 1 or code >= len(lengths):
+                    return
+                before = lengths[code]
+                pixels -= before
+                if len(lengths) > mask and width < MAX_CODE_BITS:
+                    width, mask = width + 1, 2 * mask + 1
+        if pixels <= 0:
+            if len(blocks) - at > FREE_GIF_BYTES:
+                raise DamagedError("has more data than its pixels need")
+            return
 
 
 def _palette_bytes(flags: int) -> int:

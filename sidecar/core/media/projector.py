@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from sidecar.core.llama.bindings import lib
 from sidecar.core.llama.mtmd import IMAGE, TEXT, log_to, mtmd
 from sidecar.core.media import media_id
+from sidecar.core.media.orientation import SIDEWAYS, UPRIGHT, turned
 from sidecar.core.media.projector_file import check, unsuitable
 from sidecar.core.media.source import Media
 from sidecar.message_handler.errors import SidecarError
@@ -194,6 +195,8 @@ class Projector:
         if bitmap is None:
             cause = "llama.cpp cannot decode it"
             raise SidecarError("mediaDamaged", f"the {media.format.upper()} is damaged: {cause}", cause=cause)
+        if media.orientation != UPRIGHT and not empty:
+            bitmap = _upright(bitmap, media.orientation)
         try:
             yield bitmap
         finally:
@@ -249,6 +252,19 @@ class Projector:
         if self._opened is not None:
             mtmd.mtmd_input_chunks_free(self._opened[1])
             self._opened = None
+
+
+def _upright(bitmap: BitmapPointer, orientation: int) -> BitmapPointer:
+    """A bitmap whose pixels are turned, instead of this one."""
+    width, height = mtmd.mtmd_bitmap_get_nx(bitmap), mtmd.mtmd_bitmap_get_ny(bitmap)
+    size = mtmd.mtmd_bitmap_get_n_bytes(bitmap)
+    pixels = turned(ctypes.string_at(mtmd.mtmd_bitmap_get_data(bitmap), size), width, height, orientation)
+    mtmd.mtmd_bitmap_free(bitmap)
+    if orientation >= SIDEWAYS:
+        width, height = height, width
+    upright = mtmd.mtmd_bitmap_init(width, height, (ctypes.c_uint8 * size).from_buffer(pixels))
+    assert upright is not None, "libmtmd makes any bitmap or throws"
+    return upright
 
 
 def _all(chunks: ChunksPointer) -> Iterator[ChunkPointer]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidecar.core.media import pictures, sounds
 from sidecar.core.media.headers import DamagedError, TooLargeError, UnsupportedError
+from sidecar.core.media.orientation import SIDEWAYS, UPRIGHT
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ class Media(NamedTuple):
     sha256: str
     """Of the bytes."""
     width: int = 0
-    """In pixels; 0 for a sound."""
+    """In pixels, as a person sees it; 0 for a sound."""
     height: int = 0
     seconds: float = 0.0
     """0 for a picture."""
+    orientation: int = UPRIGHT
+    """How its pixels are turned (EXIF)."""
 
 
 def read_media(part: ContentPart, field: str, allowed_directories: Sequence[str] | None) -> Media:
@@ -84,10 +87,13 @@ def read_media(part: ContentPart, field: str, allowed_directories: Sequence[str]
         raise SidecarError(
             "unsupportedContent", problem, pointer=field, value=form, allowed=ACCEPTED[expected]
         )
-    width, height, seconds = 0, 0, 0.0
+    width, height, seconds, orientation = 0, 0, 0.0, UPRIGHT
     try:
         if picture:
             width, height = pictures.size(data)
+            orientation = pictures.orientation(data)
+            if orientation >= SIDEWAYS:
+                width, height = height, width
         else:
             seconds = sounds.seconds(data)
     except DamagedError as error:
@@ -97,7 +103,8 @@ def read_media(part: ContentPart, field: str, allowed_directories: Sequence[str]
         raise _unsupported(pointer, str(error), expected) from None
     except TooLargeError as error:
         raise _too_large(pointer, f"the {form.upper()} has {error}", error.value, error.most) from None
-    return Media(data, kind, form, hashlib.sha256(data).hexdigest(), width, height, seconds)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Media(data, kind, form, sha256, width, height, seconds, orientation)
 
 
 def _name(data: bytes) -> str:

@@ -14,6 +14,7 @@ from peers.llama_server import LlamaServer, Stream
 
 NAME = "llama-server"
 EMBEDDING = ("--embeddings", "--pooling", "mean")
+CHAT = "/v1/chat/completions"
 LOOKUP = ("--spec-type", "ngram-simple")
 
 
@@ -33,6 +34,11 @@ def completion(prompt: str, tokens: int) -> dict[str, Any]:
     """Params of /completion that always choose the most likely token; top_k 1 is the fastest way to it."""
     greedy = {"temperature": 0, "top_k": 1, "ignore_eos": True, "cache_prompt": False}
     return {"prompt": prompt, "n_predict": tokens, **greedy}
+
+
+def chat(messages: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
+    """Params of CHAT that always choose the most likely token."""
+    return {"messages": messages, "max_tokens": tokens, "temperature": 0, "top_k": 1}
 
 
 def stream_speed(server: LlamaServer, streams: int) -> float:
@@ -58,8 +64,7 @@ def turns(server: LlamaServer) -> dict[str, float]:
     """See ours.turns."""
 
     def ask(messages: list[dict[str, Any]]) -> Stream:
-        params = {"messages": messages, "max_tokens": workload.TURN_TOKENS, "temperature": 0, "top_k": 1}
-        answer = server.begin("/v1/chat/completions", params)
+        answer = server.begin(CHAT, chat(messages, workload.TURN_TOKENS))
         server.follow(answer)
         return answer
 
@@ -77,10 +82,15 @@ def turns(server: LlamaServer) -> dict[str, float]:
 
 def gap(server: LlamaServer) -> dict[str, float]:
     """See ours.gap."""
+    return beside(server, "/completion", completion(workload.new_words(workload.GAP_PROMPT), 1))
+
+
+def beside(server: LlamaServer, path: str, params: dict[str, Any]) -> dict[str, float]:
+    """The same for any request that arrives."""
     prompts = workload.requests(workload.GAP_STREAMS)
     streams = [server.begin("/completion", completion(prompt, workload.GAP_TOKENS)) for prompt in prompts]
     server.follow(*streams, pieces=workload.GAP_PIECES)
-    long = server.begin("/completion", completion(workload.new_words(workload.GAP_PROMPT), 1))
+    long = server.begin(path, params)
     server.follow(long)
     first = long.arrivals[0]
     for stream in streams:

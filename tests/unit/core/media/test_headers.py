@@ -11,6 +11,7 @@ from media_files import stripes, tone
 
 from sidecar.core.media import pictures, sounds
 from sidecar.core.media.headers import DamagedError, TooLargeError, UnsupportedError
+from sidecar.message_handler.errors import SidecarError
 
 ROWS = stripes(["red", "blue"], 37, 21)
 PICTURES = {kind: getattr(media_files, kind)(ROWS) for kind in ("png", "jpeg", "gif", "bmp")}
@@ -96,6 +97,69 @@ def test_pieces_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for data in many.values():
         with pytest.raises(UnsupportedError):
             pictures.size(data)
+
+
+def codes(values: list[int], bits: int) -> bytes:
+    """A GIF of 40 × 40 pixels with these codes, whose width grows as decoders expect it."""
+    clear, width, entries, held, count, data = 1 << bits, bits + 1, 0, 0, 0, bytearray()
+    for value in values:
+        held, count = held | value << count, count + width
+        while count >= 8:
+            data.append(held & 255)
+            held, count = held >> 8, count - 8
+        entries = clear + 1 if value == clear else entries + 1
+        width = bits + 1 if value == clear else min(max(width, entries.bit_length()), 12)
+    blocks = b"".join(
+        bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255)
+    )
+    size = struct.pack("<HH", 40, 40)
+    return (
+        b"GIF89a"
+        + size
+        + b"\xf0\0\0"
+        + bytes(6)
+        + b"\x2c"
+        + bytes(4)
+        + size
+        + b"\0"
+        + bytes([bits])
+        + blocks
+        + b"\0;"
+    )
+
+
+def test_codes_of_a_gif_end_with_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code may stand for 4,096 pixels, and a decoder follows each, also behind the last pixel."""
+    monkeypatch.setattr(pictures, "FREE_GIF_BYTES", 300)
+    chain = [4, 0, *range(6, 600)]  # each is one pixel longer than the one before
+    assert pictures.size(codes(chain[:58], 2)) == (40, 40)
+    with pytest.raises(DamagedError, match="more data than its pixels need"):
+        pictures.size(codes(chain, 2))
+    plain = [each for _ in range(400) for each in (4, 0, 1, 2, 3)]
+    assert pictures.size(codes(plain, 2)) == (40, 40)  # 1,600 pixels
+    with pytest.raises(DamagedError, match="more data than its pixels need"):
+        pictures.size(codes(plain * 2, 2))
+    with pytest.raises(DamagedError, match="13 bits"):
+        pictures.size(codes(plain, 13))
+    monkeypatch.setattr(pictures, "MAX_GIF_BYTES", 300)
+    with pytest.raises(TooLargeError):
+        pictures.size(codes(plain, 2))
+
+
+def test_nobody_waits_for_a_picture_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may take long asks again and again whether the request still runs."""
+
+    def gone() -> None:
+        raise SidecarError("aborted", "")
+
+    for bound in ("FREE_BYTES", "FREE_GIF_BYTES"):
+        monkeypatch.setattr(pictures, bound, 0)
+    monkeypatch.setattr(pictures, "checkpoint", gone)
+    for kind in ("png", "gif"):
+        with pytest.raises(SidecarError):
+            pictures.size(
+                media_files.png_of(9, 9, zlib.compress(bytes(10**6))) if kind == "png" else PICTURES[kind]
+            )
 
 
 def test_forms_that_are_not_decoded() -> None:

@@ -89,3 +89,11 @@ def test_a_step_must_hold_a_chunk_that_is_evaluated_as_a_whole() -> None:
     with pytest.raises(SidecarError) as failed:
         made(RED).check_batch(ROWS - 1)
     assert (failed.value.kind, failed.value.details["value"]) == ("unsupportedContent", ROWS)
+
+
+def test_all_files_of_a_request_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_media, "MAX_BYTES", len(media_cases.picture("red")))
+    made(RED)
+    with pytest.raises(SidecarError) as failed:
+        made(RED, BLUE)
+    assert (failed.value.kind, failed.value.details["pointer"]) == ("mediaTooLarge", "/messages/0/content/1")

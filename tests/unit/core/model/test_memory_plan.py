@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import projectors
 import pytest
+from gguf_files import WIDTH
 from made_models import MADE
 
 from sidecar.core.model import memory_plan
@@ -43,3 +45,14 @@ def test_weights_that_a_device_has_no_room_for_are_refused(
         memory_plan.plan_load({"path": path, "gpuLayers": 5}, [1])
     assert caught.value.kind == "outOfMemory" and "on GPU0" in caught.value.problem
     assert caught.value.details["value"] > caught.value.details["allowed"]["maximum"] == 10**5
+
+
+def test_a_projector_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sees = MADE["mixture"](tmp_path / "model.gguf"), projectors.tiny(tmp_path / "sees.gguf", WIDTH)
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(2**40))
+    assert memory_plan.plan_load({"path": path, "projectorPath": sees}, []) == 0
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**4))
+    with pytest.raises(SidecarError) as caught:
+        memory_plan.plan_load({"path": path, "projectorPath": sees}, [])
+    assert (caught.value.kind, caught.value.details["pointer"]) == ("outOfMemory", "/projectorPath")
+    assert caught.value.details["value"] > 10**4
