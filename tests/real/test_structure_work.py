@@ -24,6 +24,25 @@ HUGE = {
 }
 """Takes more than a second to compile; the made model's tokens take no time."""
 
+LARGE = {"properties": {f"{number}" + "x" * 5000: {} for number in range(1000)}}
+DEEP: Any = {}
+for _ in range(80):
+    DEEP = {"items": DEEP}
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "5 MB": ({"jsonSchema": LARGE}, "schemaTooComplex"),
+    "deep": ({"jsonSchema": DEEP}, "schemaTooComplex"),
+    "a circle": ({"jsonSchema": {"$ref": "#"}}, "unsatisfiableSchema"),
+    "outside": ({"jsonSchema": {"$ref": "file:///etc/passwd"}}, "unsupportedSchema"),
+    "a pattern that explodes": ({"regex": "(((a{0,9000}){0,9000}){0,9000}b?){0,9000}c"}, ""),
+    "an empty language": ({"regex": r"[^\s\S]"}, "invalidGrammar"),
+    "no value": ({"jsonSchema": {"allOf": [{"type": "string"}, {"type": "null"}]}}, "unsatisfiableSchema"),
+    "left recursion": ({"grammar": 'root ::= root "a" | "a"'}, "invalidGrammar"),
+    "recursion without an end": ({"grammar": 'start: start "a"', "grammarSyntax": "lark"}, "invalidGrammar"),
+}
+"""Params, and the kind of error with which they are refused at once. llguidance makes the states of a pattern one by
+one, so that one is followed. The nesting of a message has a limit of its own."""
+
 ITEMS = r"(item [a-z]{3}, ){500}"
 BEGUN = re.compile(r"(item [a-z]{3}, )*(item [a-z]{3},?|item [a-z]{0,2}|i?t?e?m? ?)")
 """The beginning of such a text."""
@@ -31,6 +50,11 @@ BEGUN = re.compile(r"(item [a-z]{3}, )*(item [a-z]{3},?|item [a-z]{0,2}|i?t?e?m?
 
 def complete(**params: Any) -> dict[str, Any]:
     return {"contextId": "context-1", "prompt": "Once", "temperature": 0, "maxTokens": 8, **params}
+
+
+def kind_of(response: Any) -> str:
+    """The kind of an error; "" if there is none."""
+    return response["error"]["data"]["kind"] if "error" in response else ""
 
 
 def answered(sidecar: Sidecar, *requests: Any) -> list[Any]:
@@ -49,6 +73,16 @@ def test_others_go_on_while_a_huge_schema_compiles(made: Sidecar) -> None:
     assert made.result(free)["usage"]["completionTokens"] == 8
     assert re.fullmatch("[a-z]{5}", made.result(held)["text"])
     assert made.result(huge)["text"].startswith("{")
+
+
+def test_bad_schemas_and_grammars_cost_nothing_else(made: Sidecar) -> None:
+    (plain,) = answers = [made.call("complete", complete(contextId="context-2", maxTokens=200))["text"]]
+    streams = [made.send("complete", complete(contextId="context-2", maxTokens=200)) for _ in range(2)]
+    refused = {name: made.send("complete", complete(**params)) for name, (params, _) in BAD.items()}
+    kinds = {name: kind_of(made.response(request)) for name, request in refused.items()}
+    answers += [made.result(request)["text"] for request in streams]
+    assert kinds == {name: kind for name, (_, kind) in BAD.items()}
+    assert answers == [plain] * 3
 
 
 def test_an_abort_while_a_schema_compiles_costs_nothing_else(made: Sidecar) -> None:

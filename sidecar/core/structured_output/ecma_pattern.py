@@ -69,7 +69,8 @@ def _text(node: Node, *, alone: bool = True) -> str:
     if isinstance(node, One):
         return _class(node.characters)
     if isinstance(node, Sequence):
-        return "".join(_text(part, alone=len(node.parts) == 1) for part in node.parts)
+        alone = alone and len(node.parts) == 1
+        return "".join(_text(part, alone=alone) for part in node.parts)
     if isinstance(node, Choice):
         choices = "|".join(_text(each) for each in node.choices)
         return choices if alone else f"(?:{choices})"
@@ -100,10 +101,10 @@ def _range(low: int, high: int) -> str:
 
 
 def _without_surrogates(ranges: Ranges) -> Ranges:
+    """A range may span them; if it ends before them and another begins after them, Rust gets their complement wrong."""
     first, last = SURROGATES
-    kept = []
-    for low, high in ranges:
-        kept += (
-            [(low, min(high, first - 1)), (max(low, last + 1), high)] if low < first or high > last else []
-        )
-    return [(low, high) for low, high in dict.fromkeys(kept) if low <= high]
+    kept = [
+        (last + 1 if first <= low <= last else low, first - 1 if first <= high <= last else high)
+        for low, high in ranges
+    ]
+    return [(low, high) for low, high in kept if low <= high]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import re
+
 import pytest
 from byte_model import MODEL, accepts
 
@@ -22,6 +26,9 @@ from sidecar.message_handler.errors import SidecarError
         ("(?i)yes", ["YES", "yEs"], ["no"]),
         ('a"\\\\/\\n', ['a"\\/\n'], ["a"]),
         ("[^]", ["\n", "x"], ["", "xx"]),
+        ("(?:a|b)c", ["ac", "bc"], ["a", "abc"]),
+        ("x(?:(?:ab|c))(?:d|e)+", ["xabd", "xcde"], ["xab", "e", "xcd|"]),
+        (r"[^\Sa]", ["\n", " "], ["a", "\ud7ff", "\ue000"]),
     ],
 )
 def test_a_regular_expression_matches_whole_texts(
@@ -41,6 +48,37 @@ def test_a_wrong_expression_is_refused_with_its_place(expression: str, column: i
     assert refused.value.kind == "invalidGrammar"
     assert (refused.value.details["line"], refused.value.details["pointer"]) == (1, "/regex")
     assert refused.value.details["column"] == column
+
+
+GROUPS = ("({})", "(?:{})", "(?:{})", "({})*", "(?:{})+", "(?:{}){{0,2}}")
+
+
+def made_expression(chance: random.Random, depth: int = 3) -> str:
+    """A random expression over a and b."""
+    if not depth or chance.random() < 0.2:
+        return chance.choice(["a", "b", "ab", "[ab]", "[^a]", ""])
+    one, other = (made_expression(chance, depth - 1) for _ in range(2))
+    return one + other if chance.random() < 0.5 else chance.choice(GROUPS).format(f"{one}|{other}")
+
+
+def test_expressions_mean_what_they_mean_elsewhere() -> None:
+    chance = random.Random(1)
+    texts = ["".join(text) for length in range(5) for text in itertools.product("ab", repeat=length)]
+    for _ in range(80):
+        expression = made_expression(chance)
+        expected = [text for text in texts if re.fullmatch(expression, text)]
+        try:
+            matcher = of_regex(MODEL, expression)
+        except SidecarError:
+            assert expected == [], expression
+            continue
+        assert [text for text in texts if accepts(matcher, text)] == expected, expression
+
+
+@pytest.mark.parametrize("expression", [r"[^\s\S]", "[]", r"a[^\w\W]b"])
+def test_an_expression_that_matches_nothing(expression: str) -> None:
+    with pytest.raises(SidecarError, match="no text"):
+        of_regex(MODEL, expression)
 
 
 SUM = 'start: sum\nsum: NUMBER | sum "+" NUMBER\nNUMBER: /[0-9]+/\n'
