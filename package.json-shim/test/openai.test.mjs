@@ -157,7 +157,9 @@ for (const [version, Client] of [["7", OpenAI], ["6", OpenAI6]]) {
     }
     await assert.rejects(wrong({ model: "nowhere.gguf" }), (error) => error instanceof Client.NotFoundError && error.code === "fileNotFound");
     await assert.rejects(client().images.generate({ prompt: "x" }), { status: 404, code: "methodNotFound" });
-    await assert.rejects(client().responses.create({ model, input: "Hi", previous_response_id: "x" }), { status: 400 });
+    for (const stored of [{ previous_response_id: "x" }, { prompt: { id: "x" } }]) {
+      await assert.rejects(client().responses.create({ model, input: "Hi", ...stored }), { status: 400, param: `/${Object.keys(stored)[0]}` });
+    }
     const endless = { contextOverflow: "shift", stream: true };
     for await (const _ of await wrong(endless)) break;
     const controller = new AbortController();

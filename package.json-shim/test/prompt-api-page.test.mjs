@@ -77,6 +77,36 @@ test("a page creates a session with a monitor, asks, streams, appends and clones
   assert.equal(found.grown, found.measured);
 });
 
+test("every member of the interface is there, and those that shape an answer do so", LONG, async () => {
+  const found = await inPage(`
+    const events = [];
+    const options = { samplingMode: "predictable", expectedInputs: [{ type: "text", languages: ["en"] }], initialPrompts: [{ role: "system", content: "Be brief." }] };
+    const tools = [{ name: "look", description: "Looks", inputSchema: { type: "object", properties: {} }, execute: async () => "seen" }];
+    const helped = await (await LanguageModel.create({ tools })).prompt("Hi");
+    const session = await LanguageModel.create(options);
+    session.oncontextoverflow = ({ type }) => events.push("on " + type);
+    session.onquotaoverflow = ({ type }) => events.push("on " + type);
+    session.addEventListener("contextoverflow", ({ type }) => events.push(type));
+    const members = ("prompt promptStreaming append measureContextUsage contextUsage contextWindow oncontextoverflow measureInputUsage inputUsage inputQuota"
+      + " onquotaoverflow topK temperature samplingMode clone destroy addEventListener").split(" ");
+    const missing = [...members.filter((name) => !(name in session)), ...["create", "availability", "params"].filter((name) => !(name in LanguageModel))];
+    const one = { responseConstraint: { enum: ["Oslo", "Rome"] }, omitResponseConstraintInput: true };
+    const city = await session.prompt("A city?", one);
+    const same = await session.measureInputUsage("More") === await session.measureContextUsage("More", one);
+    const rest = await session.prompt([{ role: "user", content: "Hi" }, { role: "assistant", content: "Sure: ", prefix: true }]);
+    const failures = await Promise.all([{ ...one, responseConstraint: undefined }, { responseConstraint: { not: {} } }].map((wrong) => session.prompt("Hi", wrong).catch(({ name }) => name)));
+    for (const _ of [1, 2]) await session.append("x".repeat(250));
+    const { contextUsage, contextWindow, inputUsage, inputQuota, samplingMode, temperature } = session;
+    return { missing, helped: helped.length, city: JSON.parse(city), same, rest, failures, events, fits: contextUsage < contextWindow, old: inputUsage === contextUsage && inputQuota === contextWindow, samplingMode, temperature };`);
+  const { city, rest, ...others } = found;
+  assert.ok(["Oslo", "Rome"].includes(city));
+  assert.equal(rest.length, 12);
+  assert.deepEqual(others, {
+    missing: [], helped: 12, same: true, failures: ["TypeError", "NotSupportedError"], events: ["on contextoverflow", "contextoverflow", "on quotaoverflow"],
+    fits: true, old: true, samplingMode: "predictable", temperature: 0.4,
+  });
+});
+
 test("errors and aborts have the browser's own classes", LONG, async () => {
   const found = await inPage(`
     const failure = (promise) => promise.then(() => "none", (error) => [error.constructor.name, error.name, error.requested > error.quota]);

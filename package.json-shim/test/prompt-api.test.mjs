@@ -136,6 +136,7 @@ test("abort, cancel and destroy stop the work, and nothing of it stays", TIMEOUT
   later.abort(reason);
   await assert.rejects(queued, reason, "it does not wait for the one before it");
   await until(async () => (await llama.status()).requests.length > 0);
+  assert.ok((await session.measureContextUsage("x")) > 0, "nor does a count");
   controller.abort(reason);
   await assert.rejects(stopped, reason);
   const reader = session.promptStreaming("Hi").getReader();

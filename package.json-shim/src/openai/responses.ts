@@ -9,7 +9,7 @@ import { effortParams, events, eventText, invalid, type Json, json, newId, type 
 const OWN = ["instructions", "max_output_tokens", "reasoning", "text", "include", "truncation", "background", "prompt_cache_key", "max_tool_calls", "conversation", "previous_response_id"];
 
 export async function responses({ models, model, body, signal }: Request): Promise<Response> {
-  for (const name of ["previous_response_id", "conversation", "background"]) {
+  for (const name of ["previous_response_id", "conversation", "background", "prompt"]) {
     if (body[name]) throw invalid(name, "Nothing is stored: send the whole conversation as input.");
   }
   if (body["top_logprobs"] || [body["include"] ?? []].flat().some((name) => String(name).includes("logprobs"))) {
