@@ -17,8 +17,12 @@ from checkout import VENV_PYTHON, call
 from linux import suite as linux_suite
 from windows import suite
 
+NO_REAL: Final = ("--ignore=tests/real",)
+NO_UNIT: Final = ("--ignore=tests/unit",)
+"""Each worker imports all tests of its part, which takes seconds. What a folder cannot have is told by conftest.py."""
+
 QUICK: Final = (
-    *("-m", "not real and not process and not slow"),
+    *("-m", "not real and not process and not slow", *NO_REAL),
     *(f"--numprocesses={os.cpu_count() or 1}", "--dist=worksteal"),
 )
 """Arguments of pytest for the tests that need no model and wait for nothing."""
@@ -27,16 +31,16 @@ LINUX: Final = sys.platform == "linux"
 """Elsewhere a process cannot be kept to some of the processors."""
 
 SIX: Final = ("--numprocesses=6", "--dist=worksteal", *(("--pin",) if LINUX else ()))
-WAITING: Final = ("-m", "not real", *SIX)
+WAITING: Final = ("-m", "not real", *NO_REAL, *SIX)
 """The same for all that need no real model: most wait for other processes. On Linux three share half of the
 processors, as the threads of a made model would spin while they wait for each other."""
 
 FOUR: Final = ("--numprocesses=4", "--dist=worksteal", "--pin") if LINUX else ()
-LOADING: Final = ("-m", "real and process", *FOUR)
+LOADING: Final = ("-m", "real and process", *NO_UNIT, *FOUR)
 """The same for those that load a model in passing. On Linux two at once share half of the processors."""
 
 TWO_HALVES: Final = ("--numprocesses=2", "--dist=worksteal", "--pin") if LINUX else ()
-DECODING: Final = ("-m", "real and not process", *TWO_HALVES)
+DECODING: Final = ("-m", "real and not process", *NO_UNIT, *TWO_HALVES)
 """The same for those that decode. On Linux half of the processors decode for one and half for the other: two
 threads for one small model are not twice as fast as one."""
 
@@ -98,19 +102,24 @@ def run(arguments: Sequence[str]) -> bool:
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))
     if options:
         return pytest(*options)
-    (first, waiting), *rest = _thirds("source").items()
-    return in_turn({f"{first}, and npm test": lambda: _beside_npm(waiting), **dict(rest)})
+    first, second, third = _thirds("source").items()
+    return _beside(
+        dict([first, second]),
+        lambda output: {
+            third[0]: lambda: pytest(*DECODING, output=output),
+            "npm test": lambda: _npm(output),
+        },
+    )
 
 
-def _beside_npm(part: Callable[[], bool]) -> bool:
-    """Runs the npm package's tests while the part runs, as both wait for processes; prints their output after it."""
+def _beside(parts: Parts, others: Callable[[IO[bytes]], Parts]) -> bool:
+    """Runs parts that wait while others compute; prints the output of the others after it."""
     with tempfile.TemporaryFile() as output, ThreadPoolExecutor(1) as background:
-        npm = background.submit(_npm, output)
-        passed = part()
-        passed = npm.result() and passed
+        at_once = background.submit(_outcomes, others(output))
+        outcomes = [*_outcomes(parts), *at_once.result()]
         output.seek(0)
         shutil.copyfileobj(output, sys.stdout.buffer)
-        return passed
+    return _told(outcomes)
 
 
 def _thirds(name: str, *arguments: str) -> Parts:
@@ -122,24 +131,40 @@ def _thirds(name: str, *arguments: str) -> Parts:
 
 
 def _npm(output: IO[bytes]) -> bool:
-    if sys.platform == "linux":  # for this thread and what it starts; see WAITING
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    return node.test("test", None, output)
+    if sys.platform != "linux":
+        return node.test("test", None, output)
+    processors = os.sched_getaffinity(0)  # of this thread and what it starts; see WAITING
+    os.sched_setaffinity(0, sorted(processors)[-1:])
+    try:
+        return node.test("test", None, output)
+    finally:
+        os.sched_setaffinity(0, processors)
 
 
-def pytest(*arguments: str | Path) -> bool:
-    """Runs pytest; returns whether all passed. Each worker imports all tests, which compiled ones halve."""
-    return call([VENV_PYTHON, "-m", "pytest", *arguments], {"PYTHONDONTWRITEBYTECODE": ""}) == 0
+def pytest(*arguments: str | Path, output: IO[bytes] | None = None) -> bool:
+    """Runs pytest; returns whether all passed. Each worker imports its tests, which compiled ones halve."""
+    command = [VENV_PYTHON, "-m", "pytest", *arguments]
+    return call(command, {"PYTHONDONTWRITEBYTECODE": ""}, output=output) == 0
 
 
 def in_turn(parts: Parts) -> bool:
     """Runs all parts, also after one has failed; then prints a line for each. Returns whether all went well."""
-    lines = []
-    well = True
+    return _told(_outcomes(parts))
+
+
+def _outcomes(parts: Parts) -> list[tuple[bool, float, str]]:
+    """Runs all parts in turn; returns of each whether it went well, its seconds and its name."""
+    outcomes = []
     for name, part in parts.items():
         started = time.monotonic()
         passed = part()
-        well = well and passed
-        lines.append(f"{'ok    ' if passed else 'FAILED'} {time.monotonic() - started:6.1f} s  {name}")
+        outcomes.append((passed, time.monotonic() - started, name))
+    return outcomes
+
+
+def _told(outcomes: Sequence[tuple[bool, float, str]]) -> bool:
+    lines = [
+        f"{'ok    ' if passed else 'FAILED'} {seconds:6.1f} s  {name}" for passed, seconds, name in outcomes
+    ]
     print("\n".join(lines), flush=True)
-    return well
+    return all(passed for passed, *_ in outcomes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -17,6 +18,9 @@ from driver import Sidecar
 from ship import freeze
 
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+REAL_IN = {"unit": False, "real": True}
+"""Folders in which no test, or each, has a real model: the parts of `dev.py test` leave them out for that."""
 
 Start = Callable[..., Sidecar]
 
@@ -47,12 +51,28 @@ def pytest_configure(config: pytest.Config) -> None:
             os.sched_setaffinity(0, processors[worker % len(processors) :: workers])
 
 
+def pytest_collection() -> None:
+    """Nothing that importing the tests makes is garbage; looking for some would take a fifth of that time."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on there is garbage, but not among the tests."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark those with a real model before some are picked by their marks; then deal out the slow ones."""
     for item in items:
         if isinstance(item, pytest.Function) and "model_path" in item.fixturenames:
             item.add_marker(pytest.mark.real)
+        folder, real = item.nodeid.split("/")[1], item.get_closest_marker("real") is not None
+        if real != REAL_IN.get(folder, real):
+            raise pytest.UsageError(
+                f"{item.nodeid}: each test in tests/real has the mark `real`, none in tests/unit"
+            )
     yield
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

@@ -25,6 +25,9 @@ PATIENCE_S = 60.0
 LONG = "Say it. " * 60
 """More tokens than are worth keeping (conversation_store.py)."""
 
+SHORTER = "Say it. " * 45
+"""Tokens that fill most of a context of 256."""
+
 
 @pytest.fixture(scope="module")
 def talk(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaTalk]:
@@ -231,11 +234,13 @@ def test_a_prompt_may_end_with_a_picture(talk: MediaTalk, pair: str) -> None:
 
 @pytest.mark.parametrize("pair", SEEING)
 def test_a_text_behind_a_picture_goes_on_in_a_shifted_context(talk: MediaTalk, pair: str) -> None:
+    asked = parts(f"@{COLOUR} {SHORTER}", RED, RED)
     with talk.context(pair, contextSize=256) as context:
-        talk.say(pair, context, parts(f"@{COLOUR}", RED, RED))  # the next one has its rows in the cache
-        params = {"contextOverflow": "shift", "ignoreEos": True, "maxTokens": 240}
-        result = talk.say(pair, context, parts(f"@{COLOUR}", RED, RED), **params)
-        assert result["usage"]["completionTokens"] == 240
+        first = talk.say(pair, context, asked, maxTokens=1)  # the next one has its rows in the cache
+        beyond = 256 - first["usage"]["promptTokens"] + 16
+        params = {"contextOverflow": "shift", "ignoreEos": True, "maxTokens": beyond}
+        result = talk.say(pair, context, asked, **params)
+        assert result["usage"]["completionTokens"] == beyond
         assert result["usage"]["truncatedTokens"] > 0
         assert text_of(talk.say(pair, context, parts(COLOUR, RED))) == text_of(
             talk.fresh(pair, parts(COLOUR, RED))

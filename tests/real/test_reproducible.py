@@ -14,6 +14,9 @@ from sidecar.core.context.context import REPRODUCIBLE_PIECE as PIECE
 WINDOWS = ("windows", "gemma")
 """Kinds whose copies are not exact, so they are not used."""
 
+REAL_PIECE = 32
+"""Tokens of a piece, and of a batch, where a real model takes long for more."""
+
 pytestmark = pytest.mark.real
 
 
@@ -32,8 +35,15 @@ def talk(
 
 @pytest.fixture
 def make(talk: Talk) -> Iterator[Make]:
-    with made_contexts(talk.sidecar, contextSize=1024, threads=1, reproducible=True) as make_one:
+    own = {"contextSize": 1024, "threads": 1, "reproducible": True}
+    if talk.kind in REAL:
+        own["batchSize"] = REAL_PIECE
+    with made_contexts(talk.sidecar, **own) as make_one:
         yield make_one
+
+
+def piece_of(talk: Talk) -> int:
+    return REAL_PIECE if talk.kind in REAL else PIECE
 
 
 def exact(result: Message) -> list[tuple[int, float]]:
@@ -41,9 +51,10 @@ def exact(result: Message) -> list[tuple[int, float]]:
 
 
 def test_neither_caches_nor_neighbours_change_a_text(talk: Talk, make: Make) -> None:
+    piece = piece_of(talk)
     prompt = talk.tokens(counted(range(1, 70)))
-    prompt = prompt[: 2 * PIECE + 20]
-    other = prompt[: PIECE + 9] + talk.tokens(counted(range(300, 340)))[:PIECE]
+    prompt = prompt[: 2 * piece + 20]
+    other = prompt[: piece + 9] + talk.tokens(counted(range(300, 340)))[:piece]
     one = make()
     first = talk.say(one, prompt)
     turn = prompt + said(first) + talk.again
@@ -51,13 +62,13 @@ def test_neither_caches_nor_neighbours_change_a_text(talk: Talk, make: Make) -> 
     assert exact(talk.say(make(), prompt)) == exact(first)
 
     second = talk.say(one, turn)
-    assert cached(second) == 2 * PIECE, "whole pieces of the prompt, and nothing that was generated"
+    assert cached(second) == 2 * piece, "whole pieces of the prompt, and nothing that was generated"
     assert exact(second) == exact(expected)
 
     # It takes the sequence. A state goes back to its checkpoints only: the last whole piece has one.
-    assert cached(talk.say(one, other)) == (0 if talk.has_state else PIECE)
+    assert cached(talk.say(one, other)) == (0 if talk.has_state else piece)
     back = talk.say(one, turn)
-    assert cached(back) == (PIECE if talk.kind in WINDOWS else 2 * PIECE)
+    assert cached(back) == (piece if talk.kind in WINDOWS else 2 * piece)
     assert exact(back) == exact(expected)
 
     several = make(sequences=3)
@@ -71,7 +82,7 @@ def test_neither_caches_nor_neighbours_change_a_text(talk: Talk, make: Make) -> 
 
 
 def test_a_request_that_gave_way_goes_on_as_if_it_had_not(talk: Talk, make: Make) -> None:
-    prompt = talk.tokens(counted(range(1, 50)))[: PIECE + 30]
+    prompt = talk.tokens(counted(range(1, 50)))[: piece_of(talk) + 30]
     expected = talk.say(make(), prompt, 3 * SHORT)
     context = make()
     background = talk.send(context, prompt, 3 * SHORT, priority="background")

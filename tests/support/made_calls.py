@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import zipfile
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from template_cases import ASK, TEMPLATES, says
+from template_cases import ASK, says, sources
 
 from sidecar.core.chat import messages
 from sidecar.core.chat.rendering.template import Template
@@ -202,19 +201,17 @@ def _bare(value: object) -> str:
 def writers(*, every: bool = True) -> list[Writer]:
     """One writer for each shipped template, or for each form; and one for each form that no template writes."""
     made: list[Writer] = []
-    with zipfile.ZipFile(TEMPLATES) as archive:
-        for name in sorted(archive.namelist()):
-            source = archive.read(name).decode()
-            if every or (call_form(source) or HERMES) not in {
-                writer.form for writer in made if writer.template
-            }:
-                made.append(_writer(name.removesuffix(".jinja"), source))
+    for file, source in sorted(sources().items()):
+        if every or (call_form(source) or HERMES) not in {writer.form for writer in made if writer.template}:
+            made.append(writer_of(file, source))
     written = {writer.form for writer in made}
     made += [Writer(f"form {form.start}", "", form, None, None) for *_, form in FORMS if form not in written]
     return made
 
 
-def _writer(name: str, source: str) -> Writer:
+def writer_of(file: str, source: str) -> Writer:
+    """The writer of a shipped template."""
+    name = file.removesuffix(".jinja")
     form, reasoning = call_form(source) or HERMES, reasoning_marks(source)
     variables = {"bos_token": "<s>", "eos_token": "</s>", "enable_thinking": True}
     writer = Writer(name, source, form, reasoning, Template(source), variables=variables)

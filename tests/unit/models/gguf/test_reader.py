@@ -17,6 +17,7 @@ from typing import Any
 import gguf_files as files
 import pytest
 
+from models import SMOLLM2
 from sidecar.message_handler._wire import ERRORS
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import description, reader
@@ -83,8 +84,8 @@ def test_a_whole_header_is_described(write: Any) -> None:
     assert metadata["some.nested"] == [[1], ["x"]]
 
 
-def test_the_real_model_is_described(model_path: str) -> None:
-    described = description.describe(model_path)
+def test_a_real_model_is_described() -> None:
+    described = description.describe(str(SMOLLM2.path))
     assert (described["architecture"], described["quantization"]) == ("llama", "Q4_1")
     assert described["parameters"] == 134_515_008
     assert described["vocabularySize"] == 49_152

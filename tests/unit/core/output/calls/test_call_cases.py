@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from call_cases import CASES, MEANT, TOOLS, Case, Reading, case_of, expected, meant, stream_of, written
-from made_calls import Writer, writers
+from made_calls import Writer, writer_of
+from template_cases import sources
 
 from sidecar.core.output.calls.tool_formats import call_form
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reply import Reply
 
-WRITERS = {writer.name: writer for writer in writers() if writer.source}
+SOURCES = {file.removesuffix(".jinja"): source for file, source in sources().items()}
 TABLE = expected()
 
 OTHER: dict[tuple[str, str], str] = {
@@ -41,7 +42,7 @@ def read(writer: Writer, case: Case, *, each_character: bool) -> Reading:
 
 
 def test_every_shipped_template_that_describes_tools_has_a_form() -> None:
-    unknown = {name for name, writer in WRITERS.items() if call_form(writer.source) is None}
+    unknown = {name for name, source in SOURCES.items() if call_form(source) is None}
     assert unknown == {
         "HuggingFaceTB-SmolLM3-3B",
         "deepseek-ai-DeepSeek-R1-Distill-Llama-8B",
@@ -52,15 +53,16 @@ def test_every_shipped_template_that_describes_tools_has_a_form() -> None:
         "llama-cpp-rwkv-world",
         "microsoft-Phi-3.5-mini-instruct",
     }
-    assert len(WRITERS) == len(TABLE) == 70
+    assert SOURCES.keys() == TABLE.keys()
+    assert len(TABLE) == 70
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", SOURCES)
 def test_calls_are_read_as_they_are_meant(name: str) -> None:
-    different = {}
+    writer, different = writer_of(name, SOURCES[name]), {}
     for case in TABLE[name]:
-        wanted = case_of(case, WRITERS[name])
-        ours = [read(WRITERS[name], wanted, each_character=each) for each in (False, True)]
+        wanted = case_of(case, writer)
+        ours = [read(writer, wanted, each_character=each) for each in (False, True)]
         assert written(ours[0]) == written(ours[1]), case
         if written(ours[0]) != written(meant(wanted)):
             different[case] = ours[0]
