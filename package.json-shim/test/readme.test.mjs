@@ -36,7 +36,7 @@ test("the first two examples run as written: download, load, text", TIMEOUT, asy
   const [five, progress] = CODE;
   assert.equal(five.trim().split("\n").length, 5);
   await Promise.all([
-    runUntil(t, five.replace(address, model), /^\s*[A-Za-z]/),
+    runUntil(t, five.replace(address, model), /^\s*(?!file:|node:)\S/), // and not where an error was thrown
     runUntil(t, progress.replace(address, model), /^download [^]*^download 1\n[^]*^load 1\n\s*\S/m),
   ]);
 });

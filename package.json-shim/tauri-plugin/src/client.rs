@@ -229,7 +229,7 @@ impl Inner {
                     state.open.remove(&id);
                     return Err(Error::new("overloaded", "The program does not read: too many requests wait for it."));
                 }
-                // It is about to be told that the program has ended. Then this call fails, or the next program gets it.
+                // The end of the program is about to be told: then this call fails, or the next program gets it.
                 Err(Unwritten::Ended) => state.wait(id, first),
             }
         }

@@ -1,12 +1,11 @@
 //! The client for Rust with a real program and a made model, which says characters without an end. `dev.py desktop`
 //! says where they are.
 
-use std::env;
 use std::future::Future;
-use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 use tauri_plugin_llama_sidecar::types::*;
 use tauri_plugin_llama_sidecar::{Call, Llama, Options, Restart};
 
@@ -51,13 +50,14 @@ async fn pids(llama: &Llama) -> Vec<i64> {
     llama.status().await.unwrap().processes.iter().map(|process| process.pid).collect()
 }
 
-fn kill(pids: &[i64]) {
+fn signal(name: &str, pids: &[i64]) {
     let words = pids.iter().map(|pid| pid.to_string());
-    assert!(Command::new("kill").arg("-9").args(words).status().unwrap().success());
+    assert!(Command::new("kill").arg(name).args(words).status().unwrap().success());
 }
 
+/// Whether it runs. One that nobody has waited for yet does not.
 fn alive(pid: &i64) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_program_that_dies_is_started_again_with_all_that_was_loaded() {
         let mut open = llama.chat(chat(&context, None));
         begun(&mut open).await;
         let before = pids(&llama).await;
-        kill(&before);
+        signal("-KILL", &before);
         assert_eq!(open.await.unwrap_err().kind, "exited");
         assert_eq!(llama.chat(chat(&context, Some(8))).await.unwrap().usage.completion_tokens, 8);
         let status = llama.status().await.unwrap();
@@ -143,7 +143,7 @@ fn without_restart_the_end_fails_all_calls_and_a_dropped_client_leaves_nothing()
         let llama = start(None).await;
         let (_, context) = load(&llama).await;
         let open = llama.chat(chat(&context, None));
-        kill(&pids(&llama).await);
+        signal("-KILL", &pids(&llama).await);
         assert_eq!(open.await.unwrap_err().kind, "exited");
         assert_eq!(llama.ping().await.unwrap_err().kind, "exited");
 
@@ -174,6 +174,23 @@ fn a_program_that_was_told_to_end_is_not_started_again() {
             sleep(Duration::from_millis(20));
         }
         assert_eq!(llama.ping().await.unwrap_err().kind, "closed");
+    });
+}
+
+#[test]
+fn a_program_that_hangs_is_killed_with_all_its_processes() {
+    run(async {
+        let llama = start(None).await;
+        load(&llama).await;
+        let running = pids(&llama).await;
+        signal("-STOP", &running);
+        assert!(running.len() > 1);
+        llama.dispose().await;
+        let since = Instant::now();
+        while running.iter().any(alive) {
+            assert!(since.elapsed() < WAIT);
+            sleep(Duration::from_millis(20));
+        }
     });
 }
 
