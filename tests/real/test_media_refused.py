@@ -122,10 +122,13 @@ def test_a_context_that_is_too_small_says_how_many_tokens_a_picture_needs(talk: 
     assert "900 of them of pictures" in answer["error"]["message"]
 
 
-def test_a_hundred_pictures_are_too_many_for_the_context(talk: MediaTalk) -> None:
+def test_a_hundred_pictures_are_more_than_a_request_may_have(talk: MediaTalk) -> None:
     with talk.context("llava") as context:
         data = refused(talk, "chat", talk.params("llava", context, [parts("@" * 100, *[RED] * 100)]))
-    assert (data["kind"], data["value"] > 1600) == ("promptTooLong", True)
+        assert (data["kind"], data["allowed"]) == ("invalidParams", {"maximum": 64})
+        assert data["pointer"] == "/messages/0/content/64"
+        data = refused(talk, "chat", talk.params("llava", context, [parts("@" * 64, *[RED] * 64)]))
+    assert (data["kind"], data["value"] > 64 * 16) == ("promptTooLong", True)
 
 
 def test_a_bomb_is_refused_by_its_header(talk: MediaTalk) -> None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from gguf_files import ARRAY, BOOL, F16, F32, FLOAT32, STRING, UINT32, Typed, entry
 from projectors import MERGED, PATCH, File
 
-LAYERS = 4
+LAYERS = 2
+"""LLaVA leaves out the last one."""
 
 
 class Shape(NamedTuple):
@@ -44,6 +45,10 @@ class Zeros(File):
             count *= length
         self.add_raw(name, list(dimensions), kind, bytes(count * BYTES[kind]))
 
+    def add_table(self, name: str, *dimensions: int) -> None:
+        """A table of 32 bits."""
+        self.add_raw(name, list(dimensions), F32, bytes(4 * dimensions[0] * dimensions[1]))
+
     def add_norm(self, name: str, width: int) -> None:
         for end in ("weight", "bias"):
             self.add_zeros(f"{name}.{end}", width)
@@ -71,7 +76,7 @@ def llava(path: Path, text_width: int) -> str:
     places = (CLIP.side // PATCH) ** 2 + 1
     file.add_zeros("v.class_embd", CLIP.width)
     file.add_zeros("v.patch_embd.weight", PATCH, PATCH, 3, CLIP.width)
-    file.add_zeros("v.position_embd.weight", CLIP.width, places)
+    file.add_table("v.position_embd.weight", CLIP.width, places)
     file.add_norm("v.pre_ln", CLIP.width)
     file.add_layers("v", CLIP)
     file.add_linear("mm.0", CLIP.width, text_width)
@@ -83,7 +88,7 @@ def gemma3(path: Path, text_width: int) -> str:
     file = _begun("vision", "gemma3", SIGLIP, text_width, **{"projector.scale_factor": 4})
     file.add_zeros("v.patch_embd.weight", PATCH, PATCH, 3, SIGLIP.width)
     file.add_zeros("v.patch_embd.bias", SIGLIP.width)
-    file.add_zeros("v.position_embd.weight", SIGLIP.width, (SIGLIP.side // PATCH) ** 2)
+    file.add_table("v.position_embd.weight", SIGLIP.width, (SIGLIP.side // PATCH) ** 2)
     file.add_layers("v", SIGLIP)
     file.add_norm("v.post_ln", SIGLIP.width)
     file.add_zeros("mm.input_projection.weight", text_width, SIGLIP.width)
@@ -108,8 +113,8 @@ def ultravox(path: Path, text_width: int) -> str:
     file = _begun("audio", "ultravox", WHISPER, text_width, **more)
     for number, channels in enumerate((MEL_BINS, WHISPER.width), start=1):
         file.add_zeros(f"a.conv1d.{number}.weight", 3, channels, WHISPER.width)
-        file.add_raw(f"a.conv1d.{number}.bias", [1, WHISPER.width], F32, bytes(4 * WHISPER.width))
-    file.add_raw("a.position_embd.weight", [WHISPER.width, FRAMES], F32, bytes(4 * WHISPER.width * FRAMES))
+        file.add_table(f"a.conv1d.{number}.bias", 1, WHISPER.width)
+    file.add_table("a.position_embd.weight", WHISPER.width, FRAMES)
     file.add_layers("a", WHISPER)
     file.add_norm("a.post_ln", WHISPER.width)
     file.add_zeros("mm.a.norm_pre.weight", STACKED * WHISPER.width)

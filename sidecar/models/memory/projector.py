@@ -38,14 +38,24 @@ TRANSPOSED: Final = "mm.input_projection.weight"
 
 
 def needed_bytes(header: Header) -> int:
-    """Bytes of the weights and of the buffers, one for pictures and one for sound."""
-    buffers = sum(
-        4 * places(header, part) * _numbers_per_place(header, part)
-        for part in PARTS
-        if _number(header, part, "embedding_length")
-    )
+    """Bytes of weights and buffers, and of the copies in 16 bits that a CPU makes of rows to multiply them."""
+    weights = sum(tensor.size or 0 for tensor in header.tensors)
+    copies = [
+        2 * places(header, part) * _number(header, part, "feed_forward_length") for part in _parts(header)
+    ]
+    return weights + buffer_bytes(header) + sum(copies)
+
+
+def buffer_bytes(header: Header) -> int:
+    """Bytes of the buffers, one for pictures and one for sound, as libmtmd reports them."""
     turned = sum(tensor.size or 0 for tensor in header.tensors if tensor.name == TRANSPOSED)
-    return buffers + turned + sum(tensor.size or 0 for tensor in header.tensors)
+    numbers = [places(header, part) * _numbers_per_place(header, part) for part in _parts(header)]
+    return turned + 4 * sum(numbers)
+
+
+def _parts(header: Header) -> list[str]:
+    """Which of the two it has."""
+    return [part for part in PARTS if _number(header, part, "embedding_length")]
 
 
 def _numbers_per_place(header: Header, part: str) -> int:

@@ -42,6 +42,13 @@ BATCH = 512
 FIRST_S, PAUSE_S, BATCH_S = 50.0, 90.0, 50.0
 """Seconds per comparison, at most; all together end within 10 minutes on a slow processor."""
 
+TEXT_WIDTH = 576
+TOKENS = {"llava": 600, "gemma3": BATCH, "qwen2vl": 2200, "ultravox": BATCH}
+"""Of the text that comes before."""
+LARGEST = {"llava": 336, "gemma3": 896, "qwen2vl": 1288}
+"""Sides of pictures for which libmtmd makes room when it loads a projector."""
+
+ABORTS = 20
 ASKED, AGAIN = "What is the name of the color?", "Are you sure about that color?"
 SOUND_S = 2.0
 
@@ -56,6 +63,7 @@ def rows(setting: Setting) -> list[Row]:
         for pair in SIDES:
             found += _first_tokens(setting.within(FIRST_S), pair, folder)
         found += _pauses(setting, folder)
+        found.append(_aborts(setting, folder))
         for kind in large_projectors.WRITERS:
             setting.say(f"memory of a projector of the kind {kind}")
             found.append(_memory(setting, kind, folder))
@@ -179,6 +187,23 @@ def _gap_of_server(peer: LlamaServer) -> Figures:
     return server.beside(peer, server.CHAT, _server_chat([_shown(LONG)], 1))
 
 
+def _aborts(setting: Setting, folder: Path) -> Row:
+    """Of requests with a picture, at even distances from their begin to their first token."""
+    setting.say("abort of a request with a picture")
+    times = []
+    with _ours(setting, *media_cases.pair(LONG, folder), 1) as pipe:
+        whole, _ = _ask_ours(pipe, LONG, [_shown(LONG)])
+        for index in range(ABORTS):
+            asked = pipe.send("chat", _chat(LONG, [_shown(LONG)], 1))
+            time.sleep(whole / 1000 * index / ABORTS)
+            begin = time.perf_counter()
+            abort = pipe.send("abort", {"requestId": asked})
+            message, at = pipe.responses({asked, abort})[asked]
+            if "error" in message:
+                times.append(1000 * (at - begin))
+    return Row(f"abort of a request with a picture, the slowest of {len(times)}", "ms", max(times))
+
+
 # ---- memory --------------------------------------------------------------------------------------------
 
 
@@ -195,20 +220,14 @@ def _memory(setting: Setting, kind: str, folder: Path) -> Row:
             content = [text_part(ASKED)]
             if projector is not None:
                 content.append(sound_part() if kind == "ultravox" else url_part(new_picture(LARGEST[kind])))
-            # As many tokens as a picture has, so that only the projector makes the difference.
-            pipe.call("complete", ours.completion(workload.new_words(TOKENS), 1))
+            # More tokens than the picture has, so that only the projector makes the difference.
+            pipe.call("complete", ours.completion(workload.new_words(TOKENS[kind]), 1))
             pipe.call("chat", _chat("", [{"role": "user", "content": content}], 1))
             taken.append(memory_mb(pipe.process.pid))
             estimate = pipe.call("estimateModel", {"path": str(model)})
     estimated = estimate["projectorBytes"] / 1e6
     (own / "mmproj-F16.gguf").unlink()
     return Row(f"memory of a projector, {kind}", "MB", taken[1] - taken[0], "the estimate", estimated)
-
-
-TEXT_WIDTH, TOKENS = 576, 2300
-"""Of the models' rows; of the text that comes before, more than the largest picture has."""
-LARGEST = {"llava": 336, "gemma3": 896, "qwen2vl": 1288}
-"""Sides of pictures for which libmtmd makes room when it loads a projector."""
 
 
 # ---- both programs -------------------------------------------------------------------------------------
