@@ -17,6 +17,9 @@ MAX_TRIES: Final = 100
 LEAF_WAYS: Final = 3
 """How many values a text without tags may stand for."""
 
+EACH: Final = -1
+"""Stands for each index of a list."""
+
 ITEM: Final = "item"
 """The tag of a list's items."""
 
@@ -74,9 +77,16 @@ def value_of(element: Element, wrong: Callable[[object], Path | None]) -> object
         path = wrong(value)
         if path is None or tried.get(path, 0) >= LEAF_WAYS - 1:
             break
+        if _alike(path) not in tried:  # the items of a list are most likely wrong in the same way
+            path = _alike(path)
         tried[path] = tried.get(path, 0) + 1
         value = _made(element, (), tried)
     return value
+
+
+def _alike(path: Path) -> Path:
+    """The path of all leaves in the same place of a list's items."""
+    return tuple(EACH if isinstance(part, int) else part for part in path)
 
 
 def _leaf(text: str, fits: Callable[[object], bool]) -> object:
@@ -100,4 +110,5 @@ def _made(element: Element, path: Path, tried: dict[Path, int]) -> object:
         value = typed_value(text, lambda _: True)
         bare = text if isinstance(value, (str, list, dict)) else value  # a list would be tags
         ways = (bare, text, value)
-    return ways[tried.get(path, 0)]
+    shared = 0 if path == _alike(path) else tried.get(_alike(path), 0)
+    return ways[(shared + tried.get(path, 0)) % LEAF_WAYS]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from sidecar.core.output.calls.arguments import object_text, to_json
+from sidecar.core.output.calls.elements import MAX_TRIES, element_of
+from sidecar.core.output.calls.tag_sets import NAMESPACE
 from sidecar.core.output.calls.tools import Tools
 
 STRING, INTEGER, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}
@@ -100,3 +102,44 @@ def test_what_is_written_is_strict_json() -> None:
     assert object_text(' "{\\"a\\": \\"\\ud800\\"}" ') == '{"a": "\\ud800"}'
     assert [object_text(text) for text in ("", "null", '""', '"null"', "7")] == ["{}"] * 4 + ["7"]
     assert json.loads(object_text('"{}"')) == {}
+
+
+def element(*values: str | dict[str, str]) -> str:
+    """A list in tags within tags."""
+    texts = (
+        value
+        if isinstance(value, str)
+        else "".join(f"{NAMESPACE}<{name}>{text}{NAMESPACE}</{name}>" for name, text in value.items())
+        for value in values
+    )
+    return "".join(f"{NAMESPACE}<item>{text}{NAMESPACE}</item>" for text in texts)
+
+
+COUNT = 2 * MAX_TRIES
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "expected"),
+    [
+        (
+            {"items": {"type": "string"}},
+            element(*map(str, range(COUNT))),
+            [str(number) for number in range(COUNT)],
+        ),
+        (
+            {"items": {"properties": {"id": {"type": "string"}, "n": {"type": "integer"}}}},
+            element(*({"id": str(number), "n": "5"} for number in range(COUNT))),
+            [{"id": str(number), "n": 5} for number in range(COUNT)],
+        ),
+        (
+            {"prefixItems": [{"type": "string"}, {"type": "integer"}, {"const": "true"}, {"const": True}]},
+            element("5", "6", "true", "true"),
+            ["5", 6, "true", True],
+        ),
+    ],
+    ids=["texts", "objects", "several types"],
+)
+def test_items_in_tags_are_read_as_the_schema_says(schema: Any, text: str, expected: Any) -> None:
+    parameters = {"type": "object", "properties": {"list": {"type": "array", **schema}}}
+    tool: Any = {"type": "function", "function": {"name": "t", "parameters": parameters}}
+    assert Tools([tool], "auto").parse_element("t", "list", element_of(text, NAMESPACE)) == expected
