@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests"), str(ROOT / "build")]
 from driver import Sidecar
 
+import cache
 from ship import freeze
 
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -23,6 +26,7 @@ REAL_IN = {"unit": False, "real": True}
 """Folders in which no test, or each, has a real model: the parts of `dev.py test` leave them out for that."""
 
 Start = Callable[..., Sidecar]
+Once = Callable[[str, Callable[[], Any]], Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,6 +130,23 @@ def model_path() -> str:
     """The pinned test model, a real one; dev.py fetches it."""
     assert MODEL.is_file(), f"{MODEL} is missing; run: python build/dev.py setup"
     return str(MODEL)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Computes a named result once for all workers of pytest-xdist: they share the folder above their own."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def compute_once(name: str, compute: Callable[[], Any]) -> Any:
+        file = folder / f"{name}.pickle"
+        with cache.exclusive(folder / f"{name}.lock"):
+            if not file.exists():
+                file.write_bytes(pickle.dumps(compute()))
+        return pickle.loads(file.read_bytes())
+
+    return compute_once
 
 
 @pytest.fixture

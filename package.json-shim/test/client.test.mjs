@@ -3,19 +3,30 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { test } from "node:test";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
+import { folder } from "./support/files.mjs";
 import {
-  ask, BIG, command, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
+  ask, BIG, BRIEF, command, madeModel, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
 } from "./support/program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
+
+/** A program with a model and a context of several sequences, for all tests that leave it as it was. */
+let shared;
+before(async () => {
+  const llama = await getLlama({ program: command, gpu: "cpu", maxThreads: 1 });
+  const model = await llama.loadModel({ path: modelPath });
+  shared = { llama, model, context: await model.createContext({ contextSize: 256, sequences: 8 }) };
+});
+after(() => shared.llama.dispose());
 
 test("the main job, with promises and with loops", TIMEOUT, async (t) => {
   const loads = [];
@@ -28,9 +39,9 @@ test("the main job, with promises and with loops", TIMEOUT, async (t) => {
   assert.deepEqual([context.contextId, context.contextSize, context.model], ["context-1", 1024, model]);
 
   const seen = new Set();
-  const answer = await context.chat(ask("Say hello.", { onProgress: ({ progressType }) => seen.add(progressType) }));
+  const answer = await context.chat(ask("Say hello.", { maxTokens: 8, onProgress: ({ progressType }) => seen.add(progressType) }));
   assert.ok(seen.has("prompt") && seen.has("generate"));
-  const stream = context.chat(ask("Say hello."));
+  const stream = context.chat(ask("Say hello.", { maxTokens: 8 }));
   assert.equal(await textOf(stream), answer.message.content);
   assert.equal((await stream).message.content, answer.message.content);
   const { text } = await context.complete({ prompt: "Once upon a time", temperature: 0, maxTokens: 4, stream: false });
@@ -81,8 +92,8 @@ test("an aborted generation returns the text so far; an aborted load leaves noth
   assert.ok((await model.tokenize({ text: "still there" })).tokens.length > 0);
 });
 
-test("eight streams at once each get their own text", TIMEOUT, async (t) => {
-  const { context } = await startContext(t, { context: { contextSize: 256, sequences: 8 } });
+test("eight streams at once each get their own text", TIMEOUT, async () => {
+  const { context } = shared;
   const prompts = Array.from({ length: 8 }, (_, i) => `Story number ${i}: once upon a time`);
   const streams = prompts.map((prompt) => context.complete({ prompt, temperature: 0, maxTokens: 12 }));
   const texts = await Promise.all(streams.map(textOf));
@@ -90,8 +101,8 @@ test("eight streams at once each get their own text", TIMEOUT, async (t) => {
   assert.deepEqual(texts, results.map(({ text }) => text));
 });
 
-test("characters that some line readers split at pass in both directions", TIMEOUT, async (t) => {
-  const { model, context } = await startContext(t);
+test("characters that some line readers split at pass in both directions", TIMEOUT, async () => {
+  const { model, context } = shared;
   const text = "Grüße 👋🏽 \u2028\u2029\u0085\r\n日本語 \u0000 end";
   const { tokens } = await model.tokenize({ text });
   assert.equal((await model.detokenize({ tokens })).text, text);
@@ -106,21 +117,21 @@ test("characters that some line readers split at pass in both directions", TIMEO
   for (const piece of pieces) assert.ok(!/[\ud800-\udbff]$|^[\udc00-\udfff]/.test(piece), JSON.stringify(piece));
 });
 
-test("a message of 8 MB passes in both directions", TIMEOUT, async (t) => {
-  const { model, llama } = await startContext(t);
+test("a message of 8 MB passes in both directions", TIMEOUT, async () => {
+  const { model, llama } = shared;
   const { text } = await model.detokenize({ tokens: BIG.tokens });
   assert.equal(text.length, BIG.length);
   await assert.rejects(model.tokenize({ text: "x".repeat(8_000_000), nonsense: true }), { kind: "invalidParams" });
   assert.ok((await llama.ping()).uptimeMs > 0);
 });
 
-test("a consumer that stops reading delays no other call, and gets the whole text later", TIMEOUT, async (t) => {
-  const { llama, context } = await startContext(t, { context: { sequences: 2 } });
-  const long = { prompt: "Once upon a time", temperature: 0, maxTokens: 60, ignoreEos: true };
+test("a consumer that stops reading delays no other call, and gets the whole text later", TIMEOUT, async () => {
+  const { llama, context } = shared;
+  const long = { prompt: "Once upon a time", temperature: 0, maxTokens: 30, ignoreEos: true };
   const lazy = context.complete(long);
   const iterator = lazy[Symbol.asyncIterator]();
   let text = (await iterator.next()).value.delta;
-  assert.ok(await context.chat(ask("Say hello.")));
+  assert.ok(await context.chat(ask("Say hello.", { maxTokens: 4 })));
   assert.ok(await llama.ping());
   await lazy;
   const rest = await iterator.next();
@@ -155,17 +166,17 @@ test("an error of the program is a SidecarError with all its details", TIMEOUT, 
   await assert.rejects(llama.request("loadModel", {}), { kind: "invalidParams" });
 });
 
-test("the terminal chat of the examples answers", TIMEOUT, async () => {
+test("the terminal chat of the examples answers", TIMEOUT, async (t) => {
   const chat = fileURLToPath(new URL("../examples/node-chat/chat.mjs", import.meta.url));
   const env = { ...process.env, [PATH_VARIABLE]: PROGRAM_FILE };
-  const app = spawn(process.execPath, [chat, modelPath], { env, stdio: ["pipe", "pipe", "pipe"] });
+  const app = spawn(process.execPath, [chat, madeModel(join(folder(t), "made.gguf"), BRIEF)], { env, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   let notes = "";
   app.stdout.setEncoding("utf8").on("data", (text) => (output += text));
   app.stderr.setEncoding("utf8").on("data", (text) => (notes += text));
   app.stdin.end("Answer with one word: is the sky blue?\n");
   assert.equal(await new Promise((resolve) => app.once("close", resolve)), 0);
-  assert.match(output, /^\n> \S/);
+  assert.match(output, /^\n> Yes\n/);
   assert.match(notes, /loading 100 %.*tokens of context.*tokens\/s/s);
 });
 

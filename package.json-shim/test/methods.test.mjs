@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { Ajv } from "ajv";
 import { METHODS } from "../dist/index.mjs";
 import { folder, serve } from "./support/files.mjs";
@@ -111,8 +111,14 @@ test("every method of the contract exists, succeeds, and returns what the contra
   }
 });
 
-test("vectors come as numbers, and a conversation continues from a file", LONG, async (t) => {
-  const { model, context, folder: path } = await everything(t);
+/** The same for all tests that end nothing. */
+let shared;
+before(async (t) => {
+  shared = await everything(t);
+});
+
+test("vectors come as numbers, and a conversation continues from a file", LONG, async () => {
+  const { model, context, folder: path } = shared;
   const vectors = await model.createContext({ embeddings: true, pooling: "mean", contextSize: 256 });
   const { embeddings, dimensions } = await vectors.embed({ input: ["A cat.", "A dog."] });
   assert.deepEqual(embeddings.map(({ length }) => length), [dimensions, dimensions]);
@@ -126,8 +132,8 @@ test("vectors come as numbers, and a conversation continues from a file", LONG, 
   assert.ok((await other.chat(next)).usage.cachedTokens > question.messages[0].content.length / 4);
 });
 
-test("every method can be aborted before it is sent and right after", LONG, async (t) => {
-  const objects = await everything(t);
+test("every method can be aborted before it is sent and right after", LONG, async () => {
+  const objects = shared;
   for (const method of IN_ORDER) {
     const params = exampleOf(method, objects);
     const [owner, member] = holder(method, objects);
@@ -147,7 +153,7 @@ test("every method can be aborted before it is sent and right after", LONG, asyn
 });
 
 test("every method that reports progress can be aborted in the middle", LONG, async (t) => {
-  const { llama, context, contexts, folder: path } = await everything(t);
+  const { llama, context, contexts, folder: path } = shared;
   const pace = { pauseMs: 20 };
   const slow = { model: `${await serve(t, modelPath, pace)}/smol.gguf`, modelsDirectory: path };
   const long = { maxTokens: 100_000, ignoreEos: true };

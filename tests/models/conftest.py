@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
+from conftest import Once, Start
 from download_work import Begin, Downloads, surroundings
-from driver import Sidecar
+from driver import Message, Sidecar
 from hub import Hub
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
@@ -29,17 +29,20 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="session")
-def taken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
+def taken(once: Once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Taken]:
     """The memory that is taken for a model of REAL or MADE."""
 
-    @functools.cache
-    def find_out(name: str) -> Taken:
+    def measure(name: str) -> tuple[str, Message]:
         if name in MADE:
             path = MADE[name](tmp_path_factory.mktemp("made") / f"{name}.gguf")
         else:
             assert (MODELS / REAL[name]).is_file(), f"{REAL[name]} is missing; run: python build/dev.py setup"
             path = str(MODELS / REAL[name])
-        result = run(path, GRID)
+        return path, run(path, GRID)
+
+    @functools.cache
+    def find_out(name: str) -> Taken:
+        path, result = once(f"memory of {name}", lambda: measure(name))
         machine = Machine.here(system_info=result["systemInfo"])
         return Taken(reader.read_header(path), machine, result["model"]["model"], result["contexts"])
 

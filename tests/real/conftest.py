@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,10 +12,9 @@ from typing import Any
 
 import gguf_files
 import pytest
+from conftest import Once
 from driver import Sidecar
 from process_work import made_contexts
-
-import cache
 
 SIZE = 1024
 """Tokens that a sequence of the contexts holds."""
@@ -125,26 +122,6 @@ class Plain:
     @property
     def text(self) -> str:
         return b"".join(self.pieces).decode("utf-8", "replace")
-
-
-Once = Callable[[str, Callable[[], Any]], Any]
-
-
-@pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Computes a named result once for all workers of pytest-xdist: they share the folder above their own."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-
-    def compute_once(name: str, compute: Callable[[], Any]) -> Any:
-        file = folder / f"{name}.pickle"
-        with cache.exclusive(folder / f"{name}.lock"):
-            if not file.exists():
-                file.write_bytes(pickle.dumps(compute()))
-        return pickle.loads(file.read_bytes())
-
-    return compute_once
 
 
 @pytest.fixture(scope="session")

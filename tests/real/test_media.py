@@ -8,9 +8,9 @@ from typing import Any
 
 import media_cases
 import pytest
+from conftest import Once
 from driver import Sidecar
 from media_cases import Case
-from real.conftest import Once
 
 pytestmark = pytest.mark.real
 

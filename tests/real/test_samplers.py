@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from conftest import Once
 from driver import Message, Refused, Sidecar
-from real.conftest import Once, run_chains
+from real.conftest import run_chains
 
 pytestmark = pytest.mark.real
 

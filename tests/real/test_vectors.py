@@ -12,8 +12,9 @@ from typing import Any
 
 import gguf_files
 import pytest
+from conftest import Once
 from driver import Refused, Sidecar
-from real.conftest import Once, Vectors, all_plain_vectors, plain_vectors
+from real.conftest import Vectors, all_plain_vectors, plain_vectors
 
 pytestmark = pytest.mark.real
 

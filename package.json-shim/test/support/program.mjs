@@ -109,6 +109,9 @@ export const CHATTY = "ascii_model(path, template=CHAT_TEMPLATE)";
 /** The same, and it reasons before each answer. */
 export const THINKING = `ascii_model(path, template=CHAT_TEMPLATE.replace("[assistant]", "[assistant]<think>\\n") + "{# </think> #}")`;
 
+/** A model that answers every chat with "Yes", as such an expression. */
+export const BRIEF = `__import__("script_model").script_model(path, CHAT_TEMPLATE, {"]": "Y", "Y": "e", "e": "s", "s": "</s>"})`;
+
 /** A model that scores documents, as such an expression. */
 export const RANKING = "tiny_bert(path, ranks=True)";
 
