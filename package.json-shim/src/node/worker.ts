@@ -51,7 +51,7 @@ export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
 export interface WorkerOptions<P extends Port> extends Pick<LlamaOptions, "program" | "onLog"> {
   /** Settings of `init` that come last: the other end of the port cannot change them. */
   init?: InitParams;
-  /** Whether a message is served. The others are answered with `notAllowed`. Default: all are served. */
+  /** Whether a message is served; `abort` always is. The others are answered with `notAllowed`. Default: all are served. */
   allow?: (message: { type: Method; options: Record<string, unknown> }) => boolean;
   /** A channel. The worker keeps port2. Default: a MessageChannel of Node. */
   channel?: { port1: P; port2: Port };
