@@ -6,6 +6,7 @@ const { platform, arch } = process; // of the app, too: each system makes its ow
 module.exports = {
   packagerConfig: {
     asar: true,
+    executableName: "llama-chat", // as in package.json: the makers for Linux look for it
     // llama-sidecar.exe if that is a file
     extraResource: [`node_modules/@llama-sidecar/${platform}-${arch}/llama-sidecar`],
     ignore: [/^\/node_modules\/@llama-sidecar\/[a-z0-9]+-[a-z0-9]+\//], // no program can run from within the archive

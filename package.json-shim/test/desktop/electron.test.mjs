@@ -92,5 +92,10 @@ test("so does Electron Forge, whose configuration fits its types", LONG, async (
     await packager({ ...${JSON.stringify(given)}, ...config.packagerConfig });`;
   writeFileSync(join(root, "pack.js"), code);
   run(process.execPath, ["pack.js"], root);
-  await check(t, app, join(root, "out", `Llama Chat-${process.platform}-${process.arch}`, "resources"));
+  const packed = join(root, "out", `Llama Chat-${process.platform}-${process.arch}`);
+  await check(t, app, join(packed, "resources"));
+
+  // Without these, Forge's makers for Linux and Windows make no installer.
+  const { name, description, author } = JSON.parse(readFileSync(join(app, "package.json"), "utf8"));
+  assert.ok(description && author && existsSync(join(packed, name)));
 });
