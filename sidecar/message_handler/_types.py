@@ -393,6 +393,7 @@ class LoadModelParams(PlacementParams):
     useMlock: NotRequired[bool]
     checkTensors: NotRequired[bool]
     keepAliveMs: NotRequired[int]
+    mtp: NotRequired[bool]
     draftPath: NotRequired[str]
     adapters: NotRequired[list[Adapter]]
     projectorPath: NotRequired[str | None]
@@ -567,7 +568,7 @@ class SamplingParams(TypedDict):
 class SchedulingParams(TypedDict):
     priority: NotRequired[Literal["interactive", "background"]]
     timeoutMs: NotRequired[float]
-    speculation: NotRequired[Literal["none", "lookup", "draft", "auto"]]
+    speculation: NotRequired[Literal["none", "lookup", "draft", "mtp", "auto"]]
     contextOverflow: NotRequired[Literal["error", "truncateMiddle", "shift"]]
 
 

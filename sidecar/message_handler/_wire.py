@@ -559,6 +559,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "useDirectIo": False,
         "useMlock": False,
         "checkTensors": False,
+        "mtp": False,
         "projectorDevice": "auto",
         "splitMode": "layer",
         "expertsOnCpu": False,

@@ -31,6 +31,7 @@ ENDS = 4
 """Places at which each stream ends too early."""
 
 MAX_FAULTS = 50
+BARE = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|true|false|null|None|True|False")
 
 
 @dataclass
@@ -141,11 +142,11 @@ class Trial:
             return False
 
     def _bare_values(self, calls: list[Call]) -> list[Call]:
-        """In elements within elements nothing tells a text that looks like a number from a number."""
+        """In elements within elements nothing tells a text that looks like a number, or null, from one."""
         tags = self.writer.form.tags
         if tags is None or not tags.nested:
             return calls
-        return [(name, {key: _as_number(value) for key, value in values.items()}) for name, values in calls]
+        return [(name, {key: _as_bare(value) for key, value in values.items()}) for name, values in calls]
 
     def _check_cuts(self, chance: random.Random, data: bytes, whole: Read) -> None:
         ways = [[data[at : at + 1] for at in range(len(data))]]
@@ -203,14 +204,14 @@ class Trial:
             self.faults.append(f"{self.writer.name}: {what}; stream: {stream!r}")
 
 
-def _as_number(value: Any, inner: bool = False) -> Any:
-    """A value with numbers in place of the texts within it that look like one."""
+def _as_bare(value: Any, inner: bool = False) -> Any:
+    """A value with numbers, true, false and null in place of the texts within it that look like one."""
     if isinstance(value, dict):
-        return {key: _as_number(each, True) for key, each in value.items()}
+        return {key: _as_bare(each, True) for key, each in value.items()}
     if isinstance(value, list):
-        return [_as_number(each, True) for each in value]
-    if inner and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", value):
-        return json.loads(value)
+        return [_as_bare(each, True) for each in value]
+    if inner and isinstance(value, str) and BARE.fullmatch(value):
+        return json.loads(value.lower().replace("none", "null"))
     return value
 
 

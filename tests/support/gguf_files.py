@@ -306,7 +306,7 @@ def random_model(
 ) -> str:
     """Write a file with the same random weights each time, of F32; returns its path.
 
-    They are from -1 to 1, except for `ranges`: end of a tensor's name → the least and the largest.
+    They are from -1 to 1, except for `ranges`: end of a tensor's name → the least and the largest; both 0: identity.
     """
     return _random_file(path, [entry(key, *value) for key, value in metadata.items()], shapes, ranges)
 
@@ -320,11 +320,11 @@ def _random_file(
         rows.append(tensor_row(name, shape, F32, len(data)))
         count = math.prod(shape)
         first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
-        span, some = last - first, chance.random
-        values = [first + span * some() for _ in range(count)]
-        if name == "output.weight":
-            for token in silent:
-                values[token * shape[0] : (token + 1) * shape[0]] = [0.0] * shape[0]
+        values = [chance.uniform(first, last) for _ in range(count)]
+        if first == last == 0:
+            values = [float(at % shape[0] == at // shape[0]) for at in range(count)]
+        for token in silent if name == "output.weight" else ():
+            values[token * shape[0] : (token + 1) * shape[0]] = [0.0] * shape[0]
         data = padded(data + struct.pack(f"<{count}f", *values))
     path.write_bytes(header(entries, rows) + data)
     return str(path)

@@ -82,13 +82,13 @@ def feed_forward(size: int, width: int = WIDTH) -> Shapes:
     }
 
 
-def experts(size: int, count: int) -> dict[str, list[int]]:
+def experts(size: int, count: int, width: int = WIDTH) -> dict[str, list[int]]:
     """The matrices of experts and the one that picks them."""
     return {
-        "ffn_gate_inp.weight": [WIDTH, count],
-        "ffn_gate_exps.weight": [WIDTH, size, count],
-        "ffn_up_exps.weight": [WIDTH, size, count],
-        "ffn_down_exps.weight": [size, WIDTH, count],
+        "ffn_gate_inp.weight": [width, count],
+        "ffn_gate_exps.weight": [width, size, count],
+        "ffn_up_exps.weight": [width, size, count],
+        "ffn_down_exps.weight": [size, width, count],
     }
 
 
@@ -220,6 +220,102 @@ def talking_windows(path: Path) -> str:
         "post_ffw_norm.weight": (-5.0, 5.0),
     }
     return random_model(path, VOCABULARY | metadata, ends | blocks(6, layer), RANGES | ranges)
+
+
+GUESSING = {
+    "attn_output.weight": (-0.002, 0.002),
+    **{f"ffn_down{part}.weight": (-0.0002, 0.0002) for part in ("", "_exps", "_shexp")},
+}
+"""Weights with which the next token depends mostly on the last one, so that a head can guess it."""
+
+
+def talking_mtp(path: Path, guesses: bool = True, heads: int = 1) -> str:
+    """A small GLM 4.5 with a head that guesses the token after the next one: often rightly, or never."""
+    width, head, arch = TALKING_WIDTH, 64, "glm4moe"
+    metadata = numbers(
+        arch, block_count=2 + heads, nextn_predict_layers=heads, feed_forward_length=width,
+        leading_dense_block_count=2, expert_count=2, expert_used_count=1, expert_shared_count=1,
+        expert_feed_forward_length=width, attention__head_count=width // head, attention__head_count_kv=2,
+        attention__key_length=head, attention__value_length=head, rope__dimension_count=head, embedding_length=width,
+    )  # fmt: skip
+    metadata[f"{arch}.attention.layer_norm_rms_epsilon"] = (FLOAT32, 1e-5)
+    biases = {"attn_q.bias": [width], "attn_k.bias": [2 * head], "attn_v.bias": [2 * head]}
+    norms = {f"{name}.weight": [width] for name in ("attn_norm", "post_attention_norm")}
+    layer = norms | attention(width, 2 * head, width) | biases | feed_forward(width, width)
+    own = {
+        "nextn.eh_proj.weight": [2 * width, width],
+        "nextn.enorm.weight": [width],
+        "nextn.hnorm.weight": [width],
+    }
+    mixed = (
+        norms
+        | attention(width, 2 * head, width)
+        | biases
+        | own
+        | {"exp_probs_b.bias": [2]}
+        | experts(width, 2, width)
+    )
+    mixed |= {name.replace(".", "_shexp."): shape for name, shape in feed_forward(width, width).items()}
+    shapes = blocks(2, layer) | {f"blk.2.{name}": shape for name, shape in mixed.items()}
+    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    ones = dict.fromkeys(("norm.weight", "nextn.enorm.weight", "nextn.hnorm.weight"), (1.0, 1.0))
+    ranges = GUESSING | ones | ({"nextn.eh_proj.weight": (0.0, 0.0)} if guesses else {})
+    return random_model(
+        path, VOCABULARY | metadata, ends | {"output.weight": [width, len(TOKENS)]} | shapes, ranges
+    )
+
+
+def talking_hybrid_mtp(path: Path) -> str:
+    """A small Qwen 3.5 with such a head: a layer with a state, one with attention, and the head."""
+    width, head, keys, values, state = TALKING_WIDTH, 64, 2, 4, 32
+    metadata = numbers(
+        "qwen35", block_count=3, nextn_predict_layers=1, full_attention_interval=2, feed_forward_length=width,
+        attention__head_count=width // head, attention__head_count_kv=2, attention__key_length=head,
+        attention__value_length=head, rope__dimension_count=head, embedding_length=width,
+        ssm__conv_kernel=4, ssm__inner_size=values * state, ssm__state_size=state, ssm__time_step_rank=values,
+        ssm__group_count=keys,
+    )  # fmt: skip
+    metadata["qwen35.attention.layer_norm_rms_epsilon"] = (FLOAT32, 1e-5)
+    metadata["qwen35.rope.dimension_sections"] = (ARRAY, (INT32, [11, 11, 10, 0]))
+    norms = {f"{name}.weight": [width] for name in ("attn_norm", "post_attention_norm")}
+    both = norms | feed_forward(width, width)
+    mixed = 2 * keys * state + values * state
+    recurrent = {
+        "attn_qkv.weight": [width, mixed],
+        "attn_gate.weight": [width, values * state],
+        "ssm_conv1d.weight": [4, mixed],
+        "ssm_dt.bias": [values],
+        "ssm_a": [values],
+        "ssm_beta.weight": [width, values],
+        "ssm_alpha.weight": [width, values],
+        "ssm_norm.weight": [state],
+        "ssm_out.weight": [values * state, width],
+    }
+    full = {
+        "attn_q.weight": [width, 2 * width],
+        "attn_k.weight": [width, 2 * head],
+        "attn_v.weight": [width, 2 * head],
+        "attn_output.weight": [width, width],
+        "attn_q_norm.weight": [head],
+        "attn_k_norm.weight": [head],
+    }
+    own = {
+        "nextn.eh_proj.weight": [2 * width, width],
+        "nextn.enorm.weight": [width],
+        "nextn.hnorm.weight": [width],
+    }
+    layers = (both | recurrent, both | full, both | full | own)
+    shapes = {f"blk.{at}.{name}": shape for at, layer in enumerate(layers) for name, shape in layer.items()}
+    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    ones = dict.fromkeys(("norm.weight", "nextn.enorm.weight", "nextn.hnorm.weight"), (1.0, 1.0))
+    ranges = (
+        GUESSING
+        | ones
+        | {"nextn.eh_proj.weight": (0.0, 0.0), "ssm_a": (-0.02, 0.0), "ssm_out.weight": (-0.02, 0.02)}
+    )
+    return random_model(
+        path, VOCABULARY | metadata, ends | {"output.weight": [width, len(TOKENS)]} | shapes, ranges
+    )
 
 
 MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}

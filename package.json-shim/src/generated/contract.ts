@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b21ffe5a965b8f46)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e512811ef49ef9b1)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1124,6 +1124,11 @@ export interface LoadModelParams extends PlacementParams {
    */
   keepAliveMs?: number;
   /**
+   * Load the head with which the model itself proposes the next tokens (multi-token prediction, also called NextN), for models whose file has one: Qwen 3.5 and Next, GLM 4.5, DeepSeek, MiMo 2, Step 3.5, Nemotron 3. Takes the memory of a layer, and a small KV cache in each context. Excludes `draftPath`. A file without a head is the error `unsuitableDraft`.
+   * @default false
+   */
+  mtp?: boolean;
+  /**
    * A GGUF file of a smaller model with the same vocabulary. It proposes the next tokens (speculative decoding): the text stays the same and is generated faster. The other options of this request, except `adapters`, apply to it as well. It needs its own KV cache in each context.
    */
   draftPath?: string;
@@ -1290,7 +1295,7 @@ export interface CreateContextParams {
    */
   cacheDirectoryBytes?: number;
   /**
-   * With a model that has a recurrent state: how many draft tokens a step can take back, so that `speculation: "lookup"` works. Each takes the memory of one more state per sequence. Other models need none. Not all architectures can: that is the error `unsuitableModel`.
+   * With a model that has a recurrent state: how many draft tokens a step can take back, so that `speculation: "lookup"` works. Each takes the memory of one more state per sequence. Other models need none. Not all architectures can: that is the error `unsuitableModel`. Default: 3 if the model was loaded with `mtp`, else 0.
    * @default 0
    */
   draftTokens?: number;
@@ -1706,9 +1711,9 @@ export interface SchedulingParams {
    */
   timeoutMs?: number;
   /**
-   * Propose the next tokens and evaluate them in one step. The text stays the same and is generated faster; only where two tokens are equally likely can rounding choose the other one. `lookup`: propose what followed the same words before, in the prompt and in the text. This pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is proposed. `draft`: ask the draft model of loadModel. `auto`: `draft` if the model has one, else `lookup`. Models with a recurrent state speculate only in contexts with draftTokens. Default: `draft` if the model was loaded with a draftPath, else `none`.
+   * Propose the next tokens and evaluate them in one step. The text stays the same and is generated faster; only where two tokens are equally likely can rounding choose the other one. `lookup`: propose what followed the same words before, in the prompt and in the text. This pays where much is repeated (editing, summarising, code); where it does not pay on this machine, nothing is proposed. `draft`: ask the draft model of loadModel. `mtp`: ask the model's own head, which `mtp` of loadModel loads. `auto`: `draft` or `mtp` if the model has it, else `lookup`. Models with a recurrent state speculate only in contexts with draftTokens. Default: `draft` or `mtp` if the model was loaded with it, else `none`.
    */
-  speculation?: "none" | "lookup" | "draft" | "auto";
+  speculation?: "none" | "lookup" | "draft" | "mtp" | "auto";
   /**
    * What happens when the sequence is full. `error`: a prompt that is too long is refused, and a text ends with `contextFull`; `truncateMiddle`: the middle of a prompt that is too long is removed; `shift`: the same, and a text continues after the older half of what came before is removed. Where a cache cannot be shifted (sliding windows), the rest is evaluated again.
    * @default "error"

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint b21ffe5a965b8f46)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e512811ef49ef9b1)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

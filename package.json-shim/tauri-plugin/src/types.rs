@@ -814,6 +814,8 @@ pub struct LoadModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtp: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft_path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapters: Option<Vec<Adapter>>,
@@ -2201,6 +2203,8 @@ pub enum SchedulingParamsSpeculation {
     Lookup,
     #[serde(rename = "draft")]
     Draft,
+    #[serde(rename = "mtp")]
+    Mtp,
     #[serde(rename = "auto")]
     Auto,
 }

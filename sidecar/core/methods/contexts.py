@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sidecar.core.jobs import Job
     from sidecar.core.scheduling.runner import Runner
     from sidecar.core.scheduling.saver import Saver
+    from sidecar.core.speculation.mtp_head import MtpHead
+
+MTP_DRAFT_TOKENS: Final = 3
+"""Default of `draftTokens` of a model with an MTP head and a recurrent state. Each takes the memory of a state."""
 
 MAX_DIRECTORY_BYTES: Final = 8 * 1024**3
 """Default of `cacheDirectoryBytes`, if DISK_SHARE allows it."""
@@ -69,12 +73,18 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
     model = engine.the_model()
     if params.get("embeddings"):
         return EmbeddingRunner(EmbeddingContext(model, params))
+    if model.has_mtp and model.has_state_beyond_kv:
+        params = {"draftTokens": MTP_DRAFT_TOKENS, **params}
     context = Context(model, params)
     store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
-    draft_model = None
+    draft_model: DraftModel | MtpHead | None = None
     try:
         if model.draft is not None and not context.piece:
             draft_model = DraftModel(model.draft, context, params)
+        elif model.has_mtp and not context.piece:
+            from sidecar.core.speculation.mtp_head import MtpHead  # only for models with a head
+
+            draft_model = MtpHead(context, params)
         saver = _saver(engine, context, store, params) if "cacheDirectory" in params else None
     except BaseException:
         if draft_model is not None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.core.llama import devices
-from sidecar.core.model import memory_plan
+from sidecar.core.model import memory_plan, mtp
 from sidecar.core.model.draft_pair import check_pair
 from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log as notes
-from sidecar.message_handler.errors import SidecarError
+from sidecar.message_handler.errors import SidecarError, conflicting_params
 from sidecar.models.gguf import parts, projector, reader
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ def load(
     `Model.load`.
     """
     reader.check_readable(params["path"])
+    if params.get("mtp"):
+        if "draftPath" in params:
+            raise conflicting_params("mtp", True, "/draftPath")
+        mtp.check_head(params["path"])
     found = None
     if "projectorPath" not in params:
         found = projector.beside(params["path"])

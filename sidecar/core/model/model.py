@@ -63,6 +63,8 @@ class Model:
         """Whether its cache may go back to checkpoints only: windows do, unless a context keeps all tokens."""
         self._tokenizer = Tokenizer(self.vocab, self.metadata("tokenizer.ggml.pre"))
         self.adapters = Adapters(self.model_id, ())
+        self.has_mtp: bool = params.get("mtp", False)
+        """Whether the head that guesses the next tokens is loaded (mtp.py)."""
         self.draft: Model | None = None
         """A smaller model that proposes tokens for this one (loading.py)."""
         self.encoder: Encoder | None = None
@@ -88,6 +90,7 @@ class Model:
         placed = placement.place(params)
         kept = placement.fill(options, placed, params)
         layers = options.n_gpu_layers = memory_plan.plan_load(params, placed.handles)
+        options.load_mtp = params.get("mtp", False)
         options.check_tensors = params.get("checkTensors", False)
         aborted = False
 

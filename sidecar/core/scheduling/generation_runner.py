@@ -1,7 +1,6 @@
 """Runs the requests of a context that generates: fills its batches, and gives each request its tokens.
 
-In a step, each request that generates has one token and its draft tokens in the batch. Requests whose prompt is not
-evaluated yet share the rest of the room.
+In a step, each request that generates has one token and its draft tokens in the batch. Prompts share the rest of it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from sidecar.core.media import media_id
 from sidecar.core.scheduling import checkpoint_places
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING
 from sidecar.core.scheduling.slots import Slots
-from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.core.speculation.speculation import Speculation
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
@@ -23,6 +21,8 @@ from sidecar.message_handler.writer import Writer
 
 if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
+    from sidecar.core.speculation.draft_model import DraftModel
+    from sidecar.core.speculation.mtp_head import MtpHead
 
 WAIT_S: Final = 0.002
 """How often it looks whether a grammar is made for which all requests wait. An abort waits as long."""
@@ -35,7 +35,7 @@ class GenerationRunner:
     """See `Runner`."""
 
     def __init__(
-        self, slots: Slots, context: Context, draft_model: DraftModel | None, writer: Writer
+        self, slots: Slots, context: Context, draft_model: DraftModel | MtpHead | None, writer: Writer
     ) -> None:
         """Owns `context` and `draft_model` from now on."""
         self.context = context
@@ -151,15 +151,14 @@ class GenerationRunner:
         if self._draft_model is None or not generations:
             return
         each = (min(context.batch_size, context.max_outputs) - len(generations)) // len(generations)
-        asking: list[Speculation] = []
-        indices, tokens, limits = [], [], []
+        asking, indices, tokens, limits = list[Speculation](), [], [], []
         for generation in generations:
             speculation, sequence = generation.speculation, generation.sequence
             assert sequence is not None
             most = generation.max_draft_tokens(each)
             if speculation is None or not speculation.uses_draft_model or most <= 0:
                 continue
-            if len(generation.pending_tokens()) == 1:
+            if len(generation.pending_tokens()) == 1 and speculation.takes_offer():
                 asking.append(speculation)
                 indices.append(sequence.index)
                 tokens.append(generation.text_tokens())
@@ -237,6 +236,8 @@ class GenerationRunner:
         if code != 0:
             self._recover(code)
             return
+        if self._draft_model is not None and self._rows is None:
+            self._draft_model.note([(g.sequence, chunk) for g, chunk in self._chunks.items() if g.sequence])
         for generation, chunk in self._chunks.items():
             assert generation.sequence is not None
             generation.sequence.add(chunk)

@@ -9,17 +9,18 @@ and never makes a result wrong.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import DECODE_ABORTED, Context
-from sidecar.core.context.sequence import shared_length
+from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log
 
 if TYPE_CHECKING:
     from sidecar.core.context.context_options import ContextParams
-    from sidecar.core.llama.c_api import SamplerPointer, llama_token_data_array
+    from sidecar.core.llama.c_api import ContextPointer, SamplerPointer, llama_token_data_array
 
 MIN_PROBABILITY: Final = 0.75
 """The draft model proposes its likeliest token if the probability among its CANDIDATES is at least this. A wrong
@@ -46,7 +47,7 @@ class DraftModel:
             },
             main,
         )
-        self._likeliest = _Likeliest()
+        self._likeliest = Likeliest()
         self._model = model
         self._vocabulary_size = min(model.vocabulary_size, main.model.vocabulary_size)
 
@@ -54,6 +55,9 @@ class DraftModel:
         """Give the memory back."""
         self._likeliest.free()
         self._context.free()
+
+    def note(self, chunks: Iterable[tuple[Sequence, list[int]]]) -> None:
+        """See MtpHead.note: a draft model evaluates the tokens itself."""
 
     def propose(
         self, indices: list[int], tokens: list[list[int]], most: list[int], room: int
@@ -71,7 +75,7 @@ class DraftModel:
             ends = self._decode(batch, texts)
             batch = {}
             for index, at in ends.items():
-                token, probability = self._likeliest.read(self._context, at)
+                token, probability = self._likeliest.read(self._context.handle, at)
                 if probability < MIN_PROBABILITY or token >= self._vocabulary_size or self._model.ends(token):
                     continue
                 drafts[index].append(token)
@@ -118,7 +122,7 @@ class DraftModel:
         return {i: at for i, at in ends.items() if len(context.sequences[i].tokens) >= len(texts[i])}
 
 
-class _Likeliest:
+class Likeliest:
     """Owns a sampler chain that finds the likeliest token and its probability; its last sampler reads them."""
 
     def __init__(self) -> None:
@@ -134,9 +138,9 @@ class _Likeliest:
         ):
             lib.llama_sampler_chain_add(self._chain, sampler)
 
-    def read(self, context: Context, batch_index: int) -> tuple[int, float]:
+    def read(self, context: ContextPointer, batch_index: int) -> tuple[int, float]:
         """The likeliest token by the logits of one batch position, and its probability."""
-        lib.llama_sampler_sample(self._chain, context.handle, batch_index)
+        lib.llama_sampler_sample(self._chain, context, batch_index)
         return self._token, self._probability
 
     def free(self) -> None:

@@ -4,7 +4,7 @@ A step with several tokens costs hardly more than a step with one, since it read
 that the sampler also chooses are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
 but only compared with the tokens that come. Speculation does not change the text, with one exception: llama.cpp
 rounds larger batches differently, so of two equally likely tokens the other one may come. Draft tokens come from
-earlier text (prompt_lookup.py) or from a draft model (draft_model.py).
+earlier text (prompt_lookup.py), from a draft model (draft_model.py), or from the model's own head (mtp_head.py).
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ SURE: Final = 0.97
 
 FIRST_DRAFT_TOKENS: Final = 6
 
+MAX_MISSES: Final = 8
+"""After so many steps in which no draft token was right, only one step of as many has draft tokens."""
+
 
 class Speculation:
     """The draft tokens of one request, and how many are accepted."""
 
     def __init__(self, lookup: PromptLookup | None) -> None:
-        """`lookup`: where the draft tokens come from; None: from the draft model, by `offer`."""
+        """`lookup`: where the draft tokens come from; None: from the draft model or the MTP head, by `offer`."""
         self._lookup = lookup
         self._offered: list[int] = []
         self.limit = FIRST_DRAFT_TOKENS
@@ -44,6 +47,8 @@ class Speculation:
         self.drafted = 0
         """Draft tokens that were evaluated."""
         self.accepted = 0
+        self._misses = 0
+        """Steps since a draft token was right; also those that had none because of it."""
         self._rate = 1.0
         """Average share of accepted tokens."""
         self._unused: tuple[int, list[int]] | None = None
@@ -53,6 +58,13 @@ class Speculation:
     def uses_draft_model(self) -> bool:
         """Whether the draft tokens come from the draft model, which computes them before the step."""
         return self._lookup is None
+
+    def takes_offer(self) -> bool:
+        """Whether the next step shall have draft tokens of the draft model or the head."""
+        if self._misses < MAX_MISSES:
+            return True
+        self._misses += 1
+        return self._misses % MAX_MISSES == 0
 
     def offer(self, draft: list[int]) -> None:
         """The draft model's tokens for the next step."""
@@ -80,6 +92,7 @@ class Speculation:
         """Count the last draft tokens. The next limit depends on them."""
         self.drafted += drafted
         self.accepted += accepted
+        self._misses = 0 if accepted else self._misses + 1
         self._adapt(drafted, accepted)
 
     def _adapt(self, drafted: int, accepted: int) -> None:
@@ -100,17 +113,22 @@ class Speculation:
 
 
 def speculation_of(context: Context, params: SchedulingParams) -> Speculation | None:
-    """What a request asks for. Raises SidecarError `invalidParams` if it asks for a draft model and there is none."""
+    """What a request asks for.
+
+    Raises SidecarError `invalidParams` if it asks for a draft model or a head that is not there.
+    """
     model = context.model
-    asked = params.get("speculation", "none" if model.draft is None else "draft")
+    own = "draft" if model.draft is not None else "mtp" if model.has_mtp else None
+    asked = params.get("speculation", own or "none")
     if asked == "auto":
-        asked = "lookup" if model.draft is None else "draft"
-    if asked == "draft":
-        if model.draft is None:
-            problem = f"/speculation: {model.model_id} was loaded without a draftPath"
-            allowed = ["none", "lookup", "auto"]
-            raise SidecarError("invalidParams", problem, pointer="/speculation", value=asked, allowed=allowed)
-        return Speculation(None)
+        asked = own or "lookup"
+    if asked in ("draft", "mtp") and asked != own:
+        without = "draftPath" if asked == "draft" else "mtp"
+        problem = f"/speculation: {model.model_id} was loaded without {without}"
+        allowed = ["none", "lookup", "auto", *([own] if own else [])]
+        raise SidecarError("invalidParams", problem, pointer="/speculation", value=asked, allowed=allowed)
+    if asked == own:
+        return Speculation(None) if context.draft_tokens else None
     if asked == "lookup" and context.draft_tokens:
         return Speculation(PromptLookup())
     return None
