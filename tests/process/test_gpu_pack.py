@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import made_models
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar, environment
@@ -133,6 +134,33 @@ def test_a_model_computes_on_vulkan(
     params = {"contextId": "context-1", "prompt": COUNT, "maxTokens": TOKENS, "temperature": 0}
     text = sidecar.call("complete", params, SOFTWARE_S)["text"]
     assert text and COUNTED.startswith(text)
+
+
+@pytest.mark.slow
+def test_layers_lie_on_vulkan_as_they_are_placed(
+    install: Callable[..., Sidecar], vulkan: str, software_vulkan: dict[str, str], tmp_path: Path
+) -> None:
+    path = made_models.mixture(tmp_path / "mixture.gguf")
+    sidecar = install("vulkan", library=vulkan, **software_vulkan)
+    init = sidecar.call("init", {"gpu": "auto", "debug": True})
+    (name,) = [device["name"] for device in init["devices"] if device["type"] != "cpu"]
+    with pytest.raises(Refused) as refused:
+        sidecar.call("loadModel", {"path": path, "devices": [name, "Vulkan9"]})
+    assert (refused.value.kind, refused.value.data["allowed"]) == ("deviceNotFound", [name])
+    for params in ({"gpuLayers": 3}, {"expertsOnCpu": True}, {"expertsOnCpu": 2}):
+        placed = {"path": path, "devices": [name], "gpuLayers": 99, **params}
+        cpu, gpu = sidecar.call("estimateModel", placed)["devices"]
+        before = len(sidecar.log())
+        model = sidecar.call("loadModel", placed)["modelId"]
+        found = re.findall(r"(\S+) +model buffer size = +([\d.]+) MiB", sidecar.log()[before:])
+        sizes = {"gpu": 0.0, "cpu": 0.0}
+        for buffer, mebibytes in found:
+            sizes["gpu" if buffer == name else "cpu"] += float(mebibytes)
+        for kind, device in (("cpu", cpu), ("gpu", gpu)):
+            assert abs(sizes[kind] - device["weightsBytes"] / 2**20) < 1, (params, found, cpu, gpu)
+    context = sidecar.call("createContext", {"modelId": model, "contextSize": 64})["contextId"]
+    asked = {"contextId": context, "prompt": "a", "maxTokens": 1, "ignoreEos": True}
+    assert sidecar.call("complete", asked, SOFTWARE_S)["usage"]["completionTokens"] == 1
 
 
 def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:
