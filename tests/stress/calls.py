@@ -7,6 +7,7 @@ what comes after them is told: as text, or as an error. Broken streams give the 
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import time
@@ -211,7 +212,8 @@ def _as_bare(value: Any, inner: bool = False) -> Any:
     if isinstance(value, list):
         return [_as_bare(each, True) for each in value]
     if inner and isinstance(value, str) and BARE.fullmatch(value):
-        return json.loads(value.lower().replace("none", "null"))
+        bare = json.loads(value.lower().replace("none", "null"))
+        return value if bare in (math.inf, -math.inf) else bare
     return value
 
 

@@ -13,6 +13,9 @@ NO_ARGUMENTS: Final = "{}"
 NOTHING: Final = ("", "null")
 """What models write instead of `{}` for a tool without parameters."""
 
+SPACES: Final = " \t\r\n"
+"""What may stand around JSON. Other white space belongs to a text."""
+
 ONE_OF_EACH: Final[tuple[object, ...]] = (None, False, 0, "", [], {})
 """A value of each JSON type. A schema that accepts all of them says nothing about the type."""
 
@@ -57,7 +60,7 @@ def typed_value(text: str, fits: Callable[[object], bool], is_string: bool | Non
 
     `fits` says whether the schema accepts a value. `is_string`: what the model itself says; None if it does not.
     """
-    bare = text.strip()
+    bare = text.strip(SPACES)
     untyped = all(map(fits, ONE_OF_EACH))
     if is_string is None and not untyped and text in ("null", "None") and fits(None):
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.output.calls.arguments import object_text, to_json
+from sidecar.core.output.calls.arguments import object_text, to_json, typed_value
 from sidecar.core.output.calls.elements import MAX_TRIES, element_of
 from sidecar.core.output.calls.tag_sets import NAMESPACE
 from sidecar.core.output.calls.tools import Tools
@@ -143,3 +143,11 @@ def test_items_in_tags_are_read_as_the_schema_says(schema: Any, text: str, expec
     parameters = {"type": "object", "properties": {"list": {"type": "array", **schema}}}
     tool: Any = {"type": "function", "function": {"name": "t", "parameters": parameters}}
     assert Tools([tool], "auto").parse_element("t", "list", element_of(text, NAMESPACE)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(" 1\n", 1), ("\u20281", "\u20281"), ("\u00a0true", "\u00a0true"), ("true", True)]
+)
+def test_only_json_white_space_may_stand_around_a_value(text: str, value: object) -> None:
+    found = typed_value(text, lambda _: True)
+    assert (found, type(found)) == (value, type(value))
