@@ -45,7 +45,7 @@ def test_the_text_is_the_same(sidecar: Sidecar, folder: Path, kind: str) -> None
         made_models.talking_hybrid_mtp(file) if kind == "hybrid" else made_models.talking_mtp(file, guesses)
     )
     model = sidecar.call("loadModel", {"path": path, "mtp": True})["modelId"]
-    with made_contexts(sidecar, modelId=model, contextSize=256, **EXACT) as make:
+    with made_contexts(sidecar, modelId=model, contextSize=256, threads=1, **EXACT) as make:
         plain, context = make(sequences=2), make(sequences=2)
         expected = [sidecar.result(send(sidecar, plain, prompt, "none")) for prompt in PROMPTS]
         alone = [sidecar.result(send(sidecar, context, prompt, "auto")) for prompt in PROMPTS]
@@ -78,7 +78,7 @@ def test_a_head_that_does_not_fit_is_refused_and_the_next_load_works(sidecar: Si
             sidecar.call("loadModel", {"path": path, "mtp": True, **params})
         assert (refused.value.kind, refused.value.data["pointer"]) == (kind, "/mtp")
     model = sidecar.call("loadModel", {"path": head})["modelId"]
-    with made_contexts(sidecar, modelId=model, contextSize=256) as make:
+    with made_contexts(sidecar, modelId=model, contextSize=256, threads=1) as make:
         context = make()
         with pytest.raises(Refused) as refused:
             sidecar.result(send(sidecar, context, "a", "mtp"))

@@ -8,6 +8,7 @@ worse, never a result wrong: then it begins again where the model goes on. llama
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -85,7 +86,7 @@ class MtpHead:
             )
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
-        self._pool = ThreadPool(handle, main.threads)
+        self._pool, self._threads_set = ThreadPool(handle, main.threads), main.threads
         self._batch = lib.llama_batch_ext_init(handle)
         self._width = lib.llama_model_n_embd_out(main.model.handle)
         self._unknown = bytes(4 * self._width)
@@ -217,8 +218,14 @@ class MtpHead:
             lib.llama_batch_ext_set_embd_token(batch, place, lib.llama_embd(pointer, 1, self._width))
             if entry.wanted:
                 lib.llama_batch_ext_set_output_logits(batch, place, True)
+        threads = self._main.thread_count.of_step(len(entries))
+        if threads != self._threads_set:
+            lib.llama_set_n_threads(self.handle, threads, threads)
+            self._threads_set = threads
+        begin = time.monotonic()
         code = lib.llama_process(self.handle, DECODE, batch)
         if code == 0:
+            self._main.thread_count.record(len(entries), time.monotonic() - begin, draft=True)
             return True
         if code < 0:
             log.log(
