@@ -61,7 +61,7 @@ class _Held:
         self.states: list[bytes] = []
         """For each that waits: the hidden state of the token before."""
         self.last: list[bytes] = []
-        """The model's hidden states of the last step."""
+        """The model's hidden states of the end of the last step, at most MAX_LATER: no more tokens are taken back."""
         self.last_at = 0
         """The position of the first of them."""
 
@@ -120,7 +120,8 @@ class MtpHead:
                 before = states[position - 1 - begin] if position > begin else self._before(held, position)
                 held.tokens.append(chunk[position - begin])
                 held.states.append(before)
-            held.last, held.last_at = states, begin
+            held.last = states[-MAX_LATER:]
+            held.last_at = begin + len(chunk) - len(held.last)
             if len(held.states) > MAX_LATER:
                 entries += self._waiting(sequence.index)
         while entries:
@@ -128,7 +129,8 @@ class MtpHead:
             del entries[: self._main.batch_size]
 
     def _state(self, handle: object, place: int) -> bytes:
-        return ctypes.string_at(nextn.hidden_state(handle, place), 4 * self._width)
+        address = nextn.hidden_state(handle, place)
+        return ctypes.string_at(address, 4 * self._width) if address else self._unknown
 
     def _before(self, held: _Held, position: int) -> bytes:
         """The model's hidden state of the token before this position, if it is known."""
