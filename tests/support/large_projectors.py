@@ -8,9 +8,6 @@ from typing import NamedTuple
 from gguf_files import ARRAY, BOOL, F16, F32, FLOAT32, STRING, UINT32, Typed, entry
 from projectors import MERGED, PATCH, File
 
-LAYERS = 2
-"""LLaVA leaves out the last one."""
-
 
 class Shape(NamedTuple):
     """Of an encoder."""
@@ -18,17 +15,19 @@ class Shape(NamedTuple):
     width: int
     inner: int
     heads: int
+    layers: int
+    """As few as compute within seconds. LLaVA leaves out the last one."""
     side: int = 0
     """Pixels of a picture's side."""
 
 
-CLIP = Shape(1024, 4096, 16, 336)
+CLIP = Shape(1024, 4096, 16, 8, 336)
 """Of LLaVA 1.5."""
-SIGLIP = Shape(1152, 4304, 16, 896)
+SIGLIP = Shape(1152, 4304, 16, 2, 896)
 """Of Gemma 3."""
-QWEN = Shape(1280, 5120, 16, 560)
+QWEN = Shape(1280, 5120, 16, 2, 560)
 """Of Qwen2-VL."""
-WHISPER = Shape(1280, 5120, 20)
+WHISPER = Shape(1280, 5120, 20, 4)
 """Of Ultravox."""
 
 BYTES = {F16: 2, F32: 4}
@@ -58,7 +57,7 @@ class Zeros(File):
         self.add_zeros(f"{name}.bias", out)
 
     def add_layers(self, prefix: str, shape: Shape) -> None:
-        for index in range(LAYERS):
+        for index in range(shape.layers):
             name = f"{prefix}.blk.{index}"
             for part in ("attn_q", "attn_v", "attn_out"):
                 self.add_linear(f"{name}.{part}", shape.width, shape.width)
@@ -126,7 +125,7 @@ def ultravox(path: Path, text_width: int) -> str:
 
 def _begun(part: str, kind: str, shape: Shape, text_width: int, **more: int) -> Zeros:
     numbers = {
-        "embedding_length": shape.width, "feed_forward_length": shape.inner, "block_count": LAYERS,
+        "embedding_length": shape.width, "feed_forward_length": shape.inner, "block_count": shape.layers,
         "attention.head_count": shape.heads, "projection_dim": text_width, **more,
     }  # fmt: skip
     metadata: dict[str, Typed] = {

@@ -33,17 +33,21 @@ PIXELS_STAY: Final = (*CLIP, "qwen3vl_merger", "pixtral", "lightonocr")
 """Projectors whose picture lies in the buffer to the end."""
 WINDOWED: Final = ("qwen2.5vl_merger", "qwen2.5o")
 """Projectors of which most layers see parts of the picture only: masks, with a number for each two places."""
+ROW_COPY: Final = 2
+"""Bytes of a number in a row that is copied (ggml_graph_plan)."""
+PIXEL_COPIES: Final = 36
+"""Bytes: libmtmd keeps the three channels as numbers of 32 bits, in three copies."""
 TRANSPOSED: Final = "mm.input_projection.weight"
 """Gemma 3 turns this tensor round in the buffer."""
 
 
 def needed_bytes(header: Header) -> int:
-    """Bytes of weights and buffers, and of the copies in 16 bits that a CPU makes of rows to multiply them."""
-    weights = sum(tensor.size or 0 for tensor in header.tensors)
-    copies = [
-        2 * places(header, part) * _number(header, part, "feed_forward_length") for part in _parts(header)
-    ]
-    return weights + buffer_bytes(header) + sum(copies)
+    """Bytes of weights and buffers, and of copies: of a picture's pixels, and of rows that a CPU multiplies."""
+    total = sum(tensor.size or 0 for tensor in header.tensors) + buffer_bytes(header)
+    for part in _parts(header):
+        row, patch = _number(header, part, "feed_forward_length"), _number(header, part, "patch_size")
+        total += places(header, part) * (ROW_COPY * row + PIXEL_COPIES * patch**2)
+    return total
 
 
 def buffer_bytes(header: Header) -> int:

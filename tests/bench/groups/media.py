@@ -39,7 +39,7 @@ CONTEXT = 3072
 """Tokens of each sequence: room for the largest picture of `_memory`."""
 BATCH = 512
 """Tokens of a step at most, the default of both programs."""
-FIRST_S, PAUSE_S, BATCH_S = 50.0, 90.0, 50.0
+FIRST_S, PAUSE_S, BATCH_S = 45.0, 75.0, 40.0
 """Seconds per comparison, at most; all together end within 10 minutes on a slow processor."""
 
 TEXT_WIDTH = 576
@@ -48,7 +48,7 @@ TOKENS = {"llava": 600, "gemma3": BATCH, "qwen2vl": 2200, "ultravox": BATCH}
 LARGEST = {"llava": 336, "gemma3": 896, "qwen2vl": 1288}
 """Sides of pictures for which libmtmd makes room when it loads a projector."""
 
-ABORTS = 20
+ABORTS = 12
 ASKED, AGAIN = "What is the name of the color?", "Are you sure about that color?"
 SOUND_S = 2.0
 
