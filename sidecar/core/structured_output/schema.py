@@ -130,10 +130,10 @@ class _Reader:
                 raise Unsupported(where, keyword, error) from None
         if len(out.get("properties", {}).keys() - out.get("required", ())) > MAX_OPTIONAL:
             raise TooComplex(f"{pointer}/properties: more than {MAX_OPTIONAL} optional ones")
+        if spot.alone and not self._options.others and "oneOf" not in schema:
+            words.close(out)
         if more:
             out.setdefault("allOf", []).extend(more)
-        if spot.alone and not self._options.others:
-            words.close(out)
         return {"anyOf": [out, {"type": "null"}]} if schema.get("nullable") is True else out
 
     def _keyword(self, keyword: str, where: str, spot: _Spot, out: dict[str, Json], more: list[Json]) -> None:

@@ -123,6 +123,8 @@ CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}}
         ({"type": "array", "items": {"$ref": "#/$defs/x"}, "$defs": {"x": CLOSED}}, '[{"b": 1}]'),
         ({"anyOf": [CLOSED, {"type": "null"}]}, '{"b": 1}'),
         ({"allOf": [CLOSED]}, '{"b": 1}'),
+        ({**CLOSED, "not": {"required": ["c"]}}, '{"a": 1, "b": 1}'),
+        ({**CLOSED, "dependentRequired": {"a": []}}, '{"a": 1, "b": 1}'),
     ],
 )
 def test_objects_have_other_properties_only_if_the_request_allows_them(schema: Any, text: str) -> None:
@@ -137,6 +139,7 @@ def test_objects_have_other_properties_only_if_the_request_allows_them(schema: A
         ({"allOf": [CLOSED, {"properties": {"b": {"type": "null"}}}]}, '{"a": 1, "b": null}'),
         ({**CLOSED, "anyOf": [{"properties": {"b": {"const": 1}}, "required": ["b"]}]}, '{"a": 1, "b": 1}'),
         ({**CLOSED, "required": ["b"]}, '{"a": 1, "b": 1}'),
+        ({**CLOSED, "oneOf": [{"required": ["b"]}, {"required": ["c"]}]}, '{"a": 1, "b": 1}'),
         ({**CLOSED, "patternProperties": {"^x": {}}}, '{"x1": 1}'),
         ({"type": "object"}, '{"x": {"y": 1}}'),
         ({"$ref": "#/$defs/x", "properties": {"b": {}}, "$defs": {"x": CLOSED}}, '{"a": 1, "b": 1}'),
