@@ -17,6 +17,11 @@ def run(program: list[str], *arguments: str) -> subprocess.CompletedProcess[byte
     )
 
 
+def text_of(shown: subprocess.CompletedProcess[bytes]) -> str:
+    """What is shown, in ASCII, as every console can show that; with the line ends of Linux."""
+    return shown.stdout.decode("ascii").replace("\r\n", "\n")
+
+
 def test_help_shows_the_options_and_how_to_begin(program: list[str]) -> None:
     shown = run(program, "--help")
     assert shown.returncode == 0
@@ -42,10 +47,10 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_its_options_and_an_example(program: list[str], command: str) -> None:
-    assert f"\n    {command} " in run(program, "--help").stdout.decode()
+    assert f"\n    {command} " in text_of(run(program, "--help"))
     shown = run(program, command, "--help")
     assert (shown.returncode, shown.stderr) == (0, b"")
-    text = shown.stdout.decode("ascii")  # every console can show ASCII
+    text = text_of(shown)
     assert f"usage: llama-sidecar {command}" in text
     assert f"example:\n  llama-sidecar {command}" in text
     assert "--token" not in text, "process lists show arguments"
@@ -72,7 +77,7 @@ def test_wrong_usage_is_reported_on_stderr_with_status_2(program: list[str], arg
 
 
 def test_version_is_the_package_version(program: list[str]) -> None:
-    assert run(program, "--version").stdout.decode() == f"llama-sidecar {sidecar.__version__}\n"
+    assert text_of(run(program, "--version")) == f"llama-sidecar {sidecar.__version__}\n"
 
 
 def test_print_schema_prints_an_openrpc_document(program: list[str]) -> None:

@@ -21,6 +21,9 @@ from ship import freeze
 pytestmark = [pytest.mark.process, pytest.mark.real]
 
 CHECKS = {"program", "files", "engine", "device", "memory", "self-test", "models", "hub"}
+LLAMA, VARIANT = (
+    ("libllama.dll", "ggml-cpu-x64.dll") if sys.platform == "win32" else ("libllama.so", "libggml-cpu-x64.so")
+)
 NOWHERE = "http://127.0.0.1:9"
 """A port on which no program listens."""
 
@@ -127,7 +130,7 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_file_is_named(copy: Path, tmp_path: Path, damage: str) -> None:
-    name = "_internal/llama_cpp/lib/libggml-cpu-x64.so"
+    name = f"_internal/llama_cpp/lib/{VARIANT}"
     if damage == "missing":
         (copy / name).unlink()
     else:
@@ -141,7 +144,7 @@ def test_a_damaged_file_is_named(copy: Path, tmp_path: Path, damage: str) -> Non
 
 
 def test_an_engine_that_cannot_start_is_a_problem_with_its_reason(copy: Path, tmp_path: Path) -> None:
-    (copy / "_internal" / "llama_cpp" / "lib" / "libllama.so").unlink()
+    (copy / "_internal" / "llama_cpp" / "lib" / LLAMA).unlink()
     status, found = examine([str(copy / freeze.PROGRAM.name)], tmp_path, "--endpoint", NOWHERE)
     assert status == 1
     assert found["engine"]["status"] == "problem" and "llama" in found["engine"]["message"]

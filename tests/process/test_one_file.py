@@ -14,7 +14,7 @@ from conftest import Start
 from download_work import FILE, REPO, TARGET, Downloads, assert_whole, surroundings
 from hub import Hub, Synthetic
 from hub.client import wait_until
-from process_work import in_temp, load, send_endless
+from process_work import GONE_S, in_temp, load, send_endless
 
 pytestmark = pytest.mark.process
 
@@ -63,7 +63,7 @@ def test_a_killed_launcher_ends_all_processes_while_the_app_continues(
         load(sidecar, model_path)
         sidecar.wait_progress(send_endless(sidecar), "generate")
     sidecar.process.kill()
-    assert not sidecar.survivors(1.0)
+    assert not sidecar.survivors(GONE_S)
     assert list(temporary.iterdir()) == []  # the last thing that its program does
 
 
@@ -74,7 +74,7 @@ def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
         sidecar = start(env=in_temp(temporary))
         time.sleep(0.03 * tenth)  # from unpacking to having answered
         sidecar.process.kill()  # not waited for, as in some apps
-        assert not sidecar.survivors(1.5)
+        assert not sidecar.survivors(GONE_S + 0.5)
     for left in temporary.iterdir():
         os.utime(left, (long_ago(), long_ago()))
     living = start(env=in_temp(temporary))
@@ -88,7 +88,7 @@ def test_the_launcher_ends_when_the_router_is_killed(one_file: Path, start: Star
     sidecar.call("init")
     sidecar.router().kill()
     assert sidecar.wait_exit(5) != 0
-    assert not sidecar.survivors(1.0)
+    assert not sidecar.survivors(GONE_S)
     assert list(temporary.iterdir()) == []
 
 

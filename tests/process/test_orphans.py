@@ -13,11 +13,10 @@ import psutil
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import count, load, send_endless
+from process_work import GONE_S, count, load, send_endless
 
 pytestmark = pytest.mark.process
 
-BOUND_S = 1.0
 APP = "import sys; print('up', flush=True); sys.stdin.read()"
 LAUNCHER = """
 import os, subprocess, sys
@@ -39,7 +38,7 @@ def app() -> Iterator[subprocess.Popen[bytes]]:
 
 def assert_gone(sidecar: Sidecar) -> None:
     """All processes of the program end in time by themselves."""
-    assert not sidecar.survivors(BOUND_S)
+    assert not sidecar.survivors(GONE_S)
 
 
 @pytest.mark.parametrize("given_by", ["argument", "init"])

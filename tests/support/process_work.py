@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from models import GEMMA3
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING as PIECE
 
 ABORTED = -32800
+
+GONE_S = 1.0 if sys.platform != "win32" else 2.0
+"""How long processes may be there after the app, the launcher or the router was killed."""
 
 COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
