@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from conftest import Once
 from driver import Message, Refused, Sidecar
 from real.conftest import run_chains
 from samplings import SAMPLINGS
@@ -33,12 +34,12 @@ def complete(real: Sidecar, grammar: str, **params: Any) -> Message:
 
 
 @pytest.fixture(scope="module")
-def by_hand(model_path: str) -> dict[str, list[int]]:
+def by_hand(model_path: str, once: Once) -> dict[str, list[int]]:
     jobs = [
         {"prompt": PROMPT, "maxTokens": 12, "chain": [["grammar", "vocab", text, "root"], ["greedy"]]}
         for text in GREEDY.values()
     ]
-    results = run_chains(model_path, jobs)
+    results = once("grammars by hand", lambda: run_chains(model_path, jobs))
     return {name: result["tokens"] for name, result in zip(GREEDY, results, strict=True)}
 
 
