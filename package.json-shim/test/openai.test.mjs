@@ -225,6 +225,29 @@ test("parallel_tool_calls: false tells only the first call", TIMEOUT, async (t) 
   }
 });
 
+test("an answer that others abort, as unloadModel does, is told to its end and then fails", TIMEOUT, async (t) => {
+  const program = script(t, `
+    onRequest((request) => {
+      const { id, method } = request;
+      if (method === "shutdown") return process.exit();
+      if (method !== "chat") return answer(request, method === "init" ? ${INIT} : { modelId: "m", contextId: "c" });
+      for (const segment of ["reasoning", "text"]) {
+        say({ jsonrpc: "2.0", method: "progress", params: { requestId: id, progressType: "generate", segment, delta: segment } });
+      }
+      say({ jsonrpc: "2.0", id, error: { code: -32800, message: "aborted", data: { kind: "aborted" } } });
+    });`);
+  const scripted = await getLlama({ program });
+  t.after(() => scripted.dispose());
+  const client = new OpenAI({ fetch: sidecarFetch(scripted), baseURL, apiKey: "none" });
+  const said = [];
+  await assert.rejects(async () => {
+    for await (const { choices } of await client.chat.completions.create({ model: "x.gguf", messages, stream: true })) {
+      said.push(choices[0].delta.reasoning_content ?? choices[0].delta.content);
+    }
+  }, { code: "aborted" });
+  assert.deepEqual(said, ["", "reasoning", "text"]);
+});
+
 test("reasoning comes as reasoning_content and as an item; an effort limits it", TIMEOUT, async () => {
   const client = new OpenAI({ fetch, baseURL, apiKey: "none" });
   const thinking = madeModel(join(place, "thinking.gguf"), THINKING);

@@ -83,6 +83,13 @@ test("what a cutter throws is the stream's error, and aborts the call", async ()
   assert.equal(sent.at(-1).method, "$/cancelRequest");
   ends({ error: { code: -32800, message: "aborted", data: { kind: "aborted" } } });
   await assert.rejects(read, RangeError);
+  const busy = begin({ piece: wrong }, ["first"]);
+  busy.says("a"); // waits for the reader
+  await busy.reader.read();
+  await assert.rejects(busy.reader.closed, RangeError);
+  assert.equal(busy.sent.at(-1).method, "$/cancelRequest");
+  busy.says("more than fits");
+  assert.deepEqual(busy.flow, []);
   const late = begin({ end: wrong });
   late.ends({ result: "end" });
   await assert.rejects(late.reader.read(), RangeError);

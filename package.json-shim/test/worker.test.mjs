@@ -57,17 +57,19 @@ test("the app decides what the other end of the port may do, and what holds for 
   const asked = [];
   const allow = ({ type, options }) => {
     asked.push(type);
-    return type === "init" || (type === "loadModel" && options.path === "listed.gguf");
+    if (type === "status") return Promise.resolve(true); // no answer yet
+    if (type !== "ping") return type === "init" || (type === "loadModel" && options.path === "listed.gguf");
   };
   const log = [];
   const { send } = start(t, { allow, init: { maxThreads: -1 }, onLog: (line) => log.push(line) });
   const refused = await send("ping");
   assert.deepEqual([refused.type, refused.method, refused.kind, refused.code, refused.retryable], ["error", "ping", "notAllowed", 905, false]);
+  assert.equal((await send("status")).kind, "notAllowed", "only true allows");
   assert.deepEqual(log, [], "what is refused does not start the program");
   const { kind, data } = await send("init", INIT);
   assert.deepEqual([kind, data.pointer], ["invalidParams", "/maxThreads"], "the app's own settings come last");
   assert.equal((await send("loadModel", { path: modelPath })).kind, "notAllowed");
-  assert.deepEqual(asked, ["ping", "init", "loadModel"]);
+  assert.deepEqual(asked, ["ping", "status", "init", "loadModel"]);
 });
 
 test("a model is loaded and chats by messages, with the app's own ids", TIMEOUT, async (t) => {

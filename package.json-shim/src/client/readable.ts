@@ -48,8 +48,15 @@ export function readableOf<P extends Part, R, C>(stream: Stream<P, R>, cutter: C
         (error: unknown) => end(() => cutter.failed(error, send)),
       );
     },
-    // Pending while pieces are passed on: the platform asks again only when the reader has caught up.
-    pull: () => (flow() ? new Promise<void>((resolve) => (full = resolve)) : undefined),
+    pull() {
+      try {
+        // Pending while pieces are passed on: the platform asks again only when the reader has caught up.
+        return flow() ? new Promise<void>((resolve) => (full = resolve)) : undefined;
+      } catch (error) {
+        void pieces.leave(); // the stream has failed: nobody takes what comes
+        throw error;
+      }
+    },
     async cancel() {
       left = true;
       await pieces.leave();

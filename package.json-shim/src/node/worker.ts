@@ -51,7 +51,7 @@ export type AppPort<P> = Omit<P, "on" | "addEventListener" | "postMessage"> & {
 export interface WorkerOptions<P extends Port> extends Pick<LlamaOptions, "program" | "onLog"> {
   /** Settings of `init` that come last: the other end of the port cannot change them. */
   init?: InitParams;
-  /** Whether a message is served; `abort` always is. The others are answered with `notAllowed`. Default: all are served. */
+  /** Returns true for a message that is served; `abort` always is. Others get `notAllowed`. Default: all are served. */
   allow?: (message: { type: Method; options: Record<string, unknown> }) => boolean;
   /** A channel. The worker keeps port2. Default: a MessageChannel of Node. */
   channel?: { port1: P; port2: Port };
@@ -118,7 +118,8 @@ export class LlamaWorker<P extends Port = MessagePort> {
       const message = `There is no message type ${JSON.stringify(method)}. Use one of: ${METHODS.join(", ")}.`;
       throw new SidecarError("methodNotFound", message, { data: { allowed: METHODS } });
     }
-    if (this.#options.allow?.({ type: method, options: options as Record<string, unknown> }) === false) {
+    const { allow } = this.#options;
+    if (allow && allow({ type: method, options: options as Record<string, unknown> }) !== true) {
       throw new SidecarError("notAllowed", `The app does not let this window send ${method} with these options.`);
     }
     if (method === "init") options = { ...options, ...this.#options.init };

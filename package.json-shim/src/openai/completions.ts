@@ -65,7 +65,7 @@ export async function chatCompletions({ models, model, body, signal }: Request):
     return chunk(deltaOf(piece), piece.logprobs && logprobsOf(piece.logprobs));
   };
   const end = ({ finishReason, usage }: ChatResult) => chunk({}, null, FINISH[finishReason]) + lastOf(body, head, usage);
-  return events(context.chat({ ...params, signal }), chunk({ role: "assistant", content: "" }), cut, end);
+  return events(context.chat({ ...params, signal }), signal, chunk({ role: "assistant", content: "" }), cut, end);
 }
 
 export async function completions({ models, model, body, signal }: Request): Promise<Response> {
@@ -88,7 +88,7 @@ export async function completions({ models, model, body, signal }: Request): Pro
   const chunk = chunkWriter(head, "text");
   const end = ({ finishReason, usage }: CompleteResult) => chunk("", null, FINISH[finishReason]) + lastOf(body, head, usage);
   const begin = said === "" ? "" : chunk(said);
-  return events(context.complete({ ...params, signal }), begin, ({ delta, logprobs }) => chunk(delta, listed.list(logprobs)), end);
+  return events(context.complete({ ...params, signal }), signal, begin, ({ delta, logprobs }) => chunk(delta, listed.list(logprobs)), end);
 }
 
 /** The text of a prompt, which may be tokens. */

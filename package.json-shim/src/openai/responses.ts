@@ -46,7 +46,7 @@ export async function responses({ models, model, body, signal }: Request): Promi
     const last = ended(result);
     return [...closed, state(last.status, { ...last, output: cutter.items })].map(text).join("");
   };
-  return events(context.chat({ ...params, signal }), begin, (piece) => cutter.cut(piece).map(text).join(""), end);
+  return events(context.chat({ ...params, signal }), signal, begin, (piece) => cutter.cut(piece).map(text).join(""), end);
 }
 
 /** What happens with an input that does not fit. */

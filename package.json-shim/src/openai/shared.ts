@@ -80,10 +80,11 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 
 /**
  * Server-sent events of an answer that is being generated. `cut` makes them of each piece, `end` of the result. Waits
- * for the first piece, so that an error before it is an answer of its own.
+ * for the first piece, so that an error before it is an answer of its own. An abort by `signal` ends them as it ends a fetch.
  */
 export async function events<R>(
   stream: Stream<GenerateProgress, R>,
+  signal: AbortSignal | undefined,
   begin: string,
   cut: (piece: GenerateProgress) => string,
   end: (result: R) => string,
@@ -103,7 +104,7 @@ export async function events<R>(
     },
     end: (result, send) => tell(end(result), send),
     failed(error, send) {
-      if ((error as Error).name === "AbortError") throw error;
+      if (signal?.aborted) throw error;
       tell(eventText(errorOf(error).body), send);
     },
   });
