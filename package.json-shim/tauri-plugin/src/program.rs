@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 /// From closing its stdin to asking it to end. A healthy program ends within a second.
 const END: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 3000 });
 /// From asking it to killing it, with all that it has started.
-const TERMINATE: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
+const TERMINATE: Duration = Duration::from_millis(2000);
 /// How often to look whether a program that has closed its output is gone.
 const POLL: Duration = Duration::from_millis(5);
 /// How long to wait for the last lines of the log.
@@ -270,6 +270,7 @@ fn whole_characters(bytes: &mut Vec<u8>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use std::sync::mpsc::{channel, Receiver};
 
     /// Starts a script of a shell. Gets what it writes, and how it ended when nobody holds its output any more.
