@@ -23,10 +23,8 @@ FLIPS: Final = {
 """Orientation → whether the order of the lines changes, and whether the order within each."""
 
 
-def of_exif(segment: bytes) -> int | None:
-    """The orientation, 1 to 8, that a segment APP1 of a JPEG tells; None if it tells none."""
-    if not segment.startswith(MARK):
-        return None
+def of_exif(segment: bytes) -> int:
+    """The orientation, 1 to 8, that a JPEG's segment with EXIF tells; 1 if it tells none."""
     tiff = segment[len(MARK) :]
     order = "<" if tiff.startswith(b"II") else ">"
     try:
@@ -35,10 +33,10 @@ def of_exif(segment: bytes) -> int | None:
         for entry in range(first + 2, first + 2 + 12 * count, 12):
             tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
             if (tag, kind) == (TAG, 3):
-                return value if UPRIGHT <= value <= max(FLIPS) else None
+                return value if value in FLIPS else UPRIGHT
     except struct.error:
         pass
-    return None
+    return UPRIGHT
 
 
 def turned(pixels: bytes, width: int, height: int, orientation: int) -> bytearray:

@@ -13,7 +13,7 @@ from typing import Final
 
 from sidecar.core.jobs import checkpoint
 from sidecar.core.media.headers import DamagedError, TooLargeError, UnsupportedError
-from sidecar.core.media.orientation import UPRIGHT, of_exif
+from sidecar.core.media.orientation import MARK, UPRIGHT, of_exif
 
 MAX_PIXELS: Final = 50_000_000
 """Of a picture: those of the largest cameras of phones. 6 bytes of each are held, 9 of a photo that is turned."""
@@ -44,8 +44,6 @@ JPEG_OTHER_SIZES: Final = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE,
 """Those of lossless, hierarchical and arithmetic-coded ones."""
 JPEG_SCAN: Final = 0xDA
 JPEG_EXIF: Final = 0xE1
-MAX_EXIF_BYTES: Final = 65533
-"""Of a segment."""
 
 GIF_PICTURE, GIF_EXTENSION = 0x2C, 0x21
 MAX_GIF_BYTES: Final = 16 * 1024 * 1024
@@ -53,6 +51,8 @@ MAX_GIF_BYTES: Final = 16 * 1024 * 1024
 FREE_GIF_BYTES: Final = 64 * 1024
 """As many codes, or as many behind the last pixel, are not counted: they can do little harm."""
 MAX_CODE_BITS: Final = 12
+MAX_CODES: Final = 8192
+"""That stb_image keeps; it refuses a picture with more."""
 
 BMP_HEADERS: Final = (12, 40, 56, 108, 124)
 BMP_PLAIN: Final = (0, 3)
@@ -173,9 +173,11 @@ def orientation(data: bytes) -> int:
     """How to turn a picture of a known kind; 1: not at all. Only of a JPEG it is asked."""
     if kind_of(data) != "jpeg":
         return UPRIGHT
-    segments = (begin for marker, begin in _jpeg_segments(data) if marker == JPEG_EXIF)
-    found = (of_exif(data[begin : begin + MAX_EXIF_BYTES]) for begin in segments)
-    return next((orientation for orientation in found if orientation), UPRIGHT)
+    for marker, begin in _jpeg_segments(data):
+        if marker == JPEG_EXIF and data.startswith(MARK, begin):  # only the first counts: there may be many
+            (length,) = struct.unpack_from(">H", data, begin - 2)
+            return of_exif(data[begin : begin + max(length, 2) - 2])
+    return UPRIGHT
 
 
 def _check_jpeg(data: bytes, _: Size) -> None:
@@ -213,6 +215,7 @@ def _check_codes(blocks: bytes, bits: int, pixels: int) -> None:
     """Raise DamagedError if there are many codes (LZW) behind the one that fills the picture.
 
     Each code stands for as many pixels as the one before, and one more, when it is first used. `bits`: of a pixel.
+    It follows stb_image step by step, also where that differs from other decoders.
     """
     if bits > MAX_CODE_BITS:
         raise DamagedError(f"says that its codes have {bits} bits")
@@ -228,15 +231,16 @@ def _check_codes(blocks: bytes, bits: int, pixels: int) -> None:
             while count >= width:
                 code, held, count = held & mask, held >> width, count - width
                 if code == clear:
-                    lengths, width, mask, before = lengths[: clear + 2], bits + 1, (2 << bits) - 1, 0
+                    del lengths[clear + 2 :]
+                    width, mask, before = bits + 1, (2 << bits) - 1, 0
                     continue
                 if before:
                     lengths.append(before + 1)
-                if code == clear + 1 or code >= len(lengths):
+                if code == clear + 1 or code >= len(lengths) or len(lengths) > MAX_CODES:
                     return
                 before = lengths[code]
                 pixels -= before
-                if len(lengths) > mask and width < MAX_CODE_BITS:
+                if not len(lengths) & mask and len(lengths) < 1 << MAX_CODE_BITS:
                     width, mask = width + 1, 2 * mask + 1
         if pixels <= 0:
             if len(blocks) - at > FREE_GIF_BYTES:

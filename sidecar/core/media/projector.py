@@ -195,9 +195,11 @@ class Projector:
         if bitmap is None:
             cause = "llama.cpp cannot decode it"
             raise SidecarError("mediaDamaged", f"the {media.format.upper()} is damaged: {cause}", cause=cause)
-        if media.orientation != UPRIGHT and not empty:
-            bitmap = _upright(bitmap, media.orientation)
         try:
+            if media.orientation != UPRIGHT and not empty:
+                upright = _upright(bitmap, media.orientation)
+                mtmd.mtmd_bitmap_free(bitmap)
+                bitmap = upright
             yield bitmap
         finally:
             mtmd.mtmd_bitmap_free(bitmap)
@@ -255,11 +257,10 @@ class Projector:
 
 
 def _upright(bitmap: BitmapPointer, orientation: int) -> BitmapPointer:
-    """A bitmap whose pixels are turned, instead of this one."""
+    """A bitmap of its own with the same pixels, turned."""
     width, height = mtmd.mtmd_bitmap_get_nx(bitmap), mtmd.mtmd_bitmap_get_ny(bitmap)
     size = mtmd.mtmd_bitmap_get_n_bytes(bitmap)
     pixels = turned(ctypes.string_at(mtmd.mtmd_bitmap_get_data(bitmap), size), width, height, orientation)
-    mtmd.mtmd_bitmap_free(bitmap)
     if orientation >= SIDEWAYS:
         width, height = height, width
     upright = mtmd.mtmd_bitmap_init(width, height, (ctypes.c_uint8 * size).from_buffer(pixels))

@@ -99,33 +99,26 @@ def test_pieces_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             pictures.size(data)
 
 
-def codes(values: list[int], bits: int) -> bytes:
-    """A GIF of 40 × 40 pixels with these codes, whose width grows as decoders expect it."""
-    clear, width, entries, held, count, data = 1 << bits, bits + 1, 0, 0, 0, bytearray()
+def codes(values: list[int], bits: int, side: int = 40) -> bytes:
+    """A GIF with these codes, whose width grows as stb_image expects it. `side`: its pixels."""
+    clear, width, fresh, held, count, data = 1 << bits, bits + 1, True, 0, 0, bytearray()
+    entries = clear + 2
     for value in values:
         held, count = held | value << count, count + width
         while count >= 8:
             data.append(held & 255)
             held, count = held >> 8, count - 8
-        entries = clear + 1 if value == clear else entries + 1
-        width = bits + 1 if value == clear else min(max(width, entries.bit_length()), 12)
+        if value == clear:
+            width, entries, fresh = bits + 1, clear + 2, True
+            continue
+        entries, fresh = entries + (not fresh), False
+        width += entries % (1 << width) == 0 and entries < 4096
     blocks = b"".join(
         bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255)
     )
-    size = struct.pack("<HH", 40, 40)
-    return (
-        b"GIF89a"
-        + size
-        + b"\xf0\0\0"
-        + bytes(6)
-        + b"\x2c"
-        + bytes(4)
-        + size
-        + b"\0"
-        + bytes([bits])
-        + blocks
-        + b"\0;"
-    )
+    size = struct.pack("<HH", side, side)
+    head = b"GIF89a" + size + b"\xf0\0\0" + bytes(6) + b"\x2c" + bytes(4) + size + b"\0"
+    return head + bytes([bits]) + blocks + b"\0;"
 
 
 def test_codes_of_a_gif_end_with_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +132,9 @@ def test_codes_of_a_gif_end_with_its_pixels(monkeypatch: pytest.MonkeyPatch) -> 
     assert pictures.size(codes(plain, 2)) == (40, 40)  # 1,600 pixels
     with pytest.raises(DamagedError, match="more data than its pixels need"):
         pictures.size(codes(plain * 2, 2))
+    with pytest.raises(DamagedError, match="more data than its pixels need"):
+        pictures.size(codes([1, *[0] * 6000], 0))  # where stb_image's codes grow later than those of others
+    pictures.size(codes([4, *[0] * 12_000], 2, 100))  # stb_image refuses it before it is full
     with pytest.raises(DamagedError, match="13 bits"):
         pictures.size(codes(plain, 13))
     monkeypatch.setattr(pictures, "MAX_GIF_BYTES", 300)

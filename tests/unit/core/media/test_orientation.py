@@ -39,6 +39,16 @@ def test_what_a_camera_has_written_is_read(order: str) -> None:
     assert pictures.size(media_files.photo(JPEG, 6, order)) == (24, 16)
 
 
+def test_of_many_tags_the_first_counts_and_nothing_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be 300,000, and reading one takes milliseconds."""
+    read = []
+    monkeypatch.setattr(pictures, "of_exif", lambda segment: read.append(segment) or 1)
+    cut = media_files.photo(JPEG, 6)[2:]
+    other = b"\xff\xe1\0\x06http"
+    assert pictures.orientation(JPEG[:2] + other + cut[: cut.index(JPEG[2:6])] * 3 + JPEG[2:]) == 1
+    assert read == [cut[4 : cut.index(JPEG[2:6])]]
+
+
 def test_other_pictures_and_damaged_tags_are_upright() -> None:
     assert pictures.orientation(JPEG) == 1
     assert pictures.orientation(media_files.png(stripes(["red"], 4, 4))) == 1
