@@ -50,7 +50,8 @@ def choose(
     margins = params.get("memoryMarginBytes")
     if isinstance(margins, dict):
         for name in margins:
-            _check_known(name, f"/memoryMarginBytes/{name:.100}", {CPU: None, **by_name})
+            part = name[:100].replace("~", "~0").replace("/", "~1")
+            _check_known(name, f"/memoryMarginBytes/{part}", {CPU: None, **by_name})
     index = 0 if main is None else names.index(main)
     chosen = [by_name[name] for name in names] if "devices" in params else list(usual)
     return (chosen[index : index + 1], 0) if mode == "none" else (chosen, index)

@@ -96,7 +96,7 @@ REFUSALS: list[tuple[Message, str, str]] = [
     ({"devices": ["CPU"]}, "deviceNotFound", "/devices/0"),
     ({"mainDevice": "CUDA7"}, "deviceNotFound", "/mainDevice"),
     ({"devices": ["RPC0"], "mainDevice": "RPC1"}, "invalidParams", "/mainDevice"),
-    ({"memoryMarginBytes": {"CPU": 1, "CUDA7": 1}}, "deviceNotFound", "/memoryMarginBytes/CUDA7"),
+    ({"memoryMarginBytes": {"CPU": 1, "CUDA/7": 1}}, "deviceNotFound", "/memoryMarginBytes/CUDA~17"),
     ({"tensorSplit": [1]}, "invalidParams", "/tensorSplit"),
     ({"tensorSplit": [0, 0]}, "invalidParams", "/tensorSplit"),
     ({"devices": [], "tensorSplit": [1]}, "invalidParams", "/tensorSplit"),
