@@ -113,13 +113,23 @@ def run(arguments: Sequence[str]) -> bool:
 
 
 def _beside(parts: Parts, others: Callable[[IO[bytes]], Parts]) -> bool:
-    """Runs parts that wait while others compute; prints the output of the others after it."""
-    with tempfile.TemporaryFile() as output, ThreadPoolExecutor(1) as background:
-        at_once = background.submit(_outcomes, others(output))
-        outcomes = [*_outcomes(parts), *at_once.result()]
-        output.seek(0)
-        shutil.copyfileobj(output, sys.stdout.buffer)
-    return _told(outcomes)
+    """Runs parts that wait while others compute; prints the output of the others after it, however they end."""
+    with tempfile.TemporaryFile() as output:
+        try:
+            with ThreadPoolExecutor(1) as background:
+                at_once = [
+                    background.submit(_outcomes, {name: part}) for name, part in others(output).items()
+                ]
+                try:
+                    outcomes = _outcomes(parts)
+                except BaseException:  # Ctrl-C, too: it reaches the part that runs, and no other may begin
+                    background.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    return _told([*outcomes, *(outcome for future in at_once for outcome in future.result())])
 
 
 def _thirds(name: str, *arguments: str) -> Parts:

@@ -55,9 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
             os.sched_setaffinity(0, processors[worker % len(processors) :: workers])
 
 
-def pytest_collection() -> None:
-    """Nothing that importing the tests makes is garbage; looking for some would take a fifth of that time."""
-    gc.disable()
+def pytest_collection(session: pytest.Session) -> None:
+    """Nothing that importing the tests makes is garbage; looking for some would take a fifth of that time.
+
+    What deals out tests to workers of pytest-xdist collects none, and is not told that collecting has ended.
+    """
+    if not session.config.pluginmanager.has_plugin("dsession"):
+        gc.disable()
 
 
 def pytest_collection_finish() -> None:
@@ -143,7 +147,9 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         file = folder / f"{name}.pickle"
         with cache.exclusive(folder / f"{name}.lock"):
             if not file.exists():
-                file.write_bytes(pickle.dumps(compute()))
+                part = file.with_suffix(".part")  # a worker that crashes leaves no half of a result
+                part.write_bytes(pickle.dumps(compute()))
+                part.replace(file)
         return pickle.loads(file.read_bytes())
 
     return compute_once

@@ -6,12 +6,16 @@ import ast
 import itertools
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 from conftest import dealt
 
 import suites
+from checkout import Failed
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,6 +43,56 @@ def test_all_parts_run_and_each_has_a_line(capsys: pytest.CaptureFixture[str]) -
         ("FAILED", "bad"),
         ("ok", "good"),
     ]
+
+
+def test_what_has_not_begun_does_not_begin_after_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """What has run is told."""
+    begun, asked, ran = threading.Event(), threading.Event(), []
+
+    class Background(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            asked.set()
+            super().shutdown(wait=wait)
+
+    def others(output: IO[bytes]) -> suites.Parts:
+        def first() -> bool:
+            begun.set()
+            output.write(b"words of the first")
+            output.flush()
+            return asked.wait(60)
+
+        return {"first": first, "second": lambda: ran.append("second") or True}
+
+    def interrupted() -> bool:
+        begun.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suites, "ThreadPoolExecutor", Background)
+    with pytest.raises(KeyboardInterrupt):
+        suites._beside({"waits": interrupted}, others)
+    assert not ran
+    assert b"words of the first" in capfdbinary.readouterr().out
+
+
+def test_output_and_other_parts_are_kept_when_one_cannot_run(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    ran = []
+
+    def others(output: IO[bytes]) -> suites.Parts:
+        def bad() -> bool:
+            output.write(b"words")
+            raise Failed("no npm")
+
+        return {"bad": bad, "good": lambda: ran.append("good") or True}
+
+    with pytest.raises(Failed):
+        suites._beside({"waits": lambda: True}, others)
+    assert ran == ["good"]
+    assert b"words" in capfdbinary.readouterr().out
 
 
 PARTS = [suites.WAITING[1], suites.LOADING[1], suites.DECODING[1]]
