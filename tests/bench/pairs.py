@@ -8,9 +8,13 @@ with their geometric mean: a machine that becomes steadily faster or slower does
 from __future__ import annotations
 
 import math
+import signal
 import statistics
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,6 +24,9 @@ Figures = Mapping[str, float]
 PAIRS = 15
 LEAST_PAIRS = 3
 """As many are read in any case, also when the time is up."""
+
+READING_S = 300.0
+"""Of one reading, at most: a program may hang. Where there are no signals, as on Windows, nothing ends it."""
 
 
 class Paired(NamedTuple):
@@ -83,13 +90,37 @@ def paired_figures(
 ) -> dict[str, Paired]:
     """The same for readings that find several figures at once; those that both find are compared."""
     end = time.perf_counter() + limits.seconds
-    mine: list[Figures] = [ours()]
+
+    def read(one: Callable[[], Figures], whose: str) -> Figures:
+        with _limited(f"a reading of {whose}"):
+            return one()
+
+    mine: list[Figures] = [read(ours, "ours")]
     others: list[Figures] = []
     while len(others) < limits.pairs and (len(others) < LEAST_PAIRS or time.perf_counter() < end):
-        others.append(theirs())
-        mine.append(ours())
+        others.append(read(theirs, "the peer's"))
+        mine.append(read(ours, "ours"))
     return {
         name: compare([figures[name] for figures in mine], [figures[name] for figures in others])
         for name in mine[0]
         if name in others[0]
     }
+
+
+@contextmanager
+def _limited(what: str) -> Iterator[None]:
+    """Raises TimeoutError in a block that takes longer than READING_S."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"{what} did not end within {READING_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, READING_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -77,10 +77,15 @@ def main() -> int:
         install.prepare()
     if options.plot:
         plot.prepare()
-    begin, rows = time.monotonic(), []
+    begin, rows, status = time.monotonic(), [], 0
     for group, measure in _measures(options).items():
         started = time.monotonic()
-        found = measure(_setting(options))
+        try:
+            found = measure(_setting(options))
+        except TimeoutError as error:
+            print(f"\n{group}, {time.monotonic() - started:.0f} s: {error}. The other groups follow.")
+            status = 1
+            continue
         print(f"\n{group}, {time.monotonic() - started:.0f} s")
         show(found)
         rows += found
@@ -89,7 +94,7 @@ def main() -> int:
         plot.draw(rows)
     if options.json:
         options.json.write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
-    return 0
+    return status
 
 
 def _measures(options: argparse.Namespace) -> dict[str, Measure]:

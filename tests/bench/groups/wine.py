@@ -82,6 +82,9 @@ def _bare_ms() -> dict[str, float]:
     quiet = subprocess.DEVNULL
     command = in_wine(str(python.PROGRAM), "-I", "-c", "pass")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as process:
-        assert process.wait(END_S) == 0
+        try:
+            assert process.wait(END_S) == 0
+        finally:
+            process.kill()
     took = 1000 * (time.perf_counter() - begin)
     return {"ping": took, "init": took}

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 START_S = 60.0
+ANSWER_S = 300.0
+"""From one question to the end of its answer, at most."""
+END_S = 10.0
 RECEIVED_BYTES = 65536
 
 
@@ -96,20 +99,27 @@ class LlamaServer:
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._selector.close()
         self._log.close()
 
     def _request(self, method: str, path: str, body: Any) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_S)
         headers = {"Content-Type": "application/json", "Connection": "close"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         return connection.getresponse()
 
     def call(self, path: str, body: Any) -> Any:
         """Ask for an answer in one piece."""
-        with self._request("POST", path, body) as response:
-            data = response.read()
+        try:
+            with self._request("POST", path, body) as response:
+                data = response.read()
+        except TimeoutError:
+            raise _silent() from None
         if response.status != 200:
             raise RuntimeError(f"llama-server: {data.decode(errors='replace')[:500]}")
         return json.loads(data)
@@ -117,19 +127,24 @@ class LlamaServer:
     def begin(self, path: str, body: dict[str, Any]) -> Stream:
         """Ask for an answer in pieces; `follow` reads them."""
         data = json.dumps({**body, "stream": True}).encode()
-        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection = socket.create_connection(("127.0.0.1", self._port), ANSWER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         stream = Stream(connection)
         connection.sendall(head.encode() + data)
+        connection.settimeout(None)  # `follow` waits before it reads
         self._selector.register(connection, selectors.EVENT_READ, stream)
         return stream
 
     def follow(self, *streams: Stream, pieces: int | None = None) -> None:
-        """Read all streams until these are done, or have this number of pieces."""
+        """Read all streams until these are done, or have this number of pieces. Raises TimeoutError."""
+        end = time.monotonic() + ANSWER_S
         while not all(s.done or (pieces is not None and len(s.arrivals) >= pieces) for s in streams):
-            for key, _ in self._selector.select():
+            ready = self._selector.select(max(0.0, end - time.monotonic()))
+            if not ready:
+                raise _silent()
+            for key, _ in ready:
                 key.data.receive()
                 if key.data.done:
                     self.leave(key.data)
@@ -139,3 +154,7 @@ class LlamaServer:
         stream.done = True
         self._selector.unregister(stream.connection)
         stream.connection.close()
+
+
+def _silent() -> TimeoutError:
+    return TimeoutError(f"llama-server did not answer within {ANSWER_S:g} s")

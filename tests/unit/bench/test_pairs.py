@@ -5,7 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import selectors
+import signal
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import pairs
 import table
 from pairs import LEAST_PAIRS, Limits, compare, paired, paired_figures
+from peers import llama_server
 
 
 class Machine:
@@ -65,6 +70,34 @@ def test_noise_shows_in_the_quartiles() -> None:
     assert found.ratio == pytest.approx(0.9, rel=0.02)
     assert 0.85 < found.low < found.ratio < found.high < 0.95
     assert found.swing == pytest.approx(0.05 * 0.674, rel=0.3)  # quartiles of a normal distribution
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_reading_that_hangs_ends_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang() -> float:
+        time.sleep(600)
+        return 1.0
+
+    def ours() -> float:
+        monkeypatch.setattr(pairs, "READING_S", 0.01)  # from the next reading on
+        return 1.0
+
+    with pytest.raises(TimeoutError, match=r"a reading of the peer's did not end within 0\.01 s"):
+        paired(ours, hang)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_server_that_says_nothing_more_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(llama_server, "ANSWER_S", 0.01)
+    server = llama_server.LlamaServer.__new__(llama_server.LlamaServer)
+    near, far = socket.socketpair()
+    with near, far, selectors.DefaultSelector() as server._selector:
+        stream = llama_server.Stream(near)
+        server._selector.register(near, selectors.EVENT_READ, stream)
+        far.sendall(b'data: {"content": "a"}\n')
+        with pytest.raises(TimeoutError, match="llama-server did not answer"):
+            server.follow(stream)
+    assert stream.text == "a"
 
 
 def test_quartiles_of_the_ratios_and_the_swing() -> None:
