@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ import cache
 import pins
 from checkout import OUT, VENV, Failed
 from linux.targets import Target
-from llama import wheel
+from llama import source, wheel
 
 HERE: Final = Path(__file__).parent
 TOOLCHAIN: Final = HERE / "zig.cmake"
@@ -60,7 +59,7 @@ def _build(target: Target, into: Path) -> Path:
     }
     log = cache.folder() / "linux-wheels" / f"{key(target)}.log"
     made = wheel.build(tree / key(target), settings, into, log, env)
-    shutil.rmtree(tree)
+    source.discard(tree)
     return made
 
 

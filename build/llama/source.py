@@ -37,10 +37,17 @@ def tree(folder: Path) -> Path:
     Folders beside it belong to builds with other settings, and are removed.
     """
     if not (folder / UNPACKED).exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        discard(folder.parent)
         unpack(folder)
         (folder / UNPACKED).touch()
     return next(folder.glob("llama_cpp_python-*"))
+
+
+def discard(trees: Path) -> None:
+    """Removes a folder of such folders. One that is removed only in part is no longer whole."""
+    for mark in trees.glob(f"*/{UNPACKED}"):
+        mark.unlink()
+    shutil.rmtree(trees, ignore_errors=True)
 
 
 def _fetch(into: Path) -> Path:

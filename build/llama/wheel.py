@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -91,7 +90,7 @@ def _build(variant: str, into: Path) -> Path:
         tree, [f"-DLLAMA_SIDECAR_VARIANT={variant}"], into, cache.folder() / "wheels" / f"{key(variant)}.log"
     )
     if not variant:
-        shutil.rmtree(TREE)
+        source.discard(TREE)
     return made
 
 

@@ -43,9 +43,13 @@ TAG: Final = "py3-none-win_amd64"
 TREE: Final = OUT / "windows" / "llama.cpp"
 """Source and objects, until the wheel is made."""
 
+CHANGES: Final[tuple[str, ...]] = ()
+"""A word for each change of this file that makes another wheel of the same sources. Most changes do not, and twelve
+minutes are long: so the key has no hash of this file."""
+
 
 def key() -> str:
-    """The hash of everything that decides the wheel's content."""
+    """The hash of everything that decides the wheel's content; of this file it has CHANGES only."""
     version = subprocess.run([tools.COMPILER, "--version"], capture_output=True, text=True, check=False)
     parts = [
         wheel.INCLUDE.read_text(encoding="utf-8"),
@@ -53,6 +57,7 @@ def key() -> str:
         *pins.pinned(pins.LLAMA_CPP),
         *wheel.DEFINES,
         *RUNTIME,
+        *CHANGES,
         version.stdout.partition("\n")[0],
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -80,7 +85,7 @@ def _build(into: Path) -> Path:
         _add_runtime(libraries)
         quietly([STRIP, "--strip-unneeded", *sorted(libraries.glob("*.dll"))], "Stripping the DLLs")
         whole = _pack(made, package, into)
-    shutil.rmtree(TREE)
+    source.discard(TREE)
     return whole
 
 

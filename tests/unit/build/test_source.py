@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def test_it_is_unpacked_once_and_what_belongs_to_other_settings_goes(
         return package
 
     monkeypatch.setattr(source, "unpack", unpack)
+    remove = shutil.rmtree
     other, wanted = tmp_path / "trees" / "other", tmp_path / "trees" / "wanted"
     source.tree(other)
     package = source.tree(wanted)
@@ -35,3 +37,9 @@ def test_it_is_unpacked_once_and_what_belongs_to_other_settings_goes(
     source.tree(wanted)
     assert unpacked == [other, wanted, wanted]
     assert not (wanted / "build").exists()
+
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # it was ended while it removed
+    source.discard(wanted.parent)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    source.tree(wanted)
+    assert unpacked == [other, wanted, wanted, wanted]
