@@ -3,7 +3,8 @@
 ggml's threads wait for each other after every operation. If one of them waits for a processor, all of them do, and the
 speed falls to a hundredth instead of a half. With 2 threads on 2 cores that other programs keep busy, a model
 makes 2 tokens per second; with one thread it makes 40. So when steps take far longer than the best ones, fewer
-threads compute. After a while one step tries all of them again. Prompts always have all threads: on processors that
+threads compute. After a while one step tries all of them again. If it is quicker than all steps with fewer, the steps
+have become longer themselves: a long conversation came after a short one. Prompts always have all threads: on processors that
 other programs keep busy, a prompt of 512 tokens was never slower with two threads than with one.
 """
 
@@ -47,8 +48,11 @@ class ThreadCount:
         """The keys that have asked for such a step. The step that comes next may have another key."""
         self._recent: deque[float] = deque(maxlen=AVERAGED_STEPS)
         """Times of the last steps in multiples of the best, corrected for fewer threads."""
+        self._reduced: dict[tuple[int, bool], float] = {}
+        """Shortest step with fewer threads since the last reduction."""
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
+        """When all threads are tried again; 0: they are not reduced."""
 
     def of_step(self, tokens: int) -> int:
         """The number of threads for a step with this many tokens."""
@@ -61,7 +65,10 @@ class ThreadCount:
         size = tokens.bit_length(), draft  # draft tokens make steps of many sizes, too few of each
         best = self._best.get(size, seconds)
         if self.threads == self._all:
-            best = min(seconds, best * DRIFT)
+            longer = self._retry_at > 0 and seconds < self._reduced.get(size, 0.0)
+            best = seconds if longer else min(seconds, best * DRIFT)
+        elif self._retry_at > 0:
+            self._reduced[size] = min(seconds, self._reduced.get(size, seconds))
         elif size not in self._probed:
             # With half the threads a step takes twice as long, if all of them ever had a processor.
             possible = seconds * self.threads / self._all
@@ -86,7 +93,7 @@ class ThreadCount:
             self._retry_at, self._retry_s = 0.0, FIRST_RETRY_S
         elif self.threads < self._all and self._clock() >= self._retry_at:
             self._set(self._all)
-        elif size not in self._asked and len(self._recent) >= PROBED_STEPS:
+        elif not self._retry_at and size not in self._asked and len(self._recent) >= PROBED_STEPS:
             self._asked.add(size)
             self._set(self._all // 2)
 
@@ -95,6 +102,7 @@ class ThreadCount:
 
     def _reduce(self, threads: int) -> None:
         """Compute with fewer threads until the next try with all of them."""
+        self._reduced.clear()
         self._set(threads)
         self._retry_at = self._clock() + self._retry_s
 

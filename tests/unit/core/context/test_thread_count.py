@@ -23,12 +23,13 @@ class Run:
         self.used: list[int] = []
         self.stuck_above = threads
         self.all = threads
+        self.quick = QUICK
         self.count = ThreadCount(threads, lambda: self.now)
 
     def step(self, count: int = 1, tokens: int = 1) -> None:
         for _ in range(count):
             threads = self.count.threads
-            seconds = STUCK if threads > self.stuck_above else QUICK * self.all / threads
+            seconds = STUCK if threads > self.stuck_above else self.quick * self.all / threads
             self.now += seconds
             self.record(tokens, seconds)
 
@@ -100,6 +101,29 @@ def test_a_context_that_fills_up_is_not_taken_for_a_busy_machine() -> None:
     for i in range(5000):
         run.record(1, QUICK * (1 + i / 1000))
     assert run.used == PROBE
+
+
+def test_after_a_much_longer_prompt_all_threads_come_back_for_good() -> None:
+    run = Run(4)
+    run.step(20)
+    run.quick *= 6
+    run.step(3 * AVERAGED_STEPS + int(FIRST_RETRY_S / run.quick))
+    assert run.count.threads == 4
+    run.used.clear()
+    run.step(1000)
+    assert run.used == []
+    run.stuck_above = 1
+    run.step(3 * AVERAGED_STEPS)
+    assert run.count.threads == 1, "that they are stuck is still found out"
+
+
+def test_a_step_of_another_size_brings_stuck_threads_back_no_sooner() -> None:
+    run = Run(2)
+    run.step(20)
+    run.stuck_above = 1
+    run.step(AVERAGED_STEPS)
+    run.step(AVERAGED_STEPS, tokens=9)
+    assert run.used[len(PROBE) :] == [1]
 
 
 def test_prompts_do_not_count_and_one_thread_stays_one() -> None:
