@@ -69,8 +69,10 @@ def _dependencies(value: Json) -> Json:
 def _one_of(value: Json) -> Json:
     """If each choice only says which properties are required: others are absent."""
     listed = value if isinstance(value, list) else []
+    if not 2 <= len(listed) <= MAX_CHOICES:
+        return None
     needed = [_only_required(choice) for choice in listed]
-    if len(needed) < 2 or not all(needed):
+    if not all(needed):
         return None
     choices: list[Json] = []
     for index, names in enumerate(needed):
@@ -88,7 +90,15 @@ def _only_required(schema: Json) -> list[str]:
     if not isinstance(schema, dict) or _said(schema).keys() != {"required"}:
         return []
     names = schema["required"]
-    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+    return names if _are_few_names(names) else []
+
+
+def _are_few_names(value: Json) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_CHOICES
+        and all(isinstance(name, str) for name in value)
+    )
 
 
 # ---- not -----------------------------------------------------------------------------------------
@@ -102,7 +112,7 @@ def _said(schema: dict[str, Json]) -> dict[str, Json]:
 def _negated(schema: Json) -> Json:
     """A schema of all values that a schema does not allow; None if none is known."""
     if not isinstance(schema, dict):
-        return None if schema is None else not schema
+        return not schema if isinstance(schema, bool) else None
     said = _said(schema)
     return _any_of(_NEGATED[word](value) if word in _NEGATED else None for word, value in said.items())
 
@@ -118,7 +128,7 @@ def _other_types(value: Json) -> Json:
 
 
 def _one_is_absent(value: Json) -> Json:
-    if not isinstance(value, list) or len(value) > MAX_CHOICES:
+    if not _are_few_names(value):
         return None
     return _any_of(({"properties": {name: False}} for name in value), type="object")
 

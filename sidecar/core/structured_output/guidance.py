@@ -274,7 +274,8 @@ class Matcher:
         if self._mask is None:
             self._mask = ctypes.create_string_buffer(-(-self._vocabulary.size // BITS) * BITS // 8)
         at, size = ctypes.addressof(self._mask), len(self._mask)
-        self._library.llg_matcher_compute_mask_into(self._handle, at, size)
+        if self._library.llg_matcher_compute_mask_into(self._handle, at, size) != 0:
+            return bytes(size)  # an error: the mask of the step before is still there
         return self._mask.raw
 
     def forced(self, most: int) -> list[int]:

@@ -152,8 +152,10 @@ def _refuse(error: str, ready: Prepared, pointer: str) -> NoReturn:
     keyword = next((word for sign, word in SIGNS.items() if sign in cause), "")
     if keyword == "minProperties" and keyword not in ready.places:
         keyword = "maxProperties"
-    place = ready.places.get(keyword, pointer)
-    raise _unsupported(f"{place}: {cause}", place, keyword)
+    place = ready.places.get(keyword)
+    if place is None:
+        raise _unsupported(f"{pointer}: {cause}", pointer, keyword)
+    raise _unsupported(f"{place}: {cause}", place, place.rpartition("/")[2])
 
 
 def _unsupported(problem: str, pointer: str, keyword: str) -> SidecarError:

@@ -270,8 +270,10 @@ class _Reader:
         same = None if self._options.checked else equivalent(keyword, spot.schema[keyword])
         if same is None:
             return False
+        known = dict(self.places)
         try:
             more.append(self.read(_Spot(Place(same, where, spot.place.base), spot.depth + 1, alone=False)))
         except Unsupported:  # its pointer is none of the app's schema
             return False
+        self.places = {**dict.fromkeys(self.places, where), **known}
         return True

@@ -252,6 +252,8 @@ def test_a_vocabulary_is_read_once_and_copies_are_independent() -> None:
 
 def test_a_matcher_tells_what_it_cannot_follow() -> None:
     matcher: Matcher = of({"const": 1}).matcher
+    assert any(matcher.mask())
     matcher.consume(ord("2"))
     assert matcher.error
+    assert not any(matcher.mask()), "the mask of the step before is forgotten"
     assert not matcher.complete
