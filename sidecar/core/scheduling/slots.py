@@ -210,8 +210,13 @@ class Slots:
         return shared if shared >= min(MIN_DECIDING_TOKENS, len(generation.tokens) // 2) else 0
 
     def _neighbours(self) -> set[int]:
-        """The places beside the running requests, if what lies there is kept in memory when it is taken."""
-        places = map(_place_of, self.running) if self._context.cache_bytes else ()
+        """The places beside the running requests, if what lies there is kept in memory when it is taken.
+
+        llama.cpp computes all sequences of a pool together, and a reproducible context each alone.
+        """
+        context = self._context
+        matter = context.cache_bytes and not (context.shared_tokens or context.piece)
+        places = map(_place_of, self.running) if matter else ()
         return {beside for place in places for beside in (place - 1, place + 1)}
 
     def _comes_from_another(self, generation: Generation) -> bool:

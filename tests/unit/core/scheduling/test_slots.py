@@ -38,6 +38,7 @@ def request(number: int, tokens: list[int], found: list[tuple[int, int]], priori
         tokens=tokens,
         prompt=tokens,
         media=None,
+        speculation=None,
         scales=(),
         priority=priority,
         arrived=number,
@@ -96,9 +97,15 @@ def test_the_least_recently_used_cache_is_given_up() -> None:
 
 
 def test_requests_that_run_together_are_neighbours() -> None:
-    for cache_bytes, places in ((1, [2, 3, 1, 0]), (0, [2, 0, 3, 1])):
+    near, in_turn = [2, 3, 1, 0], [2, 0, 3, 1]
+    for cache_bytes, pool, piece, places in (
+        (1, 0, 0, near),
+        (0, 0, 0, in_turn),
+        (1, 999, 0, in_turn),
+        (1, 0, 64, in_turn),
+    ):
         rows = Rows([1], [2], [3], [4])
-        rows.cache_bytes = cache_bytes
+        rows.cache_bytes, rows.shared_tokens, rows.piece = cache_bytes, pool, piece
         for sequence, last_used in zip(rows.sequences, (2.0, 9.0, 1.0, 3.0), strict=True):
             sequence.last_used = last_used
         assert [place for place, _ in placed(rows, [11], [12], [13], [14])] == places
