@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint e512811ef49ef9b1)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint fd40e14ee44ac8cf)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1124,7 +1124,7 @@ export interface LoadModelParams extends PlacementParams {
    */
   keepAliveMs?: number;
   /**
-   * Load the head with which the model itself proposes the next tokens (multi-token prediction, also called NextN), for models whose file has one: Qwen 3.5 and Next, GLM 4.5, DeepSeek, MiMo 2, Step 3.5, Nemotron 3. Takes the memory of a layer, and a small KV cache in each context. Excludes `draftPath`. A file without a head is the error `unsuitableDraft`.
+   * Load the head with which the model itself proposes the next tokens (multi-token prediction, also called NextN), for models whose file has one: Qwen 3.5, GLM 4.5, DeepSeek, MiMo 2, Step 3.5, Nemotron 3. Takes the memory of a layer, and a small KV cache in each context. Excludes `draftPath`. A file without a head is the error `unsuitableDraft`.
    * @default false
    */
   mtp?: boolean;

@@ -4,8 +4,8 @@ ggml's threads wait for each other after every operation. If one of them waits f
 speed falls to a hundredth instead of a half. With 2 threads on 2 cores that other programs keep busy, a model
 makes 2 tokens per second; with one thread it makes 40. So when steps take far longer than the best ones, fewer
 threads compute. After a while one step tries all of them again. If it is quicker than all steps with fewer, the steps
-have become longer themselves: a long conversation came after a short one. Prompts always have all threads: on processors that
-other programs keep busy, a prompt of 512 tokens was never slower with two threads than with one.
+have become longer themselves: a long conversation came after a short one. Prompts always have all threads: on
+processors that other programs keep busy, a prompt of 512 tokens was never slower with two threads than with one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ SINGLE: Final = frozenset(
     [
         "qwen35",
         "qwen35moe",
-        "qwen3next",
         "glm4moe",
         "glm-dsa",
         "deepseek2",
@@ -23,7 +22,10 @@ SINGLE: Final = frozenset(
         "nemotron_h_moe",
     ]
 )
-"""Architectures with one head. llama.cpp ends the process if a file has more (graph_mtp in src/models/)."""
+"""Architectures with one head. llama.cpp ends the process if a file has more (graph_mtp in src/models/).
+
+qwen3next is none: llama.cpp computes its head, but cannot take tokens back from its recurrent state.
+"""
 
 CHAINED: Final = frozenset({"hy_v3", "mimo2", "step35"})
 """Those that may have several, each for one token more. The first is used."""
@@ -44,7 +46,11 @@ def _misfit(header: Header) -> str | None:
     if not heads or not any(".nextn.eh_proj." in tensor.name for tensor in header.tensors):
         return "the file has no head that guesses the next tokens"
     if header.architecture not in SINGLE | CHAINED:
-        return f"llama.cpp does not compute the head of the architecture {header.architecture}"
+        return f"llama.cpp cannot use the head of the architecture {header.architecture}"
     if heads != 1 and header.architecture in SINGLE:
         return f"it has {heads} heads; llama.cpp computes one of this architecture"
+    try:
+        from sidecar.core.llama import nextn  # noqa: F401  # only for models with a head
+    except ImportError:
+        return "this build of llama.cpp does not hand out the hidden states that a head reads"
     return None

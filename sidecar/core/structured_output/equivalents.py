@@ -95,9 +95,7 @@ def _only_required(schema: Json) -> list[str]:
 
 def _are_few_names(value: Json) -> bool:
     return (
-        isinstance(value, list)
-        and len(value) <= MAX_CHOICES
-        and all(isinstance(name, str) for name in value)
+        isinstance(value, list) and len(value) <= MAX_CHOICES and all(isinstance(name, str) for name in value)
     )
 
 
