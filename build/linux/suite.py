@@ -25,6 +25,9 @@ IN_AN_EMULATOR: Final = (
 )
 """The rest waits for what an emulator takes twenty times as long for."""
 
+TESTS: Final = "tests/"
+"""How the path of a test begins; other words belong to options, as in `-k name`."""
+
 OPTIONS: Final = ("--numprocesses=2", "--dist=worksteal")
 
 
@@ -51,9 +54,9 @@ def run(which: Chosen, tests: Sequence[str], options: Sequence[str]) -> bool:
     programs.make(target)
     ensure([debian.step(target)])
     interpreter = VENV_PYTHON if target.foreign else python.program(target)
-    named = [option for option in options if not option.startswith("-")]
+    named = [option for option in options if option.startswith(TESTS)]
     paths = named or (IN_AN_EMULATOR if target.foreign else tests)
-    others = [option for option in options if option.startswith("-")]
+    others = [option for option in options if not option.startswith(TESTS)]
     command: list[str | Path] = [
         interpreter,
         "-m",

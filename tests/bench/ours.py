@@ -178,6 +178,8 @@ def beside(pipe: Pipe, context: str, method: str, params: Message) -> Beside:
         arrivals[pipe.send("complete", completion(prompt, workload.GAP_TOKENS, context))] = []
 
     def note(message: Message, at: float) -> None:
+        if "error" in message:
+            raise RuntimeError(f"a stream: {message['error']['message']}")
         params = message.get("params", {})
         if params.get("progressType") == "generate":
             arrivals.setdefault(params["requestId"], []).append(at)
@@ -189,7 +191,9 @@ def beside(pipe: Pipe, context: str, method: str, params: Message) -> Beside:
     streams = list(arrivals)
     begin = time.perf_counter()
     asked = pipe.send(method, params)
-    pipe.responses({asked}, note)
+    message, _ = pipe.responses({asked}, note)[asked]
+    if "error" in message:
+        raise RuntimeError(f"{method}: {message['error']['message']}")
     aborts = {pipe.send("abort", {"requestId": request}) for request in streams}
     pipe.responses(aborts)
     times = [arrivals[request] for request in streams]
