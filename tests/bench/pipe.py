@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import psutil
 
 Message = dict[str, Any]
+END_S = 5.0
+
 OnMessage = Callable[[Message, float], None]
 
 
@@ -46,7 +48,8 @@ class Pipe:
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._in = self.process.stdin
-        self._out = open(self.process.stdout.fileno(), "rb", closefd=False)  # noqa: SIM115
+        self._raw = self.process.stdout
+        self._out = open(self._raw.fileno(), "rb", closefd=False)  # noqa: SIM115
         self._last_id = 0
 
     def send(self, method: str, params: Message | None = None) -> int:
@@ -95,11 +98,16 @@ class Pipe:
         tree = self.tree()
         begin = time.perf_counter()
         self._in.close()
-        psutil.wait_procs(tree[1:], timeout=5)
-        self.process.wait(5)
-        took = time.perf_counter() - begin
-        self._out.close()
-        return took
+        try:
+            psutil.wait_procs(tree[1:], timeout=END_S)
+            self.process.wait(END_S)
+            return time.perf_counter() - begin
+        finally:
+            for process in tree:  # if they hang
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._out.close()
+            self._raw.close()
 
 
 def tree(pid: int) -> list[psutil.Process]:

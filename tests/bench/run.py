@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -82,7 +83,7 @@ def main() -> int:
         started = time.monotonic()
         try:
             found = measure(_setting(options))
-        except TimeoutError as error:
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
             print(f"\n{group}, {time.monotonic() - started:.0f} s: {error}. The other groups follow.")
             status = 1
             continue

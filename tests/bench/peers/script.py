@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+END_S = 30.0
+
 
 class Script:
     """A running script. `greeting` is the first object that it writes."""
@@ -40,8 +42,11 @@ class Script:
         """End it."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close()
+        try:
+            self.process.wait(END_S)
+        finally:
+            self.process.kill()  # if it hangs
+            self.process.stdout.close()
 
     def __enter__(self) -> Script:
         return self

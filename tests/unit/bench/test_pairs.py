@@ -8,6 +8,7 @@ import random
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +19,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import pairs
+import pipe
 import table
 from pairs import LEAST_PAIRS, Limits, compare, paired, paired_figures
-from peers import llama_server
+from peers import llama_server, script
 
 
 class Machine:
@@ -98,6 +100,16 @@ def test_a_server_that_says_nothing_more_is_left(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(TimeoutError, match="llama-server did not answer"):
             server.follow(stream)
     assert stream.text == "a"
+
+
+def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = [sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(600)"]
+    for module in (pipe, script):
+        monkeypatch.setattr(module, "END_S", 0.01)
+    for hanging in (pipe.Pipe(pipe.Program(hang)), script.Script(hang)):
+        with pytest.raises(subprocess.TimeoutExpired):
+            hanging.close()
+        assert hanging.process.wait(60) != 0
 
 
 def test_quartiles_of_the_ratios_and_the_swing() -> None:
