@@ -63,6 +63,19 @@ def test_the_text_is_the_same(sidecar: Sidecar, folder: Path, kind: str) -> None
     sidecar.call("unloadModel", {"modelId": model})
 
 
+def test_conversations_that_a_pool_put_away_leave_the_head_room(sidecar: Sidecar, folder: Path) -> None:
+    model = sidecar.call("loadModel", {"path": made_models.talking_mtp(folder / "pool.gguf"), "mtp": True})
+    with made_contexts(sidecar, modelId=model["modelId"], contextSize=256, threads=1, sequences=2) as make:
+        counted = []
+        for context in (make(), make(kvUnified=True)):
+            own = {"contextId": context, "temperature": 0, "ignoreEos": True}
+            sidecar.result(sidecar.send("complete", {**own, "prompt": "abba", "maxTokens": 248}))
+            result = sidecar.result(sidecar.send("complete", {**own, "prompt": "zz top", "maxTokens": 150}))
+            counted.append(result["usage"]["guessedTokens"])
+    assert counted[1] > 0.8 * counted[0]
+    sidecar.call("unloadModel", {"modelId": model["modelId"]})
+
+
 def test_a_head_that_does_not_fit_is_refused_and_the_next_load_works(sidecar: Sidecar, folder: Path) -> None:
     head, without = str(folder / "head.gguf"), str(folder / "without.gguf")
     made_models.talking_mtp(Path(head))

@@ -33,6 +33,9 @@ CONTEXT_TYPE: Final = 1
 DECODE: Final = 1
 """LLAMA_PROCESS_TYPE_DECODE (llama.h)."""
 
+NO_ROOM: Final = 1
+"""What llama_process returns if the cache has no room for a batch (llama.h)."""
+
 MAX_LATER: Final = MAX_DRAFT_TOKENS + 1
 """So many tokens of a sequence wait, to be evaluated in the same step as the next guess."""
 
@@ -208,7 +211,7 @@ class MtpHead:
         return following
 
     def _evaluate(self, entries: list[_Entry]) -> bool:
-        """Whether llama.cpp has evaluated them. If not, it begins anew with these sequences."""
+        """Whether llama.cpp has evaluated them. If not, it begins anew with these sequences, or with all."""
         batch = self._batch
         lib.llama_batch_ext_clear(batch)
         for entry in entries:
@@ -233,7 +236,8 @@ class MtpHead:
             log.log(
                 "warning", "llama_process of the MTP head failed", code=code, context=self._main.context_id
             )
-        for index in {entry.sequence for entry in entries}:
+        # In a pool, idle sequences may have all the room: the main context has put them away, the head has not.
+        for index in range(len(self._held)) if code == NO_ROOM else {entry.sequence for entry in entries}:
             lib.llama_memory_seq_rm(self._memory, index, -1, -1)
             self._held[index] = _Held()
         return False
