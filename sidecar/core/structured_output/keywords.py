@@ -161,11 +161,21 @@ def names(value: Json) -> list[str]:
     return list(dict.fromkeys(value))
 
 
-def close(out: dict[str, Json]) -> None:
+def close(schema: dict[str, Json], out: dict[str, Json]) -> None:
     """Forbid properties that an object does not name: a small model would go on inventing some."""
     if "properties" not in out or out.keys() & OPENING:
         return
-    others = dict.fromkeys(name for name in out.get("required", ()) if name not in out["properties"])
+    needed = [*out.get("required", ()), *_needed(schema)]
+    others = dict.fromkeys(name for name in needed if name not in out["properties"])
     named = out["properties"] = {**out["properties"], **dict.fromkeys(others, True)}
     if out.get("minProperties", 0) <= len(named):
         out["additionalProperties"] = False
+
+
+def _needed(schema: dict[str, Json]) -> list[str]:
+    """The names of properties that others need."""
+    lists: list[Json] = []
+    for keyword in ("dependencies", "dependentRequired"):
+        value = schema.get(keyword)
+        lists += value.values() if isinstance(value, dict) else ()
+    return [name for each in lists if isinstance(each, list) for name in each if isinstance(name, str)]

@@ -131,7 +131,7 @@ class _Reader:
         if len(out.get("properties", {}).keys() - out.get("required", ())) > MAX_OPTIONAL:
             raise TooComplex(f"{pointer}/properties: more than {MAX_OPTIONAL} optional ones")
         if spot.alone and not self._options.others and "oneOf" not in schema:
-            words.close(out)
+            words.close(schema, out)
         if more:
             out.setdefault("allOf", []).extend(more)
         return {"anyOf": [out, {"type": "null"}]} if schema.get("nullable") is True else out

@@ -139,6 +139,7 @@ def test_objects_have_other_properties_only_if_the_request_allows_them(schema: A
         ({"allOf": [CLOSED, {"properties": {"b": {"type": "null"}}}]}, '{"a": 1, "b": null}'),
         ({**CLOSED, "anyOf": [{"properties": {"b": {"const": 1}}, "required": ["b"]}]}, '{"a": 1, "b": 1}'),
         ({**CLOSED, "required": ["b"]}, '{"a": 1, "b": 1}'),
+        ({**CLOSED, "required": ["a"], "dependentRequired": {"a": ["b"]}}, '{"a": 1, "b": 1}'),
         ({**CLOSED, "oneOf": [{"required": ["b"]}, {"required": ["c"]}]}, '{"a": 1, "b": 1}'),
         ({**CLOSED, "patternProperties": {"^x": {}}}, '{"x1": 1}'),
         ({"type": "object"}, '{"x": {"y": 1}}'),
