@@ -73,7 +73,7 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
     model = engine.the_model()
     if params.get("embeddings"):
         return EmbeddingRunner(EmbeddingContext(model, params))
-    if model.has_mtp and model.has_state_beyond_kv:
+    if model.has_mtp and model.has_state_beyond_kv and not params.get("reproducible"):
         params = {"draftTokens": MTP_DRAFT_TOKENS, **params}
     context = Context(model, params)
     store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
