@@ -48,12 +48,12 @@ class GenerationRunner:
         """The tokens in the batch."""
         self._rows: RowBatch | None = None
         """Rows of a picture or a sound, in whose step there are no tokens."""
+        self._tried_at = -1
         self._stuck_at = -1
-        """State of the slots in which nobody could compute: all wait for rows."""
+        """States of the slots: when admission was tried last, and when nobody could compute as all wait for rows."""
         self._others_waiting = False
         """Whether streams wait for the end of the step: in other contexts, or with other adapters."""
-        self._turn_steps = 0
-        """Steps since the adapters changed."""
+        self._turn_steps = 0  # since the adapters changed
 
     # ---- requests --------------------------------------------------------------------------------
 
@@ -108,6 +108,7 @@ class GenerationRunner:
 
     def admit(self) -> bool:
         self._slots.settle()
+        self._tried_at = self._slots.changes
         return self._slots.choose()
 
     def place(self) -> None:
@@ -173,7 +174,6 @@ class GenerationRunner:
 
     def fill(self) -> bool:
         generations, context = self._in_step, self.context
-        changes = self._slots.changes  # before a request fails, which makes room for another
         if _unwanted(generations):
             return False
         context.abort_flag.clear()
@@ -207,7 +207,7 @@ class GenerationRunner:
             self._turn_steps = TURN_STEPS  # a piece of a prompt is a whole turn
         self._in_step = list(self._chunks)
         if not self._chunks:
-            self._stuck_at = changes
+            self._stuck_at = self._tried_at  # what has come since then was not tried
         return bool(self._chunks)
 
     def _add_rows(self, generations: list[Generation], room: int, has_tokens: bool) -> bool:

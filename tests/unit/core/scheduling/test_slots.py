@@ -1,13 +1,15 @@
-"""Which sequence a request gets, depending on the caches; no model is needed for that."""
+"""Which sequence a request gets, and when, depending on the caches; no model is needed for that."""
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import ConversationStore
 from sidecar.core.context.sequence import Sequence
+from sidecar.core.scheduling.generation_runner import GenerationRunner
 from sidecar.core.scheduling.slots import MIN_DECIDING_TOKENS, Slots
 
 
@@ -164,3 +166,18 @@ def test_a_request_that_is_removed_while_its_cache_is_copied_does_not_begin() ->
     slots.settle()
     admit(slots)
     assert (slots.running, found) == ([next_one], [(0, 0)])
+
+
+def test_a_request_that_comes_between_the_parts_of_an_empty_step_is_not_forgotten() -> None:
+    context: Any = Rows([])
+    context.abort_flag, context.piece, context.batch_size = threading.Event(), 0, 512
+    context.scales, context.clear_batch = (), lambda: None
+    writer: Any = None
+    runner = GenerationRunner(slots_of(context), context, None, writer)
+    assert not runner.admit()
+    runner.add(request(1, [1, 2, 3], []))  # from another thread: the compute thread has no lock now
+    assert runner.plan(others_streaming=False)
+    assert not runner.fill()
+    runner.end()
+    assert runner.has_work()
+    assert runner.admit()
