@@ -150,9 +150,6 @@ class WorkerProcess:
             self._on_end(self)
         finally:
             self.ended.set()  # last: when it is set, all requests are answered
-        from sidecar.hardware.heap import share_heaps  # imports ctypes: now nobody waits for this process
-
-        share_heaps()
 
     def _reap(self) -> None:
         import subprocess

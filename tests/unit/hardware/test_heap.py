@@ -34,38 +34,3 @@ def beyond(fixed: bool) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
 def test_what_is_freed_between_other_blocks_goes_back() -> None:
     assert beyond(fixed=True) + 10_000_000 < beyond(fixed=False)
-
-
-COUNT = """
-import ctypes, re, tempfile, threading
-from sidecar.hardware import heap
-if {shared}:
-    heap.share_heaps()
-gate = threading.Barrier(5)
-def work():
-    held = bytearray(100_000)
-    gate.wait(30)
-threads = [threading.Thread(target=work) for _ in range(4)]
-for thread in threads:
-    thread.start()
-gate.wait(30)
-for thread in threads:
-    thread.join()
-c = ctypes.CDLL(None)
-c.fopen.restype = ctypes.c_void_p
-with tempfile.NamedTemporaryFile() as file:
-    stream = ctypes.c_void_p(c.fopen(file.name.encode(), b"w"))
-    c.malloc_info(0, stream)
-    c.fclose(stream)
-    print(len(re.findall(b"<heap nr=", file.read())))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
-def test_threads_share_the_heaps_that_are_there() -> None:
-    def heaps(shared: bool) -> int:
-        code = COUNT.format(shared=shared)
-        return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-
-    assert heaps(shared=True) == 1
-    assert heaps(shared=False) > 1
