@@ -32,7 +32,8 @@ ENDS = 4
 """Places at which each stream ends too early."""
 
 MAX_FAULTS = 50
-BARE = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|true|false|null|None|True|False")
+BARE = re.compile(r"[ \t\r\n]*(-?\d+(\.\d+)?(e[+-]?\d+)?|true|false|null|None|True|False)[ \t\r\n]*")
+"""A text that looks like another JSON value, with the white space that may stand around one."""
 
 
 @dataclass

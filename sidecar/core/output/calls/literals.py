@@ -106,7 +106,8 @@ class LiteralCalls:
     # Each step consumes from `rest` what it can. It returns False if it needs more text.
 
     def _before_call(self) -> bool:
-        self.rest = self.rest.lstrip(BETWEEN + ("[" if self._form.listed and not self.count else ""))
+        begins = "[" if self._form.listed and not self.count else ""
+        self.rest = self.rest.lstrip() if self._closed else self.rest.lstrip(BETWEEN + begins)
         if self.count and self._form.listed and not self._closed and self.rest.startswith("]"):
             self.rest, self._closed = self.rest[1:].lstrip(), True
         if not self.rest or (len(self.rest) < len(self._end) and self._end.startswith(self.rest)):

@@ -315,7 +315,7 @@ def test_a_prompt_of_python_in_a_text_is_no_call() -> None:
 
 def test_what_follows_a_list_of_calls_is_text() -> None:
     form = next(form for *_, form in FORMS if form.literals is not None and form.literals.listed)
-    for after in ("Done (as asked).", f"]{form.end}"):
+    for after in ("Done (as asked).", f"]{form.end}", ",or not"):
         for parts in pieces(f"{form.start}[now()]\n{after}"):
             content, _, calls = read(parts, None, form)[0]
             assert (content.strip(), calls) == (after, NOW)
