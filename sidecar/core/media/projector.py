@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from sidecar.core.llama.log import LlamaLog
     from sidecar.core.llama.mtmd_api import BitmapPointer, ChunkPointer, ChunksPointer, ProjectorPointer
 
-NODES_PER_SLICE: Final = 20
-"""Operations between two looks at whether the encoding shall stop."""
+SLICE_S: Final = 0.01
+"""Time between two looks at whether the encoding shall stop. At each of them ggml starts its threads anew."""
+
+NODES_PER_SLICE: Final = range(20, 1000)
+"""Operations between two looks: so few at first, and never as many as the end of the range."""
 
 PIXELS_PER_SIDE: Final = 4096
 """Of the picture that shows how many rows a chunk may have."""
@@ -62,14 +66,26 @@ class StopFlag:
     def __init__(self) -> None:
         self.is_set = False
         self._nodes = 0
+        self._most = NODES_PER_SLICE.start
+        """How many operations have taken SLICE_S or less."""
+        self._since = 0.0
         self.callback = lib.ggml_backend_sched_eval_callback(self._on_node)
+
+    def begin(self) -> None:
+        """Another chunk is encoded from now on."""
+        self._nodes = 0
 
     def _on_node(self, _: object, asks: bool, __: object) -> bool:
         """ggml asks before each operation whether to wait for its result, then whether to go on after it."""
         if not asks:
+            took, self._nodes = time.monotonic() - self._since, 0
+            most = 2 * self._most if took < SLICE_S / 2 else self._most // 2 if took > SLICE_S else self._most
+            self._most = min(max(most, NODES_PER_SLICE.start), NODES_PER_SLICE.stop)
             return not self.is_set
+        if self._nodes == 0:
+            self._since = time.monotonic()
         self._nodes += 1
-        return self.is_set or self._nodes % NODES_PER_SLICE == 0
+        return self.is_set or self._nodes >= self._most
 
 
 class Projector:
@@ -230,6 +246,7 @@ class Projector:
             ]:
                 cause = "it is not as large as its header says"
                 raise SidecarError("mediaDamaged", f"the {media.format.upper()}: {cause}", cause=cause)
+            self.stop.begin()
             failed = mtmd.mtmd_encode_chunk(self._handle, made[chunk.number])
             if self.stop.is_set:
                 return None
