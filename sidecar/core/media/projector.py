@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,6 +15,7 @@ from sidecar.core.media import media_id
 from sidecar.core.media.orientation import SIDEWAYS, UPRIGHT, turned
 from sidecar.core.media.projector_file import check, unsuitable
 from sidecar.core.media.source import Media
+from sidecar.core.media.stop_flag import StopFlag
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf.fingerprint import fingerprint
 
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from sidecar.core.llama.c_api import ModelPointer
     from sidecar.core.llama.log import LlamaLog
     from sidecar.core.llama.mtmd_api import BitmapPointer, ChunkPointer, ChunksPointer, ProjectorPointer
-
-SLICE_S: Final = 0.01
-"""Time between two looks at whether the encoding shall stop. At each of them ggml starts its threads anew."""
-
-NODES_PER_SLICE: Final = range(20, 1000)
-"""Operations between two looks: so few at first, and never as many as the end of the range."""
 
 PIXELS_PER_SIDE: Final = 4096
 """Of the picture that shows how many rows a chunk may have."""
@@ -58,34 +52,6 @@ class Pieces(NamedTuple):
     def rows(self) -> int:
         """How many rows all chunks have."""
         return sum(media_id.rows_of(chunk.id) for chunk in self.chunks)
-
-
-class StopFlag:
-    """Ends `encode` from another thread: libmtmd has no flag of its own, but it can be asked to look at operations."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-        self._nodes = 0
-        self._most = NODES_PER_SLICE.start
-        """How many operations have taken SLICE_S or less."""
-        self._since = 0.0
-        self.callback = lib.ggml_backend_sched_eval_callback(self._on_node)
-
-    def begin(self) -> None:
-        """Another chunk is encoded from now on."""
-        self._nodes = 0
-
-    def _on_node(self, _: object, asks: bool, __: object) -> bool:
-        """ggml asks before each operation whether to wait for its result, then whether to go on after it."""
-        if not asks:
-            took, self._nodes = time.monotonic() - self._since, 0
-            most = 2 * self._most if took < SLICE_S / 2 else self._most // 2 if took > SLICE_S else self._most
-            self._most = min(max(most, NODES_PER_SLICE.start), NODES_PER_SLICE.stop)
-            return not self.is_set
-        if self._nodes == 0:
-            self._since = time.monotonic()
-        self._nodes += 1
-        return self.is_set or self._nodes >= self._most
 
 
 class Projector:
