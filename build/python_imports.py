@@ -18,9 +18,9 @@ LAYERS: Layers = (
     frozenset({"sidecar.message_handler"}),
     frozenset({"sidecar.hardware", "sidecar.options"}),
     # The transfer process. What reads model files serves the engine and the router, too.
-    frozenset(f"sidecar.models.{name}" for name in ("gguf", "http", "job", "store")),
-    frozenset({"sidecar.models.memory", "sidecar.models.download"}),
-    frozenset({"sidecar.models.hub"}),
+    frozenset(f"sidecar.models.{name}" for name in ("gguf", "http", "store", "transfer_job")),
+    frozenset({"sidecar.models.memory_estimate", "sidecar.models.download"}),
+    frozenset({"sidecar.models.sources"}),
     frozenset({"sidecar.models.inventory"}),
     frozenset({"sidecar.models.methods"}),
     frozenset({"sidecar.models"}),
@@ -51,7 +51,7 @@ ONLY = {
 
 NEVER = {
     "sidecar.worker": ("sidecar.core",),  # llama.cpp may crash an engine, never the router
-    "sidecar.core": tuple(f"sidecar.models.{name}" for name in ("http", "hub", "download", "inventory")),
+    "sidecar.core": tuple(f"sidecar.models.{name}" for name in ("http", "download", "sources", "inventory")),
 }
 """Package → packages that it must not import."""
 

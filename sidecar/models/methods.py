@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.job import TransferJob
 from sidecar.models.store.store import Store
+from sidecar.models.transfer_job import TransferJob
 
 if TYPE_CHECKING:  # imported at run time by those methods that need HTTP
     from sidecar.message_handler._types import DownloadModelParams, ModelSource
@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # imported at run time by those methods that need HTTP
     from sidecar.models.download.download import Download
     from sidecar.models.download.wanted import Fetched, Wanted
     from sidecar.models.gguf.header import Header
-    from sidecar.models.hub.client import Hub
-    from sidecar.models.hub.plan import Plan
+    from sidecar.models.sources.download_plan import Plan
+    from sidecar.models.sources.hub.client import Hub
 
 MAX_CHANGES: Final = 3
 """How often a file may change on its server during its download."""
@@ -26,7 +26,7 @@ MAX_CHANGES: Final = 3
 def download_model(job: TransferJob) -> dict[str, object]:
     from sidecar.models.download.progress import progress_of
     from sidecar.models.http.address import Changed
-    from sidecar.models.hub import plan as plans
+    from sidecar.models.sources import download_plan
 
     params = job.params
     hub, store = _hub(job), Store(params["modelsDirectory"])
@@ -34,9 +34,11 @@ def download_model(job: TransferJob) -> dict[str, object]:
     progress = progress_of(job.writer, job.id)
     for _ in range(MAX_CHANGES):
         try:
-            plan = plans.make(hub, params, budget)
+            plan = download_plan.make(hub, params, budget)
         except SidecarError as error:
-            here = plans.offline(hub.hosts, store, params, budget) if error.kind == "offline" else None
+            here = (
+                download_plan.offline(hub.hosts, store, params, budget) if error.kind == "offline" else None
+            )
             if here is None:
                 raise
             return here
@@ -50,7 +52,7 @@ def download_model(job: TransferJob) -> dict[str, object]:
 def _hub(job: TransferJob) -> Hub:
     """The hub of the request. The app is told if it does not get the environment's token."""
     from sidecar.message_handler.notifier import send_info
-    from sidecar.models.hub.client import Hub
+    from sidecar.models.sources.hub.client import Hub
 
     hub = Hub(job.params.get("endpoint"), job.params.get("token"))
     if hub.withheld:
@@ -63,7 +65,7 @@ def _fetch(
 ) -> dict[str, object]:
     from sidecar.models.download.download import Download, check_space
     from sidecar.models.download.progress import Report
-    from sidecar.models.hub import plan as plans
+    from sidecar.models.sources import download_plan
 
     force = job.params.get("force", False)
     check_space(store, plan.wanted, force)
@@ -76,7 +78,7 @@ def _fetch(
         download = Download(hub.client, store, wanted, report)
         job.on_abort(partial(_abandoned, job, download, done))
         fetched.append(download.run(force))
-    return plans.result(fetched, plan.quantization, plan.has_projector)
+    return download_plan.result(fetched, plan.quantization, plan.has_projector)
 
 
 def _abandoned(job: TransferJob, download: Download, done: int) -> dict[str, int]:
@@ -101,7 +103,7 @@ def list_models(job: TransferJob) -> dict[str, object]:
 
     cached = {}
     if job.params.get("hubCache", True):
-        from sidecar.models.hub.client import cached_models
+        from sidecar.models.sources.hub.client import cached_models
 
         cached = cached_models()
     inventory = Inventory(Store(job.params["modelsDirectory"]), job.params["loaded"])
@@ -136,7 +138,7 @@ def inspect_model(job: TransferJob) -> dict[str, object]:
 
 def estimate_model(job: TransferJob) -> dict[str, object]:
     from sidecar.hardware.placement import machine_for
-    from sidecar.models.memory.estimate import estimate
+    from sidecar.models.memory_estimate.estimate import estimate
 
     found = _remote_headers(job, job.params)
     machine = machine_for(job.params, **job.params["hardware"])
@@ -159,10 +161,10 @@ class _Remote(NamedTuple):
 def _remote_headers(job: TransferJob, params: dict[str, Any]) -> _Remote:  # Any: values of JSON
     """Read the headers of a model, and of its projector if params ask for it and the repository has one."""
     from sidecar.models.gguf.header import join
-    from sidecar.models.hub import plan as plans
+    from sidecar.models.sources import download_plan
 
     hub = _hub(job)
-    plan = plans.make(hub, cast("DownloadModelParams", params), _memory(job), projector_needed=False)
+    plan = download_plan.make(hub, cast("DownloadModelParams", params), _memory(job), projector_needed=False)
     read = [_remote_header(hub, each, params["model"]) for each in plan.wanted]
     projector = read.pop() if plan.has_projector else None
     return _Remote(

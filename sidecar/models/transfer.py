@@ -20,7 +20,7 @@ from sidecar.message_handler.framing import decode
 from sidecar.message_handler.notifier import error_response, notification, response, send
 from sidecar.message_handler.reader import NO_LIMIT, read_lines
 from sidecar.message_handler.writer import Writer
-from sidecar.models.job import TransferJob
+from sidecar.models.transfer_job import TransferJob
 
 FLUSH_TIMEOUT_S: Final = 1.0
 """How long the answer may take to leave before the process ends."""

@@ -190,7 +190,7 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
         from sidecar.hardware.placement import machine_for
         from sidecar.models.gguf import parts, projector
         from sidecar.models.gguf.header import join
-        from sidecar.models.memory.estimate import estimate
+        from sidecar.models.memory_estimate.estimate import estimate
 
         header = join(parts.read_headers(path))
         found = projector.beside(path) if request.params.get("projector", True) else None

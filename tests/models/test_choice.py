@@ -82,7 +82,7 @@ def test_a_plain_address_with_its_checksum(downloads: Downloads) -> None:
 
 @pytest.mark.parametrize("model", ["owner/repo", "hf:owner/repo/../x.gguf", "http://192.0.2.1/model.gguf"])
 def test_what_names_no_model(downloads: Downloads, model: str) -> None:
-    """More of them are in unit/models/hub/test_reference.py."""
+    """More of them are in unit/models/sources/test_model_reference.py."""
     error = downloads.refused(model)
     assert (error["code"], error["data"]["pointer"]) == (-32602, "/model")
     assert not list(downloads.hub.requests)

@@ -171,7 +171,7 @@ def test_hostile_names_from_the_hub(downloads: Downloads) -> None:
 
 @pytest.mark.parametrize("name", ["a/../../x.gguf", "con/x.gguf"])
 def test_hostile_names_in_the_request(downloads: Downloads, name: str) -> None:
-    """More of them are in unit/models/hub/test_reference.py."""
+    """More of them are in unit/models/sources/test_model_reference.py."""
     error = downloads.refused(f"hf:{REPO}/{name}")
     assert (error["code"], error["data"]["pointer"]) == (-32602, "/model")
     assert files_below(downloads.directory.parent) == []

@@ -11,7 +11,7 @@ from model_memory import GRID, MODELS, REAL, Taken, run
 
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import reader
-from sidecar.models.memory import estimate
+from sidecar.models.memory_estimate import estimate
 
 pytestmark = pytest.mark.real
 

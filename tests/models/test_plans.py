@@ -17,7 +17,7 @@ from sidecar.hardware import machine
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import reader
 from sidecar.models.gguf.header import Header, Tensor, join
-from sidecar.models.memory import estimate
+from sidecar.models.memory_estimate import estimate
 
 TYPES = json.loads((Path(__file__).parents[2] / "schema" / "types.json").read_text(encoding="utf-8"))
 GIB = 2**30

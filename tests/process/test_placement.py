@@ -15,7 +15,7 @@ from rpc_worker import Worker
 
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import reader
-from sidecar.models.memory.estimate import estimate
+from sidecar.models.memory_estimate.estimate import estimate
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
 

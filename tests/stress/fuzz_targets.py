@@ -52,7 +52,7 @@ def gguf() -> Target:
     from sidecar.hardware.machine import Machine
     from sidecar.message_handler.errors import SidecarError
     from sidecar.models.gguf import description, reader, sparse_reader
-    from sidecar.models.memory.estimate import estimate
+    from sidecar.models.memory_estimate.estimate import estimate
 
     machine = Machine.here(system_info="")
 
@@ -83,10 +83,11 @@ def hub() -> Target:
     import huggingface_hub
 
     from sidecar.message_handler.errors import SidecarError
-    from sidecar.models.hub import client, plan
+    from sidecar.models.sources import download_plan, retries
+    from sidecar.models.sources.hub import client
 
     answers: list[httpx2.Response] = []
-    client.time = types.SimpleNamespace(sleep=lambda _: None)  # type: ignore[assignment]  # no pauses between tries
+    retries.time = types.SimpleNamespace(sleep=lambda _: None)  # type: ignore[assignment]  # no pauses between tries
 
     def answer(_: httpx2.Request) -> httpx2.Response:
         return answers[0]
@@ -109,7 +110,7 @@ def hub() -> Target:
         pairs = [pair for pair in pairs if pair[0].lower() not in (b"content-encoding", b"location")]
         answers[:] = [httpx2.Response(status, headers=[*content, *pairs], content=body)]
         try:
-            found = plan.make(made, {"model": names[which], "projector": projector}, 1 << 33)
+            found = download_plan.make(made, {"model": names[which], "projector": projector}, 1 << 33)
         except SidecarError as error:
             assert error.kind != "internalError"
             return

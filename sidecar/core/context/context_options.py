@@ -8,7 +8,7 @@ from sidecar.core.context import memory_check
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
 from sidecar.hardware.placement import check_range, most_of
-from sidecar.models.memory.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
+from sidecar.models.memory_estimate.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import llama_context_params

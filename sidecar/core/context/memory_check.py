@@ -12,13 +12,13 @@ from sidecar.core.llama.bindings import KV_CACHE_BITS, lib
 from sidecar.core.model import memory_plan
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.memory.buffers import CELLS, RESERVED_OUTPUTS
+from sidecar.models.memory_estimate.buffers import CELLS, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
     from sidecar.core.model.model import Model
     from sidecar.message_handler._types import CreateContextParams
     from sidecar.models.gguf.header import Header
-    from sidecar.models.memory.estimate import Planner
+    from sidecar.models.memory_estimate.estimate import Planner
 
 WIDEST_STEP: Final = 64
 """Numbers per token that a step keeps, in multiples of the embedding size: more than any architecture needs."""
@@ -35,7 +35,7 @@ def largest_context(
     At most `most`; None: what the model was trained with. Raises SidecarError `outOfMemory` if fewer than `least`
     tokens fit.
     """
-    from sidecar.models.memory.device_share import FULL, lacking
+    from sidecar.models.memory_estimate.device_share import FULL, lacking
 
     header = model.header
     if header is None:
@@ -59,7 +59,7 @@ def check_context(model: Model, params: CreateContextParams, size: int) -> None:
     header = model.header
     if header is None:
         return
-    from sidecar.models.memory.device_share import lacking
+    from sidecar.models.memory_estimate.device_share import lacking
 
     planner = _planner(model, header, params)
     too_small = lacking(planner.plan(size, model.gpu_layers))
@@ -68,7 +68,7 @@ def check_context(model: Model, params: CreateContextParams, size: int) -> None:
 
 
 def _planner(model: Model, header: Header, params: CreateContextParams) -> Planner:
-    from sidecar.models.memory.estimate import Planner
+    from sidecar.models.memory_estimate.estimate import Planner
 
     known = {key: value for key, value in params.items() if key != "contextSize"}
     here = memory_plan.machine(model.devices)

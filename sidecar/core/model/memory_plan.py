@@ -1,7 +1,7 @@
 """Decides whether a model fits into memory, and how many layers go to the GPUs, before llama.cpp loads it.
 
 A system promises more memory than it has, and ends the process that uses too much. So this module finds a lack of
-memory first, from the model's header (models/memory/estimate.py). Reading the header takes up to 100 ms; if
+memory first, from the model's header (models/memory_estimate/estimate.py). Reading the header takes up to 100 ms; if
 memory is plentiful, the size of the file is enough.
 """
 
@@ -21,7 +21,7 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import parts, projector
 from sidecar.models.gguf.header import Header, join
 from sidecar.models.gguf.splits import part_paths
-from sidecar.models.memory.projector import needed_bytes
+from sidecar.models.memory_estimate.projector_memory import needed_bytes
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import LoadModelParams
@@ -101,7 +101,7 @@ def plan_load(params: LoadModelParams, handles: Collection[int]) -> int:
     plenty = 2 * size < here.free_bytes and size < least_free(here)
     if isinstance(asked, int) and plenty:
         return asked
-    from sidecar.models.memory.estimate import Planner
+    from sidecar.models.memory_estimate.estimate import Planner
 
     header = read_header(path)
     if header is None:

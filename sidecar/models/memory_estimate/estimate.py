@@ -14,7 +14,7 @@ from sidecar.hardware.machine import Machine
 from sidecar.hardware.placement import CPU, most_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.models.gguf.header import Header, Tensor
-from sidecar.models.memory.buffers import (
+from sidecar.models.memory_estimate.buffers import (
     CELLS,
     EXPERTS,
     LOOKED_UP,
@@ -23,8 +23,8 @@ from sidecar.models.memory.buffers import (
     RESERVED_OUTPUTS,
     ModelShape,
 )
-from sidecar.models.memory.device_share import FULL, DeviceShare, add_weights, fits_on, lacking
-from sidecar.models.memory.projector import needed_bytes
+from sidecar.models.memory_estimate.device_share import FULL, DeviceShare, add_weights, fits_on, lacking
+from sidecar.models.memory_estimate.projector_memory import needed_bytes
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import LayerRange

@@ -3,7 +3,7 @@
 libmtmd (clip.cpp) makes room for a picture of a fixed size when it loads a projector, for larger ones only when they
 come. The buffer is largest in the feed-forward part, where each place of the picture has a row of that width beside
 some of the encoder's own. How many, follows from the order in which ggml frees what it has computed; it was read from
-libmtmd's reports of projectors of real sizes (tests/unit/models/memory/test_projector_memory.py).
+libmtmd's reports of projectors of real sizes (tests/unit/models/memory_estimate/test_projector_memory.py).
 """
 
 from __future__ import annotations

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
-
-import httpx2
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download.wanted import Fetched, Wanted
-from sidecar.models.gguf.reader import MAGIC
 from sidecar.models.gguf.splits import quantization_of
-from sidecar.models.http.address import Address, retry_after
-from sidecar.models.http.url import without_secrets
-from sidecar.models.hub import choice as choices
-from sidecar.models.hub import reference as sources
-from sidecar.models.hub.choice import Choice, RemoteFile
-from sidecar.models.hub.client import DOWNLOAD_TIMEOUT_S, TIMEOUT_S, Hub
-from sidecar.models.hub.reference import HubSource, UrlSource
+from sidecar.models.sources import model_reference, url
+from sidecar.models.sources.hub import choice as choices
+from sidecar.models.sources.hub.choice import Choice, RemoteFile
+from sidecar.models.sources.hub.client import Hub
+from sidecar.models.sources.model_reference import HubSource, UrlSource
 from sidecar.models.store.store import (
     DEFAULT_REVISION,
     Record,
@@ -50,9 +44,11 @@ def make(hub: Hub, params: DownloadModelParams, budget_bytes: int, *, projector_
 
     `projector_needed`: whether it is an error that there is none.
     """
-    source = sources.parse(params["model"], hub.hosts)
+    source = model_reference.parse(params["model"], hub.hosts)
     if isinstance(source, UrlSource):
-        wanted = _of_url(hub, source, params.get("sha256"))
+        relative = url_name(source.url)
+        hub.check_online()
+        wanted = url.wanted(hub.client, source.url, relative, params.get("sha256"))
         return Plan([wanted], quantization_of(wanted.relative), False)
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
     listing = hub.list_files(source, revision)
@@ -79,81 +75,6 @@ def _room(budget_bytes: int) -> int:
     return max(0, int((budget_bytes - OVERHEAD_BYTES) / OVERHEAD))
 
 
-def _of_url(hub: Hub, source: UrlSource, sha256: str | None) -> Wanted:
-    relative = url_name(source.url)
-    hub.check_online()
-    status, headers, final_url = hub.with_retries(
-        lambda: _probe(hub.client, source.url), partial(_refused, source.url)
-    )
-    total = (
-        headers.get("Content-Range", "").rpartition("/")[2]
-        if status == 206
-        else headers.get("Content-Length", "")
-    )
-    size = int(total) if total.isdecimal() else None
-    etag = headers.get("ETag") or headers.get("Last-Modified")
-    address = Address(
-        source.url,
-        {},
-        DOWNLOAD_TIMEOUT_S,
-        size,
-        headers.get("ETag"),
-        final_url,
-        lambda answer: _refusal(source.url, answer.status_code),
-    )
-    described: ModelSource = {
-        "url": without_secrets(source.url),
-        "repository": None,
-        "revision": None,
-        "file": None,
-    }
-    return Wanted(relative, described, size, sha256.lower() if sha256 else None, etag, address)
-
-
-class _WebPage(Exception):
-    """The server sends a page for people."""
-
-
-def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
-    """Status, headers, and the URL after all redirects."""
-    headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
-    with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
-        answer.raise_for_status()
-        if answer.headers.get("Content-Type", "").startswith("text/html"):
-            begin = next(answer.iter_bytes(len(MAGIC)), b"")
-            if begin[:1] != MAGIC[:1]:
-                raise _WebPage
-        return answer.status_code, answer.headers, str(answer.url)
-
-
-def _refused(url: str, error: Exception) -> SidecarError:
-    if isinstance(error, _WebPage):
-        problem = "/model: the server answered with a web page, not with a file"
-        return SidecarError("notGguf", problem, pointer="/model", value=without_secrets(url)[:500])
-    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
-        problem = "/model: it is not a valid URL"
-        return SidecarError("invalidParams", problem, pointer="/model", value=without_secrets(url)[:500])
-    if not isinstance(error, httpx2.HTTPStatusError):
-        return SidecarError("downloadFailed", "The request to the server failed", cause=type(error).__name__)
-    refusal = _refusal(url, error.response.status_code)
-    asked = retry_after(error.response)
-    if refusal.kind == "rateLimited" and asked is not None:
-        refusal.details["value"] = asked
-    return refusal
-
-
-def _refusal(url: str, status: int) -> SidecarError:
-    problem = f"/model: the server answered {status}"
-    at = {"pointer": "/model", "value": without_secrets(url)[:500]}
-    if status in (404, 410):
-        return SidecarError("remoteFileNotFound", problem, **at, allowed=[])
-    if status in (401, 403):
-        return SidecarError("unauthorized", problem, **at)
-    if status == 429:
-        return SidecarError("rateLimited", "The server asks for a pause")
-    return SidecarError("downloadFailed", problem, cause=f"status {status}")
-
-
 # ---- without a server ----------------------------------------------------------------------------
 
 
@@ -164,7 +85,7 @@ def offline(
     budget_bytes: int,
 ) -> dict[str, object] | None:
     """The result of `downloadModel` from the files in the store; None if one is missing."""
-    source = sources.parse(params["model"], hub_hosts)
+    source = model_reference.parse(params["model"], hub_hosts)
     if isinstance(source, UrlSource):
         place = store.place(url_name(source.url))
         record = place.record()

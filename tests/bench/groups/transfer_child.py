@@ -50,12 +50,12 @@ def fetch(into: str, how: str) -> float:
     from types import SimpleNamespace
 
     from sidecar.models.download import download, partial_file
-    from sidecar.models.hub import plan
-    from sidecar.models.hub.client import Hub as Client
+    from sidecar.models.sources import download_plan
+    from sidecar.models.sources.hub.client import Hub as Client
     from sidecar.models.store.store import Store
 
     client = Client(None, None)
-    (wanted,) = plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
+    (wanted,) = download_plan.make(client, {"model": f"hf:{REPO}"}, 1 << 40).wanted
     silent: Any = SimpleNamespace(
         waited=False, **dict.fromkeys(("downloaded", "verified", "info"), lambda _: None)
     )

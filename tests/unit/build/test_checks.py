@@ -123,9 +123,9 @@ def test_two_circles_are_both_named(tmp_path: Path) -> None:
         ("core/scheduling/x", "core/engine"),
         ("core/engine", "core/methods/x"),
         ("core/methods/x", "core/process"),
-        ("models/store/x", "models/hub/x"),
+        ("models/store/x", "models/sources/x"),
         ("models/http/x", "models/download/x"),
-        ("models/download/x", "models/hub/x"),
+        ("models/download/x", "models/sources/x"),
         ("models/download/x", "models/inventory"),
         ("models/methods", "models/transfer"),
         ("worker/x", "cli/x"),
@@ -152,11 +152,11 @@ def test_the_engine_reads_model_files_and_does_not_fetch_them(tmp_path: Path) ->
     }
     assert found(tmp_path / "reads", files) == []
     files = {
-        "sidecar/core/model/x.py": "import sidecar.models.hub.client",
-        "sidecar/models/hub/client.py": "",
+        "sidecar/core/model/x.py": "import sidecar.models.sources.hub.client",
+        "sidecar/models/sources/hub/client.py": "",
     }
     (violation,) = found(tmp_path / "fetches", files)
-    assert violation.endswith("sidecar.core must not import sidecar.models.hub")
+    assert violation.endswith("sidecar.core must not import sidecar.models.sources")
 
 
 def test_lengths(tmp_path: Path) -> None:
@@ -203,6 +203,6 @@ def test_an_init_below_core_and_models_holds_nothing_but_its_docstring(tmp_path:
     docstring = '"""A package."""\n'
     good = {"sidecar/core/__init__.py": docstring, "sidecar/cli/__init__.py": f"{docstring}x = 1\n"}
     assert found(tmp_path, good) == []
-    (violation,) = found(tmp_path, {"sidecar/models/hub/__init__.py": f"{docstring}import sidecar\n"})
-    expected = "sidecar/models/hub/__init__.py:2: this __init__.py may hold nothing but its docstring"
+    (violation,) = found(tmp_path, {"sidecar/models/store/__init__.py": f"{docstring}import sidecar\n"})
+    expected = "sidecar/models/store/__init__.py:2: this __init__.py may hold nothing but its docstring"
     assert violation == expected

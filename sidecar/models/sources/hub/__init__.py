@@ -1,5 +1,4 @@
 """The Hugging Face hub.
 
-plan (which files to fetch) → client (the hub's API), choice (which files it means), reference (parses `model`),
-token (which token it gets).
+client (the hub's API) → choice (which files of a repository are meant), token (which token the hub gets).
 """

@@ -25,7 +25,7 @@ from sidecar.models.gguf.splits import (
     words,
     words_of,
 )
-from sidecar.models.hub.reference import HubSource
+from sidecar.models.sources.model_reference import HubSource
 
 NEAR_NAMES: Final = 8
 """Similar names that an error offers."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import UnionType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 # huggingface_hub reads these when it is imported. Its downloader (xet) has no abort and no progress per byte.
@@ -40,10 +38,11 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.http.address import MAX_ASKED_PAUSE_S, Address, retry_after, unreachable
-from sidecar.models.hub.choice import RemoteFile, near
-from sidecar.models.hub.reference import HUB_HOSTS, HubSource, parse_endpoint
-from sidecar.models.hub.token import choose
+from sidecar.models.http.address import Address, retry_after
+from sidecar.models.sources.hub.choice import RemoteFile, near
+from sidecar.models.sources.hub.token import choose
+from sidecar.models.sources.model_reference import HUB_HOSTS, HubSource, parse_endpoint
+from sidecar.models.sources.retries import with_retries
 from sidecar.models.store.safe_names import is_safe
 from sidecar.models.store.store import DEFAULT_REVISION
 
@@ -56,25 +55,11 @@ MAX_FILES: Final = 20_000
 MAX_SEARCHED: Final = 100
 """Repositories that are searched for names similar to a wrong one."""
 
-METADATA_TRIES: Final = 3
-FIRST_PAUSE_S: Final = 0.25
-TEMPORARY: Final = ("offline", "rateLimited", "downloadFailed")
-"""Kinds of errors after which another try may succeed."""
-
-UNREACHABLE: Final = (
-    httpx2.TimeoutException,
-    httpx2.NetworkError,
-    httpx2.RemoteProtocolError,
-    httpx2.ProxyError,
-)
-
 TIMEOUT_S: Final = float(constants.HF_HUB_ETAG_TIMEOUT)
 """How long the hub may take to answer: $HF_HUB_ETAG_TIMEOUT, by default 10 s."""
 
 DOWNLOAD_TIMEOUT_S: Final = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
 """How long a server that sends a file may be silent: $HF_HUB_DOWNLOAD_TIMEOUT, by default 10 s."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -115,7 +100,7 @@ class Hub:
         if wanted in (".", ".."):  # in a URL they would name something else; git does not allow them
             raise _no_revision(source.repository, wanted)
         ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
-        return self.with_retries(
+        return with_retries(
             lambda: _listing(source.repository, wanted, ask(source.repository)),
             lambda error: self._not_a_hub(error) or self._explain(error, source.repository, wanted),
         )
@@ -146,26 +131,6 @@ class Hub:
         return dict(agent)
 
     # ---- refusals --------------------------------------------------------------------------------
-
-    def with_retries(
-        self, call: Callable[[], Result], explain: Callable[[Exception], SidecarError]
-    ) -> Result:
-        """Request metadata; temporary failures are tried again. Raises SidecarError: what `explain` returns."""
-        for attempt in range(1, METADATA_TRIES + 1):
-            pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
-            try:
-                return call()
-            except UNREACHABLE as error:
-                mapped = unreachable(error)
-            except Exception as error:
-                mapped = explain(error)
-                if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
-                    pause = max(pause, retry_after(error.response) or 0.0)
-            if attempt == METADATA_TRIES or mapped.kind not in TEMPORARY or pause > MAX_ASKED_PAUSE_S:
-                raise mapped
-            log.log("info", "the request is tried again", cause=mapped.problem, pause=pause)
-            time.sleep(pause)
-        raise AssertionError
 
     def _refusal(self, answer: httpx2.Response, repository: str, revision: str) -> SidecarError:
         try:

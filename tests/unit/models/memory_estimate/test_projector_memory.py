@@ -11,8 +11,8 @@ from gguf_files import BOOL, F32, STRING, UINT32, entry, tensor_row
 
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import projector, reader
-from sidecar.models.memory.estimate import estimate
-from sidecar.models.memory.projector import buffer_bytes, needed_bytes
+from sidecar.models.memory_estimate.estimate import estimate
+from sidecar.models.memory_estimate.projector_memory import buffer_bytes, needed_bytes
 
 MIB = 2**20
 WEIGHTS = 4096

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.hub.reference import HubSource, UrlSource, parse, parse_endpoint
+from sidecar.models.sources.model_reference import HubSource, UrlSource, parse, parse_endpoint
 
 HOSTS = ("huggingface.co", "hf.co", "127.0.0.1:8080")
 HF = "https://huggingface.co"

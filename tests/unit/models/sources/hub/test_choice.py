@@ -6,8 +6,8 @@ import pytest
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf.splits import quantization_of
-from sidecar.models.hub.choice import RemoteFile, choose, near
-from sidecar.models.hub.reference import HubSource
+from sidecar.models.sources.hub.choice import RemoteFile, choose, near
+from sidecar.models.sources.model_reference import HubSource
 
 MB = 1_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.hub.token import choose
+from sidecar.models.sources.hub.token import choose
 
 HUB = "https://hub.example"
 
