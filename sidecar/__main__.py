@@ -44,7 +44,7 @@ def main() -> int:
 def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: int) -> Callable[[], None]:
     """Prepare a role; returns the function that serves."""
     if options.role == "engine":
-        from sidecar.core.process import EngineProcess
+        from sidecar.core.engine_process import EngineProcess
 
         return EngineProcess(protocol_in, protocol_out, log_level=options.log_level).run
     if options.role == "transfer":

@@ -11,7 +11,7 @@ from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.context.context import Context
-    from sidecar.core.embedding.context import EmbeddingContext
+    from sidecar.core.embedding.embedding_context import EmbeddingContext
     from sidecar.core.llama.log import LlamaLog
     from sidecar.core.model.model import Model
     from sidecar.core.scheduling.saver import Saver
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """The state of an engine process. Only the request thread (process.py) changes it."""
+    """The state of an engine process. Only the request thread (engine_process.py) changes it."""
 
     scheduler: Scheduler
     """Set before the second request. `init` needs none, and answers before its module is imported."""

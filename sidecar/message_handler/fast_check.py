@@ -25,7 +25,7 @@ MANY: Final = 2**62
 _NUMBERS: Final = frozenset((int, float))
 
 
-class Acceptance:
+class FastCheck:
     """The predicates of named schemas, each compiled at its first use."""
 
     def __init__(self, schemas: dict[str, Schema]) -> None:

@@ -1,6 +1,6 @@
 """Validates params against schema/ and reports the first mistake as an `invalidParams` error.
 
-acceptance.py accepts valid params quickly. jsonschema finds what is wrong and where; it is imported only for the first
+fast_check.py accepts valid params quickly. jsonschema finds what is wrong and where; it is imported only for the first
 invalid params.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-    from sidecar.message_handler.acceptance import Acceptance, Schema
+    from sidecar.message_handler.fast_check import FastCheck, Schema
 
 SCHEMAS_FILE: Final = os.path.join(os.path.dirname(__file__), "schemas.json")
 MAX_SHOWN_CHARS: Final = 200
@@ -35,15 +35,15 @@ def _schemas() -> dict[str, Schema]:
 
 
 @lru_cache(maxsize=1)
-def _acceptance() -> Acceptance:
-    from sidecar.message_handler.acceptance import Acceptance  # not at start
+def _fast_check() -> FastCheck:
+    from sidecar.message_handler.fast_check import FastCheck  # not at start
 
-    return Acceptance(_schemas())
+    return FastCheck(_schemas())
 
 
 def validate_params(method: str, params: object) -> None:
     """Raise SidecarError `invalidParams` if `params` do not match the schema of `method`."""
-    if (params == {} and method not in REQUIRED) or _acceptance().named(PARAMS[method])(params):
+    if (params == {} and method not in REQUIRED) or _fast_check().named(PARAMS[method])(params):
         return
     error = _first_error(_validator(PARAMS[method]), params)
     if error is not None:
@@ -83,7 +83,7 @@ def _items(
     if not isinstance(instance, list) or isinstance(items, list):
         yield from Draft7Validator.VALIDATORS["items"](validator, items, instance, schema)
         return
-    fits = _acceptance().make(items)
+    fits = _fast_check().make(items)
     for index, item in enumerate(instance):
         if not fits(item) and (errors := list(validator.descend(item, items, path=index))):
             yield from errors
@@ -102,7 +102,7 @@ def _additional_properties(
     if not isinstance(instance, dict) or others is True or _has_too_many(instance, schema):
         return
     known = schema.get("properties", {})
-    fits = _acceptance().make(others) if isinstance(others, dict) else None
+    fits = _fast_check().make(others) if isinstance(others, dict) else None
     for name, value in instance.items():
         if name in known or (fits is not None and fits(value)):
             continue
@@ -120,7 +120,7 @@ def _property_names(
 ) -> Iterator[ValidationError]:
     """The keyword `propertyNames`, only for the first invalid name, as `_items`."""
     if isinstance(instance, dict) and not _has_too_many(instance, schema):
-        fits = _acceptance().make(names)
+        fits = _fast_check().make(names)
         wrong = next((name for name in instance if not fits(name)), None)
         if wrong is not None:
             yield from validator.descend(wrong, names)
@@ -133,10 +133,10 @@ def _has_too_many(members: dict[str, object], schema: Schema) -> bool:
 
 
 def _pattern(_: object, pattern: str, instance: object, __: Schema) -> Iterator[ValidationError]:
-    """The keyword `pattern`, as acceptance.py understands it."""
+    """The keyword `pattern`, as fast_check.py understands it."""
     from jsonschema.exceptions import ValidationError
 
-    from sidecar.message_handler.acceptance import compiled
+    from sidecar.message_handler.fast_check import compiled
 
     if isinstance(instance, str) and not compiled(pattern).search(instance):
         yield ValidationError("does not match")

@@ -137,7 +137,7 @@ def inspect_model(job: TransferJob) -> dict[str, object]:
 
 
 def estimate_model(job: TransferJob) -> dict[str, object]:
-    from sidecar.hardware.placement import machine_for
+    from sidecar.hardware.device_choice import machine_for
     from sidecar.models.memory_estimate.estimate import estimate
 
     found = _remote_headers(job, job.params)

@@ -187,7 +187,7 @@ def estimate_model(supervisor: Supervisor, request: Request) -> None:
     path, hardware = supervisor.pool.settings.absolute(request.params["path"]), supervisor.pool.hardware
 
     def work() -> None:
-        from sidecar.hardware.placement import machine_for
+        from sidecar.hardware.device_choice import machine_for
         from sidecar.models.gguf import parts, projector
         from sidecar.models.gguf.header import join
         from sidecar.models.memory_estimate.estimate import estimate

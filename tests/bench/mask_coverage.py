@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 from byte_model import MODEL, accepts  # noqa: E402
 
 from sidecar.core.structured_output.json_schema import enforced  # noqa: E402
-from sidecar.core.structured_output.schema import Options  # noqa: E402
+from sidecar.core.structured_output.llguidance_schema import Options  # noqa: E402
 from sidecar.message_handler.errors import SidecarError  # noqa: E402
 
 MAX_SHOWN = 12

@@ -37,7 +37,7 @@ ENGINE = {
     ),
     *(
         f"sidecar.core{name}"
-        for name in ("", ".engine", ".jobs", ".methods", ".methods.init", ".preparation", ".process")
+        for name in ("", ".engine", ".engine_process", ".jobs", ".methods", ".methods.init", ".preparation")
     ),
     *(
         f"sidecar.core.llama{name}"
@@ -115,6 +115,6 @@ def test_a_run_without_errors_imports_nothing_slow(model_path: str) -> None:
         for extra in ({"path": model_path} if "path" in params else {},)
     ]
     found = set(startup.imports(["-m", "sidecar", "--finish"], "\n".join(lines).encode()))
-    assert {"sidecar.models.store.store", "sidecar.message_handler.acceptance"} <= found, "it came to the end"
+    assert {"sidecar.models.store.store", "sidecar.message_handler.fast_check"} <= found, "it came to the end"
     slow = {"argparse", "dataclasses", "hashlib", "inspect", "jsonschema", "psutil", "shutil", "urllib.parse"}
     assert not found & slow

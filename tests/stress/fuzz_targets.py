@@ -173,7 +173,7 @@ def _reply(template: str, thinking: str, text: str, size: int) -> tuple[Any, str
     """What a reply to a text in pieces says, and the kind of its error."""
     from made_streams import read
 
-    from sidecar.core.output.calls.tool_formats import call_form
+    from sidecar.core.output.calls.call_forms import call_form
     from sidecar.core.output.reasoning import reasoning_marks
     from sidecar.message_handler.errors import SidecarError
 

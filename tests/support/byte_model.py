@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from sidecar.core.model.model import Model
-from sidecar.core.structured_output.guidance import Matcher
+from sidecar.core.structured_output.llguidance_api import Matcher
 
 END = 256
 MAX_STEPS = 3000

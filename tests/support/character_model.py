@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.chat import literal, prompt
+from sidecar.core.chat import inert_text, prompt
 from sidecar.core.chat.rendering import template
 from sidecar.core.jobs import Jobs
 
@@ -65,7 +65,7 @@ def replace_lib(monkeypatch: pytest.MonkeyPatch) -> None:
         llama_vocab_get_add_bos=lambda vocab: vocab,
         llama_vocab_get_add_eos=lambda _: False,
     )
-    for module in (prompt, literal):
+    for module in (prompt, inert_text):
         monkeypatch.setattr(module, "lib", fake)
 
 

@@ -16,9 +16,9 @@ from template_cases import ASK, says, sources
 from sidecar.core.chat import messages
 from sidecar.core.chat.rendering.template import Template
 from sidecar.core.chat.tool_prompt import add_tool_prompt
-from sidecar.core.output.calls.tag_sets import KEY, Tags
-from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm, call_form
-from sidecar.core.output.headers import Headers, headers_of
+from sidecar.core.output.calls.call_forms import FORMS, HERMES, CallForm, call_form
+from sidecar.core.output.calls.tag_forms import KEY, Tags
+from sidecar.core.output.message_headers import Headers, headers_of
 from sidecar.core.output.reasoning import ReasoningMarks, reasoning_marks
 
 Call = tuple[str, dict[str, Any]]

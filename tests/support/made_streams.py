@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
 from sidecar.core.output.calls.tools import Tools
-from sidecar.core.output.headers import NO_HEADERS, Headers
+from sidecar.core.output.message_headers import NO_HEADERS, Headers
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks
 from sidecar.core.output.reply import Reply
 

@@ -41,7 +41,7 @@ _STRING: Final = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"")
 Change = Callable[[str], str]
 
 
-class Given(NamedTuple):
+class PromptParts(NamedTuple):
     """What a prompt is made of."""
 
     source: str
@@ -56,7 +56,7 @@ class Given(NamedTuple):
     """The prompt gets the BOS and EOS that the tokenizer adds."""
 
 
-def prompt(model: Model, given: Given) -> tuple[str, list[int]]:
+def prompt(model: Model, given: PromptParts) -> tuple[str, list[int]]:
     """The prompt, without the BOS and EOS that the tokenizer adds, and its tokens.
 
     Raises what `given.render` raises.
@@ -114,7 +114,7 @@ def _names(model: Model, tokens: list[int], attributes: int) -> dict[str, int]:
     return {model.token_name(token): token for token in own if model.attributes(token) & attributes}
 
 
-def _may_make(controls: dict[str, int], given: Given) -> bool:
+def _may_make(controls: dict[str, int], given: PromptParts) -> bool:
     """Whether a text contains one of these names, or may do so joined to another text or after a replacement."""
     beginnings = tuple(_beginnings(controls))
     parts = {name[0] for name in controls} if REPLACES in given.source else set(controls)
@@ -140,7 +140,7 @@ class Hiding:
     such as `</think>`, stays as it is.
     """
 
-    def __init__(self, controls: dict[str, int], given: Given) -> None:
+    def __init__(self, controls: dict[str, int], given: PromptParts) -> None:
         firsts = {name[0] for name in controls}
         everything = "\n".join([*given.texts, given.source])
         codes = map(chr, range(FIRST_HIDING, LAST_HIDING))

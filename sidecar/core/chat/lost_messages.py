@@ -19,7 +19,7 @@ from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.chat.turns import Turns, Way
-    from sidecar.core.output.calls.tool_formats import CallForm
+    from sidecar.core.output.calls.call_forms import CallForm
     from sidecar.message_handler._types import Message
 
 MAX_PLANS: Final = 256

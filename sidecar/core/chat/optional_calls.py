@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat.tool_grammar import POINTER, WHITE_SPACE, literal, objects, pieces
 from sidecar.core.model.model import Model
-from sidecar.core.output.calls.tag_sets import Tags
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
+from sidecar.core.output.calls.tag_forms import Tags
 from sidecar.core.output.calls.tools import Tools
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
     from sidecar.core.structured_output.compiling import Promised
-    from sidecar.core.structured_output.guidance import Matcher
     from sidecar.core.structured_output.keywords import Json
-    from sidecar.core.structured_output.schema import Options, Prepared
+    from sidecar.core.structured_output.llguidance_api import Matcher
+    from sidecar.core.structured_output.llguidance_schema import Options, Prepared
 
 HEADER: Final = ("<|channel|>", "<|constrain|>", "<|message|>")
 """What a header of gpt-oss may have between the recipient and the arguments, the last one always."""
@@ -114,10 +114,10 @@ def _make(
 
 def _matcher(model: Model, form: CallForm, ready: dict[str, Prepared], options: Options) -> Matcher | None:
     """None if no grammar can follow these parameters. Raises SidecarError `schemaTooComplex`, `overloaded`."""
-    from sidecar.core.structured_output import json_schema, texts
+    from sidecar.core.structured_output import json_schema, regex_and_lark
 
     lark = "\n".join([*_rules(model, form, ready, options), WHITE_SPACE])
-    return None if len(lark) > json_schema.MAX_CHARS else texts.of_calls(model, lark, MAX_WAIT_S)
+    return None if len(lark) > json_schema.MAX_CHARS else regex_and_lark.of_calls(model, lark, MAX_WAIT_S)
 
 
 def _rules(model: Model, form: CallForm, ready: dict[str, Prepared], options: Options) -> Iterator[str]:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sidecar.core.chat import given, literal, messages
-from sidecar.core.chat.arrangement import arranged
+from sidecar.core.chat import inert_text, messages, untrusted_texts
 from sidecar.core.chat.effort import NONE, Effort, check_effort, commanded, effort_of
+from sidecar.core.chat.lost_messages import arranged
 from sidecar.core.chat.optional_calls import optional_calls
 from sidecar.core.chat.rendering import template
 from sidecar.core.chat.rendering.template import Template
@@ -20,12 +20,12 @@ from sidecar.core.jobs import Job
 from sidecar.core.llama.bindings import lib
 from sidecar.core.media import prompt_media
 from sidecar.core.model.model import Model
-from sidecar.core.output.calls import tool_formats
+from sidecar.core.output.calls import call_forms
 from sidecar.core.output.calls.tools import Tools, plain
-from sidecar.core.output.headers import headers_of
+from sidecar.core.output.message_headers import headers_of
+from sidecar.core.output.output_constraints import OutputConstraints
 from sidecar.core.output.reasoning import FAMILIES, ReasoningMarks, reasoning_marks
 from sidecar.core.output.reply import Reply
-from sidecar.core.output.steering import Steering
 from sidecar.core.structured_output.grammar import asks_for_grammar, options_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
@@ -50,7 +50,7 @@ class Conversation(NamedTuple):
     """The prompt."""
     reply: Reply
     """The output that splits what the model says."""
-    steering: Steering
+    constraints: OutputConstraints
     media: PromptMedia | None
     """The pictures and sounds in the prompt."""
 
@@ -90,7 +90,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
     elif callable_tools is not None and not asks_for_grammar(params):
         calls = optional_calls(model, form, tools, options_of(params), job.warn)
     end = () if reasoning is None else tuple(_tokens(model, reasoning.closing))
-    steering = Steering(
+    constraints = OutputConstraints(
         visible_tokens=_control_tokens(model, marks),
         reasoning_budget=rendering.effort.tokens,
         reasoning_end=end,
@@ -99,7 +99,7 @@ def conversation(model: Model, params: ChatParams, job: Job) -> Conversation:
         calls=calls,
         system_end=_system_end(model, params["messages"], prompt, prompt_tokens),
     )
-    return Conversation(prompt_tokens, reply, steering, rendering.media)
+    return Conversation(prompt_tokens, reply, constraints, rendering.media)
 
 
 def _system_end(model: Model, turns: Sequence[Message], prompt: str, tokens: list[int]) -> int:
@@ -174,7 +174,7 @@ class _Rendering:
         if source is None:
             raise SidecarError("noChatTemplate", f"{model.model_id} has no chat template")
         self.source = source
-        self.form = tool_formats.call_form(source) or tool_formats.HERMES
+        self.form = call_forms.call_form(source) or call_forms.HERMES
         """How the model writes calls. It is known after the rendering, like the effort."""
         self.effort = Effort()
         self.media = prompt_media.of(model.encoder, params["messages"], model.media_directories)
@@ -187,9 +187,9 @@ class _Rendering:
     def prompt(self) -> tuple[str, list[int]]:
         """The prompt and its tokens; see `tokenized`."""
         try:
-            texts = given.texts(self._params)
-            prompt, tokens = literal.prompt(
-                self._model, literal.Given(self.source, texts, self.text, self._tokenize)
+            texts = untrusted_texts.texts(self._params)
+            prompt, tokens = inert_text.prompt(
+                self._model, inert_text.PromptParts(self.source, texts, self.text, self._tokenize)
             )
         except RecursionError:
             raise template.failed("a value in the params is nested too deeply") from None
@@ -202,22 +202,22 @@ class _Rendering:
         if self.media is None:
             return self._model.tokenize(text, add_special, parse_special)
         tokens = self.media.tokens(text, lambda part: self._model.tokenize(part, False, parse_special))
-        return literal.with_ends(self._model, tokens) if add_special else tokens
+        return inert_text.with_ends(self._model, tokens) if add_special else tokens
 
-    def text(self, change: given.Change | None = None) -> str:
+    def text(self, change: untrusted_texts.Change | None = None) -> str:
         """The template's output, with a change to each text that is not the template's."""
-        params = self._params if change is None else given.with_change(self._params, change)
+        params = self._params if change is None else untrusted_texts.with_change(self._params, change)
         return template.run(self.source, lambda compiled: self._render(compiled, params), self._job)
 
     def _render(self, compiled: Template, params: TemplateParams) -> str:
         self.effort = effort_of(params, compiled)
         turns, tools = commanded(params["messages"], self.effort.command), plain(params.get("tools", []))
         variables = _variables(params, self.effort, *map(self._model.token_text, _ends(self._model)))
-        known = tool_formats.call_form(self.source) is not None
+        known = call_forms.call_form(self.source) is not None
         if tools and known and Support(compiled, variables).takes(tools):
             variables["tools"] = tools
         elif tools:
-            turns, self.form = add_tool_prompt(turns, tools), tool_formats.HERMES
+            turns, self.form = add_tool_prompt(turns, tools), call_forms.HERMES
         turns = arranged(turns, compiled, variables, self.form)
         continued = params.get("continueFinalMessage", False)
         if continued:  # a probe ends the last message; the prompt ends where the template writes the probe

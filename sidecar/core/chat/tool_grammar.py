@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.model.model import Model
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.structured_output.grammar import Grammar
 
 if TYPE_CHECKING:
     from sidecar.core.structured_output.keywords import Json
-    from sidecar.core.structured_output.schema import Options, Prepared
+    from sidecar.core.structured_output.llguidance_schema import Options, Prepared
 
 POINTER: Final = "/tools"
 WHITE_SPACE: Final = r"WS: /[ \n]{1,2}/"
@@ -23,7 +23,10 @@ def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -
 
     Raises SidecarError `unsupportedSchema`, `unsatisfiableSchema`, `schemaTooComplex` for the tools' parameters.
     """
-    from sidecar.core.structured_output import json_schema, texts  # only for requests that force a call
+    from sidecar.core.structured_output import (  # only for requests that force a call
+        json_schema,
+        regex_and_lark,
+    )
 
     options = options._replace(on_one_line=True)  # as templates write calls
     ready = {
@@ -38,7 +41,7 @@ def call_grammar(model: Model, form: CallForm, tools: Tools, options: Options) -
     lark = "\n".join([*rules, WHITE_SPACE])
     if len(lark) > json_schema.MAX_CHARS:
         raise json_schema.too_complex(POINTER, f"more than {json_schema.MAX_CHARS} characters")
-    matcher = texts.of_calls(model, lark)
+    matcher = regex_and_lark.of_calls(model, lark)
     if matcher is None:  # then the parameters of one tool alone are at fault, or all are too many
         for name, schema in ready.items():
             text = json_schema.document(schema.root, schema.definitions, options)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.chat.messages import arguments_text, as_text
 from sidecar.core.chat.tool_grammar import around
-from sidecar.core.output.calls.tool_formats import HERMES, CallForm
+from sidecar.core.output.calls.call_forms import HERMES, CallForm
 from sidecar.message_handler.framing import parse_json
 
 if TYPE_CHECKING:

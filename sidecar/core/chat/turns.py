@@ -11,7 +11,7 @@ from sidecar.core.chat.messages import as_text
 from sidecar.core.chat.tool_prompt import without_calls, written_calls
 
 if TYPE_CHECKING:
-    from sidecar.core.output.calls.tool_formats import CallForm
+    from sidecar.core.output.calls.call_forms import CallForm
     from sidecar.message_handler._types import Message
 
     Turns = list[Message]

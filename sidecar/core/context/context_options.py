@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.core.context import memory_check
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
-from sidecar.hardware.placement import check_range, most_of
+from sidecar.hardware.device_choice import check_range, most_of
 from sidecar.models.memory_estimate.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
 """Texts to vectors and scores.
 
-context (pools the texts of a batch), request (one embed or rerank).
+embedding_context (pools the texts of a batch), request (one embed or rerank).
 """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context.context import Context
 from sidecar.core.context.conversation_store import ConversationStore
-from sidecar.core.embedding.context import EmbeddingContext
+from sidecar.core.embedding.embedding_context import EmbeddingContext
 from sidecar.core.model.loading import as_memory_error
 from sidecar.core.scheduling.embedding_runner import EmbeddingRunner
 from sidecar.core.scheduling.generation_runner import GenerationRunner

@@ -9,7 +9,7 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.chat import literal
+from sidecar.core.chat import inert_text
 from sidecar.core.embedding.request import TextsRequest, Vector
 from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import contexts
@@ -19,7 +19,7 @@ from sidecar.message_handler.errors import SidecarError
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from sidecar.core.embedding.context import EmbeddingContext
+    from sidecar.core.embedding.embedding_context import EmbeddingContext
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
     from sidecar.core.model.model import Model
@@ -87,12 +87,12 @@ def _pair(model: Model, query: str, document: str) -> list[int]:
     if template:
         source = template.decode("utf-8", "replace")
 
-        def render(change: literal.Change | None) -> str:
+        def render(change: inert_text.Change | None) -> str:
             asked, answer = map(change, (query, document)) if change is not None else (query, document)
             return asked.join(part.replace("{document}", answer) for part in source.split("{query}"))
 
-        given = literal.Given(source, [query, document], render, model.tokenize, has_ends=False)
-        return literal.prompt(model, given)[1]
+        given = inert_text.PromptParts(source, [query, document], render, model.tokenize, has_ends=False)
+        return inert_text.prompt(model, given)[1]
     vocab = model.vocab
     end, separator = lib.llama_vocab_eos(vocab), lib.llama_vocab_sep(vocab)
     ends = [end if end >= 0 else separator] if lib.llama_vocab_get_add_eos(vocab) else []

@@ -8,8 +8,8 @@ from sidecar.core.chat.prompt import conversation
 from sidecar.core.jobs import checkpoint
 from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import contexts
+from sidecar.core.output.output_constraints import OutputConstraints
 from sidecar.core.output.reply import Reply, TextOutput
-from sidecar.core.output.steering import Steering
 from sidecar.core.scheduling import overflow
 from sidecar.core.scheduling.generation import Generation
 from sidecar.message_handler.errors import SidecarError
@@ -32,7 +32,7 @@ def complete(engine: Engine, job: Job) -> None:
         prompt = context.model.prompt_tokens(prompt)
     else:
         context.model.check_tokens(prompt, "/prompt")
-    _generate(engine, job, context, prompt, TextOutput(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), OutputConstraints())
 
 
 def chat(engine: Engine, job: Job) -> None:
@@ -46,7 +46,7 @@ def infill(engine: Engine, job: Job) -> None:
     params: InfillParams = job.params
     context = contexts.generating(engine, params["contextId"])
     prompt = _infill_prompt(context.model, params["prefix"], params["suffix"])
-    _generate(engine, job, context, prompt, TextOutput(), Steering())
+    _generate(engine, job, context, prompt, TextOutput(), OutputConstraints())
 
 
 def _infill_prompt(model: Model, prefix: str, suffix: str) -> list[int]:
@@ -76,7 +76,7 @@ def _generate(
     context: Context,
     prompt: list[int],
     output: TextOutput | Reply,
-    steering: Steering,
+    constraints: OutputConstraints,
     media: PromptMedia | None = None,
 ) -> None:
     """Give the scheduler a request to generate after this prompt."""
@@ -88,7 +88,7 @@ def _generate(
     saver = engine.savers.get(context.context_id)
     if saver is not None:
         saver.bring(prompt, context.model.adapters.scales_of(job.params), checkpoint)
-    generation = Generation(job, context, prompt, engine.writer, output, steering, truncated, media)
+    generation = Generation(job, context, prompt, engine.writer, output, constraints, truncated, media)
     try:
         engine.scheduler.submit(context, generation)
     except SidecarError:

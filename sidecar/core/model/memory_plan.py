@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from sidecar.core.llama import ggml
 from sidecar.core.llama.bindings import lib
+from sidecar.hardware.device_choice import most_of
 from sidecar.hardware.machine import Machine, available_bytes
-from sidecar.hardware.placement import most_of
 from sidecar.message_handler import log
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError

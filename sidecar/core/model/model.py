@@ -15,7 +15,7 @@ from sidecar.core.model.adapters import Adapters
 from sidecar.core.model.sampler_cache import SamplerCache
 from sidecar.core.model.token_table import TokenTable
 from sidecar.core.model.tokenizer import Tokenizer
-from sidecar.hardware.placement import check_range
+from sidecar.hardware.device_choice import check_range
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import parts
 from sidecar.models.gguf.fingerprint import fingerprint

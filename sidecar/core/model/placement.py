@@ -6,7 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from sidecar.core.llama import devices, ggml
-from sidecar.hardware import placement
+from sidecar.hardware import device_choice
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class _Override(ctypes.Structure):
 
 
 def place(params: LoadParams) -> Placement:
-    """The devices for a model. Raises SidecarError as `devices.of_model` and `placement.choose`."""
+    """The devices for a model. Raises SidecarError as `devices.of_model` and `device_choice.choose`."""
     remote = params.get("rpcServers") or []
     usual = devices.of_model(params["gpu"], remote if params.get("gpuLayers") != 0 else [])
-    if not any(field in params for field in placement.FIELDS):
+    if not any(field in params for field in device_choice.FIELDS):
         return Placement(usual)
     own = [ggml.describe(handle) for handle in usual]
     others = [device for device in ggml.devices() if device["handle"] not in usual]
     gpus = [device for device in others if device["type"] in ("gpu", "integratedGpu")]
-    chosen, main = placement.choose(params, own, [*own, *gpus])
+    chosen, main = device_choice.choose(params, own, [*own, *gpus])
     handles, mode = [device["handle"] for device in chosen], params.get("splitMode", "layer")
     for device in chosen:
         if mode == "row" and not ggml.splits_rows(device["handle"]):

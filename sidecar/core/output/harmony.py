@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from sidecar.core.output.calls.arguments import object_text
-from sidecar.core.output.calls.tool_call_parser import JsonValue
+from sidecar.core.output.calls.call_reader import JsonValue
 from sidecar.core.output.calls.tools import bad_arguments
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.segments import OutputSink, Segment, Splitter

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sidecar.core.structured_output.compiling import Promised
 
 
-class Steering(NamedTuple):
+class OutputConstraints(NamedTuple):
     """What a chat request shows and forces while tokens are generated."""
 
     visible_tokens: frozenset[int] = frozenset()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Final
 
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
 from sidecar.core.output.calls.tools import Tools, bad_arguments
 from sidecar.core.output.harmony import HarmonySplitter
-from sidecar.core.output.headers import NO_HEADERS, Headers
+from sidecar.core.output.message_headers import NO_HEADERS, Headers
 from sidecar.core.output.reasoning import HARMONY, ReasoningMarks
 from sidecar.core.output.segments import Delta, Segment, Splitter
 from sidecar.core.output.splitter import MarkSplitter

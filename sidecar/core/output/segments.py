@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from sidecar.core.output.calls.tags import CallSink
+from sidecar.core.output.calls.tagged_calls import CallSink
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ToolCallProgress

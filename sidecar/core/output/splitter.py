@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from sidecar.core.output.calls.tags import NotACall, WrongCall
-from sidecar.core.output.calls.tool_call_parser import BETWEEN, CallReader
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
+from sidecar.core.output.calls.call_reader import BETWEEN, CallReader
+from sidecar.core.output.calls.tagged_calls import NotACall, WrongCall
 from sidecar.core.output.calls.tools import bad_arguments
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.core.output.reasoning import ReasoningMarks

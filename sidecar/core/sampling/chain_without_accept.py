@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sidecar.core.llama.c_api import SamplerPointer
 
 
-class Chooser:
+class ChainWithoutAccept:
     """Shares the samplers of a chain, which belongs to the caller, without their accept callback.
 
     llama_sampler_sample accepts its choice, which cannot be undone. A chain of llama.cpp keeps the memory for all

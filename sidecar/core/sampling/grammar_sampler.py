@@ -15,7 +15,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.model.token_table import candidates, data_array
-from sidecar.core.sampling.chooser import Chooser
+from sidecar.core.sampling.chain_without_accept import ChainWithoutAccept
 from sidecar.core.structured_output.grammar import Grammar, make_sampler
 from sidecar.message_handler.errors import SidecarError
 
@@ -45,11 +45,11 @@ class GrammarSampler:
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._one = lib.llama_token_data()
         self._one_array = lib.llama_token_data_array(ctypes.pointer(self._one), 1, -1, False)
-        self._chooser = Chooser(chain)
+        self._without_accept = ChainWithoutAccept(chain)
 
     def sample(self, context: Context, batch_index: int) -> int:
         """Choose a token that the grammar allows. Raises SidecarError `noTokenAllowed`."""
-        token = self._chooser.sample(context, batch_index)
+        token = self._without_accept.sample(context, batch_index)
         if not self._allows(token):
             token = self._sample_again(lib.llama_get_logits_ith(context.handle, batch_index))
         lib.llama_sampler_accept(self._grammar, token)
@@ -61,7 +61,7 @@ class GrammarSampler:
         """Free the samplers. May be called twice."""
         if not self._freed:
             lib.llama_sampler_free(self._grammar)
-            self._chooser.free()
+            self._without_accept.free()
             self._freed = True
 
     def _allows(self, token: int) -> bool:

@@ -21,10 +21,10 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.core.model.token_table import candidates, data_array
-from sidecar.core.sampling.chain import Kind
-from sidecar.core.sampling.chooser import Chooser
-from sidecar.core.sampling.ranking import Ranking
-from sidecar.core.structured_output.guidance import Matcher
+from sidecar.core.sampling.chain_without_accept import ChainWithoutAccept
+from sidecar.core.sampling.sampler_chain import Kind
+from sidecar.core.sampling.top_tokens import TopTokens
+from sidecar.core.structured_output.llguidance_api import Matcher
 from sidecar.message_handler.errors import SidecarError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MaskSampler:
         `partly`: other text may follow that of the matcher.
         """
         self._kind = kind
-        self._ranking: Ranking | None = None
+        self._top_tokens: TopTokens | None = None
         self._matcher = matcher
         self._partly = partly
         self._left = False
@@ -74,7 +74,7 @@ class MaskSampler:
         self._chain = chain
         self._forbidden = forbidden
         self._model = model
-        self._chooser = Chooser(chain)
+        self._without_accept = ChainWithoutAccept(chain)
         self._begins_with: Callable[[Context, int], int] = self._by_choice
         """How the next token is looked for."""
 
@@ -88,19 +88,19 @@ class MaskSampler:
 
     def _by_choice(self, context: Context, batch_index: int) -> int:
         """What the chain chooses without the grammar, if that is allowed."""
-        token = self._chooser.sample(context, batch_index)
+        token = self._without_accept.sample(context, batch_index)
         if self._allows(token):
             return token
         if self._partly and self._may_leave(token):
             self._left = True
             return token
-        way = self._by_ranking if self._kind.takes_likeliest else self._by_mask
+        way = self._by_top_tokens if self._kind.takes_likeliest else self._by_mask
         return way(context, batch_index)
 
-    def _by_ranking(self, context: Context, batch_index: int) -> int:
+    def _by_top_tokens(self, context: Context, batch_index: int) -> int:
         """The likeliest token that is allowed, if it is among the likeliest of all."""
-        self._ranking = self._ranking or Ranking()
-        ranked = self._ranking.read(context, batch_index)
+        self._top_tokens = self._top_tokens or TopTokens()
+        ranked = self._top_tokens.read(context, batch_index)
         if self._allows(ranked[0]):
             self._begin_with(self._by_choice)
             return ranked[0]
@@ -108,7 +108,7 @@ class MaskSampler:
         likely = next(filter(self._allows, self._matcher.forced(1) or ranked), None)
         if likely is None:
             return self._by_mask(context, batch_index)
-        self._begin_with(self._by_ranking)
+        self._begin_with(self._by_top_tokens)
         return likely
 
     def _by_few(self, context: Context, batch_index: int) -> int:
@@ -187,10 +187,10 @@ class MaskSampler:
 
     def free(self) -> None:
         """Free the samplers. May be called twice."""
-        self._chooser.free()
-        if self._ranking is not None:
-            self._ranking.free()
-            self._ranking = None
+        self._without_accept.free()
+        if self._top_tokens is not None:
+            self._top_tokens.free()
+            self._top_tokens = None
 
     def _choose_of_many(self, context: Context, batch_index: int, mask: bytes) -> int:
         chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
@@ -199,7 +199,7 @@ class MaskSampler:
         lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_logit_bias(size, size, biases))
         if self._kind.counts_impossible:  # it takes a while: else they stay, at minus infinity
             lib.llama_sampler_chain_add(chain, lib.llama_sampler_init_min_p(LEAST, 0))
-        lib.llama_sampler_chain_add(chain, self._chooser.sampler())
+        lib.llama_sampler_chain_add(chain, self._without_accept.sampler())
         token: int = lib.llama_sampler_sample(chain, context.handle, batch_index)
         lib.llama_sampler_free(chain)
         return token

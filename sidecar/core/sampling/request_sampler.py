@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 from sidecar.core.context.context import Context
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
-from sidecar.core.sampling.chain import (
+from sidecar.core.sampling.grammar_sampler import GrammarSampler
+from sidecar.core.sampling.logprobs import Logprobs
+from sidecar.core.sampling.sampler_chain import (
     MINUS_INFINITY,
     Chain,
     check_combination,
@@ -16,8 +18,6 @@ from sidecar.core.sampling.chain import (
     penalty_window,
     token_biases,
 )
-from sidecar.core.sampling.grammar_sampler import GrammarSampler
-from sidecar.core.sampling.logprobs import Logprobs
 from sidecar.core.structured_output.grammar import Grammar, grammar_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError
@@ -25,7 +25,7 @@ from sidecar.message_handler.errors import SidecarError
 if TYPE_CHECKING:
     from sidecar.core.sampling.mask_sampler import MaskSampler
     from sidecar.core.structured_output.compiling import Promised
-    from sidecar.core.structured_output.guidance import Matcher
+    from sidecar.core.structured_output.llguidance_api import Matcher
     from sidecar.message_handler._types import SamplingParams
 
 MAX_SEED: Final = 0xFFFFFFFE

@@ -15,7 +15,7 @@ RANKED: Final = 32
 """How many tokens are ranked. llama.cpp sorts up to 128 with little work."""
 
 
-class Ranking:
+class TopTokens:
     """Owns a sampler chain whose last sampler reads what the others leave."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sidecar.core.context.context import DECODE_ABORTED
-from sidecar.core.embedding.context import EmbeddingContext, TextState
+from sidecar.core.embedding.embedding_context import EmbeddingContext, TextState
 from sidecar.core.embedding.request import TextsRequest
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING
 from sidecar.message_handler import log

@@ -11,9 +11,9 @@ from sidecar.core.context.sequence import Sequence
 from sidecar.core.jobs import Job
 from sidecar.core.media import media_id
 from sidecar.core.output.detokenizer import Detokenizer
+from sidecar.core.output.output_constraints import OutputConstraints
 from sidecar.core.output.reply import Reply, TextOutput
-from sidecar.core.output.steering import Steering
-from sidecar.core.sampling.sampler import Sampler
+from sidecar.core.sampling.request_sampler import Sampler
 from sidecar.core.scheduling.generation_progress import GenerationProgress, logprobs_of
 from sidecar.core.scheduling.overflow import KEPT_AT_SHIFT
 from sidecar.core.scheduling.usage import Stopwatch, usage_of
@@ -44,7 +44,7 @@ class Generation:
         prompt: list[int],
         writer: Writer,
         output: TextOutput | Reply,
-        steering: Steering,
+        constraints: OutputConstraints,
         truncated: int = 0,
         media: PromptMedia | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class Generation:
         """Prompt tokens that a cache held when the request was admitted, and which cache."""
         self.common = 0
         """Prompt tokens that another conversation begins with, too: here a checkpoint will save work."""
-        self.system_end = 0 if truncated else steering.system_end
+        self.system_end = 0 if truncated else constraints.system_end
         self._truncated = truncated
         self.completed = 0
         """Generated tokens, without the one that ends the text."""
@@ -80,9 +80,9 @@ class Generation:
         self.speculation = None if context.piece else speculation_of(context, params)
         self._draft: list[int] = []
         """Draft tokens in the batch, after the last token."""
-        self.sampler = Sampler(context.model, params, prompt, steering.grammar, steering.calls)
+        self.sampler = Sampler(context.model, params, prompt, constraints.grammar, constraints.calls)
         self._output = output
-        self._steering = steering
+        self._constraints = constraints
         self._reasoning_tokens = 0
         self._forced: deque[int] = deque()
         """Tokens that come next, whatever the logits are."""
@@ -94,7 +94,7 @@ class Generation:
         self._shifts = params.get("contextOverflow") == "shift"
         self._progress = GenerationProgress(writer, job, self._max_tokens)
         self._stopwatch = Stopwatch(job.arrived)
-        self._steer()
+        self._apply_constraints()
 
     # ---- before a step ---------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class Generation:
             if not (self.sampler.grammar_waits and self.context.model.ends(token)):
                 return token
             self.sampler.discard_last()  # the answer, to which the grammar applies, has not begun
-            self._forced.extend(self._steering.reasoning_end)
+            self._forced.extend(self._constraints.reasoning_end)
         token = self._forced.popleft()
         self.sampler.force(self.context, index, token)
         return token
@@ -192,7 +192,7 @@ class Generation:
         self.tokens.append(token)
         self._reasoning_tokens += self._output.in_reasoning
         self._output.feed(self._text.feed(self._piece(token)))
-        self._steer()
+        self._apply_constraints()
         if self._text.stop_string is not None:
             return "stop"
         if self._max_tokens is not None and self.completed >= self._max_tokens:
@@ -208,22 +208,22 @@ class Generation:
         return None
 
     def _piece(self, token: int) -> bytes:
-        model, visible = self.context.model, token in self._steering.visible_tokens
+        model, visible = self.context.model, token in self._constraints.visible_tokens
         return model.token_text(token).encode() if visible else model.piece(token)
 
-    def _steer(self) -> None:
+    def _apply_constraints(self) -> None:
         """End reasoning that has used up its budget; let a grammar apply once the answer, or a call, begins."""
-        steering = self._steering
+        constraints = self._constraints
         if (begun := self._output.take_call()) is not None:
             self.sampler.begin_call(begun + self._text.held)
         if not self._output.in_reasoning:
             if not self._forced:
                 self.sampler.constrain()
-        elif steering.reasoning_budget is not None and not self._forced:
-            beyond = self._reasoning_tokens - steering.reasoning_budget
+        elif constraints.reasoning_budget is not None and not self._forced:
+            beyond = self._reasoning_tokens - constraints.reasoning_budget
             between = self._text.at_character_end and not self._output.has_partial_mark
             if beyond >= (0 if between else MAX_GRACE_TOKENS):
-                self._forced.extend(steering.at_budget)
+                self._forced.extend(constraints.at_budget)
 
     # ---- progress --------------------------------------------------------------------------------
 

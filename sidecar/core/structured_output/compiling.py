@@ -11,7 +11,7 @@ from typing import Final
 
 from sidecar.core.jobs import checkpoint, start_thread
 from sidecar.core.model.model import Model
-from sidecar.core.structured_output.guidance import Matcher, Vocabulary
+from sidecar.core.structured_output.llguidance_api import Matcher, Vocabulary
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 

@@ -15,9 +15,9 @@ from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.llama.c_api import SamplerPointer
-    from sidecar.core.structured_output.guidance import Matcher
     from sidecar.core.structured_output.json_schema import FinalCheck
-    from sidecar.core.structured_output.schema import Options
+    from sidecar.core.structured_output.llguidance_api import Matcher
+    from sidecar.core.structured_output.llguidance_schema import Options
     from sidecar.message_handler._types import SamplingParams
 
 MEMBERS: Final = ("grammar", "regex", "jsonSchema", "responseFormat")
@@ -56,14 +56,14 @@ def grammar_of(model: Model, params: SamplingParams) -> Grammar | None:
     name = asked[0]
     if name == "grammar":
         if params.get("grammarSyntax") == "lark":
-            from sidecar.core.structured_output import texts
+            from sidecar.core.structured_output import regex_and_lark
 
-            return Grammar("/grammar", matcher=texts.of_lark(model, params["grammar"]))
+            return Grammar("/grammar", matcher=regex_and_lark.of_lark(model, params["grammar"]))
         return Grammar("/grammar", params["grammar"], _check(model, params["grammar"]))
     if name == "regex":
-        from sidecar.core.structured_output import texts
+        from sidecar.core.structured_output import regex_and_lark
 
-        return Grammar("/regex", matcher=texts.of_regex(model, params["regex"]))
+        return Grammar("/regex", matcher=regex_and_lark.of_regex(model, params["regex"]))
     schema, pointer = params.get("jsonSchema"), "/jsonSchema"
     if name == "responseFormat":
         response_format = params["responseFormat"]
@@ -87,7 +87,7 @@ def _asked(params: SamplingParams) -> list[str]:
 
 def options_of(params: SamplingParams) -> Options:
     """How the request wants its schema, or the parameters of its tools, to be taken."""
-    from sidecar.core.structured_output.schema import Options
+    from sidecar.core.structured_output.llguidance_schema import Options
 
     with_defaults = {**DEFAULTS["CompleteParams"], **params}
     return Options(

@@ -10,7 +10,6 @@ from sidecar.core.model.model import Model
 from sidecar.core.schema_check.pattern import TooMuchWork
 from sidecar.core.schema_check.schema import Schema
 from sidecar.core.structured_output import compiling
-from sidecar.core.structured_output.guidance import Matcher
 from sidecar.core.structured_output.keywords import (
     CHECKED,
     MASKED,
@@ -19,7 +18,8 @@ from sidecar.core.structured_output.keywords import (
     Unsatisfiable,
     Unsupported,
 )
-from sidecar.core.structured_output.schema import Options, Prepared, prepared
+from sidecar.core.structured_output.llguidance_api import Matcher
+from sidecar.core.structured_output.llguidance_schema import Options, Prepared, prepared
 from sidecar.message_handler.errors import SidecarError
 
 WHITE_SPACE: Final = r" {1,2}|\r?\n[ \t]{0,40}"

@@ -13,8 +13,8 @@ from sidecar.core.schema_check.references import Place, References, escaped
 from sidecar.core.schema_check.value_keywords import Malformed
 from sidecar.core.structured_output import keywords as words
 from sidecar.core.structured_output.ecma_pattern import NotRegular, checked_and_translated
-from sidecar.core.structured_output.equivalents import equivalent
-from sidecar.core.structured_output.finite import is_finite, without_endless
+from sidecar.core.structured_output.endless_schemas import is_finite, without_endless
+from sidecar.core.structured_output.keyword_rewrites import equivalent
 from sidecar.core.structured_output.keywords import Json, TooComplex, Unsatisfiable, Unsupported
 
 MAX_SCHEMAS: Final = 50_000

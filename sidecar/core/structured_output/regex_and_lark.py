@@ -9,8 +9,8 @@ from typing import Final
 from sidecar.core.model.model import Model
 from sidecar.core.schema_check.pattern_syntax import PatternError
 from sidecar.core.structured_output.ecma_pattern import NotRegular, translated_whole
-from sidecar.core.structured_output.guidance import Matcher
 from sidecar.core.structured_output.json_schema import TOO_COMPLEX, compiled, too_complex
+from sidecar.core.structured_output.llguidance_api import Matcher
 from sidecar.message_handler.errors import SidecarError
 
 _CHARACTER: Final = re.compile(r" at character (\d+)$")

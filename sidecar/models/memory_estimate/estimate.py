@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar.hardware.device_choice import CPU, most_of
 from sidecar.hardware.machine import Machine
-from sidecar.hardware.placement import CPU, most_of
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.models.gguf.header import Header, Tensor
 from sidecar.models.memory_estimate.buffers import (

@@ -58,26 +58,28 @@ def test_the_router_does_not_import_the_engine(tmp_path: Path) -> None:
 
 
 def test_the_role_is_known_before_the_engine_is_imported(tmp_path: Path) -> None:
-    later = "def main():\n    from sidecar.core import process"
+    later = "def main():\n    from sidecar.core import engine_process"
     assert found(tmp_path / "later", {"sidecar/__main__.py": later}) == []
-    (violation,) = found(tmp_path / "at start", {"sidecar/__main__.py": "from sidecar.core import process"})
+    (violation,) = found(
+        tmp_path / "at start", {"sidecar/__main__.py": "from sidecar.core import engine_process"}
+    )
     assert violation.endswith("sidecar.__main__ must not import sidecar.core before the role is known")
 
 
 @pytest.mark.parametrize(
     "back",
     [
-        "from sidecar.core.sampling.sampler import Sampler",
+        "from sidecar.core.sampling.request_sampler import Sampler",
         "from .sampler import Sampler",
         "from . import sampler",
-        "def later():\n    import sidecar.core.sampling.sampler",
+        "def later():\n    import sidecar.core.sampling.request_sampler",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .sampler import Sampler",
     ],
 )
 def test_a_circle_is_named(tmp_path: Path, back: str) -> None:
     files = {
-        "sidecar/core/sampling/sampler.py": "from sidecar.core.sampling.chain import Chain",
-        "sidecar/core/sampling/chain.py": "from sidecar.core.sampling.logprobs import Logprobs",
+        "sidecar/core/sampling/request_sampler.py": "from sidecar.core.sampling.sampler_chain import Chain",
+        "sidecar/core/sampling/sampler_chain.py": "from sidecar.core.sampling.logprobs import Logprobs",
         "sidecar/core/sampling/logprobs.py": back,
     }
     (violation,) = found(tmp_path, files)
@@ -122,7 +124,7 @@ def test_two_circles_are_both_named(tmp_path: Path) -> None:
         ("core/embedding/x", "core/scheduling/x"),
         ("core/scheduling/x", "core/engine"),
         ("core/engine", "core/methods/x"),
-        ("core/methods/x", "core/process"),
+        ("core/methods/x", "core/engine_process"),
         ("models/store/x", "models/sources/x"),
         ("models/http/x", "models/download/x"),
         ("models/download/x", "models/sources/x"),

@@ -10,11 +10,11 @@ import pytest
 
 from sidecar.core import preparation
 from sidecar.core.engine import Engine
+from sidecar.core.engine_process import EngineProcess
 from sidecar.core.jobs import STACK_BYTES, Job, Jobs, start_thread
 from sidecar.core.methods import state
 from sidecar.core.methods.handlers import HANDLERS, INFERENCE, PREPARED
 from sidecar.core.preparation import MAX_THREADS, Preparation
-from sidecar.core.process import EngineProcess
 
 WAIT_S = 30
 

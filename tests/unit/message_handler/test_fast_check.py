@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from sidecar.message_handler._wire import PARAMS
-from sidecar.message_handler.acceptance import Acceptance
+from sidecar.message_handler.fast_check import FastCheck
 from sidecar.message_handler.validation import SCHEMAS_FILE
 
 SCHEMA = Path(__file__).resolve().parents[3] / "schema"
@@ -74,7 +74,7 @@ def mutated(given: Any, chance: random.Random) -> Any:
 
 @pytest.mark.parametrize("type_name", GIVEN)
 def test_both_give_the_same_verdict(type_name: str) -> None:
-    fits, validator = Acceptance(SCHEMAS).named(type_name), judge(type_name)
+    fits, validator = FastCheck(SCHEMAS).named(type_name), judge(type_name)
     for path in GIVEN[type_name]:
         given = json.loads(path.read_text(encoding="utf-8"))
         chance = random.Random(path.stem)
@@ -84,15 +84,15 @@ def test_both_give_the_same_verdict(type_name: str) -> None:
 
 def test_every_schema_can_be_compiled() -> None:
     """An unknown keyword would raise KeyError."""
-    acceptance = Acceptance(SCHEMAS)
+    check = FastCheck(SCHEMAS)
     for name in SCHEMAS:
-        acceptance.named(name)
+        check.named(name)
 
 
 @pytest.mark.parametrize(
     "values", [[], [0, 9], [9, 0, 5], [0, 10], [-1], [1, True], [1, 1.0], [1, None], [[1]]]
 )
 def test_a_list_of_integers_is_checked_as_each_of_them(values: list[Any]) -> None:
-    acceptance = Acceptance({"Digit": {"type": "integer", "minimum": 0, "maximum": 9}})
-    fits = acceptance.make({"type": "array", "items": {"$ref": "#/components/schemas/Digit"}})
-    assert fits(values) is all(map(acceptance.named("Digit"), values))
+    check = FastCheck({"Digit": {"type": "integer", "minimum": 0, "maximum": 9}})
+    fits = check.make({"type": "array", "items": {"$ref": "#/components/schemas/Digit"}})
+    assert fits(values) is all(map(check.named("Digit"), values))

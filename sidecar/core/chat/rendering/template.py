@@ -45,8 +45,8 @@ class Template:
         self.source = source
         self.features: dict[str, bool] = {}
         """Feature → whether it is supported (support.py)."""
-        self.plans: dict[object, Any] = {}  # a Plan of arrangement.py, which imports this module
-        """Shape of a conversation → how to write it (arrangement.py)."""
+        self.plans: dict[object, Any] = {}  # a Plan of lost_messages.py, which imports this module
+        """Shape of a conversation → how to write it (lost_messages.py)."""
         self.efforts: dict[str, Any] = {}  # an Effort of effort.py
         """Level → what the template knows of it (effort.py)."""
         self._compiled = environment().from_string(source)

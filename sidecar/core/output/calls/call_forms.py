@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from sidecar.core.output.calls.literals import GEMMA, PYTHON, Literals
-from sidecar.core.output.calls.tag_sets import (
+from sidecar.core.output.calls.literal_calls import GEMMA, PYTHON, Literals
+from sidecar.core.output.calls.tag_forms import (
     ATEM,
     DSML,
     ELEMENTS,

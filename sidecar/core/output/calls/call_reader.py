@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from sidecar.core.output.calls.arguments import NO_ARGUMENTS, object_text, string_value
-from sidecar.core.output.calls.literals import LiteralCalls
-from sidecar.core.output.calls.tags import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
-from sidecar.core.output.calls.tool_formats import CallForm
+from sidecar.core.output.calls.call_forms import CallForm
+from sidecar.core.output.calls.literal_calls import LiteralCalls
+from sidecar.core.output.calls.tagged_calls import MAX_HEAD_CHARS, CallSink, NotACall, TaggedCalls, WrongCall
 from sidecar.core.output.detokenizer import partial_match
 
 BETWEEN: Final = " \t\r\n,;"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from sidecar.core.output.calls.arguments import NO_ARGUMENTS, python_value, to_json
-from sidecar.core.output.calls.tags import MAX_HEAD_CHARS, CallSink, NotACall
+from sidecar.core.output.calls.tagged_calls import MAX_HEAD_CHARS, CallSink, NotACall
 from sidecar.core.output.detokenizer import partial_match
 from sidecar.message_handler.framing import parse_json
 

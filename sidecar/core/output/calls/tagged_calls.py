@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from sidecar.core.output.calls.arguments import NO_ARGUMENTS, to_json
 from sidecar.core.output.calls.elements import Element, element_of
-from sidecar.core.output.calls.tag_sets import IS_STRING, KEY, Tags
+from sidecar.core.output.calls.tag_forms import IS_STRING, KEY, Tags
 
 MAX_HEAD_CHARS: Final = 1000
 """Longest name or key, in characters. A longer one is not a call."""

@@ -14,7 +14,7 @@ from gguf_files import ARRAY, FLOAT32, INT32, KINDS, STRING, TOKENS, tiny_model
 from template_cases import WEATHER, says, sources
 
 from models import GEMMA3, SMOLLM2
-from sidecar.core.chat import literal
+from sidecar.core.chat import inert_text
 from sidecar.core.llama.bindings import lib
 from sidecar.core.methods import embed
 from sidecar.core.model.model import Model
@@ -189,15 +189,15 @@ def test_a_prompt_cut_at_its_special_tokens_has_the_same_tokens(kind: str, tmp_p
     path = {"words": SMOLLM2.path, "pieces of words": GEMMA3.path}.get(kind)
     model = model_of(str(path) if path else stripping_model(tmp_path))
     special = [t for t in range(model.vocabulary_size) if model.attributes(t) & (SPECIAL | USER_DEFINED)]
-    assert kind != "marks that strip" or any(model.attributes(t) & literal.STRIPS_RIGHT for t in special)
+    assert kind != "marks that strip" or any(model.attributes(t) & inert_text.STRIPS_RIGHT for t in special)
     chance = random.Random(1)
     for _ in range(50):
         marks = [model.token_name(token) for token in chance.choices(special, k=8)]
         prompt = "".join(mark + chance.choice(PIECES) for mark in marks)
         found = model.tokenize(prompt, add_special=False, parse_special=True)
-        cut = literal.cut_tokens(model, prompt, found, lambda text: model.tokenize(text, False, False))
+        cut = inert_text.cut_tokens(model, prompt, found, lambda text: model.tokenize(text, False, False))
         whole = model.tokenize(prompt, add_special=True, parse_special=True)
-        assert literal.with_ends(model, cut) == whole
+        assert inert_text.with_ends(model, cut) == whole
     model.free()
 
 

@@ -12,13 +12,13 @@ from made_streams import TOOLS, pieces
 
 from sidecar.core.chat import optional_calls as module
 from sidecar.core.chat.optional_calls import optional_calls
-from sidecar.core.output.calls.tag_sets import DSML, FUNCTION, INVOKE, PAIRS
-from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.call_forms import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.tag_forms import DSML, FUNCTION, INVOKE, PAIRS
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reasoning import HARMONY
 from sidecar.core.output.reply import Reply
 from sidecar.core.structured_output import json_schema
-from sidecar.core.structured_output.schema import Options
+from sidecar.core.structured_output.llguidance_schema import Options
 
 MARKED = [form for *_, form in FORMS if form.start and not form.loose]
 NODE = {

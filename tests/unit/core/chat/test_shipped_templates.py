@@ -10,7 +10,7 @@ from character_model import CharacterModel, lift_time_limit, replace_lib, tokeni
 from template_cases import CASES, REFUSED, expected, fingerprint, sources
 
 from sidecar.core.chat.rendering import template
-from sidecar.core.output.calls import tool_formats
+from sidecar.core.output.calls import call_forms
 from sidecar.message_handler.errors import SidecarError
 
 TABLE = {name: row for name, row in expected().items() if name.endswith(".jinja")}
@@ -75,7 +75,7 @@ def _tiny_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The vocabulary of the model that the table was made with. Calls of all templates have the same form."""
     replace_lib(monkeypatch)
     lift_time_limit(monkeypatch)
-    monkeypatch.setattr(tool_formats, "call_form", lambda _: tool_formats.HERMES)
+    monkeypatch.setattr(call_forms, "call_form", lambda _: call_forms.HERMES)
     template._compiled.cache_clear()  # other tests' templates remember calls of their own form
     yield
     template._compiled.cache_clear()

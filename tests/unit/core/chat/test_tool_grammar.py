@@ -9,11 +9,11 @@ import pytest
 from byte_model import END, MODEL, random_text
 
 from sidecar.core.chat.tool_grammar import call_grammar
-from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.call_forms import FORMS, HERMES, CallForm
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reasoning import HARMONY
 from sidecar.core.output.reply import Reply
-from sidecar.core.structured_output.schema import Options
+from sidecar.core.structured_output.llguidance_schema import Options
 from sidecar.message_handler.errors import SidecarError
 
 NODE = {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"enum": [1, 2]}}}

@@ -9,7 +9,7 @@ import pytest
 from template_cases import CALL, TIME, WEATHER, parts, says, sources
 
 from sidecar.core.chat.tool_prompt import add_tool_prompt, written_calls
-from sidecar.core.output.calls.tool_formats import HERMES, CallForm, call_form
+from sidecar.core.output.calls.call_forms import HERMES, CallForm, call_form
 
 
 def test_a_template_without_tools_gets_them_in_a_system_message() -> None:

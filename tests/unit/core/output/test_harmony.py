@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, Said, pieces, read
 
-from sidecar.core.output.calls.tool_formats import FORMS, HERMES
+from sidecar.core.output.calls.call_forms import FORMS, HERMES
 from sidecar.core.output.reasoning import HARMONY
 from sidecar.core.output.reply import Reply
 from sidecar.message_handler.errors import SidecarError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from made_streams import OSLO, THINK, Said, pieces, read
 
-from sidecar.core.output.calls.tool_formats import HERMES
-from sidecar.core.output.headers import FAMILIES as HEADERS
-from sidecar.core.output.headers import Headers, headers_of
+from sidecar.core.output.calls.call_forms import HERMES
+from sidecar.core.output.message_headers import FAMILIES as HEADERS
+from sidecar.core.output.message_headers import Headers, headers_of
 from sidecar.core.output.reasoning import FAMILIES, HARMONY, ReasoningMarks, reasoning_marks
 
 

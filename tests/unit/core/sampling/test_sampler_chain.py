@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.core.sampling.chain import MINUS_INFINITY, kind_of
+from sidecar.core.sampling.sampler_chain import MINUS_INFINITY, kind_of
 from sidecar.message_handler._wire import DEFAULTS
 
 GREEDY = {"temperature": 0}

@@ -10,8 +10,8 @@ import pytest
 from byte_model import MODEL
 
 from sidecar.core.structured_output import compiling, json_schema
-from sidecar.core.structured_output.guidance import Matcher
-from sidecar.core.structured_output.schema import Options
+from sidecar.core.structured_output.llguidance_api import Matcher
+from sidecar.core.structured_output.llguidance_schema import Options
 from sidecar.message_handler.errors import SidecarError
 
 

@@ -12,10 +12,16 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from schema_cases import REFUSED, SATISFIABLE
 
-from sidecar.core.structured_output.guidance import Matcher
 from sidecar.core.structured_output.json_schema import Enforced, enforced
 from sidecar.core.structured_output.keywords import CHECKED, MASKED, SILENT
-from sidecar.core.structured_output.schema import MAX_DEPTH, MAX_OPTIONAL, MAX_SCHEMAS, MAX_VALUES, Options
+from sidecar.core.structured_output.llguidance_api import Matcher
+from sidecar.core.structured_output.llguidance_schema import (
+    MAX_DEPTH,
+    MAX_OPTIONAL,
+    MAX_SCHEMAS,
+    MAX_VALUES,
+    Options,
+)
 from sidecar.message_handler.errors import SidecarError
 
 COUNT = 8

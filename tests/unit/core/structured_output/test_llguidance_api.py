@@ -7,7 +7,7 @@ import ctypes
 from byte_model import MODEL
 
 from sidecar.core.structured_output.compiling import vocabulary
-from sidecar.core.structured_output.guidance import MatcherInit, library
+from sidecar.core.structured_output.llguidance_api import MatcherInit, library
 
 DEFAULTS = {
     "max_items_in_row": 2000,

@@ -9,7 +9,7 @@ import re
 import pytest
 from byte_model import MODEL, accepts
 
-from sidecar.core.structured_output.texts import of_lark, of_regex
+from sidecar.core.structured_output.regex_and_lark import of_lark, of_regex
 from sidecar.message_handler.errors import SidecarError
 
 

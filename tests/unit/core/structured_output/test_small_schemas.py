@@ -9,7 +9,7 @@ from byte_model import MODEL, accepts
 from small_schemas import Case, cases
 
 from sidecar.core.structured_output.json_schema import enforced
-from sidecar.core.structured_output.schema import Options
+from sidecar.core.structured_output.llguidance_schema import Options
 
 CASES = list(cases())
 

@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.core.output.calls.arguments import object_text, to_json, typed_value
 from sidecar.core.output.calls.elements import MAX_TRIES, element_of
-from sidecar.core.output.calls.tag_sets import NAMESPACE
+from sidecar.core.output.calls.tag_forms import NAMESPACE
 from sidecar.core.output.calls.tools import Tools
 
 STRING, INTEGER, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}

@@ -10,7 +10,7 @@ from call_cases import CASES, MEANT, TOOLS, Case, Reading, case_of, expected, me
 from made_calls import Writer, writer_of
 from template_cases import sources
 
-from sidecar.core.output.calls.tool_formats import call_form
+from sidecar.core.output.calls.call_forms import call_form
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reply import Reply
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from template_cases import TEMPLATES
 
-from sidecar.core.output.calls.tool_formats import FORMS, call_form
+from sidecar.core.output.calls.call_forms import FORMS, call_form
 
 STARTS = {
     "Bielik-11B-v3.0-Instruct": "<tool_call>",

@@ -8,8 +8,8 @@ import pytest
 from made_calls import by_hand
 from made_streams import OSLO, TOOLS, pieces, read
 
-from sidecar.core.output.calls.tag_sets import KEY
-from sidecar.core.output.calls.tool_formats import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.call_forms import FORMS, HERMES, CallForm
+from sidecar.core.output.calls.tag_forms import KEY
 from sidecar.core.output.calls.tools import Tools
 from sidecar.core.output.reply import Reply
 from sidecar.message_handler.errors import SidecarError
