@@ -315,6 +315,7 @@ class EstimateModelParams(PlacementParams):
     batchSize: NotRequired[int]
     kvCacheType: NotRequired[KvCacheType]
     swaFull: NotRequired[bool]
+    mtp: NotRequired[bool]
     projector: NotRequired[bool]
     valueCacheType: NotRequired[KvCacheType]
     gpuLayers: NotRequired[int | Literal["auto"] | LayerRange]

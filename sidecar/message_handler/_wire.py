@@ -549,6 +549,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "batchSize": 512,
         "kvCacheType": "f16",
         "swaFull": False,
+        "mtp": False,
         "gpuLayers": "auto",
         "splitMode": "layer",
         "expertsOnCpu": False,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import made_heads
+import made_models
 import pytest
+from gguf_files import hollow_model
 from made_models import MADE
 from model_memory import GRID, MODELS, REAL, Taken, run
 
 from sidecar.hardware.machine import Machine
 from sidecar.models.gguf import reader
 from sidecar.models.memory_estimate import estimate
+from sidecar.models.memory_estimate.buffers import HEAD_DRAFT_TOKENS
 
 pytestmark = pytest.mark.real
 
@@ -75,3 +80,27 @@ def test_without_mapping_the_weights_count_once(model: str) -> None:
     machine = Machine.here(system_info=result["systemInfo"])
     estimated = estimate.estimate(reader.read_header(path), {"useMmap": False}, machine)
     assert not differences({"weightsBytes": result["model"]["model"]}, estimated)
+
+
+@pytest.mark.parametrize("kind", ["dense", "hybrid"])
+def test_a_head_counts(tmp_path: Path, kind: str) -> None:
+    file, inner = tmp_path / "headed.gguf", 4 * made_models.TALKING_WIDTH
+    path = (
+        made_heads.talking_mtp(file, inner=inner, write=hollow_model)
+        if kind == "dense"
+        else made_heads.talking_hybrid_mtp(file, write=hollow_model)
+    )
+    sizes = ((256, 1, 512), (4096, 4, 512), (8192, 1, 64))
+    contexts = [{"contextSize": size, "sequences": many, "batchSize": batch} for size, many, batch in sizes]
+    own = {"draftTokens": HEAD_DRAFT_TOKENS}  # as createContext fills in, if there is a recurrent state
+    result, header = run(path, [params | own for params in contexts], mtp=True), reader.read_header(path)
+    machine = Machine.here(system_info=result["systemInfo"])
+    for (size, many, batch), params, taken in zip(sizes, contexts, result["contexts"], strict=True):
+        handed_out = (
+            4 * made_models.TALKING_WIDTH * min(batch, size * many)
+        )  # states of the model; not in the log
+        weights, caches = result["model"]["model"], taken["KV"] + taken.get("RS", 0)
+        total = weights + caches + taken["compute"] + taken["output"] + handed_out
+        estimated = estimate.estimate(header, {**params, "mtp": True}, machine)
+        expected = {"weightsBytes": weights, "kvCacheBytes": caches, "totalBytes": total}
+        assert not differences(expected, estimated), params

@@ -37,6 +37,12 @@ RANGES = {
 }
 """Weights with which tokens of long ago affect the next one."""
 
+GUESSING = {
+    "attn_output.weight": (-0.002, 0.002),
+    **{f"ffn_down{part}.weight": (-0.0002, 0.0002) for part in ("", "_exps", "_shexp")},
+}
+"""Weights with which the next token depends mostly on the last one, so that a head can guess it."""
+
 
 def talking_model(path: Path, metadata: dict[str, Typed], shapes: Shapes) -> str:
     """Write a model with random weights and a byte vocabulary."""
@@ -176,8 +182,8 @@ def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = holl
     return write(path, metadata, shapes)
 
 
-def talking_attention(path: Path) -> str:
-    """A small Qwen 3 that generates text: every layer looks at all tokens."""
+def talking_attention(path: Path, guessable: bool = False) -> str:
+    """A small Qwen 3 that generates text: every layer looks at all tokens. `guessable`: see GUESSING."""
     width, head = TALKING_WIDTH, 64
     metadata = numbers(
         "qwen3", block_count=3, feed_forward_length=2 * width, attention__head_count=width // head,
@@ -187,8 +193,11 @@ def talking_attention(path: Path) -> str:
     norms = {f"{name}_norm.weight": [width] for name in ("attn", "ffn")}
     head_norms = {f"attn_{name}_norm.weight": [head] for name in ("q", "k")}
     layer = norms | head_norms | attention(width, 2 * head, width) | feed_forward(2 * width, width)
-    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
-    return talking_model(path, metadata, ends | blocks(3, layer))
+    shapes = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]} | blocks(3, layer)
+    if not guessable:
+        return talking_model(path, metadata, shapes)
+    shapes["output.weight"] = [width, len(TOKENS)]
+    return random_model(path, VOCABULARY | metadata, shapes, GUESSING | {"output_norm.weight": (1.0, 1.0)})
 
 
 def talking_recurrent(path: Path) -> str:
@@ -220,102 +229,6 @@ def talking_windows(path: Path) -> str:
         "post_ffw_norm.weight": (-5.0, 5.0),
     }
     return random_model(path, VOCABULARY | metadata, ends | blocks(6, layer), RANGES | ranges)
-
-
-GUESSING = {
-    "attn_output.weight": (-0.002, 0.002),
-    **{f"ffn_down{part}.weight": (-0.0002, 0.0002) for part in ("", "_exps", "_shexp")},
-}
-"""Weights with which the next token depends mostly on the last one, so that a head can guess it."""
-
-
-def talking_mtp(path: Path, guesses: bool = True, heads: int = 1) -> str:
-    """A small GLM 4.5 with a head that guesses the token after the next one: often rightly, or never."""
-    width, head, arch = TALKING_WIDTH, 64, "glm4moe"
-    metadata = numbers(
-        arch, block_count=2 + heads, nextn_predict_layers=heads, feed_forward_length=width,
-        leading_dense_block_count=2, expert_count=2, expert_used_count=1, expert_shared_count=1,
-        expert_feed_forward_length=width, attention__head_count=width // head, attention__head_count_kv=2,
-        attention__key_length=head, attention__value_length=head, rope__dimension_count=head, embedding_length=width,
-    )  # fmt: skip
-    metadata[f"{arch}.attention.layer_norm_rms_epsilon"] = (FLOAT32, 1e-5)
-    biases = {"attn_q.bias": [width], "attn_k.bias": [2 * head], "attn_v.bias": [2 * head]}
-    norms = {f"{name}.weight": [width] for name in ("attn_norm", "post_attention_norm")}
-    layer = norms | attention(width, 2 * head, width) | biases | feed_forward(width, width)
-    own = {
-        "nextn.eh_proj.weight": [2 * width, width],
-        "nextn.enorm.weight": [width],
-        "nextn.hnorm.weight": [width],
-    }
-    mixed = (
-        norms
-        | attention(width, 2 * head, width)
-        | biases
-        | own
-        | {"exp_probs_b.bias": [2]}
-        | experts(width, 2, width)
-    )
-    mixed |= {name.replace(".", "_shexp."): shape for name, shape in feed_forward(width, width).items()}
-    shapes = blocks(2, layer) | {f"blk.2.{name}": shape for name, shape in mixed.items()}
-    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
-    ones = dict.fromkeys(("norm.weight", "nextn.enorm.weight", "nextn.hnorm.weight"), (1.0, 1.0))
-    ranges = GUESSING | ones | ({"nextn.eh_proj.weight": (0.0, 0.0)} if guesses else {})
-    return random_model(
-        path, VOCABULARY | metadata, ends | {"output.weight": [width, len(TOKENS)]} | shapes, ranges
-    )
-
-
-def talking_hybrid_mtp(path: Path) -> str:
-    """A small Qwen 3.5 with such a head: a layer with a state, one with attention, and the head."""
-    width, head, keys, values, state = TALKING_WIDTH, 64, 2, 4, 32
-    metadata = numbers(
-        "qwen35", block_count=3, nextn_predict_layers=1, full_attention_interval=2, feed_forward_length=width,
-        attention__head_count=width // head, attention__head_count_kv=2, attention__key_length=head,
-        attention__value_length=head, rope__dimension_count=head, embedding_length=width,
-        ssm__conv_kernel=4, ssm__inner_size=values * state, ssm__state_size=state, ssm__time_step_rank=values,
-        ssm__group_count=keys,
-    )  # fmt: skip
-    metadata["qwen35.attention.layer_norm_rms_epsilon"] = (FLOAT32, 1e-5)
-    metadata["qwen35.rope.dimension_sections"] = (ARRAY, (INT32, [11, 11, 10, 0]))
-    norms = {f"{name}.weight": [width] for name in ("attn_norm", "post_attention_norm")}
-    both = norms | feed_forward(width, width)
-    mixed = 2 * keys * state + values * state
-    recurrent = {
-        "attn_qkv.weight": [width, mixed],
-        "attn_gate.weight": [width, values * state],
-        "ssm_conv1d.weight": [4, mixed],
-        "ssm_dt.bias": [values],
-        "ssm_a": [values],
-        "ssm_beta.weight": [width, values],
-        "ssm_alpha.weight": [width, values],
-        "ssm_norm.weight": [state],
-        "ssm_out.weight": [values * state, width],
-    }
-    full = {
-        "attn_q.weight": [width, 2 * width],
-        "attn_k.weight": [width, 2 * head],
-        "attn_v.weight": [width, 2 * head],
-        "attn_output.weight": [width, width],
-        "attn_q_norm.weight": [head],
-        "attn_k_norm.weight": [head],
-    }
-    own = {
-        "nextn.eh_proj.weight": [2 * width, width],
-        "nextn.enorm.weight": [width],
-        "nextn.hnorm.weight": [width],
-    }
-    layers = (both | recurrent, both | full, both | full | own)
-    shapes = {f"blk.{at}.{name}": shape for at, layer in enumerate(layers) for name, shape in layer.items()}
-    ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
-    ones = dict.fromkeys(("norm.weight", "nextn.enorm.weight", "nextn.hnorm.weight"), (1.0, 1.0))
-    ranges = (
-        GUESSING
-        | ones
-        | {"nextn.eh_proj.weight": (0.0, 0.0), "ssm_a": (-0.02, 0.0), "ssm_out.weight": (-0.02, 0.02)}
-    )
-    return random_model(
-        path, VOCABULARY | metadata, ends | {"output.weight": [width, len(TOKENS)]} | shapes, ranges
-    )
 
 
 MADE = {"mixture": mixture, "latent": latent, "recurrent": recurrent, "hybrid": hybrid}

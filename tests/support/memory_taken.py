@@ -17,6 +17,7 @@ from sidecar.core.context.context import Context
 from sidecar.core.llama import backends
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
+from sidecar.core.speculation.mtp_head import MtpHead
 
 
 def main() -> None:
@@ -40,7 +41,10 @@ def main() -> None:
     weights, contexts = taken(), []
     for params in order["contexts"]:
         context = Context(model, {"contextId": "context-1", **params})
+        head = MtpHead(context, {"contextId": "context-1", **params}) if model.has_mtp else None
         contexts.append(taken())
+        if head is not None:
+            head.free()
         context.free()
         said.clear()
     system_info = lib.llama_print_system_info().decode()

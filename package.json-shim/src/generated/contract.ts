@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint fd40e14ee44ac8cf)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 87e3fd72e51413bf)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -111,6 +111,11 @@ export type EstimateModelParams = {
    * @default false
    */
   swaFull?: boolean;
+  /**
+   * As in loadModel: count the head that guesses tokens, and its context.
+   * @default false
+   */
+  mtp?: boolean;
   /**
    * Count the projector: the one that loadModel finds beside `path`, or the one of the repository. Default: true for `path`, false for `model`, as loadModel and downloadModel do.
    */
@@ -1129,7 +1134,7 @@ export interface LoadModelParams extends PlacementParams {
    */
   mtp?: boolean;
   /**
-   * A GGUF file of a smaller model with the same vocabulary. It proposes the next tokens (speculative decoding): the text stays the same and is generated faster. The other options of this request, except `adapters`, apply to it as well. It needs its own KV cache in each context.
+   * A GGUF file of a smaller model with the same vocabulary, or of an EAGLE-3 draft that was made for this model. It proposes the next tokens (speculative decoding): the text stays the same and is generated faster. The other options of this request, except `adapters`, apply to it as well. It needs its own KV cache in each context.
    */
   draftPath?: string;
   /**

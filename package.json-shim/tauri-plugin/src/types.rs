@@ -571,6 +571,8 @@ pub struct EstimateModelParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swa_full: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtp: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projector: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_cache_type: Option<KvCacheType>,

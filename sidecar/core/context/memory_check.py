@@ -96,6 +96,8 @@ def _upper_bound(model: Model, params: CreateContextParams, size: int) -> int:
     asked = cast("CreateContextParams", {**DEFAULTS["CreateContextParams"], **params})
     sequences, batch = asked["sequences"], max(asked["batchSize"], asked["sequences"])
     heads, layers = lib.llama_model_n_head(model.handle), lib.llama_model_n_layer(model.handle)
+    contexts = 1 + model.has_mtp
+    layers += lib.llama_model_n_layer_nextn(model.handle) if model.has_mtp else 0
     width = lib.llama_model_n_embd(model.handle)
     size += CELLS
     bits = max(KV_CACHE_BITS[asked[name]] for name in ("kvCacheType", "valueCacheType") if name in asked)
@@ -107,4 +109,4 @@ def _upper_bound(model: Model, params: CreateContextParams, size: int) -> int:
     )
     step = batch * (WIDEST_STEP * width + size * (heads + 2)) * 4
     logits = (2 * sequences + RESERVED_OUTPUTS) * model.vocabulary_size * 4
-    return int(caches + states + step + logits)
+    return int(caches + states + contexts * (step + logits))

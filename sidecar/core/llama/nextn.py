@@ -1,4 +1,4 @@
-"""The functions of libllama that hand out hidden states, for heads that guess further tokens (MTP).
+"""The functions of libllama that hand out hidden states, for what guesses further tokens (MTP, EAGLE-3).
 
 llama.cpp exports them under C++ names (llama-ext.h). The names follow from the types of the arguments: by the rules of
 the Itanium ABI with GCC, Clang, MinGW and Zig, by those of Visual C++ with its compiler.
@@ -41,3 +41,23 @@ hidden_state = _function(
     *(ctypes.c_void_p, ctypes.c_int32),
 )
 """The address of the state of one place in the last batch."""
+
+set_layer_inputs = _function(
+    (
+        "_Z30llama_set_embeddings_layer_inpP13llama_contextjb",
+        "?llama_set_embeddings_layer_inp@@YAXPEAUllama_context@@I_N@Z",
+    ),
+    None,
+    *(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_bool),
+)
+"""Context, layer, and whether to keep what comes into it."""
+
+layer_inputs = _function(
+    (
+        "_Z30llama_get_embeddings_layer_inpP13llama_contextj",
+        "?llama_get_embeddings_layer_inp@@YAPEAMPEAUllama_context@@I@Z",
+    ),
+    ctypes.c_void_p,
+    *(ctypes.c_void_p, ctypes.c_uint32),
+)
+"""The address of what came into a layer: a row for each place in the last batch."""

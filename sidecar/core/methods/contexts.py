@@ -19,17 +19,16 @@ from sidecar.core.speculation.draft_model import DraftModel
 from sidecar.hardware.machine import process_memory
 from sidecar.message_handler.errors import SidecarError
 from sidecar.message_handler.notifier import notification, send, send_info
+from sidecar.models.memory_estimate.buffers import HEAD_DRAFT_TOKENS
 
 if TYPE_CHECKING:
     from sidecar.core.context.context_options import ContextParams
     from sidecar.core.engine import Engine
     from sidecar.core.jobs import Job
+    from sidecar.core.model.model import Model
     from sidecar.core.scheduling.runner import Runner
     from sidecar.core.scheduling.saver import Saver
-    from sidecar.core.speculation.mtp_head import MtpHead
-
-MTP_DRAFT_TOKENS: Final = 3
-"""Default of `draftTokens` of a model with an MTP head and a recurrent state. Each takes the memory of a state."""
+    from sidecar.core.speculation.head import Head
 
 MAX_DIRECTORY_BYTES: Final = 8 * 1024**3
 """Default of `cacheDirectoryBytes`, if DISK_SHARE allows it."""
@@ -73,18 +72,14 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
     model = engine.the_model()
     if params.get("embeddings"):
         return EmbeddingRunner(EmbeddingContext(model, params))
-    if model.has_mtp and model.has_state_beyond_kv and not params.get("reproducible"):
-        params = {"draftTokens": MTP_DRAFT_TOKENS, **params}
+    if _has_head(model) and model.has_state_beyond_kv and not params.get("reproducible"):
+        params = {"draftTokens": HEAD_DRAFT_TOKENS, **params}
     context = Context(model, params)
     store = ConversationStore(context, partial(_tell_figures, engine, context.context_id))
-    draft_model: DraftModel | MtpHead | None = None
+    draft_model: DraftModel | Head | None = None
     try:
-        if model.draft is not None and not context.piece:
-            draft_model = DraftModel(model.draft, context, params)
-        elif model.has_mtp and not context.piece:
-            from sidecar.core.speculation.mtp_head import MtpHead  # only for models with a head
-
-            draft_model = MtpHead(context, params)
+        if not context.piece:
+            draft_model = _draft_model(context, params)
         saver = _saver(engine, context, store, params) if "cacheDirectory" in params else None
     except BaseException:
         if draft_model is not None:
@@ -92,6 +87,24 @@ def _runner(engine: Engine, params: ContextParams) -> Runner:
         context.free()
         raise
     return GenerationRunner(Slots(context, store, saver), context, draft_model, engine.writer)
+
+
+def _has_head(model: Model) -> bool:
+    return model.has_mtp or (model.draft is not None and bool(model.draft.target_layers))
+
+
+def _draft_model(context: Context, params: ContextParams) -> DraftModel | Head | None:
+    """What guesses tokens for a context, if there is something."""
+    model = context.model
+    if model.has_mtp:
+        from sidecar.core.speculation.mtp_head import MtpHead  # both only for models with a head
+
+        return MtpHead(context, params)
+    if model.draft is not None and model.draft.target_layers:
+        from sidecar.core.speculation.eagle_head import EagleHead
+
+        return EagleHead(model.draft, context, params)
+    return None if model.draft is None else DraftModel(model.draft, context, params)
 
 
 def _saver(engine: Engine, context: Context, store: ConversationStore, params: ContextParams) -> Saver:

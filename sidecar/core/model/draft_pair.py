@@ -1,4 +1,4 @@
-"""Which draft models fit a model. The rules are those of llama.cpp (common/speculative.cpp)."""
+"""Which draft models fit a model. The rules are those of llama.cpp (common/speculative.cpp, src/models/eagle3.cpp)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,41 @@ MAX_SIZE_DIFFERENCE: Final = 128
 FIRST_COMPARED: Final = 5
 """The tokens before this one may differ."""
 
+EAGLE: Final = "eagle3"
+"""Architecture of a draft that reads what comes into layers of its model (speculation/eagle_head.py)."""
+
+ONLY_DRAFTS: Final = frozenset({EAGLE, "dflash", "gemma4-assistant"})
+"""Architectures that compute nothing without another model."""
+
+GIVES_INPUTS: Final = frozenset(
+    ("bailingmoe3", "deepseek4", "gemma4", "gpt-oss", "hunyuan-dense", "hunyuan_vl", "lfm2", "lfm2moe", "llama",
+     "mimo2", "minimax-m2", "muse-glimmer", "nanbeige", "nemotron_h", "nemotron_h_moe", "qwen3", "qwen35", "qwen35moe",
+     "qwen3moe")
+)  # fmt: skip
+"""Architectures that hand out what comes into their layers (t_layer_inp in src/models/): llama.cpp ends the process if
+another is asked. qwen3next and minimax-01 do, too, but cannot take tokens back from their recurrent state."""
+
+GIVES_OUTPUTS: Final = GIVES_INPUTS & {
+    "bailingmoe3", "gemma4", "gpt-oss", "mimo2", "nemotron_h", "nemotron_h_moe", "qwen35", "qwen35moe",
+}  # fmt: skip
+"""Those that also hand out what comes out of the last layer (t_h_nextn)."""
+
+
+def check_whole(model: Model) -> None:
+    """Raise SidecarError `unsuitableModel` if the file has only what guesses tokens for another model."""
+    kind = model.metadata("general.architecture")
+    if kind in ONLY_DRAFTS:
+        use = (
+            "give it as draftPath of that model" if kind == EAGLE else "it is not supported as a draft either"
+        )
+        problem = f"/path: {model.path!r} ({kind}) only guesses tokens for another model: {use}"
+        raise SidecarError("unsuitableModel", problem, pointer="/path", value=model.path[:500])
+
 
 def check_pair(model: Model, draft: Model, path: str) -> None:
     """Raise SidecarError `unsuitableDraft` if the draft model cannot propose tokens for the model.
 
-    `path` is the draft model's, as the request gave it.
+    `path` is the draft model's, as the request gave it. Fills in the draft's `target_layers`.
     """
     cause = _misfit(model, draft)
     if cause is not None:
@@ -28,10 +58,19 @@ def check_pair(model: Model, draft: Model, path: str) -> None:
 
 def _misfit(model: Model, draft: Model) -> str | None:
     """Why the pair does not fit; None if it does."""
+    kind = draft.metadata("general.architecture")
+    if kind == EAGLE:
+        return _eagle_misfit(model, draft) or _other_vocabulary(model, draft)
+    if kind in ONLY_DRAFTS:
+        return f"drafts of the architecture {kind} are not supported"
     if model.has_state_beyond_kv:
         return "the model's state is recurrent and cannot take back draft tokens"
     if draft.has_state_beyond_kv:
         return "the draft model's state is recurrent and cannot take back draft tokens"
+    return _other_vocabulary(model, draft)
+
+
+def _other_vocabulary(model: Model, draft: Model) -> str | None:
     if lib.llama_vocab_type(model.vocab) != lib.llama_vocab_type(draft.vocab):
         return "their vocabularies are of different types"
     if _begin_token(model) != _begin_token(draft):
@@ -44,6 +83,42 @@ def _misfit(model: Model, draft: Model) -> str | None:
     for token in range(FIRST_COMPARED, min(model.vocabulary_size, draft.vocabulary_size)):
         if text(model.vocab, token) != text(draft.vocab, token):
             return f"token {token} differs"
+    return None
+
+
+def _eagle_misfit(model: Model, draft: Model) -> str | None:
+    """Why an EAGLE-3 draft does not fit. Most of it llama.cpp finds, too, but then it ends the process."""
+    architecture, header = model.metadata("general.architecture") or "", draft.header
+    if architecture not in GIVES_INPUTS:
+        return f"llama.cpp does not hand out what the layers of the architecture {architecture} read"
+    if header is None:
+        return "its header cannot be read"
+    try:
+        from sidecar.core.llama import nextn  # noqa: F401  # only for models with a head
+    except ImportError:
+        return "this build of llama.cpp does not hand out what layers read"
+    width, own = lib.llama_model_n_embd(model.handle), lib.llama_model_n_embd(draft.handle)
+    made_for = header.typed(f"{EAGLE}.target_hidden_size", int)
+    if made_for != width:
+        return f"it is made for hidden states of {made_for} numbers, the model's have {width}"
+    last = lib.llama_model_n_layer(model.handle) - (architecture not in GIVES_OUTPUTS)
+    layers = header.metadata.get(f"{EAGLE}.target_layers")
+    draft.target_layers = [at for at in layers if isinstance(at, int)] if isinstance(layers, list) else []
+    if not draft.target_layers or not 0 <= min(draft.target_layers) <= max(draft.target_layers) <= last:
+        return f"it reads the layers {layers}, of this model 0 to {last} can be read"
+    if lib.llama_model_n_layer(draft.handle) != 1:
+        return "it has more than one layer"
+    tokens = model.vocabulary_size
+    if draft.vocabulary_size != tokens:
+        return f"their vocabularies have {tokens} and {draft.vocabulary_size} tokens"
+    shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    embeddings, output, mapped = (shapes.get(n) for n in ("token_embd.weight", "output.weight", "d2t"))
+    if own != width and not (embeddings and output):
+        return f"it needs the model's embeddings or output, whose rows have {width} numbers, not {own}"
+    if embeddings and embeddings[-1] != tokens:
+        return f"it has embeddings of {embeddings[-1]} tokens, not {tokens}"
+    if mapped and not output and mapped[0] != tokens:
+        return f"it maps {mapped[0]} tokens, but has no output of its own"
     return None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.core.llama import devices
 from sidecar.core.model import memory_plan, mtp
-from sidecar.core.model.draft_pair import check_pair
+from sidecar.core.model.draft_pair import check_pair, check_whole
 from sidecar.core.model.memory_plan import file_bytes
 from sidecar.core.model.model import Model
 from sidecar.message_handler import log as notes
@@ -25,8 +25,8 @@ def load(
 ) -> Model:
     """Load what loadModel asks for.
 
-    Raises SidecarError `unsuitableDraft`, `unsuitableProjector`, and those of `gguf.reader.check_readable` and
-    `Model.load`.
+    Raises SidecarError `unsuitableModel`, `unsuitableDraft`, `unsuitableProjector`, and those of
+    `gguf.reader.check_readable` and `Model.load`.
     """
     reader.check_readable(params["path"])
     if params.get("mtp"):
@@ -54,6 +54,7 @@ def load(
     model = None
     try:
         model = _load_one(params, log, lambda share: send(begin + share * (end - begin)))
+        check_whole(model)
         if draft is not None:
             check_pair(model, draft, params["draftPath"])
             model.draft = draft

@@ -33,7 +33,7 @@ RANK_HEADS: Final = {"cls.weight", "cls.output.weight"}
 """A model that scores texts has one of these tensors."""
 
 
-PLACEMENT: Final = ("tensorSplit", "expertsOnCpu", "memoryMarginBytes")
+PLACEMENT: Final = ("tensorSplit", "expertsOnCpu", "memoryMarginBytes", "mtp")
 
 
 class Model:
@@ -67,6 +67,8 @@ class Model:
         """Whether the head that guesses the next tokens is loaded (mtp.py)."""
         self.draft: Model | None = None
         """A smaller model that proposes tokens for this one (loading.py)."""
+        self.target_layers: list[int] = []
+        """The layers of another model that it reads, if it guesses tokens for that one (draft_pair.py)."""
         self.encoder: Encoder | None = None
         """Of its projector, if it has one (loading.py)."""
         self.samplers = SamplerCache()

@@ -22,7 +22,7 @@ from sidecar.message_handler.writer import Writer
 if TYPE_CHECKING:
     from sidecar.core.scheduling.generation import Generation
     from sidecar.core.speculation.draft_model import DraftModel
-    from sidecar.core.speculation.mtp_head import MtpHead
+    from sidecar.core.speculation.head import Head
 
 WAIT_S: Final = 0.002
 """How often it looks whether a grammar is made for which all requests wait. An abort waits as long."""
@@ -35,7 +35,7 @@ class GenerationRunner:
     """See `Runner`."""
 
     def __init__(
-        self, slots: Slots, context: Context, draft_model: DraftModel | MtpHead | None, writer: Writer
+        self, slots: Slots, context: Context, draft_model: DraftModel | Head | None, writer: Writer
     ) -> None:
         """Owns `context` and `draft_model` from now on."""
         self.context = context

@@ -48,7 +48,7 @@ class DraftModel:
             main,
         )
         self._likeliest = Likeliest()
-        self._model = model
+        self._model, self._warned = model, False
         self._vocabulary_size = min(model.vocabulary_size, main.model.vocabulary_size)
 
     def free(self) -> None:
@@ -57,7 +57,7 @@ class DraftModel:
         self._context.free()
 
     def note(self, chunks: Iterable[tuple[Sequence, list[int]]]) -> None:
-        """See MtpHead.note: a draft model evaluates the tokens itself."""
+        """See Head.note: a draft model evaluates the tokens itself."""
 
     def propose(
         self, indices: list[int], tokens: list[list[int]], most: list[int], room: int
@@ -113,7 +113,8 @@ class DraftModel:
             for sequence in context.sequences:
                 if sequence.index not in batch:
                     context.clear_sequence(sequence)
-        if code not in (0, NO_ROOM, DECODE_ABORTED):
+        if code not in (0, NO_ROOM, DECODE_ABORTED) and not self._warned:
+            self._warned = True  # each step may fail
             log.log(
                 "warning", "llama_decode of the draft model failed", code=code, context=context.context_id
             )

@@ -1,27 +1,13 @@
-"""Draft tokens of the model's own head: a layer that guesses the token after the next one (multi-token prediction).
-
-It reads a token together with the model's hidden state of the token before, and has a KV cache of its own. So it must
-see each step of the model (`note`). What it has missed (a cache that was copied, cut or shifted) makes its guesses
-worse, never a result wrong: then it begins again where the model goes on. llama.cpp: common/speculative.cpp, draft_mtp.
-"""
+"""The model's own head: a layer that guesses the token after the next one (multi-token prediction)."""
 
 from __future__ import annotations
 
-import ctypes
-import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
-from sidecar.core.context import context_options
-from sidecar.core.context.sequence import Sequence, shared_length
-from sidecar.core.context.step_cost import MAX_DRAFT_TOKENS
 from sidecar.core.llama import nextn
 from sidecar.core.llama.bindings import lib
-from sidecar.core.llama.thread_pool import ThreadPool
-from sidecar.core.speculation.draft_model import MIN_PROBABILITY, Likeliest
-from sidecar.message_handler import log
-from sidecar.message_handler._wire import DEFAULTS
-from sidecar.message_handler.errors import SidecarError
+from sidecar.core.speculation.head import Head, options_of
 
 if TYPE_CHECKING:
     from sidecar.core.context.context import Context
@@ -30,214 +16,23 @@ if TYPE_CHECKING:
 CONTEXT_TYPE: Final = 1
 """LLAMA_CONTEXT_TYPE_MTP (llama.h)."""
 
-DECODE: Final = 1
-"""LLAMA_PROCESS_TYPE_DECODE (llama.h)."""
 
-NO_ROOM: Final = 1
-"""What llama_process returns if the cache has no room for a batch (llama.h)."""
-
-MAX_LATER: Final = MAX_DRAFT_TOKENS + 1
-"""So many tokens of a sequence wait, to be evaluated in the same step as the next guess."""
-
-
-class _Entry(NamedTuple):
-    """A token in the head's batch."""
-
-    sequence: int
-    """The index of its sequence."""
-    position: int
-    token: int
-    state: bytes
-    """The hidden state of the token before."""
-    wanted: bool
-    """Whether a guess is read from it."""
-
-
-class _Held:
-    """What the head knows of one sequence."""
-
-    def __init__(self) -> None:
-        self.tokens: list[int] = []
-        """Those that its cache holds, and those that wait. From a place on; the ones before it are not in the cache."""
-        self.done = 0
-        """How many of them do not wait."""
-        self.states: list[bytes] = []
-        """For each that waits: the hidden state of the token before."""
-        self.last: list[bytes] = []
-        """The model's hidden states of the end of the last step, at most MAX_LATER: no more tokens are taken back."""
-        self.last_at = 0
-        """The position of the first of them."""
-
-
-class MtpHead:
-    """Owns the head's context for one main context. Only the compute thread uses it."""
+class MtpHead(Head):
+    """See Head. Its weights are in the model's file; it reads what comes out of the model's last layer."""
 
     def __init__(self, main: Context, params: ContextParams) -> None:
         """Create it. `params`: those of the main context. Raises SidecarError `contextCreationFailed`."""
-        self._main = main
-        count = len(main.sequences)
-        defaults = {"batchSize": main.batch_size, **DEFAULTS["CreateContextParams"]}
-        filled: ContextParams = {**defaults, **params, "contextSize": main.size, "sequences": count}  # type: ignore[typeddict-item]  # defaults
-        options = context_options.made(main.model, filled)
-        options.ctx_type, options.ctx_other, options.n_rs_seq = CONTEXT_TYPE, main.handle, 0
+        options = options_of(main, main.model, params)
+        options.ctx_type, options.n_rs_seq = CONTEXT_TYPE, 0
         options.swa_full = True  # guesses that were wrong are taken back
-        options.abort_callback, options.abort_callback_data = main.abort_flag.callback, main.abort_flag.data
-        handle = lib.llama_init_from_model(main.model.handle, options)
-        if not handle:
-            raise SidecarError(
-                "contextCreationFailed", "llama.cpp could not create the context of the model's MTP head"
-            )
-        self.handle = handle
-        self._memory = lib.llama_get_memory(handle)
-        self._pool, self._threads_set = ThreadPool(handle, main.threads), main.threads
-        self._batch = lib.llama_batch_ext_init(handle)
-        self._width = lib.llama_model_n_embd_out(main.model.handle)
-        self._unknown = bytes(4 * self._width)
-        self._held = [_Held() for _ in range(count)]
-        self._most = 1 if lib.llama_model_n_layer_nextn(main.model.handle) > 1 else MAX_DRAFT_TOKENS
-        """Guesses in a row: the first of several heads is made for one."""
-        self._likeliest = Likeliest()
-        nextn.set_hidden_states(main.handle, True, False)
-        nextn.set_hidden_states(handle, True, True)
+        super().__init__(main, main.model, options, first=0)
 
-    def free(self) -> None:
-        """Give the memory back."""
-        self._likeliest.free()
-        lib.llama_batch_ext_free(self._batch)
-        self._pool.free()
-        lib.llama_free(self.handle)
+    def start(self, _: ExitStack) -> None:
+        """See Head."""
+        if lib.llama_model_n_layer_nextn(self.main.model.handle) > 1:
+            self.most = 1  # the first of several heads is made for one guess
+        nextn.set_hidden_states(self.main.handle, True, False)
 
-    # ---- what the model has computed -------------------------------------------------------------
-
-    def note(self, chunks: Iterable[tuple[Sequence, list[int]]]) -> None:
-        """The model has evaluated these tokens, which its sequences do not hold yet, in this order."""
-        at, entries = 0, []
-        for sequence, chunk in chunks:
-            first, begin, held = at, len(sequence.tokens), self._held[sequence.index]
-            at += len(chunk)
-            if sequence.end != begin:  # pictures whose positions are not their places
-                continue
-            states = [self._state(self._main.handle, first + offset) for offset in range(len(chunk))]
-            self._keep(sequence.index, sequence.tokens + chunk, begin)
-            for position in range(len(held.tokens), begin + len(chunk)):
-                before = states[position - 1 - begin] if position > begin else self._before(held, position)
-                held.tokens.append(chunk[position - begin])
-                held.states.append(before)
-            held.last = states[-MAX_LATER:]
-            held.last_at = begin + len(chunk) - len(held.last)
-            if len(held.states) > MAX_LATER:
-                entries += self._waiting(sequence.index)
-        while entries:
-            self._evaluate(entries[: self._main.batch_size])
-            del entries[: self._main.batch_size]
-
-    def _state(self, handle: object, place: int) -> bytes:
-        address = nextn.hidden_state(handle, place)
-        return ctypes.string_at(address, 4 * self._width) if address else self._unknown
-
-    def _before(self, held: _Held, position: int) -> bytes:
-        """The model's hidden state of the token before this position, if it is known."""
-        place = position - 1 - held.last_at
-        return held.last[place] if 0 <= place < len(held.last) else self._unknown
-
-    def _keep(self, index: int, tokens: list[int], least: int) -> None:
-        """Forget what does not begin these tokens. If that leaves fewer than `least`, begin there anew."""
-        held = self._held[index]
-        shared = shared_length(held.tokens, tokens)
-        if shared < least:
-            lib.llama_memory_seq_rm(self._memory, index, -1, -1)
-            held.tokens, held.done, held.states = tokens[:least], least, []
-        elif shared < len(held.tokens):
-            del held.tokens[shared:]
-            del held.states[max(0, shared - held.done) :]
-            if shared < held.done:
-                lib.llama_memory_seq_rm(self._memory, index, shared, -1)
-                held.done = shared
-
-    def _waiting(self, index: int) -> list[_Entry]:
-        """The entries of a sequence that wait; they no longer do."""
-        held = self._held[index]
-        entries = [
-            _Entry(index, held.done + offset, held.tokens[held.done + offset], state, False)
-            for offset, state in enumerate(held.states)
-        ]
-        held.done, held.states = len(held.tokens), []
-        return entries
-
-    # ---- guesses ---------------------------------------------------------------------------------
-
-    def propose(
-        self, indices: list[int], tokens: list[list[int]], most: list[int], room: int
-    ) -> list[list[int]]:
-        """See DraftModel.propose. The last token of each text is one that the model has not evaluated."""
-        drafts: dict[int, list[int]] = {index: [] for index in indices}
-        limits = {index: min(limit, self._most) for index, limit in zip(indices, most, strict=True)}
-        ends: dict[int, int] = {}
-        entries: list[_Entry] = []
-        for index, text in zip(indices, tokens, strict=True):
-            held, end = self._held[index], len(text) - 1
-            sequence = self._main.sequences[index]
-            full = len(entries) + len(held.states) >= min(room, self._main.batch_size)
-            if full or not len(sequence.tokens) == sequence.end == end:
-                continue
-            self._keep(index, text[:end], end)
-            state = self._before(held, end)
-            entries += [*self._waiting(index), _Entry(index, end, text[end], state, True)]
-            held.tokens, held.done, ends[index] = list(text), end + 1, end + 1
-        while entries:
-            entries = self._guess(entries, drafts, limits)
-        for index, end in ends.items():
-            lib.llama_memory_seq_rm(self._memory, index, end, -1)
-        return [drafts[index] for index in indices]
-
-    def _guess(
-        self, entries: list[_Entry], drafts: dict[int, list[int]], limits: dict[int, int]
-    ) -> list[_Entry]:
-        """Evaluate a batch and read its guesses. Returns the next batch."""
-        if not self._evaluate(entries):
-            return []
-        following = []
-        model = self._main.model
-        for place, entry in enumerate(entries):
-            if not entry.wanted:
-                continue
-            token, probability = self._likeliest.read(self.handle, place)
-            if probability < MIN_PROBABILITY or model.ends(token):
-                continue
-            drafts[entry.sequence].append(token)
-            if len(drafts[entry.sequence]) < limits[entry.sequence]:
-                state = self._state(self.handle, place)
-                following.append(_Entry(entry.sequence, entry.position + 1, token, state, True))
-        return following
-
-    def _evaluate(self, entries: list[_Entry]) -> bool:
-        """Whether llama.cpp has evaluated them. If not, it begins anew with these sequences, or with all."""
-        batch = self._batch
-        lib.llama_batch_ext_clear(batch)
-        for entry in entries:
-            place = lib.llama_batch_ext_add_token(batch, entry.sequence, entry.token)
-            position = (ctypes.c_int32 * 1)(entry.position)
-            lib.llama_batch_ext_set_pos(batch, place, position)
-            state = (ctypes.c_float * self._width).from_buffer_copy(entry.state)
-            pointer = ctypes.cast(state, ctypes.POINTER(ctypes.c_float))
-            lib.llama_batch_ext_set_embd_token(batch, place, lib.llama_embd(pointer, 1, self._width))
-            if entry.wanted:
-                lib.llama_batch_ext_set_output_logits(batch, place, True)
-        threads = self._main.thread_count.of_step(len(entries))
-        if threads != self._threads_set:
-            lib.llama_set_n_threads(self.handle, threads, threads)
-            self._threads_set = threads
-        begin = time.monotonic()
-        code = lib.llama_process(self.handle, DECODE, batch)
-        if code == 0:
-            self._main.thread_count.record(len(entries), time.monotonic() - begin, draft=True)
-            return True
-        if code < 0:
-            log.log(
-                "warning", "llama_process of the MTP head failed", code=code, context=self._main.context_id
-            )
-        # In a pool, idle sequences may have all the room: the main context has put them away, the head has not.
-        for index in range(len(self._held)) if code == NO_ROOM else {entry.sequence for entry in entries}:
-            lib.llama_memory_seq_rm(self._memory, index, -1, -1)
-            self._held[index] = _Held()
-        return False
+    def states_of_step(self, count: int) -> list[bytes]:
+        """See Head."""
+        return [self.state(self.main.handle, place) for place in range(count)]

@@ -4,7 +4,8 @@ A step with several tokens costs hardly more than a step with one, since it read
 that the sampler also chooses are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
 but only compared with the tokens that come. Speculation does not change the text, with one exception: llama.cpp
 rounds larger batches differently, so of two equally likely tokens the other one may come. Draft tokens come from
-earlier text (prompt_lookup.py), from a draft model (draft_model.py), or from the model's own head (mtp_head.py).
+earlier text (prompt_lookup.py), from a draft model (draft_model.py), or from a head
+(mtp_head.py, eagle_head.py).
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ MAX_DEFAULT_CONTEXT_SIZE: Final = 4096
 RESERVED_OUTPUTS: Final = 32
 """Tokens per step whose logits get room. One per sequence is needed; the whole batch would take batch × vocabulary.
 With room for fewer, prompts were 15 % slower (1370 instead of 1580 tokens/s)."""
+HEAD_DRAFT_TOKENS: Final = 3
+"""Default of `draftTokens` of a context with a head and a recurrent state. Each takes the memory of a state."""
 CELLS: Final = 256
 """The cache of a sequence is rounded up to a multiple of this many tokens (llama-context.cpp)."""
 MAX_LAYERS: Final = 1024
@@ -70,6 +72,8 @@ class Layer:
 
     def __init__(self) -> None:
         self.cached = self.windowed = False
+        self.ahead = False
+        """Whether it is a head that guesses tokens (MTP). It is loaded on request only."""
         self.keys = self.values = self.state = 0
         self.tensors: list[Tensor] = []
 
@@ -77,28 +81,31 @@ class Layer:
 class ModelShape:
     """The numbers of a header that determine sizes; 0 for missing ones."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, mtp: bool = False) -> None:
+        """`mtp`: the head that guesses tokens is loaded, too."""
         self._header = header
         self.architecture = header.architecture
         self.trained = self._number("context_length")
         self.width = self._number("embedding_length")
         self.vocabulary = header.vocabulary_size or 0
         blocks = min(self._number("block_count"), MAX_LAYERS)
-        # Layers for multi-token prediction are not loaded, unless the model has no others.
         ahead = self._number("nextn_predict_layers")
-        count = blocks - ahead if ahead < blocks else blocks
+        self._trunk = blocks - ahead if ahead < blocks else blocks  # a model may have no others
+        self.has_head = mtp and self._trunk < blocks
         self.heads = self._numbers("attention.head_count", blocks, 0)
         named = f"{self.architecture}.attention.sliding_window" in header.metadata
         self.window = self._number("attention.sliding_window") if named else WINDOWS.get(self.architecture, 0)
-        self.layers = [Layer() for _ in range(count)]
+        self.layers = [Layer() for _ in range(blocks)]
+        for layer in self.layers[self._trunk :]:
+            layer.ahead = True
         self.rest: list[Tensor] = []
         for tensor in header.tensors:
             parts = tensor.name.split(".", 2)
             index = int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1
-            if 0 <= index < count:
-                self.layers[index].tensors.append(tensor)
-            elif not 0 <= index < blocks:
+            if not 0 <= index < blocks:
                 self.rest.append(tensor)
+            elif mtp or not self.layers[index].ahead:
+                self.layers[index].tensors.append(tensor)
         self._fill_caches(blocks)
         self.query_width, self.key_width = self._widths()
         self.feed_forward = self._feed_forward()
@@ -126,7 +133,7 @@ class ModelShape:
         self._latent = values if self._number("attention.key_length_mla") else 0
         if self._latent:
             values = 0  # multi-head latent attention: values are a part of the keys
-        with_cache = len(self.layers) - self._number("attention.shared_kv_layers")
+        with_cache = self._trunk - self._number("attention.shared_kv_layers")
         if self.architecture == "gemma3n":
             with_cache = GEMMA3N_LAYERS_WITH_CACHE
         for index, layer in enumerate(self.layers):
@@ -134,10 +141,11 @@ class ModelShape:
             if any(name.startswith(("ssm_", "shortconv", "time_mix")) for name in names):
                 layer.state = self._state()
             elsewhere = layer.state and "attn_k" not in names
-            if elsewhere or index >= with_cache or self.architecture in NO_CACHE:
+            has_cache = self.has_head if layer.ahead else index < with_cache and not elsewhere
+            if not has_cache or self.architecture in NO_CACHE:
                 continue
             layer.cached = True
-            narrow = layer.windowed = windowed[index]
+            narrow = layer.windowed = windowed[index] and not layer.ahead
             layer.keys = kv_heads[index] * ((narrow and self._number("attention.key_length_swa")) or keys)
             layer.values = kv_heads[index] * (
                 (narrow and self._number("attention.value_length_swa")) or values
@@ -201,19 +209,24 @@ class ModelShape:
         return min(cells, -(-(self.window + tokens) // CELLS) * CELLS)
 
     def cache_bytes(
-        self, layer: Layer, cells: int, sequences: int, kinds: tuple[str, str], flash: bool
+        self, layer: Layer, cells: int, sequences: int, kinds: tuple[str, str], flash: bool, drafts: int
     ) -> int:
-        """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp)."""
+        """Bytes of a layer's keys and values, or of its state (llama-kv-cache.cpp, llama-memory-recurrent.cpp).
+
+        `drafts`: how many tokens can be taken back from a state.
+        """
         values = layer.values
         if layer.cached and not flash:  # stored by columns, with the same width in all layers
             values = max(each.values for each in self.layers)
         rows = _row_bytes(layer.keys, kinds[0]) + _row_bytes(values, kinds[1])
-        return sequences * (cells * rows + layer.state * 4)
+        return sequences * (cells * rows + (1 + drafts) * layer.state * 4)
 
-    def compute_bytes(self, cells: int, windows: int, tokens: int, sequences: int, flash: bool) -> int:
+    def compute_bytes(
+        self, cells: int, windows: int, tokens: int, sequences: int, flash: bool, head: bool = False
+    ) -> int:
         """Bytes of the compute buffer for a step over `tokens` (llama-graph.cpp, ggml-alloc.c).
 
-        `windows`: the cells of layers with a window; 0 if there are none.
+        `windows`: the cells of layers with a window; 0 if there are none. `head`: a step of the head that guesses.
 
         The largest part of a layer counts. Feed-forward: gate, up and their product, the residual, its norm, and
         the space of the attention's result and projection, which is too small to be used again. Attention:
@@ -232,7 +245,7 @@ class ModelShape:
         attention = scores + row * (2 * self.width + self.query_width + results + 2 * self.key_width)
         if not flash:
             attention += 2 * cells * sequences * self._latent
-        state = max((layer.state for layer in self.layers), default=0)
+        state = 0 if head else max((layer.state for layer in self.layers), default=0)
         recurrent = row * (6 * self._inner + self.width) + 4 * sequences * state if state else 0
         return masks + max(forward, attention, recurrent)
 

@@ -17,6 +17,7 @@ from sidecar.models.gguf.header import Header, Tensor
 from sidecar.models.memory_estimate.buffers import (
     CELLS,
     EXPERTS,
+    HEAD_DRAFT_TOKENS,
     LOOKED_UP,
     MAX_DEFAULT_CONTEXT_SIZE,
     MORE_THAN_KEYS_AND_VALUES,
@@ -59,7 +60,8 @@ class Planner:
         projector: Header | None = None,
     ) -> None:
         asked = {**DEFAULTS["EstimateModelParams"], **params}
-        self.shape = ModelShape(header)
+        self.shape = ModelShape(header, asked.get("mtp", False))
+        self._drafts: int = asked.get("draftTokens", HEAD_DRAFT_TOKENS if self.shape.has_head else 0)
         self.sequences: int = asked["sequences"]
         self.cache_type: str = asked["kvCacheType"]
         self._cache_types = self.cache_type, asked.get("valueCacheType", self.cache_type)
@@ -160,7 +162,9 @@ class Planner:
             part = device(index)
             part.layers += 1
             held = windows if layer.windowed else cells
-            part.caches += shape.cache_bytes(layer, held, self.sequences, self._cache_types, self._flash)
+            part.caches += shape.cache_bytes(
+                layer, held, self.sequences, self._cache_types, self._flash, self._drafts
+            )
             for tensor in layer.tensors:
                 if part is cpu or self._stays(index, tensor):
                     on_cpu.append(tensor)
@@ -171,6 +175,8 @@ class Planner:
             add_weights(outputs_on, [*elsewhere, *([tied] if tied else [])])
         self._add_to_cpu(cpu, on_cpu, tied if outputs_on is cpu else None)
         self._add_compute(cpu, [cpu, *parts], outputs_on, size, cells)
+        if shape.has_head:
+            self._add_head(cpu, device(len(shape.layers) - 1), outputs_on, size, cells)
         near = [part for part, gpu in zip(parts, gpus, strict=True) if "endpoint" not in gpu]
         (near[0] if near and self._asked_layers != 0 else cpu).projector = self._projector_bytes
         if self._loaded:
@@ -222,6 +228,23 @@ class Planner:
             cpu.compute, 4 * tokens * shape.width
         )  # the embeddings, even if all layers are on GPUs
         cpu.compute += 4 * self.sequences * shape.vocabulary  # logits that the CPU reads (output_reserve)
+
+    def _add_head(
+        self, cpu: DeviceShare, head_on: DeviceShare, outputs_on: DeviceShare, size: int, cells: int
+    ) -> None:
+        """What the context of the model's head computes with (speculation/mtp_head.py); its cache is counted."""
+        shape = self.shape
+        tokens = min(self._batch, size * self.sequences)
+        outputs = min(max(self.sequences, RESERVED_OUTPUTS), tokens)
+        step = shape.compute_bytes(cells, 0, tokens, self.sequences, self._flash, head=True)
+        logits = shape.output_bytes(outputs)
+        if head_on is outputs_on:
+            head_on.compute += max(step, logits)
+        else:
+            head_on.compute += step
+            outputs_on.compute += logits
+        cpu.compute += 4 * self.sequences * (shape.vocabulary + shape.width)
+        cpu.compute += 4 * tokens * shape.width  # the states that the model hands out
 
     def _margin_of(self, device: str) -> int | None:
         return self._margins.get(device) if isinstance(self._margins, dict) else self._margins

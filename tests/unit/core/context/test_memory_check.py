@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gguf_files
+import made_heads
 import pytest
 from made_models import MADE
 
@@ -70,3 +72,14 @@ def test_a_context_that_a_device_has_no_room_for_is_refused(
         memory_check.check_context(model, {}, 2**20)
     assert caught.value.kind == "outOfMemory" and "on GPU0" in caught.value.problem
     assert caught.value.details["value"] > caught.value.details["allowed"]["maximum"] == 10**5
+
+
+def test_the_largest_context_leaves_room_for_the_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made_heads.talking_mtp(tmp_path / "model.gguf", write=gguf_files.hollow_model)
+    alone, headed = model_of(path), model_of(path)
+    headed.placement = {"mtp": True}
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**7))
+    sizes = [memory_check.largest_context(model, {"contextSize": "auto"}) for model in (alone, headed)]
+    assert 256 <= sizes[1] < 0.75 * sizes[0] <= 0.75 * 8192
