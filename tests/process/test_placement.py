@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from conftest import Start
 from driver import Message, Refused, Sidecar
-from made_models import MADE
+from gguf_files import hollow_model
+from made_heads import talking_mtp
+from made_models import MADE, TALKING_WIDTH
 from model_memory import run
 from process_work import COUNTED, count
 from rpc_worker import Worker
@@ -33,6 +35,9 @@ PLACES: list[dict[str, Any]] = [
     {"devices": []},
 ]
 
+HEAD_PLACES: list[dict[str, Any]] = [{"gpuLayers": 2}, {"gpuLayers": "auto", "mtp": True}]
+"""llama.cpp counts the head among the layers, also where it is not loaded."""
+
 
 @pytest.fixture
 def workers(start: Start) -> list[Worker]:
@@ -48,9 +53,11 @@ def sidecar(start: Start, workers: list[Worker]) -> Sidecar:
 
 def test_the_plan_is_what_llama_cpp_reports(sidecar: Sidecar, workers: list[Worker], tmp_path: Path) -> None:
     path = MADE["mixture"](tmp_path / "mixture.gguf")
+    inner = 4 * TALKING_WIDTH
+    headed = talking_mtp(tmp_path / "headed.gguf", inner=inner, write=hollow_model)
     servers = [worker.endpoint for worker in workers]
     place_of = dict(zip(("RPC0", "RPC1"), servers, strict=True))
-    for place in PLACES:
+    for path, place in [*((path, place) for place in PLACES), *((headed, place) for place in HEAD_PLACES)]:
         params = {"gpuLayers": 99, **place}
         planned = sidecar.call("estimateModel", {"path": path, **params})["devices"]
         taken = run(path, [], rpcServers=servers, **params)["devices"]

@@ -72,8 +72,8 @@ class Layer:
 
     def __init__(self) -> None:
         self.cached = self.windowed = False
-        self.ahead = False
-        """Whether it is a head that guesses tokens (MTP). It is loaded on request only."""
+        self.loaded = True
+        """Heads that guess tokens (MTP) are loaded on request only."""
         self.keys = self.values = self.state = 0
         self.tensors: list[Tensor] = []
 
@@ -97,14 +97,14 @@ class ModelShape:
         self.window = self._number("attention.sliding_window") if named else WINDOWS.get(self.architecture, 0)
         self.layers = [Layer() for _ in range(blocks)]
         for layer in self.layers[self._trunk :]:
-            layer.ahead = True
+            layer.loaded = mtp
         self.rest: list[Tensor] = []
         for tensor in header.tensors:
             parts = tensor.name.split(".", 2)
             index = int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1
             if not 0 <= index < blocks:
                 self.rest.append(tensor)
-            elif mtp or not self.layers[index].ahead:
+            elif self.layers[index].loaded:
                 self.layers[index].tensors.append(tensor)
         self._fill_caches(blocks)
         self.query_width, self.key_width = self._widths()
@@ -141,11 +141,12 @@ class ModelShape:
             if any(name.startswith(("ssm_", "shortconv", "time_mix")) for name in names):
                 layer.state = self._state()
             elsewhere = layer.state and "attn_k" not in names
-            has_cache = self.has_head if layer.ahead else index < with_cache and not elsewhere
+            is_head = index >= self._trunk
+            has_cache = layer.loaded if is_head else index < with_cache and not elsewhere
             if not has_cache or self.architecture in NO_CACHE:
                 continue
             layer.cached = True
-            narrow = layer.windowed = windowed[index] and not layer.ahead
+            narrow = layer.windowed = windowed[index] and not is_head
             layer.keys = kv_heads[index] * ((narrow and self._number("attention.key_length_swa")) or keys)
             layer.values = kv_heads[index] * (
                 (narrow and self._number("attention.value_length_swa")) or values

@@ -160,7 +160,7 @@ class Planner:
         tied = shape.tied
         for index, layer in enumerate(shape.layers):
             part = device(index)
-            part.layers += 1
+            part.layers += layer.loaded
             held = windows if layer.windowed else cells
             part.caches += shape.cache_bytes(
                 layer, held, self.sequences, self._cache_types, self._flash, self._drafts
