@@ -95,9 +95,8 @@ def test_the_text_is_the_same(sidecar: Sidecar, made: Made, kind: str) -> None:
                 if "wrong" not in kind:
                     assert 0 < right < counted
                 else:
-                    assert right == 0 and counted <= FIRST_DRAFT_TOKENS + 2 * (
-                        MAX_MISSES + TOKENS // MAX_MISSES
-                    )
+                    most = FIRST_DRAFT_TOKENS + 2 * (MAX_MISSES + TOKENS // MAX_MISSES)
+                    assert right == 0 < counted <= most
     sidecar.call("unloadModel", {"modelId": model})
 
 

@@ -16,7 +16,7 @@ ALIGNMENT = 32
 UINT16, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 2, 4, 5, 6, 7, 8, 9, 10
 SCALARS = {0: "B", 1: "b", UINT16: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
 SCALARS |= {11: "q", 12: "d"}
-F32, F16 = 0, 1
+F32, F16, I64 = 0, 1, 27
 
 Typed = tuple[int, Any]
 """A value type and its value; that of an array is (element type, elements)."""
@@ -317,14 +317,14 @@ def _random_file(
     """`silent`: tokens whose logit is 0, which is far from the highest."""
     rows, data, chance = [], b"", random.Random(seed)
     for name, shape in shapes.items():
-        rows.append(tensor_row(name, shape, F32, len(data)))
-        count = math.prod(shape)
+        count, (kind, form) = math.prod(shape), (I64, "q") if name == "d2t" else (F32, "f")
+        rows.append(tensor_row(name, shape, kind, len(data)))
         first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
-        values = [chance.uniform(first, last) for _ in range(count)]
+        values: Any = range(count) if kind == I64 else [chance.uniform(first, last) for _ in range(count)]
         if first == last == 0:
             values = [float(at % shape[0] == at // shape[0]) for at in range(count)]
         for token in silent if name == "output.weight" else ():
             values[token * shape[0] : (token + 1) * shape[0]] = [0.0] * shape[0]
-        data = padded(data + struct.pack(f"<{count}f", *values))
+        data = padded(data + struct.pack(f"<{count}{form}", *values))
     path.write_bytes(header(entries, rows) + data)
     return str(path)

@@ -107,10 +107,11 @@ def talking_hybrid_mtp(path: Path, write: Write | None = None) -> str:
     return write(path, VOCABULARY | metadata, ends | shapes)
 
 
-def eagle(path: Path, write: Write, read: int = TALKING_WIDTH, **changed: Typed) -> str:
+def eagle(path: Path, write: Write, tokens: int = 0, read: int = TALKING_WIDTH, **changed: Typed) -> str:
     """An EAGLE-3 draft for the small Qwens, that borrows their embeddings and output.
 
-    `read`: the width of the model. Keyword arguments replace metadata (`__` stands for the dot of a key).
+    `tokens`: it knows only so many, and has an output of its own. `read`: the width of the model. Keyword arguments
+    replace metadata (`__` stands for the dot of a key).
     """
     width, head = TALKING_WIDTH, 64
     metadata = numbers(
@@ -124,11 +125,12 @@ def eagle(path: Path, write: Write, read: int = TALKING_WIDTH, **changed: Typed)
     layer |= {f"attn_{name}.weight": [2 * width, width] for name in ("q", "k", "v")}
     layer |= {"attn_output.weight": [width, width]} | feed_forward(width, width)
     shapes = {"fc.weight": [3 * read, width], "output_norm.weight": [width]} | blocks(1, layer)
+    shapes |= {"output.weight": [width, tokens], "d2t": [tokens]} if tokens else {}
     return write(path, VOCABULARY | metadata, shapes)
 
 
 def talking_eagle(path: Path, guesses: bool = True, reads_only: bool = False) -> str:
-    """One that guesses by the last token: often rightly, or never.
+    """One that guesses by the last token: often rightly, or never and of half of the tokens.
 
     `reads_only`: its states are what comes into the first layer that it reads.
     """
@@ -142,4 +144,4 @@ def talking_eagle(path: Path, guesses: bool = True, reads_only: bool = False) ->
         **{f"attn_{name}.weight": identity for name in ("q", "k")},
         **({f"attn_{name}.weight": identity for name in ("v", "output")} if guesses else {}),
     }
-    return eagle(path, functools.partial(random_model, ranges=ranges))
+    return eagle(path, functools.partial(random_model, ranges=ranges), 0 if guesses else len(TOKENS) // 2)
