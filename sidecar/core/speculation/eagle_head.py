@@ -29,9 +29,8 @@ vocabulary of 128,256."""
 class EagleHead(Head):
     """See Head. `model`: the draft, whose `target_layers` say what it reads of the main model."""
 
-    all_or_none = (
-        True  # llama.cpp copies the first rows of what it has computed for all (src/models/eagle3.cpp)
-    )
+    all_or_none = True
+    """llama.cpp computes logits for all tokens, and copies as many rows as are asked for, from the first on."""
 
     def __init__(self, model: Model, main: Context, params: ContextParams) -> None:
         """Create it. `params`: those of the main context.
