@@ -187,6 +187,8 @@ def test_an_eagle_draft_that_does_not_fit_is_refused(sidecar: Sidecar, folder: P
         draft("size", read=128): "128 numbers, the model's have 256",
         draft("layers", eagle3__target_layers=(array, (number, [0, 1, 3]))): "0 to 2 can be read",
         draft("below", eagle3__target_layers=(array, (number, [-1, 1, 2]))): "0 to 2 can be read",
+        draft("type", tokens=8): "type F32",
+        made_heads.eagle(folder / "mapped.gguf", gguf_files.random_model, 300): "others than the 259",
         draft("words", tokenizer__ggml__tokens=(array, (gguf_files.STRING, tokens))): "token 258",
     }
     for path, cause in wrong.items():

@@ -7,6 +7,7 @@ from typing import Final
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.gguf.header import Header
 
 MAX_SIZE_DIFFERENCE: Final = 128
 """Tokens that one vocabulary may have more than the other."""
@@ -112,13 +113,32 @@ def _eagle_misfit(model: Model, draft: Model) -> str | None:
     if draft.vocabulary_size != tokens:
         return f"their vocabularies have {tokens} and {draft.vocabulary_size} tokens"
     shapes = {tensor.name: tensor.shape for tensor in header.tensors}
-    embeddings, output, mapped = (shapes.get(n) for n in ("token_embd.weight", "output.weight", "d2t"))
+    embeddings, output = (shapes.get(f"{name}.weight") for name in ("token_embd", "output"))
     if own != width and not (embeddings and output):
         return f"it needs the model's embeddings or output, whose rows have {width} numbers, not {own}"
     if embeddings and embeddings[-1] != tokens:
         return f"it has embeddings of {embeddings[-1]} tokens, not {tokens}"
-    if mapped and not output and mapped[0] != tokens:
-        return f"it maps {mapped[0]} tokens, but has no output of its own"
+    return _map_misfit(draft, header, tokens, output is not None)
+
+
+def _map_misfit(draft: Model, header: Header, tokens: int, has_output: bool) -> str | None:
+    """Why the map from the draft's tokens to the model's `tokens` is of no use; None if it is, or if there is none."""
+    found = [tensor for tensor in header.tensors if tensor.name == "d2t"]
+    if not found:
+        return None
+    (count, *_), size = found[0].shape, found[0].size or 0
+    if found[0].type_name != "I64":
+        return f"its map of tokens has the type {found[0].type_name}"
+    if not has_output and count != tokens:
+        return f"it maps {count} tokens, but has no output of its own"
+    try:
+        with open(draft.path, "rb") as file:
+            file.seek(header.data_start + found[0].offset)
+            mapped = memoryview(file.read(size)).cast("q")
+    except (OSError, ValueError, TypeError) as error:
+        return f"its map of tokens cannot be read: {error}"
+    if len(mapped) != count or min(mapped) < 0 or max(mapped) >= tokens:
+        return f"it maps tokens to others than the {tokens} of the model"
     return None
 
 
