@@ -32,7 +32,9 @@ import media_cases  # noqa: E402
 import media_files  # noqa: E402
 
 SIDES = {"llava": 56, "gemma3": 56, "qwen2vl": 560}
-"""Pixels of a picture's side: 16 tokens, 4 tokens, 400 tokens."""
+"""Pixels of a picture's side: 16 tokens, 4 tokens, 400 tokens. The first two are encoded within a millisecond."""
+LARGE = ("llava", "gemma3")
+"""Kinds whose projector is also read in a size that people use: it encodes for a second and more."""
 LONG = "qwen2vl"
 """The pair whose picture has as many tokens as those of models that people use."""
 CONTEXT = 3072
@@ -60,8 +62,13 @@ def rows(setting: Setting) -> list[Row]:
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for pair in SIDES:
-            found += _first_tokens(setting.within(FIRST_S), pair, folder)
+        for pair, side in SIDES.items():
+            own = media_cases.pair(pair, folder)
+            found += _first_tokens(setting.within(FIRST_S), pair, pair, side, *own)
+        for kind in LARGE:
+            with _large(kind, folder) as (model, projector):
+                what = f"{kind} in its real width"
+                found += _first_tokens(setting.within(FIRST_S), what, "llava", LARGEST[kind], model, projector)
         found += _pauses(setting, folder)
         found.append(_aborts(setting, folder))
         for kind in large_projectors.WRITERS:
@@ -73,29 +80,30 @@ def rows(setting: Setting) -> list[Row]:
 # ---- first tokens --------------------------------------------------------------------------------------
 
 
-def _first_tokens(setting: Setting, pair: str, folder: Path) -> list[Row]:
-    model, projector = media_cases.pair(pair, folder)
-    figures = {"first": (f"first token after a picture, {pair}", "ms")}
+def _first_tokens(
+    setting: Setting, what: str, pair: str, side: int, model: str, projector: str
+) -> list[Row]:
+    figures = {"first": (f"first token after a picture, {what}", "ms")}
     if pair == LONG:
         figures |= {"again": ("the next question about it", "ms"), "share": ("that to the first", "×")}
     with _ours(setting, model, projector, 1) as pipe, ExitStack() as stack:
         template = ["--chat-template", media_cases.GEMMA_TEMPLATE] if pair == "gemma3" else []
         peer = _server(model, projector, 1, *template)
         if peer is None:
-            found = _turns(partial(_ask_ours, pipe, pair), pair)
+            found = _turns(partial(_ask_ours, pipe, pair), pair, side)
             return [Row(*figures[name], found[name]) for name in figures]
         stack.enter_context(peer)
         return setting.compare_figures(
             figures,
             server.NAME,
-            lambda: _turns(partial(_ask_ours, pipe, pair), pair),
-            lambda: _turns(partial(_ask_server, peer), pair),
+            lambda: _turns(partial(_ask_ours, pipe, pair), pair, side),
+            lambda: _turns(partial(_ask_server, peer), pair, side),
         )
 
 
-def _turns(ask: Any, pair: str) -> Figures:
+def _turns(ask: Any, pair: str, side: int) -> Figures:
     """Show a new picture and ask twice. `ask(messages)`: milliseconds to the first token, and the text."""
-    shown = _shown(pair)
+    shown = _shown(side)
     first, said = ask([shown])
     if pair != LONG:
         return {"first": first}
@@ -103,9 +111,9 @@ def _turns(ask: Any, pair: str) -> Figures:
     return {"first": first, "again": again, "share": again / first}
 
 
-def _shown(pair: str) -> Message:
+def _shown(side: int = SIDES[LONG]) -> Message:
     """A message with a new picture."""
-    return {"role": "user", "content": [url_part(new_picture(SIDES[pair])), text_part(ASKED)]}
+    return {"role": "user", "content": [url_part(new_picture(side)), text_part(ASKED)]}
 
 
 def _ask_ours(pipe: Pipe, pair: str, messages: list[Message]) -> tuple[float, str]:
@@ -173,7 +181,7 @@ def _pauses(setting: Setting, folder: Path) -> list[Row]:
 
 
 def _gap_of_ours(pipe: Pipe) -> Figures:
-    params = _chat(LONG, [_shown(LONG)], 1)
+    params = _chat(LONG, [_shown()], 1)
     found = ours.beside(pipe, "context-1", "chat", params)
     return {
         "gap": found.worst(found.begin, found.first),
@@ -184,7 +192,7 @@ def _gap_of_ours(pipe: Pipe) -> Figures:
 
 
 def _gap_of_server(peer: LlamaServer) -> Figures:
-    return server.beside(peer, server.CHAT, _server_chat([_shown(LONG)], 1))
+    return server.beside(peer, server.CHAT, _server_chat([_shown()], 1))
 
 
 def _aborts(setting: Setting, folder: Path) -> Row:
@@ -192,9 +200,9 @@ def _aborts(setting: Setting, folder: Path) -> Row:
     setting.say("abort of a request with a picture")
     times = []
     with _ours(setting, *media_cases.pair(LONG, folder), 1) as pipe:
-        whole, _ = _ask_ours(pipe, LONG, [_shown(LONG)])
+        whole, _ = _ask_ours(pipe, LONG, [_shown()])
         for index in range(ABORTS):
-            asked = pipe.send("chat", _chat(LONG, [_shown(LONG)], 1))
+            asked = pipe.send("chat", _chat(LONG, [_shown()], 1))
             time.sleep(whole / 1000 * index / ABORTS)
             begin = time.perf_counter()
             abort = pipe.send("abort", {"requestId": asked})
@@ -209,25 +217,38 @@ def _aborts(setting: Setting, folder: Path) -> Row:
 
 def _memory(setting: Setting, kind: str, folder: Path) -> Row:
     """Memory that a projector of a real size takes, with a picture seen or a sound heard, beside the estimate."""
-    own = folder / f"large-{kind}"
-    own.mkdir()
-    model = own / "model.gguf"
-    model.symlink_to(Path(media_cases.pair("qwen2vl" if kind == "qwen2vl" else "llava", folder)[0]).resolve())
     taken = []
-    for write in (None, large_projectors.WRITERS[kind]):
-        projector = write(own / "mmproj-F16.gguf", TEXT_WIDTH) if write else None
-        with _ours(setting, str(model), projector, 1) as pipe:
-            content = [text_part(ASKED)]
-            if projector is not None:
-                content.append(sound_part() if kind == "ultravox" else url_part(new_picture(LARGEST[kind])))
-            # More tokens than the picture has, so that only the projector makes the difference.
-            pipe.call("complete", ours.completion(workload.new_words(TOKENS[kind]), 1))
-            pipe.call("chat", _chat("", [{"role": "user", "content": content}], 1))
-            taken.append(memory_mb(pipe.process.pid))
-            estimate = pipe.call("estimateModel", {"path": str(model)})
+    with _large(kind, folder) as (model, large):
+        for projector in (None, large):
+            with _ours(setting, model, projector, 1) as pipe:
+                content = [text_part(ASKED)]
+                if projector is not None:
+                    content.append(
+                        sound_part() if kind == "ultravox" else url_part(new_picture(LARGEST[kind]))
+                    )
+                # More tokens than the picture has, so that only the projector makes the difference.
+                pipe.call("complete", ours.completion(workload.new_words(TOKENS[kind]), 1))
+                pipe.call("chat", _chat("", [{"role": "user", "content": content}], 1))
+                taken.append(memory_mb(pipe.process.pid))
+                estimate = pipe.call("estimateModel", {"path": model})
     estimated = estimate["projectorBytes"] / 1e6
-    (own / "mmproj-F16.gguf").unlink()
     return Row(f"memory of a projector, {kind}", "MB", taken[1] - taken[0], "the estimate", estimated)
+
+
+@contextmanager
+def _large(kind: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """A model and a projector of a real size beside it, which takes hundreds of megabytes of disk."""
+    own = folder / f"large-{kind}"
+    own.mkdir(exist_ok=True)
+    model = own / "model.gguf"
+    if not model.exists():
+        made = media_cases.pair("qwen2vl" if kind == "qwen2vl" else "llava", folder)[0]
+        model.symlink_to(Path(made).resolve())
+    projector = own / "mmproj-F16.gguf"
+    try:
+        yield str(model), str(large_projectors.WRITERS[kind](projector, TEXT_WIDTH))
+    finally:
+        projector.unlink()
 
 
 # ---- both programs -------------------------------------------------------------------------------------
