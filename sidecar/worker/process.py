@@ -137,6 +137,9 @@ class WorkerProcess:
         return exit_status.is_crash(self.exit_status or 0)
 
     def _relay(self) -> None:
+        from sidecar.hardware import heap  # takes ctypes: while the child starts, nobody waits for this
+
+        heap.share_heaps()
         assert self._popen.stdout is not None
         for line in read_lines(self._popen.stdout.fileno(), NO_LIMIT):
             try:
@@ -149,7 +152,8 @@ class WorkerProcess:
         try:
             self._on_end(self)
         finally:
-            self.ended.set()  # last: when it is set, all requests are answered
+            self.ended.set()  # after this, all requests are answered
+        heap.give_free_pages_back()
 
     def _reap(self) -> None:
         import subprocess

@@ -68,7 +68,9 @@ def rows(setting: Setting) -> list[Row]:
         for kind in LARGE:
             with _large(kind, folder) as (model, projector):
                 what = f"{kind} in its real width"
-                found += _first_tokens(setting.within(FIRST_S), what, "llava", LARGEST[kind], model, projector)
+                found += _first_tokens(
+                    setting.within(FIRST_S), what, "llava", LARGEST[kind], model, projector
+                )
         found += _pauses(setting, folder)
         found.append(_aborts(setting, folder))
         for kind in large_projectors.WRITERS:
@@ -80,9 +82,7 @@ def rows(setting: Setting) -> list[Row]:
 # ---- first tokens --------------------------------------------------------------------------------------
 
 
-def _first_tokens(
-    setting: Setting, what: str, pair: str, side: int, model: str, projector: str
-) -> list[Row]:
+def _first_tokens(setting: Setting, what: str, pair: str, side: int, model: str, projector: str) -> list[Row]:
     figures = {"first": (f"first token after a picture, {what}", "ms")}
     if pair == LONG:
         figures |= {"again": ("the next question about it", "ms"), "share": ("that to the first", "×")}
