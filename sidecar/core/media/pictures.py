@@ -46,8 +46,9 @@ JPEG_SCAN: Final = 0xDA
 JPEG_EXIF: Final = 0xE1
 
 GIF_PICTURE, GIF_EXTENSION = 0x2C, 0x21
-MAX_GIF_BYTES: Final = 16 * 1024 * 1024
-"""Of its codes. Each may take stb_image as long as 4,096 pixels, also when the picture is full."""
+MAX_GIF_BYTES: Final = 4 * 1024 * 1024
+"""Of its codes. Each may take stb_image as long as 4,096 pixels, also when the picture is full. So they are counted
+first, which takes up to two seconds per megabyte."""
 FREE_GIF_BYTES: Final = 64 * 1024
 """As many codes, or as many behind the last pixel, are not counted: they can do little harm."""
 MAX_CODE_BITS: Final = 12

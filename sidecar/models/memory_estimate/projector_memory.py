@@ -37,6 +37,8 @@ ROW_COPY: Final = 2
 """Bytes of a number in a row that is copied (ggml_graph_plan)."""
 PIXEL_COPIES: Final = 36
 """Bytes: libmtmd keeps the three channels as numbers of 32 bits, in three copies."""
+MOST_BYTES: Final = 2**50
+"""Of a hostile header's numbers: more than any machine has, and still exact in JavaScript."""
 TRANSPOSED: Final = "mm.input_projection.weight"
 """Gemma 3 turns this tensor round in the buffer."""
 
@@ -47,7 +49,7 @@ def needed_bytes(header: Header) -> int:
     for part in _parts(header):
         row, patch = _number(header, part, "feed_forward_length"), _number(header, part, "patch_size")
         total += places(header, part) * (ROW_COPY * row + PIXEL_COPIES * patch**2)
-    return total
+    return min(total, MOST_BYTES)
 
 
 def buffer_bytes(header: Header) -> int:

@@ -115,3 +115,10 @@ def test_an_estimate_counts_the_projector_on_its_device(
     assert (alone["projectorBytes"], both["projectorBytes"]) == (0, WEIGHTS)
     assert both["totalBytes"] == alone["totalBytes"] + WEIGHTS
     assert [device["projectorBytes"] for device in both["devices"]].index(WEIGHTS) == place
+
+
+def test_a_hostile_header_gives_a_number_that_javascript_keeps(tmp_path: Path) -> None:
+    most = 2**32 - 1
+    numbers = dict.fromkeys(("image_size", "embedding_length", "feed_forward_length"), most)
+    path = written(tmp_path / "mmproj.gguf", "mlp", [], **numbers, patch_size=1)
+    assert 2**40 < needed_bytes(reader.read_header(path)) < 2**53
