@@ -1,7 +1,7 @@
 """The methods that the router serves itself, one function per method: (supervisor, request) → None.
 
 Each closes its request in the ledger, at once or later. The supervisor's lock is held. The engine's methods are
-in core/methods/.
+in core/methods/, those of a transfer, which this starts, in models/methods.py.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 They run in the order of the requests, so that createContext finds the model that the request before it loads.
 A new method needs a function in one of the files here, and a row in a table below. The methods of the router are
-in worker/methods.py.
+in worker/methods.py, those of a transfer in models/methods.py.
 """
 
 from __future__ import annotations
