@@ -103,7 +103,7 @@ def list_models(job: TransferJob) -> dict[str, object]:
 
     cached = {}
     if job.params.get("hubCache", True):
-        from sidecar.models.sources.hub.client import cached_models
+        from sidecar.models.sources.hub.cache import cached_models
 
         cached = cached_models()
     inventory = Inventory(Store(job.params["modelsDirectory"]), job.params["loaded"])

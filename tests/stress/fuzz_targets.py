@@ -80,7 +80,6 @@ def gguf() -> Target:
 def hub() -> Target:
     """Answers of a hub: the files of a repository, or a plain address."""
     import httpx2
-    import huggingface_hub
 
     from sidecar.message_handler.errors import SidecarError
     from sidecar.models.sources import download_plan, retries
@@ -92,13 +91,9 @@ def hub() -> Target:
     def answer(_: httpx2.Request) -> httpx2.Response:
         return answers[0]
 
-    def make_client() -> httpx2.Client:
-        return httpx2.Client(follow_redirects=True, transport=httpx2.MockTransport(answer))
-
-    names = ("hf:owner/repo", "hf:owner/repo:Q4_K_M", "hf:owner/repo/a.gguf", "http://127.0.0.1:9/x.gguf")
     made = client.Hub("http://127.0.0.1:9", None)
-    huggingface_hub.set_client_factory(make_client)
-    made.client = huggingface_hub.get_session()
+    made.client = httpx2.Client(follow_redirects=True, transport=httpx2.MockTransport(answer))
+    names = ("hf:owner/repo", "hf:owner/repo:Q4_K_M", "hf:owner/repo/a.gguf", "http://127.0.0.1:9/x.gguf")
 
     def run(data: bytes) -> None:
         status = (200, 200, 200, 200, 206, 302, 401, 403, 404, 429, 500)[data[0] % 11]

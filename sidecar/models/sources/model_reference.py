@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, unquote
+from urllib.parse import SplitResult, parse_qs, quote, unquote
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.url import is_loopback, urlsplit_checked, without_secrets
@@ -35,6 +35,11 @@ class UrlSource:
     """A file of another server."""
 
     url: str
+
+
+def file_url(endpoint: str, repository: str, revision: str, path: str) -> str:
+    """The URL of a file in a repository of a hub."""
+    return f"{endpoint}/{repository}/resolve/{quote(revision, safe='')}/{quote(path)}"
 
 
 def parse_endpoint(endpoint: str | None, default: str) -> str:

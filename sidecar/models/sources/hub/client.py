@@ -1,13 +1,12 @@
-"""The hub's API: the files of a repository, and the errors for refusals. Only this module imports huggingface_hub."""
+"""The hub's API: the files of a repository, and the errors for refusals. Only this package imports huggingface_hub."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from types import UnionType
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 # huggingface_hub reads these when it is imported. Its downloader (xet) has no abort and no progress per byte.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
@@ -15,16 +14,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 import httpx2
-from huggingface_hub import (
-    HfApi,
-    ModelInfo,
-    constants,
-    get_session,
-    get_token,
-    hf_hub_url,
-    hf_raise_for_status,
-    set_client_factory,
-)
+from huggingface_hub import constants, get_token, hf_raise_for_status
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -33,7 +23,10 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # in its __all__, made at run time
+from huggingface_hub.utils import (  # type: ignore[attr-defined]  # in its __all__, made at run time
+    build_hf_headers,
+    validate_repo_id,
+)
 
 import sidecar
 from sidecar.message_handler import log
@@ -41,13 +34,10 @@ from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import Address, retry_after
 from sidecar.models.sources.hub.choice import RemoteFile, near
 from sidecar.models.sources.hub.token import choose
-from sidecar.models.sources.model_reference import HUB_HOSTS, HubSource, parse_endpoint
+from sidecar.models.sources.model_reference import HUB_HOSTS, HubSource, file_url, parse_endpoint
 from sidecar.models.sources.retries import with_retries
 from sidecar.models.store.safe_names import is_safe
 from sidecar.models.store.store import DEFAULT_REVISION
-
-if TYPE_CHECKING:
-    from sidecar.message_handler._types import ModelSource
 
 MAX_FILES: Final = 20_000
 """Files of a repository that are considered."""
@@ -80,9 +70,7 @@ class Hub:
         if not (secret.isascii() and secret.isprintable()):
             raise _unauthorized("The token has characters that are not allowed in tokens")
         self._token = secret or False
-        self._api = HfApi(endpoint=self.endpoint, token=self._token, library_name="llama-sidecar")
-        set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S))
-        self.client: httpx2.Client = get_session()
+        self.client = httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -99,11 +87,22 @@ class Hub:
         self.check_online()
         if wanted in (".", ".."):  # in a URL they would name something else; git does not allow them
             raise _no_revision(source.repository, wanted)
-        ask = partial(self._api.model_info, revision=wanted, files_metadata=True, timeout=TIMEOUT_S)
+        path = f"models/{source.repository}/revision/{quote(wanted, safe='')}"
+
+        def ask() -> Listing:
+            validate_repo_id(source.repository)
+            return _listing(source.repository, wanted, self._get(path, blobs="true"))
+
         return with_retries(
-            lambda: _listing(source.repository, wanted, ask(source.repository)),
+            ask,
             lambda error: self._not_a_hub(error) or self._explain(error, source.repository, wanted),
         )
+
+    def _get(self, path: str, **params: str) -> Any:  # JSON: anything
+        """Ask the API. Raises the errors of huggingface_hub and httpx2, and ValueError for what is no JSON."""
+        answer = self.client.get(f"{self.endpoint}/api/{path}", params=params, headers=self.headers())
+        hf_raise_for_status(answer)
+        return answer.json()
 
     def check_online(self) -> None:
         """Raise SidecarError `offline` if the user has forbidden all requests with HF_HUB_OFFLINE."""
@@ -112,7 +111,7 @@ class Hub:
 
     def address(self, listing: Listing, file: RemoteFile) -> Address:
         """The address of a file's bytes."""
-        url = hf_hub_url(listing.repository, file.path, revision=listing.commit, endpoint=self.endpoint)
+        url = file_url(self.endpoint, listing.repository, listing.commit, file.path)
         return Address(
             url,
             self.headers(),
@@ -187,7 +186,7 @@ class Hub:
 
     def _token_is_good(self) -> bool:
         try:
-            self._api.whoami()
+            self._get("whoami-v2")
         except Exception:
             return False
         return True
@@ -198,23 +197,21 @@ class Hub:
         names: list[str] = []
         for query in ({"author": owner}, {"search": name}):
             try:
-                # Not list_models, which asks a failing hub again for half a minute: too long for an offer.
-                options: dict[str, str | int] = {**query, "limit": MAX_SEARCHED}
-                answer = self.client.get(
-                    f"{self.endpoint}/api/models", params=options, headers=self.headers()
-                )
-                names += [str(model["id"]) for model in answer.raise_for_status().json()]
+                models = self._get("models", **query, limit=str(MAX_SEARCHED))
+                names += [str(model["id"]) for model in models]
             except Exception as error:
                 log.log("debug", "the search for similar names failed", cause=type(error).__name__)
         return near(repository, names)
 
 
-def _listing(repository: str, wanted: str, info: ModelInfo) -> Listing:
-    """The files in the hub's answer. Raises TypeError for values that no hub sends: huggingface_hub checks no types."""
+def _listing(repository: str, wanted: str, info: Any) -> Listing:  # JSON: anything
+    """The files in the hub's answer. Raises TypeError, LookupError or AttributeError for what no hub sends."""
+    if "id" not in info:
+        raise LookupError("no id in the hub's answer")
     files = []
-    for sibling in (info.siblings or [])[:MAX_FILES]:
-        path, size = sibling.rfilename, sibling.size
-        sha256 = sibling.lfs.sha256 if sibling.lfs else None
+    for sibling in (info.get("siblings") or [])[:MAX_FILES]:
+        path, size = sibling["rfilename"], sibling.get("size")
+        sha256 = sibling["lfs"]["sha256"] if sibling.get("lfs") else None
         _check_type(path, str)
         _check_type(size, int | None)
         _check_type(sha256, str | None)
@@ -222,8 +219,9 @@ def _listing(repository: str, wanted: str, info: ModelInfo) -> Listing:
             log.log("warning", "a file of the repository has an unsafe name", name=path[:200])
         elif size is not None and size >= 0:
             files.append(RemoteFile(path, size, sha256))
-    _check_type(info.sha, str | None)
-    return Listing(repository, info.sha or wanted, files)
+    commit = info.get("sha") or wanted
+    _check_type(commit, str)
+    return Listing(repository, commit, files)
 
 
 def _check_type(value: object, wanted: type | UnionType) -> None:
@@ -238,27 +236,3 @@ def _no_revision(repository: str, revision: str) -> SidecarError:
 
 def _unauthorized(problem: str) -> SidecarError:
     return SidecarError("unauthorized", f"/token: {problem}", pointer="/token")
-
-
-def cached_models() -> dict[str, ModelSource]:
-    """The GGUF files in huggingface_hub's cache: path → source."""
-    from huggingface_hub import CacheNotFound, scan_cache_dir
-
-    try:
-        cache = scan_cache_dir()
-    except (CacheNotFound, OSError, ValueError):
-        return {}
-    found: dict[str, ModelSource] = {}
-    for repository in cache.repos:
-        for revision in repository.revisions:
-            for file in revision.files:
-                if file.file_name.lower().endswith(".gguf"):
-                    path = file.file_path.relative_to(revision.snapshot_path).as_posix()
-                    url = hf_hub_url(repository.repo_id, path, revision=revision.commit_hash)
-                    found[str(file.file_path)] = {
-                        "url": url,
-                        "repository": repository.repo_id,
-                        "revision": revision.commit_hash,
-                        "file": path,
-                    }
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.sources.model_reference import HubSource, UrlSource, parse, parse_endpoint
+from sidecar.models.sources.model_reference import HubSource, UrlSource, file_url, parse, parse_endpoint
 
 HOSTS = ("huggingface.co", "hf.co", "127.0.0.1:8080")
 HF = "https://huggingface.co"
@@ -142,3 +142,9 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
 )
 def test_an_endpoint(endpoint: str | None, address: str) -> None:
     assert parse_endpoint(endpoint, HF) == address
+
+
+def test_the_url_of_a_file_has_no_sign_with_a_meaning_in_urls() -> None:
+    url = file_url("https://hub.example.org", "owner/Model", "refs/pr/1", "a folder/100 % é#1?.gguf")
+    path = "owner/Model/resolve/refs%2Fpr%2F1/a%20folder/100%20%25%20%C3%A9%231%3F.gguf"
+    assert url == f"https://hub.example.org/{path}"
