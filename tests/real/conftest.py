@@ -14,14 +14,10 @@ import gguf_files
 import pytest
 from conftest import Once
 from driver import Sidecar
-from process_work import made_contexts
+from process_work import EXACT, made_contexts
 
 SIZE = 1024
 """Tokens that a sequence of the contexts holds."""
-
-
-EXACT: dict[str, Any] = {"kvCacheType": "f32", "flashAttention": False}
-"""Params of contexts that round in the same way for each batch."""
 
 
 @pytest.fixture(scope="session")

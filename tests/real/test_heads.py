@@ -16,8 +16,7 @@ import made_heads
 import made_models
 import pytest
 from driver import Refused, Sidecar
-from process_work import made_contexts
-from real.conftest import EXACT
+from process_work import EXACT, made_contexts
 
 from sidecar.core.speculation.speculation import FIRST_DRAFT_TOKENS, MAX_MISSES
 

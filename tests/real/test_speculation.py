@@ -11,8 +11,7 @@ from typing import Any
 import gguf_files
 import pytest
 from driver import Sidecar
-from process_work import made_contexts
-from real.conftest import EXACT
+from process_work import EXACT, made_contexts
 
 pytestmark = pytest.mark.real
 

@@ -9,8 +9,7 @@ from typing import Any
 import made_models
 import pytest
 from driver import Refused, Sidecar
-from process_work import made_contexts
-from real.conftest import EXACT
+from process_work import EXACT, made_contexts
 
 pytestmark = pytest.mark.real
 

@@ -11,8 +11,7 @@ import gguf_files
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import ABORTED
-from real.conftest import EXACT
+from process_work import ABORTED, EXACT
 
 pytestmark = pytest.mark.real
 

@@ -134,7 +134,7 @@ def run(seconds: float, seed: int) -> Outcome:
 
 def _context(client: Client, folder: Path, *, sound: bool) -> str:
     model = tiny_model(folder / f"{sound}.gguf")
-    projector = projectors.tiny(folder / f"mmproj-{sound}.gguf", WIDTH, sound=sound)
+    projector = projectors.tiny(folder / f"mmproj-{sound}.gguf", WIDTH, "ultravox" if sound else "llava")
     loaded = client.get("loadModel", {"path": model, "projectorPath": projector})
     made = {"modelId": loaded["modelId"], "contextSize": 512, "threads": 1}
     context: str = client.get("createContext", made)["contextId"]

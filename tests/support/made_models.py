@@ -210,13 +210,13 @@ def talking_hybrid(path: Path) -> str:
     return hybrid(path, 6, TALKING_WIDTH, talking_model)
 
 
-def talking_windows(path: Path) -> str:
-    """A small Gemma 3 that says something: five layers that look 64 tokens back, and one that looks at all."""
+def talking_windows(path: Path, window: int = 64) -> str:
+    """A small Gemma 3 that says something: five layers that look `window` tokens back, and one that looks at all."""
     width, head = TALKING_WIDTH, 64
     metadata = numbers(
         "gemma3", block_count=6, feed_forward_length=2 * width, attention__head_count=width // head,
         attention__head_count_kv=2, attention__key_length=head, attention__value_length=head,
-        attention__sliding_window=64, embedding_length=width,
+        attention__sliding_window=window, embedding_length=width,
     )  # fmt: skip
     norms = {f"{name}_norm.weight": [width] for name in ("attn", "post_attention", "ffn", "post_ffw")}
     head_norms = {f"attn_{name}_norm.weight": [head] for name in ("q", "k")}

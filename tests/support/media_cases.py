@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gguf_files
+import made_models
 import media_files
 import projectors
 from media_files import stripes, tone
@@ -28,6 +30,9 @@ GEMMA_TEMPLATE = (
 COLOUR = "The color is@. What is the name of the color?"
 TWO = "The car is@ and the house is@. Which color is the car?"
 SOUND = "The sound is@. Is it low or high?"
+MILD = {f"attn_{part}.weight": (-0.3, 0.3) for part in ("q", "k")}
+"""Weights with which a model looks at all that was shown and said, and not only at a few tokens."""
+
 PLAIN = ("black", "blue", "red", "purple", "yellow")
 SIDE = 56
 SECONDS = 2.0
@@ -102,13 +107,28 @@ def pair(name: str, folder: Path) -> tuple[str, str]:
     model = str((GEMMA3 if name == "gemma3" else SMOLLM2).path)
     projector = folder / f"mmproj-{name}.gguf"
     if not projector.exists():
-        projectors.WRITERS[name](projector, model)
+        projectors.named(projector, model, name)
     if name == "qwen2vl":
         renamed = folder / "SmolLM2-as-qwen2vl.gguf"
         if not renamed.exists():
             projectors.as_qwen2vl(renamed, model)
         model = str(renamed)
     return model, str(projector)
+
+
+def made_pair(name: str, folder: Path) -> tuple[str, str]:
+    """The same with a tiny model, whose texts have no sense, but depend on what a picture shows."""
+    model, projector = folder / f"made-{name}.gguf", folder / f"sees-{name}.gguf"
+    if not model.exists():
+        if name == "gemma3":
+            made_models.talking_windows(model, window=512)
+        elif name == "qwen2vl":
+            projectors.as_qwen2vl(model, made_pair("llava", folder)[0])
+        else:
+            gguf_files.ascii_model(model, MILD, gguf_files.CHAT_TEMPLATE)
+        width = made_models.TALKING_WIDTH if name == "gemma3" else gguf_files.WIDTH
+        projectors.tiny(projector, width, name)
+    return str(model), str(projector)
 
 
 def fingerprint(path: str) -> str:

@@ -1,4 +1,4 @@
-"""A program with the made pairs of a model and a projector, and what is asked about pictures and sounds."""
+"""A program with made pairs of a model and a projector, and what is asked about pictures and sounds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import media_cases
+import pytest
 from driver import Sidecar
+from gguf_files import CHAT_TEMPLATE
+from process_work import EXACT
 
 SIZE = 1024
 """Tokens of a context."""
 
+NEAR = 0.001
+"""Largest difference of logarithms of probabilities: a picture makes one of 0.01 and more."""
+
 
 class MediaTalk:
-    """Loads each pair when it is first asked for. Answers are the likeliest words."""
+    """Loads each pair when it is first asked for. Answers are the likeliest tokens; a token of text is a byte."""
 
     def __init__(self, program: list[str], folder: Path) -> None:
         self.sidecar = Sidecar(program, stderr=folder / "stderr.txt")
@@ -30,7 +36,7 @@ class MediaTalk:
         """The id of a pair's model. With `params`, it is loaded once more."""
         if pair in self._models and not params:
             return self._models[pair]
-        model, projector = media_cases.pair(pair, self.folder)
+        model, projector = media_cases.made_pair(pair, self.folder)
         asked = {"path": model, "projectorPath": projector, **params}
         loaded: str = self.sidecar.call("loadModel", asked)["modelId"]
         if not params:
@@ -40,7 +46,7 @@ class MediaTalk:
     @contextmanager
     def context(self, pair: str, **params: Any) -> Iterator[str]:
         """A context with nothing in its cache, which does not outlive the block."""
-        asked = {"modelId": self.model(pair), "contextSize": SIZE, **params}
+        asked = {"modelId": self.model(pair), "contextSize": SIZE, **EXACT, **params}
         context: str = self.sidecar.call("createContext", asked)["contextId"]
         yield context
         self.sidecar.call("disposeContext", {"contextId": context})
@@ -49,8 +55,11 @@ class MediaTalk:
         """Those of a chat: turns of user and assistant, each a text or a list of parts."""
         roles = ("user", "assistant")
         messages = [{"role": roles[n % 2], "content": content} for n, content in enumerate(turns)]
-        own = {"chatTemplate": media_cases.GEMMA_TEMPLATE} if pair == "gemma3" else {}
-        return {"contextId": context, "messages": messages, "temperature": 0, "maxTokens": 8, **own, **params}
+        own: dict[str, Any] = (
+            {"chatTemplate": CHAT_TEMPLATE} if pair == "gemma3" else {}
+        )  # which has none of its own
+        own |= {"temperature": 0, "maxTokens": 8, "logprobs": True}
+        return {"contextId": context, "messages": messages, **own, **params}
 
     def say(self, pair: str, context: str, *turns: Any, **params: Any) -> dict[str, Any]:
         """The result of a chat."""
@@ -70,6 +79,17 @@ def text_of(result: dict[str, Any]) -> str:
     """What a chat said."""
     text: str = result["message"]["content"]
     return text
+
+
+def logprobs_of(result: dict[str, Any]) -> list[float]:
+    """How likely each token of a chat was."""
+    return [entry["logprob"] for entry in result["logprobs"]]
+
+
+def assert_same(result: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Two chats said the same, and for the same reasons: each token was as likely."""
+    assert text_of(result) == text_of(expected)
+    assert logprobs_of(result) == pytest.approx(logprobs_of(expected), abs=NEAR)
 
 
 def parts(text: str, *files: bytes) -> list[dict[str, Any]]:

@@ -23,6 +23,9 @@ COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
 """The model's greedy continuation by 15 tokens, each far more likely than the next best."""
 
+EXACT: Message = {"kvCacheType": "f32", "flashAttention": False}
+"""Params of contexts that round in the same way for each batch."""
+
 LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
 """loadModel's params for a slow load that tests can interrupt: the file is read and copied."""
 

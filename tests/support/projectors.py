@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +86,8 @@ class File:
 # ---- pictures ------------------------------------------------------------------------------------------
 
 
-def llava(path: Path, model: str) -> str:
-    """16 rows a picture, whatever its size; each sees only the rows before."""
-    return _llava(path, _word_rows(model, COLOURS, "Ġ"))
-
-
-def tiny(path: Path, width: int, *, sound: bool = False) -> str:
-    """The same, or `ultravox`, for any model of this width: the rows mean nothing."""
-    chance = random.Random(width)
-    rows = [[chance.random() - 0.5 for _ in range(width)] for _ in range(2 if sound else len(COLOURS))]
-    return (_ultravox if sound else _llava)(path, np.array(rows, np.float32))
-
-
 def _llava(path: Path, names: Array) -> str:
+    """16 rows a picture, whatever its size; each sees only the rows before."""
     file = _vision("mlp", names.shape[1], side=4 * PATCH, layers=2)
     file.add("v.patch_embd.weight", _means())
     file.add("v.position_embd.weight", np.zeros((16, WIDTH), np.float32))
@@ -108,9 +97,8 @@ def _llava(path: Path, names: Array) -> str:
     return file.write(path)
 
 
-def qwen2vl(path: Path, model: str) -> str:
+def _qwen2vl(path: Path, names: Array) -> str:
     """Rows by the picture's size, of which each stands at a place of its own (M-RoPE)."""
-    names = _word_rows(model, COLOURS, "Ġ")
     file = _vision("qwen2vl_merger", names.shape[1], side=8 * PATCH, layers=1, spatial_merge_size=MERGED)
     for end in ("weight", "weight.1"):  # of two frames of a film, which are the same picture
         file.add(f"v.patch_embd.{end}", _means() / 2)
@@ -119,10 +107,8 @@ def qwen2vl(path: Path, model: str) -> str:
     return file.write(path)
 
 
-def gemma3(path: Path, model: str) -> str:
+def _gemma3(path: Path, names: Array) -> str:
     """4 rows a picture, which see each other; only red, green and blue have names."""
-    words = ["red", "green", "blue"]
-    names = _word_rows(model, words, "▁")
     width = names.shape[1]
     file = _vision("gemma3", width, side=4 * PATCH, layers=1, projector__scale_factor=MERGED)
     file.add("v.patch_embd.weight", _means())
@@ -184,12 +170,8 @@ def _namer(file: File, names: Array, copies: int) -> None:
 # ---- sound ---------------------------------------------------------------------------------------------
 
 
-def ultravox(path: Path, model: str) -> str:
-    """30 rows for each half minute of sound: whether the lower or the higher frequencies are louder."""
-    return _ultravox(path, _word_rows(model, ["low", "high"], "Ġ"))
-
-
 def _ultravox(path: Path, names: Array) -> str:
+    """30 rows for each half minute of sound: whether the lower or the higher frequencies are louder."""
     numbers = {
         "embedding_length": WIDTH, "feed_forward_length": INNER, "block_count": 1, "attention.head_count": 1,
         "projection_dim": names.shape[1], "num_mel_bins": MEL_BINS, "projector.stack_factor": STACKED,
@@ -228,11 +210,11 @@ def _ultravox(path: Path, names: Array) -> str:
 
 
 def as_qwen2vl(path: Path, model: str) -> str:
-    """The pinned SmolLM2 under the name of another architecture, whose rows have three positions each.
+    """A llama model under the name of another architecture, whose rows have three positions each: equal ones for text.
 
-    Text has the same position three times, for which M-RoPE turns numbers as RoPE does, but other pairs of them.
+    Then M-RoPE turns numbers as RoPE does, but other pairs of them.
     """
-    entries = []
+    found, entries = _header(model), []
     for key, raw in raw_entries(model):
         if key == "general.architecture":
             raw = entry(key, STRING, "qwen2vl")
@@ -240,11 +222,13 @@ def as_qwen2vl(path: Path, model: str) -> str:
             own = key.replace("llama.", "qwen2vl.")
             raw = struct.pack("<Q", len(own)) + own.encode() + raw[8 + len(key) :]
         entries.append(raw)
-    entries.append(entry("qwen2vl.rope.dimension_sections", ARRAY, (UINT32, [8, 12, 12, 0])))
-    file, found = File(entries), _header(model)
-    heads = {"attn_q": found.typed("llama.attention.head_count", int)}
-    heads |= {"attn_k": found.typed("llama.attention.head_count_kv", int), "attn_v": None}
-    kinds = {kind[0]: number for number, kind in TENSOR_TYPES.items()}
+    queries = found.typed("llama.attention.head_count", int) or 1
+    eighth = (found.typed("llama.embedding_length", int) or 0) // queries // 16  # of a head's pairs
+    sections = (UINT32, [2 * eighth, 3 * eighth, 3 * eighth, 0])
+    entries.append(entry("qwen2vl.rope.dimension_sections", ARRAY, sections))
+    keys = found.typed("llama.attention.head_count_kv", int) or queries
+    heads = {"attn_q": queries, "attn_k": keys, "attn_v": None}
+    file, kinds = File(entries), {kind[0]: number for number, kind in TENSOR_TYPES.items()}
     with Path(model).open("rb") as source:
         for tensor in found.tensors:
             source.seek(found.data_start + tensor.offset)
@@ -281,16 +265,15 @@ def _layer(file: File, name: str, seed: int, *, sound: bool = False) -> None:
         put(f"{part}.weight", size, WIDTH, WIDTH)
         if not (sound and part == "attn_k"):
             put(f"{part}.bias", size, WIDTH)
-    put("ffn_up.weight", 0.1, INNER, WIDTH)
-    put("ffn_up.bias", 0.1, INNER)
-    put("ffn_down.weight", adds, WIDTH, INNER)
-    put("ffn_down.bias", adds, WIDTH)
+    for part, size, rows, columns in (("ffn_up", 0.1, INNER, WIDTH), ("ffn_down", adds, WIDTH, INNER)):
+        put(f"{part}.weight", size, rows, columns)
+        put(f"{part}.bias", size, rows)
     for norm in ("ln1", "ln2"):
         file.add(f"{name}.{norm}.weight", np.ones(WIDTH, np.float32))
         file.add(f"{name}.{norm}.bias", np.zeros(WIDTH, np.float32))
 
 
-def _word_rows(model: str, words: Sequence[str] | dict[str, Any], blank: str) -> Array:
+def _word_rows(model: str, words: Sequence[str], blank: str) -> Array:
     """The model's embeddings of words that follow a blank. They are of the type Q8_0."""
     tokens = _tokens(model)
     found = _header(model)
@@ -324,4 +307,24 @@ def _tokens(model: str) -> list[str]:
     return tokens
 
 
-WRITERS = {"llava": llava, "qwen2vl": qwen2vl, "gemma3": gemma3, "ultravox": ultravox}
+KINDS: dict[str, tuple[Callable[[Path, Array], str], list[str], str]] = {
+    "llava": (_llava, list(COLOURS), "Ġ"),
+    "qwen2vl": (_qwen2vl, list(COLOURS), "Ġ"),
+    "gemma3": (_gemma3, ["red", "green", "blue"], "▁"),
+    "ultravox": (_ultravox, ["low", "high"], "Ġ"),
+}
+"""Kind → what writes it, the words that it may name, how the model writes the blank before them."""
+
+
+def named(path: Path, model: str, kind: str) -> str:
+    """Write a projector for a pinned model, which reads the words; returns its path."""
+    write, words, blank = KINDS[kind]
+    return write(path, _word_rows(model, words, blank))
+
+
+def tiny(path: Path, width: int, kind: str = "llava") -> str:
+    """Write one for any model of this width, to which the rows mean nothing; returns its path."""
+    write, words, _ = KINDS[kind]
+    chance = random.Random(width).random
+    rows = [[chance() - 0.5 for _ in range(width)] for _ in words]
+    return write(path, np.array(rows, np.float32))
