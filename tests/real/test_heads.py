@@ -179,6 +179,9 @@ def test_an_eagle_draft_that_does_not_fit_is_refused(sidecar: Sidecar, folder: P
     def draft(name: str, **changed: Any) -> str:
         return made_heads.eagle(folder / f"{name}.gguf", gguf_files.hollow_model, **changed)
 
+    def in_parts(stem: Path, *whole: Any) -> str:
+        return str(gguf_files.split_model(stem, 2, *whole)[0])
+
     array, number = gguf_files.ARRAY, gguf_files.INT32
     tokens = [*gguf_files.TOKENS[:-1], "<0xFE>x"]
     good = params_of(made, "eagle")
@@ -187,7 +190,9 @@ def test_an_eagle_draft_that_does_not_fit_is_refused(sidecar: Sidecar, folder: P
         draft("layers", eagle3__target_layers=(array, (number, [0, 1, 3]))): "0 to 2 can be read",
         draft("below", eagle3__target_layers=(array, (number, [-1, 1, 2]))): "0 to 2 can be read",
         draft("type", tokens=8): "type F32",
+        draft("values", eagle3__attention__value_length=(gguf_files.UINT32, 32)): "different lengths",
         made_heads.eagle(folder / "mapped.gguf", gguf_files.random_model, 300): "others than the 259",
+        made_heads.eagle(folder / "parts", in_parts, 300): "others than the 259",
         draft("words", tokenizer__ggml__tokens=(array, (gguf_files.STRING, tokens))): "token 258",
     }
     for path, cause in wrong.items():
@@ -199,9 +204,20 @@ def test_an_eagle_draft_that_does_not_fit_is_refused(sidecar: Sidecar, folder: P
         sidecar.call("loadModel", {"path": made("mtp"), "draftPath": good["draftPath"]})
     assert "does not hand out" in refused.value.data["cause"]
 
+    good["draftPath"] = made_heads.eagle(folder / "good", in_parts, 100)  # its map is in the second part
+    sidecar.call("unloadModel", {"modelId": sidecar.call("loadModel", good)["modelId"]})
 
-def test_a_draft_is_no_model(sidecar: Sidecar, made: Made) -> None:
+
+@pytest.mark.parametrize("kind", ["eagle", "dflash", "gemma4_assistant"])
+def test_a_draft_is_no_model(sidecar: Sidecar, folder: Path, made: Made, kind: str) -> None:
+    draft = made("eagle") if kind == "eagle" else getattr(made_heads, kind)(folder / f"{kind}.gguf")
     with pytest.raises(Refused) as refused:
-        sidecar.call("loadModel", {"path": made("eagle")})
+        sidecar.call("loadModel", {"path": draft})
     assert (refused.value.kind, refused.value.data["pointer"]) == ("unsuitableModel", "/path")
-    assert "draftPath" in refused.value.error["message"]
+    assert ("give it as draftPath" in refused.value.error["message"]) == (kind == "eagle")
+    if kind == "eagle":
+        return
+    with pytest.raises(Refused) as refused:
+        sidecar.call("loadModel", {"path": made("qwen"), "draftPath": draft})
+    assert (refused.value.kind, refused.value.data["pointer"]) == ("unsuitableDraft", "/draftPath")
+    assert "not supported" in refused.value.data["cause"]

@@ -144,17 +144,17 @@ def tiny_model(path: Path, template: str | None = CHAT_TEMPLATE, **changed: Type
     return random_model(path, metadata, tiny_shapes(len(TOKENS)))
 
 
-def split_model(stem: Path, count: int) -> list[Path]:
-    """Write the tiny model in parts, as llama-gguf-split does; returns their paths."""
-    shapes = list(tiny_shapes(len(TOKENS)).items())
+def split_model(stem: Path, count: int, whole: Any = None, shapes: Any = None) -> list[Path]:
+    """Write a model in parts, as llama-gguf-split does, by default the tiny one. `whole`: its metadata."""
+    tensors = list((shapes or tiny_shapes(len(TOKENS))).items())
     paths = []
     for number in range(count):
-        metadata: dict[str, Typed] = {**TINY, **VOCABULARY} if number == 0 else {}
+        metadata: dict[str, Typed] = dict(whole or {**TINY, **VOCABULARY}) if number == 0 else {}
         metadata["split.no"] = (UINT16, number)
         metadata["split.count"] = (UINT16, count)
-        metadata["split.tensors.count"] = (INT32, len(shapes))
+        metadata["split.tensors.count"] = (INT32, len(tensors))
         paths.append(stem.with_name(f"{stem.name}-{number + 1:05}-of-{count:05}.gguf"))
-        random_model(paths[-1], metadata, dict(shapes[number::count]))
+        random_model(paths[-1], metadata, dict(tensors[number::count]))
     return paths
 
 

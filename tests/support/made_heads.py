@@ -5,7 +5,18 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from gguf_files import ARRAY, FLOAT32, INT32, TOKENS, VOCABULARY, Typed, random_model
+from gguf_files import (
+    ARRAY,
+    BOOL,
+    FLOAT32,
+    INT32,
+    TOKENS,
+    UINT32,
+    VOCABULARY,
+    Typed,
+    hollow_model,
+    random_model,
+)
 from made_models import GUESSING, TALKING_WIDTH, Write, attention, blocks, experts, feed_forward, numbers
 
 
@@ -114,6 +125,7 @@ def eagle(path: Path, write: Write, tokens: int = 0, read: int = TALKING_WIDTH, 
     replace metadata (`__` stands for the dot of a key).
     """
     width, head = TALKING_WIDTH, 64
+    _, value = changed.get("eagle3__attention__value_length", (UINT32, head))
     metadata = numbers(
         "eagle3", block_count=1, feed_forward_length=width, attention__head_count=width // head,
         attention__head_count_kv=width // head, attention__key_length=head, attention__value_length=head,
@@ -122,11 +134,51 @@ def eagle(path: Path, write: Write, tokens: int = 0, read: int = TALKING_WIDTH, 
     metadata["eagle3.target_layers"] = (ARRAY, (INT32, [0, 1, 2]))
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
     layer = {f"{name}.weight": [width] for name in ("attn_norm", "attn_norm_2", "ffn_norm")}
-    layer |= {f"attn_{name}.weight": [2 * width, width] for name in ("q", "k", "v")}
+    layer |= {f"attn_{name}.weight": [2 * width, width] for name in ("q", "k")}
+    layer |= {"attn_v.weight": [2 * width, width // head * value]}
     layer |= {"attn_output.weight": [width, width]} | feed_forward(width, width)
     shapes = {"fc.weight": [3 * read, width], "output_norm.weight": [width]} | blocks(1, layer)
     shapes |= {"output.weight": [width, tokens], "d2t": [tokens]} if tokens else {}
     return write(path, VOCABULARY | metadata, shapes)
+
+
+def dflash(path: Path) -> str:
+    """A DFlash draft, which guesses several tokens at once."""
+    width, head = TALKING_WIDTH, 64
+    metadata = numbers(
+        "dflash", block_count=1, feed_forward_length=width, attention__head_count=width // head, block_size=4,
+        embedding_length=width,
+    )  # fmt: skip
+    metadata["dflash.target_layers"] = (ARRAY, (INT32, [0, 1]))
+    layer = {f"{name}.weight": [width] for name in ("attn_norm", "ffn_norm")} | feed_forward(width, width)
+    layer |= {f"attn_{name}_norm.weight": [head] for name in ("q", "k")} | attention(width, width, width)
+    shapes = {
+        "fc.weight": [2 * width, width],
+        "enc.output_norm.weight": [width],
+        "output_norm.weight": [width],
+    }
+    return hollow_model(path, metadata, shapes | blocks(1, layer))
+
+
+def gemma4_assistant(path: Path) -> str:
+    """A draft that reads the cache of a Gemma 4."""
+    width, head, arch = TALKING_WIDTH, 64, "gemma4-assistant"
+    metadata = numbers(
+        arch, block_count=1, nextn_predict_layers=1, feed_forward_length=width, attention__head_count=width // head,
+        embedding_length=width, embedding_length_out=2 * width, attention__sliding_window=512,
+        attention__key_length_swa=head, attention__value_length_swa=head,
+    )  # fmt: skip
+    metadata[f"{arch}.attention.sliding_window_pattern"] = (ARRAY, (BOOL, [True]))
+    norms = ("attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")
+    layer = {f"{name}.weight": [width] for name in norms} | feed_forward(width, width)
+    layer |= {f"attn_{name}.weight": [width, width] for name in ("q", "output")}
+    layer |= {"attn_q_norm.weight": [head], "layer_output_scale.weight": [1]}
+    shapes = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
+    shapes |= {
+        "nextn.post_projection.weight": [width, 2 * width],
+        "nextn.pre_projection.weight": [4 * width, width],
+    }
+    return hollow_model(path, metadata, shapes | blocks(1, layer))
 
 
 def talking_eagle(path: Path, guesses: bool = True, reads_only: bool = False) -> str:

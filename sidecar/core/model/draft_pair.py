@@ -7,6 +7,7 @@ from typing import Final
 from sidecar.core.llama.bindings import lib
 from sidecar.core.model.model import Model
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.gguf import parts
 from sidecar.models.gguf.header import Header
 
 MAX_SIZE_DIFFERENCE: Final = 128
@@ -118,28 +119,40 @@ def _eagle_misfit(model: Model, draft: Model) -> str | None:
         return f"it needs the model's embeddings or output, whose rows have {width} numbers, not {own}"
     if embeddings and embeddings[-1] != tokens:
         return f"it has embeddings of {embeddings[-1]} tokens, not {tokens}"
+    if shapes.get("blk.0.attn_k.weight") != shapes.get("blk.0.attn_v.weight"):
+        return "its keys and its values have heads of different lengths"
     return _map_misfit(draft, header, tokens, output is not None)
 
 
 def _map_misfit(draft: Model, header: Header, tokens: int, has_output: bool) -> str | None:
     """Why the map from the draft's tokens to the model's `tokens` is of no use; None if it is, or if there is none."""
-    found = [tensor for tensor in header.tensors if tensor.name == "d2t"]
-    if not found:
+    found = next((tensor for tensor in header.tensors if tensor.name == "d2t"), None)
+    if found is None:
         return None
-    (count, *_), size = found[0].shape, found[0].size or 0
-    if found[0].type_name != "I64":
-        return f"its map of tokens has the type {found[0].type_name}"
-    if not has_output and count != tokens:
-        return f"it maps {count} tokens, but has no output of its own"
+    if found.type_name != "I64":
+        return f"its map of tokens has the type {found.type_name}"
+    if not has_output and found.weights != tokens:
+        return f"it maps {found.weights} tokens, but has no output of its own"
     try:
-        with open(draft.path, "rb") as file:
-            file.seek(header.data_start + found[0].offset)
-            mapped = memoryview(file.read(size)).cast("q")
+        mapped = memoryview(_bytes_of(draft, header, "d2t")).cast("q")
     except (OSError, ValueError, TypeError) as error:
         return f"its map of tokens cannot be read: {error}"
-    if len(mapped) != count or min(mapped) < 0 or max(mapped) >= tokens:
+    if not len(mapped) == found.weights > 0 or min(mapped) < 0 or max(mapped) >= tokens:
         return f"it maps tokens to others than the {tokens} of the model"
     return None
+
+
+def _bytes_of(model: Model, header: Header, name: str) -> bytes:
+    """The bytes of a tensor, which may be in any part of a split file. `header`: of all parts. Raises OSError."""
+    paths = parts.paths(model.path)
+    headers = [header] if len(paths) == 1 else parts.read_headers(model.path)
+    for path, part in zip(paths, headers, strict=True):
+        for tensor in part.tensors:
+            if tensor.name == name:
+                with open(path, "rb") as file:
+                    file.seek(part.data_start + tensor.offset)
+                    return file.read(tensor.size or 0)
+    return b""
 
 
 def _begin_token(model: Model) -> int | None:
