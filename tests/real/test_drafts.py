@@ -114,7 +114,13 @@ def test_files_that_are_not_a_draft(start: Start, model_path: str, tmp_path: Pat
     with cut.open("r+b") as file:
         file.truncate(50_000_000)
     (tmp_path / "text.gguf").write_text("not a model")
-    for name, kind in (("none.gguf", "fileNotFound"), ("cut.gguf", "modelDamaged"), ("text.gguf", "notGguf")):
+    gguf_files.tiny_model(tmp_path / "new.gguf", general__architecture=(gguf_files.STRING, "of-tomorrow"))
+    for name, kind in (
+        ("none.gguf", "fileNotFound"),
+        ("cut.gguf", "modelDamaged"),
+        ("text.gguf", "notGguf"),
+        ("new.gguf", "modelLoadFailed"),
+    ):
         error = refusal(sidecar, "loadModel", path=model_path, draftPath=str(tmp_path / name))
         assert (error.kind, error.data["pointer"]) == (kind, "/draftPath")
         assert "/draftPath" in error.error["message"]

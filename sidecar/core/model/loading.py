@@ -137,5 +137,5 @@ def as_memory_error(error: SidecarError) -> SidecarError:
     """The error, as `outOfMemory` if its cause says so: llama.cpp has no result of its own for that."""
     cause = str(error.details.get("cause", ""))
     if "alloc" in cause.lower() or "memory" in cause.lower():
-        return SidecarError("outOfMemory", error.problem, cause=cause)
+        return SidecarError("outOfMemory", error.problem, **error.details)
     return error

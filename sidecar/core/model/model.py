@@ -110,7 +110,8 @@ class Model:
                 lib.llama_model_free(handle)
             raise SidecarError("aborted", "loadModel was aborted")
         if not handle:
-            raise SidecarError("modelLoadFailed", f"llama.cpp refused {params['path']!r}")
+            problem = f"/path: llama.cpp refused {params['path']!r}"
+            raise SidecarError("modelLoadFailed", problem, pointer="/path")
         page_cache.release(part_paths(params["path"]), own_before)
         model = cls(handle, params, placed.handles, layers)
         try:
