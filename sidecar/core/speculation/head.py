@@ -144,8 +144,10 @@ class Head:
             if len(held.states) > MAX_LATER:
                 entries += self._waiting(sequence.index)
         while entries:
-            self._evaluate(entries[: self.batch_size])
+            failed = not self._evaluate(entries[: self.batch_size])
             del entries[: self.batch_size]
+            if failed:  # the rest of a sequence that begins anew has nothing before it
+                entries = [entry for entry in entries if self._held[entry.sequence].done]
 
     def state(self, handle: object, place: int) -> bytes:
         """The hidden state of a place in a context's last batch."""

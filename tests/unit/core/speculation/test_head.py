@@ -82,3 +82,32 @@ def test_steps_that_fail_are_told_once(monkeypatch: pytest.MonkeyPatch, freed: l
     assert told == ["warning"]
     failing.free()
     assert freed == [BATCH, POOL, CONTEXT]
+
+
+def test_the_rest_of_a_sequence_that_begins_anew_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, freed: list[str]
+) -> None:
+    """With nothing before it, llama.cpp would refuse what the next text of the sequence begins with."""
+    codes, seen = iter((-3, 0, 0, 0)), list[tuple[int, int]]()
+
+    def process(*_: object) -> int:
+        return next(codes)
+
+    def add(_: object, sequence: int, token: int) -> int:
+        seen.append((sequence, token))
+        return 0
+
+    monkeypatch.setattr(head.log, "log", lambda *_, **__: None)
+    for name, function in (("process", process), ("batch_ext_add_token", add)):
+        monkeypatch.setattr(head.lib, f"llama_{name}", function, raising=False)
+    for name in ("batch_ext_set_pos", "batch_ext_set_embd_token"):
+        monkeypatch.setattr(head.lib, f"llama_{name}", lambda *_: True, raising=False)
+    monkeypatch.setattr(head.lib, "llama_embd", lambda *_: None, raising=False)
+    monkeypatch.setattr(Nothing, "states_of_step", lambda self, count: [bytes(16)] * count)
+    failing = made()
+    failing.main.thread_count.record = lambda *_, **__: None  # type: ignore[method-assign]
+    failing._held.append(head._Held())
+    sequences: list[Any] = [SimpleNamespace(index=index, tokens=[], end=0) for index in range(2)]
+    failing.note([(sequences[0], list(range(20))), (sequences[1], list(range(100, 120)))])
+    assert seen == [(0, token) for token in range(8)] + [(1, token) for token in range(100, 120)]
+    failing.free()
