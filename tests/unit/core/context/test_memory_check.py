@@ -13,9 +13,11 @@ from made_models import MADE
 
 from sidecar.core.context import memory_check
 from sidecar.core.model import memory_plan
+from sidecar.core.model.model import PLACEMENT
 from sidecar.hardware.machine import Machine
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.gguf import reader
+from sidecar.models.memory_estimate import estimate
 
 
 def model_of(path: str) -> Any:
@@ -83,3 +85,17 @@ def test_the_largest_context_leaves_room_for_the_head(
     monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**7))
     sizes = [memory_check.largest_context(model, {"contextSize": "auto"}) for model in (alone, headed)]
     assert 256 <= sizes[1] < 0.75 * sizes[0] <= 0.75 * 8192
+
+
+def test_a_context_counts_the_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a context fits only without the context of the head, it is refused."""
+    path = made_heads.talking_mtp(tmp_path / "model.gguf", write=gguf_files.hollow_model)
+    alone, headed = model_of(path), model_of(path)
+    headed.placement = {name: True for name in PLACEMENT if name == "mtp"}
+    needed = estimate.Planner(alone.header, {"gpuLayers": 0}, Machine(0), loaded=True).plan(4096, 0)[0].needed
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(needed))
+    monkeypatch.setattr(memory_check, "_upper_bound", lambda *_: 2**39)
+    memory_check.check_context(alone, {}, 4096)
+    with pytest.raises(SidecarError) as caught:
+        memory_check.check_context(headed, {}, 4096)
+    assert caught.value.kind == "outOfMemory"
