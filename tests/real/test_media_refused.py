@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import media_cases
 import media_files
+import psutil
 import pytest
 from driver import Message
 from gguf_files import WIDTH
 from made_models import TALKING_WIDTH
 from media_cases import COLOUR, media_part, picture
-from media_talk import MediaTalk, assert_same, parts, text_of
+from media_talk import MARKS, MediaTalk, assert_same, parts, text_of
 
 pytestmark = pytest.mark.real
 
@@ -88,11 +90,12 @@ def test_an_unknown_device_and_bounds_that_contradict_each_other(talk: MediaTalk
 
 
 def test_bounds_decide_how_many_tokens_a_picture_takes(talk: MediaTalk) -> None:
-    bounded = talk.model("qwen2vl", imageTokens={"max": 16}, projectorDevice="cpu")
+    bounded = talk.model("qwen2vl", imageTokens={"min": 20, "max": 30}, projectorDevice="cpu")
     context = talk.sidecar.call("createContext", {"modelId": bounded, "contextSize": 256})["contextId"]
-    result = talk.say("qwen2vl", context, parts(COLOUR, picture("green", 280, 280)))
-    free = talk.fresh("qwen2vl", parts(COLOUR, picture("green", 280, 280)))
-    assert result["media"][0]["tokens"] < 50 < 100 < free["media"][0]["tokens"]
+    for side, free in ((280, 100), (56, 9)):
+        asked = parts(COLOUR, picture("green", side, side))
+        assert talk.fresh("qwen2vl", asked)["media"][0]["tokens"] == free + MARKS
+        assert 20 <= talk.say("qwen2vl", context, asked)["media"][0]["tokens"] - MARKS <= 30
     talk.sidecar.call("unloadModel", {"modelId": bounded})
 
 
@@ -103,6 +106,11 @@ def test_a_model_without_a_projector_reads_text_only(talk: MediaTalk) -> None:
     model, _ = media_cases.made_pair("llava", talk.folder)
     loaded = talk.sidecar.call("loadModel", {"path": model})
     assert loaded["modalities"] == ["text"]
+    if sys.platform == "linux":
+        both = [talk.model("llava"), loaded["modelId"]]
+        engines = talk.sidecar.engines()
+        maps = ({each.path for each in psutil.Process(engines[model]).memory_maps()} for model in both)
+        assert [any("libmtmd" in path for path in paths) for paths in maps] == [True, False]
     asked = {"modelId": loaded["modelId"], "contextSize": 256}
     context = talk.sidecar.call("createContext", asked)["contextId"]
     data = refused(talk, "chat", talk.params("llava", context, ["Hi", "Hi", [media_part(RED)]]))
@@ -238,3 +246,18 @@ def test_a_context_is_disposed_of_while_a_picture_is_encoded(talk: MediaTalk) ->
         talk.sidecar.wait_progress(large, "encode")
     assert talk.sidecar.response(large)["error"]["data"]["kind"] == "aborted"
     assert text_of(talk.fresh("qwen2vl", parts(COLOUR, RED)))
+
+
+def test_an_engine_that_dies_while_it_encodes_costs_that_request_and_comes_back_with_its_projector(
+    talk: MediaTalk,
+) -> None:
+    dying, expected = talk.model("qwen2vl"), talk.fresh("qwen2vl", parts(COLOUR, RED))
+    engines = talk.sidecar.engines()
+    with talk.context("qwen2vl", contextSize=1280) as context:
+        large = talk.sidecar.send("chat", talk.params("qwen2vl", context, [parts(COLOUR, LARGE)], **ENDLESS))
+        talk.sidecar.wait_progress(large, "encode")
+        psutil.Process(engines[dying]).kill()
+        assert talk.sidecar.response(large)["error"]["data"]["kind"] == "engineCrashed"
+        assert_same(talk.say("qwen2vl", context, parts(COLOUR, RED)), expected)
+    after = talk.sidecar.engines()
+    assert {each for each in engines if after[each] != engines[each]} == {dying}

@@ -11,7 +11,7 @@ import media_cases
 import media_files
 import pytest
 from media_cases import COLOUR, picture
-from media_talk import MediaTalk, assert_same, parts, text_of
+from media_talk import MARKS, MediaTalk, assert_same, parts, text_of
 from process_work import EXACT
 
 pytestmark = pytest.mark.real
@@ -26,9 +26,6 @@ LONG = "Say it. " * 16
 
 SHORTER = "Say it. " * 5
 """Tokens that fill most of a context of 256."""
-
-MARKS = len("<|vision_start|><|vision_end|>")
-"""Tokens around a picture: the made model has none of their own for these."""
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +268,12 @@ def test_penalties_logprobs_and_look_up_are_right_beside_a_picture(talk: MediaTa
     plain = talk.fresh(pair, asked, logprobs=True, topLogprobs=1)
     assert len(plain["logprobs"]) == plain["usage"]["completionTokens"] > 0
     assert_same(plain, talk.fresh(pair, asked, speculation="lookup"))
-    penalised = talk.fresh(pair, asked, repeatPenalty=1.3, repeatLastN=256)
-    assert penalised["usage"]["completionTokens"] > 0
+    # So large that nothing is said twice, and nothing that was asked: the window reaches back over the picture.
+    penalised = talk.fresh(pair, asked, presencePenalty=100, repeatLastN=256, ignoreEos=True)
+    said = [entry["id"] for entry in penalised["logprobs"]]
+    known = talk.sidecar.call("tokenize", {"modelId": talk.model(pair), "text": COLOUR.replace("@", "")})
+    assert len(said) == len(set(said)) == 8
+    assert not set(said) & set(known["tokens"])
 
 
 def test_a_draft_model_may_propose_what_it_has_not_seen(talk: MediaTalk) -> None:

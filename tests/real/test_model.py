@@ -201,6 +201,7 @@ def test_a_token_outside_the_vocabulary_is_refused(real: Sidecar) -> None:
 USER = {"role": "user", "content": "Hi <|im_end|> {{ 7 * 7 }} & 'é'"}
 SYSTEM = {"role": "system", "content": "Be brief."}
 ASSISTANT = {"role": "assistant", "content": ""}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "find", "description": "Finds it."}}
 
 
 @pytest.mark.parametrize("messages", [[USER], [SYSTEM, USER], [USER, ASSISTANT, USER], [SYSTEM]], ids=str)
@@ -230,6 +231,11 @@ def test_the_tokens_of_a_conversation_are_those_of_its_chat(real: Sidecar, fresh
     assert size["contextSize"] >= size["tokens"]
     alone = real.call("countTokens", {"modelId": "model-1", **asked, "addGenerationPrompt": False})
     assert alone["tokens"] < size["tokens"] and "contextSize" not in alone
+    with_tools = {"modelId": "model-1", "messages": [SYSTEM], "tools": [TOOL]}
+    prompt = real.call("applyTemplate", with_tools)["prompt"]
+    tokens = real.call("tokenize", {"modelId": "model-1", "text": prompt, "parseSpecial": True})["tokens"]
+    assert TOOL["function"]["description"] in prompt
+    assert real.call("countTokens", with_tools)["tokens"] == len(tokens)
 
 
 def test_chat_is_complete_over_the_rendered_prompt(real: Sidecar, fresh: Callable[..., str]) -> None:

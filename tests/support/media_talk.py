@@ -16,6 +16,9 @@ from process_work import EXACT
 SIZE = 1024
 """Tokens of a context."""
 
+MARKS = len("<|vision_start|><|vision_end|>")
+"""Tokens around a picture of qwen2vl: the made model has none of their own for these."""
+
 NEAR = 0.001
 """Largest difference of logarithms of probabilities: a picture makes one of 0.01 and more."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import gguf_files
 import made_heads
+import made_models
 import pytest
 from made_models import MADE
 
@@ -53,6 +54,20 @@ def test_the_largest_context_leaves_room_for_the_drafts(
         monkeypatch.setattr(memory_plan, "machine", lambda _, free=megabytes * 10**6: Machine(free))
         sizes.append(memory_check.largest_context(model, {"contextSize": "auto"}))
     assert sizes[1] < sizes[0] == sizes[2]
+
+
+def test_windows_of_their_own_size_leave_room_for_a_larger_context(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_of(made_models.talking_windows(tmp_path / "model.gguf"))
+    monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**8))
+    monkeypatch.setattr(memory_check, "_upper_bound", lambda *_: 2**39)
+    sizes = [memory_check.largest_context(model, {"swaFull": full}, most=2**20) for full in (True, False)]
+    assert sizes[1] > 2 * sizes[0] > 0  # type: ignore[operator]
+    memory_check.check_context(model, {}, sizes[1])  # type: ignore[arg-type]
+    with pytest.raises(SidecarError) as caught:
+        memory_check.check_context(model, {"swaFull": True}, sizes[1])  # type: ignore[arg-type]
+    assert caught.value.kind == "outOfMemory"
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ OTHER: dict[tuple[str, str], str] = {
     ("openai-gpt-oss-120b", "text before"): "the template writes it as reasoning",
 }
 """Template and case that are not read as they are meant, and why."""
+
+MARK = re.compile(r"<\|[A-Z_]+\|>")
+NONE = Case([], text="I need neither find nor {save_all}: 2 < 3.")
+"""No call at all."""
 
 
 def read(writer: Writer, case: Case, *, each_character: bool) -> Reading:
@@ -66,6 +71,11 @@ def test_calls_are_read_as_they_are_meant(name: str) -> None:
         assert written(ours[0]) == written(ours[1]), case
         if written(ours[0]) != written(meant(wanted)):
             different[case] = ours[0]
+    writer.tail = ""  # what follows a call
+    whole, parts = (read(writer, NONE, each_character=each) for each in (False, True))
+    assert whole == parts
+    text = MARK.sub("", whole.text)  # control tokens, which have no text
+    assert (whole.calls, text[: len(NONE.text)]) == ([], NONE.text)
     assert different.keys() == {case for template, case in OTHER if template == name}, different
     assert not any(TABLE[name][case] == MEANT for case in different)
 
