@@ -144,7 +144,7 @@ test("a picture waits above the message, is shown in the conversation, and is se
   assert.match(await page.text("#error"), /reads only text/);
 
   const path = await page.evaluate(`document.getElementById("model").value`);
-  madeModel(join(dirname(path), "mmproj-F16.gguf"), `import projectors; projectors.llava(path, ${JSON.stringify(path)})`);
+  madeModel(join(dirname(path), "mmproj-F16.gguf"), `import projectors; projectors.named(path, ${JSON.stringify(path)}, "llava")`);
   await page.type("#model", path);
   await until(() => page.evaluate(`document.querySelectorAll(".turn").length === 0 && !document.getElementById("prompt").disabled`));
   const waiting = (count) => until(() => page.evaluate(`document.querySelectorAll("#pictures img").length === ${count}`));

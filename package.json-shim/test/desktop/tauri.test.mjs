@@ -178,7 +178,7 @@ test("a picture that is dropped or pasted is shown in the conversation, and a mo
   assert.equal(its.windows[0].dragDropEnabled, false); // else Tauri keeps what a person drops from the page
   const model = join(folder, "model.gguf");
   symlinkSync(modelPath, model);
-  madeModel(join(folder, "mmproj-F16.gguf"), `import projectors; projectors.llava(path, ${JSON.stringify(model)})`);
+  madeModel(join(folder, "mmproj-F16.gguf"), `import projectors; projectors.named(path, ${JSON.stringify(model)}, "llava")`);
   const { session, evaluate, type } = await open(t);
   const count = (selector) => evaluate(`document.querySelectorAll("${selector}").length`);
   await type("#model", `${model}\uE007`);
