@@ -244,13 +244,14 @@ def test_an_estimate_of_a_little_known_architecture_is_called_rough(tmp_path: Pa
 def test_headers_with_nonsense_are_accepted(tmp_path: Path) -> None:
     chance = random.Random(7)
     nonsense: list[Any] = [0, -1, 2**63, 1.5, "many", True, [], [1, "x"], {"type": "int32", "length": 5}]
-    read = made(tmp_path / "model.gguf", attention__key_length=64)
-    for _ in range(300):
+    read = made(tmp_path / "model.gguf", attention__key_length=64, nextn_predict_layers=1)
+    read.tensors.append(Tensor(f"blk.{'9' * 5000}.attn_q.weight", (1, 1), 1, "F32", 0, 4))
+    for number in range(300):
         metadata = dict(read.metadata)
         for key in chance.sample([key for key in metadata if key != "general.architecture"], 3):
             metadata[key] = chance.choice(nonsense)
         header = Header(3, metadata, read.arrays, read.tensors, 0, 0)
-        json.dumps(estimate.estimate(header, {}, here(GIB, GIB)))
+        json.dumps(estimate.estimate(header, {"mtp": number % 2 == 1}, here(GIB, GIB)))
 
 
 # ---- the machine --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The formulas are llama.cpp's. Each names its source file, in llama.cpp's src/ or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
@@ -22,6 +23,8 @@ HEAD_DRAFT_TOKENS: Final = 3
 CELLS: Final = 256
 """The cache of a sequence is rounded up to a multiple of this many tokens (llama-context.cpp)."""
 MAX_LAYERS: Final = 1024
+_IN_LAYER: Final = re.compile(r"blk\.(\d{1,4})\.")
+"""Of the names of a layer's tensors. Python makes no number of thousands of digits."""
 TENSOR_KINDS: Final = {name: (block, size) for name, block, size in TENSOR_TYPES.values()}
 """Name → weights per block, bytes per block."""
 NO_CACHE: Final = frozenset(
@@ -100,8 +103,8 @@ class ModelShape:
             layer.loaded = mtp
         self.rest: list[Tensor] = []
         for tensor in header.tensors:
-            parts = tensor.name.split(".", 2)
-            index = int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1
+            match = _IN_LAYER.match(tensor.name)
+            index = int(match[1]) if match else -1
             if not 0 <= index < blocks:
                 self.rest.append(tensor)
             elif self.layers[index].loaded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
@@ -18,6 +18,9 @@ from sidecar.models.sources.retries import with_retries
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ModelSource
 
+MAX_SIZE_DIGITS: Final = 18
+"""Of a file's size in bytes. Python makes no number of thousands of digits."""
+
 
 def wanted(client: httpx2.Client, url: str, relative: str, sha256: str | None) -> Wanted:
     """Ask the server. `relative`: the file's place in the models directory. Raises SidecarError."""
@@ -27,7 +30,7 @@ def wanted(client: httpx2.Client, url: str, relative: str, sha256: str | None) -
         if status == 206
         else headers.get("Content-Length", "")
     )
-    size = int(total) if total.isdecimal() else None
+    size = int(total) if total.isdecimal() and len(total) <= MAX_SIZE_DIGITS else None
     etag = headers.get("ETag") or headers.get("Last-Modified")
     address = Address(
         url,
