@@ -20,6 +20,7 @@ SEEING = ("llava", "qwen2vl", "gemma3")
 """Pairs that see: with plain positions, with M-RoPE, and with rows that see each other."""
 
 RED, BLUE, GREEN = (picture(colour) for colour in ("red", "blue", "green"))
+SOUND = media_files.wav(media_files.tone(200, 1.0))
 PATIENCE_S = 60.0
 LONG = "Say it. " * 16
 """More tokens than are worth keeping (conversation_store.py)."""
@@ -100,14 +101,16 @@ def test_a_picture_in_the_system_prompt_and_in_an_earlier_turn(talk: MediaTalk) 
 # ---- caches --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pair", SEEING)
-def test_a_picture_is_neither_encoded_nor_evaluated_twice(talk: MediaTalk, pair: str) -> None:
+@pytest.mark.parametrize(("pair", "file"), [*((pair, RED) for pair in SEEING), ("ultravox", SOUND)])
+def test_a_picture_or_a_sound_is_neither_encoded_nor_evaluated_twice(
+    talk: MediaTalk, pair: str, file: bytes
+) -> None:
     with talk.context(pair) as context:
-        first = talk.say(pair, context, parts(COLOUR, RED))
-        again = talk.say(pair, context, parts(COLOUR, RED))
+        first = talk.say(pair, context, parts(COLOUR, file))
+        again = talk.say(pair, context, parts(COLOUR, file))
         assert_same(again, first)
         assert again["usage"]["cachedTokens"] == first["usage"]["promptTokens"] - 1
-        turns = (parts(COLOUR, RED), text_of(first), "Are you sure?")
+        turns = (parts(COLOUR, file), text_of(first), "Are you sure?")
         request = talk.sidecar.send("chat", talk.params(pair, context, turns))
         later = talk.sidecar.result(request)
         assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"]
@@ -189,6 +192,21 @@ def test_a_state_is_saved_and_restored_behind_a_picture(talk: MediaTalk, pair: s
         later = talk.say(pair, context, *turns)
     assert later["usage"]["cachedTokens"] >= first["usage"]["promptTokens"]
     assert_same(later, talk.fresh(pair, *turns))
+
+
+@pytest.mark.parametrize("pair", SEEING)
+def test_in_a_reproducible_context_a_cached_picture_changes_no_probability(
+    talk: MediaTalk, pair: str
+) -> None:
+    asked = parts("@" * 9 + LONG, *[RED] * 9)  # so many that a piece ends within one
+    own = {"reproducible": True, "kvCacheType": "f16", "flashAttention": "auto"}
+    with talk.context(pair, **own) as context:
+        turns = (asked, text_of(talk.say(pair, context, asked)), "Are you sure?")
+        later = talk.say(pair, context, *turns)
+    with talk.context(pair, **own) as context:
+        fresh = talk.say(pair, context, *turns)
+    assert later["usage"]["cachedTokens"] > 0 == fresh["usage"]["cachedTokens"]
+    assert later["logprobs"] == fresh["logprobs"]
 
 
 def test_a_state_with_a_picture_needs_the_same_projector(talk: MediaTalk, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Several
 from typing import TYPE_CHECKING, Final, cast
 
 from sidecar.core.context import context_options, memory_check
-from sidecar.core.context.checkpoints import MAX_BYTES, last_within
+from sidecar.core.context.checkpoints import last_within
 from sidecar.core.context.sequence import Sequence, shared_length
 from sidecar.core.context.step_cost import MAX_DRAFT_TOKENS, StepCost
 from sidecar.core.context.thread_count import ThreadCount
@@ -17,18 +17,12 @@ from sidecar.core.llama.thread_pool import ThreadPool
 from sidecar.core.media import media_id
 from sidecar.core.model.adapters import Scales
 from sidecar.core.model.model import Model
-from sidecar.hardware.machine import available_bytes
 from sidecar.message_handler._wire import DEFAULTS
 from sidecar.message_handler.errors import SidecarError, conflicting_params
 
 if TYPE_CHECKING:
     from sidecar.core.context.context_options import ContextParams
     from sidecar.core.llama.c_api import ContextPointer, llama_batch, llama_context_params
-
-MAX_CACHE_BYTES: Final = 1024**3
-"""Default of `cacheBytes`, if MEMORY_SHARE allows it."""
-MEMORY_SHARE: Final = 16
-"""Conversations without a sequence, and checkpoints, take by default at most 1/MEMORY_SHARE of the free memory each."""
 
 REPRODUCIBLE_PIECE: Final = 128
 """See Context.piece. Longer pieces are faster, and a follow-up turn evaluates more again."""
@@ -90,9 +84,7 @@ class Context:
         self._threads_set = self.threads
         self._is_draft = main is not None
         self.step_cost = StepCost()
-        share = available_bytes() // MEMORY_SHARE
-        self.cache_bytes: int = filled.get("cacheBytes", min(MAX_CACHE_BYTES, share))
-        self._checkpoint_bytes: int = filled.get("checkpointBytes", min(MAX_BYTES, share))
+        self.cache_bytes, self._checkpoint_bytes = context_options.kept_bytes(filled)
         self.batch = lib.llama_batch_init(self.batch_size, 0, 1)
 
     def _open(self, filled: ContextParams) -> ContextPointer:

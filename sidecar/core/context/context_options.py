@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sidecar.core.context import memory_check
+from sidecar.core.context.checkpoints import MAX_BYTES
 from sidecar.core.llama import devices
 from sidecar.core.llama.bindings import KV_CACHE_TYPES, lib
 from sidecar.hardware.device_choice import check_range, most_of
+from sidecar.hardware.machine import available_bytes
 from sidecar.models.memory_estimate.buffers import MAX_DEFAULT_CONTEXT_SIZE, RESERVED_OUTPUTS
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ ROPE: Final = {
     "yarnBetaFast": "yarn_beta_fast", "yarnBetaSlow": "yarn_beta_slow",
 }  # fmt: skip
 """Member of `rope` → member of llama_context_params (llama.h)."""
+
+MAX_CACHE_BYTES: Final = 1024**3
+"""Default of `cacheBytes`, if MEMORY_SHARE allows it."""
+MEMORY_SHARE: Final = 16
+"""Conversations without a sequence, and checkpoints, take by default at most 1/MEMORY_SHARE of the free memory each."""
 
 ROPE_SCALINGS: Final = {"none": 0, "linear": 1, "yarn": 2, "longrope": 3}
 """Wire value → llama_rope_scaling_type (llama.h)."""
@@ -54,6 +61,13 @@ def made(model: Model, filled: ContextParams) -> llama_context_params:
     options.no_perf = True
     options.swa_full = filled["swaFull"]
     return options
+
+
+def kept_bytes(params: CreateContextParams) -> tuple[int, int]:
+    """The most bytes of conversations without a sequence, and of checkpoints."""
+    share = available_bytes() // MEMORY_SHARE
+    conversations = params.get("cacheBytes", min(MAX_CACHE_BYTES, share))
+    return conversations, params.get("checkpointBytes", min(MAX_BYTES, share))
 
 
 def size_of(model: Model, params: ContextParams, default: int = MAX_DEFAULT_CONTEXT_SIZE) -> int:

@@ -65,3 +65,18 @@ def test_a_range_takes_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert size(max=20_000) == 20_000
     with pytest.raises(SidecarError, match="/contextSize/preferred"):
         size(min=9, preferred=8)
+
+
+@pytest.mark.parametrize(
+    ("free", "params", "expected"),
+    [
+        (16 * 300, {}, (300, 300)),
+        (2**40, {}, (2**30, 2**29)),
+        (16 * 300, {"cacheBytes": 0, "checkpointBytes": 10**6}, (0, 10**6)),
+    ],
+)
+def test_a_part_of_the_free_memory_keeps_conversations_and_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, free: int, params: Any, expected: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(context_options, "available_bytes", lambda: free)
+    assert context_options.kept_bytes(params) == expected

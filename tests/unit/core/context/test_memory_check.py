@@ -8,9 +8,8 @@ from typing import Any
 
 import gguf_files
 import made_heads
-import made_models
 import pytest
-from made_models import MADE
+from made_models import ENDS, MADE, NORMS, OUTPUT, WIDTH, attention, blocks, feed_forward, numbers
 
 from sidecar.core.context import memory_check
 from sidecar.core.model import memory_plan
@@ -59,7 +58,11 @@ def test_the_largest_context_leaves_room_for_the_drafts(
 def test_windows_of_their_own_size_leave_room_for_a_larger_context(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = model_of(made_models.talking_windows(tmp_path / "model.gguf"))
+    heads = {"attention__head_count": 8, "attention__head_count_kv": 4, "attention__sliding_window": 64}
+    metadata = numbers("gemma3", block_count=6, feed_forward_length=1536, **heads)
+    layer = NORMS | attention(WIDTH, 256) | feed_forward(1536)
+    tensors = ENDS | OUTPUT | blocks(6, layer)
+    model = model_of(gguf_files.hollow_model(tmp_path / "model.gguf", metadata, tensors))
     monkeypatch.setattr(memory_plan, "machine", lambda _: Machine(10**8))
     monkeypatch.setattr(memory_check, "_upper_bound", lambda *_: 2**39)
     sizes = [memory_check.largest_context(model, {"swaFull": full}, most=2**20) for full in (True, False)]
