@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 87e3fd72e51413bf)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 75defcae0f583995)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1148,7 +1148,7 @@ export interface LoadModelParams extends PlacementParams {
    */
   projectorPath?: string | null;
   /**
-   * Where the projector computes: "cpu", the name of a device of `init`, or "auto": the first GPU that the model uses, else the CPU.
+   * Where the projector computes: "cpu", the name of a device of this machine that the model uses, or "auto": the first such device, else the CPU.
    * @default "auto"
    */
   projectorDevice?: string;

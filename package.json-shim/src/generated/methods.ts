@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 87e3fd72e51413bf)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 75defcae0f583995)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -56,3 +56,21 @@ def test_a_projector_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: p
         memory_plan.plan_load({"path": path, "projectorPath": sees}, [])
     assert (caught.value.kind, caught.value.details["pointer"]) == ("outOfMemory", "/projectorPath")
     assert caught.value.details["value"] > 10**4
+
+
+def test_a_projector_computes_on_a_device_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [{"name": f"GPU{handle}", "handle": handle} for handle in (1, 2, 3)]
+    monkeypatch.setattr(memory_plan.ggml, "devices", lambda: there)
+    for params, handles, device in (
+        ({}, [], None),
+        ({}, [9], None),  # of another machine
+        ({}, [9, 3, 2], 2),
+        ({"gpuLayers": 0}, [2], None),
+        ({"gpuLayers": 0, "projectorDevice": "GPU2"}, [2, 3], 2),
+        ({"projectorDevice": "GPU3"}, [2, 3], 3),
+        ({"projectorDevice": "cpu"}, [2, 3], None),
+    ):
+        assert memory_plan.projector_device({"path": "a", **params}, handles) == device  # type: ignore[typeddict-item]
+    with pytest.raises(SidecarError) as caught:
+        memory_plan.projector_device({"path": "a", "projectorDevice": "GPU1"}, [2])
+    assert caught.value.details["allowed"] == ["auto", "cpu", "GPU2"]
