@@ -149,6 +149,16 @@ def test_an_eagle_draft_reads_the_state_of_each_token(folder: Path, made: Made) 
     assert found["whole"][1]
 
 
+def test_a_step_has_room_for_what_can_be_taken_back(sidecar: Sidecar, made: Made) -> None:
+    model = sidecar.call("loadModel", params_of(made, "mtp of a hybrid"))["modelId"]
+    for own, least in (({}, 5), ({"draftTokens": 16}, 18), ({"draftTokens": 0}, 1)):
+        asked = {"modelId": model, "contextSize": 64, "threads": 1, "batchSize": 1, **own}
+        context = sidecar.call("createContext", asked)
+        assert context["batchSize"] == least
+        assert sidecar.result(send(sidecar, context["contextId"], "abba", "auto", 20))["usage"]
+    sidecar.call("unloadModel", {"modelId": model})
+
+
 # ---- refusals ----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 75defcae0f583995)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 8c38bc7e4ecaa79d)
 export const PROTOCOL_VERSION = 1;
 
 /**
@@ -1263,7 +1263,7 @@ export interface CreateContextParams {
    */
   sequences?: number;
   /**
-   * Most tokens per computation step. Default: 512; for embeddings 256, or more for a text that cannot be split.
+   * Most tokens per computation step. At least `sequences`, and `draftTokens` + 2 with a recurrent state: fewer become as many. Default: 512; for embeddings 256, or more for a text that cannot be split.
    */
   batchSize?: number;
   /**

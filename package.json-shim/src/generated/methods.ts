@@ -1,4 +1,4 @@
-// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 75defcae0f583995)
+// GENERATED from schema/ by build/contract/generate.py; do not edit (fingerprint 8c38bc7e4ecaa79d)
 import type { CallOptions } from "../client/calls.js";
 import type { Stream } from "../client/stream.js";
 import type {

@@ -50,7 +50,9 @@ def made(model: Model, filled: ContextParams) -> llama_context_params:
     options.n_ctx = size * (1 if filled["kvUnified"] else filled["sequences"])
     options.n_seq_max = filled["sequences"]
     options.n_rs_seq = filled["draftTokens"] if model.has_state_beyond_kv else 0
-    options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"])
+    # What can be taken back is in one step: with fewer tokens in a step, llama.cpp ends the process (split_equal).
+    least = options.n_rs_seq + 2 if options.n_rs_seq else 1
+    options.n_batch = options.n_ubatch = max(filled["batchSize"], filled["sequences"], least)
     options.n_outputs_max = min(max(filled["sequences"], RESERVED_OUTPUTS), options.n_batch)
     options.n_threads = options.n_threads_batch = min(threads, filled.get("threads", threads))
     options.flash_attn_type = FLASH_ATTENTION[filled["flashAttention"]]
