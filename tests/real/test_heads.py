@@ -197,9 +197,16 @@ def test_an_eagle_draft_that_does_not_fit_is_refused(sidecar: Sidecar, folder: P
     good = params_of(made, "eagle")
     wrong = {
         draft("size", read=128): "128 numbers, the model's have 256",
+        draft(
+            "states", eagle3__embedding_length_out=(gguf_files.UINT32, 2**31 - 1)
+        ): "header says 2147483647",
         draft("layers", eagle3__target_layers=(array, (number, [0, 1, 3]))): "0 to 2 can be read",
         draft("below", eagle3__target_layers=(array, (number, [-1, 1, 2]))): "0 to 2 can be read",
         draft("type", tokens=8): "type F32",
+        **{
+            draft(f"turned {turned}", eagle3__rope__dimension_count=(gguf_files.UINT32, turned)): "of a head"
+            for turned in (0, 63, 66)
+        },
         draft("values", eagle3__attention__value_length=(gguf_files.UINT32, 32)): "different lengths",
         made_heads.eagle(folder / "mapped.gguf", gguf_files.random_model, 300): "others than the 259",
         made_heads.eagle(folder / "parts", in_parts, 300): "others than the 259",

@@ -103,6 +103,9 @@ def _eagle_misfit(model: Model, draft: Model) -> str | None:
     made_for = header.typed(f"{EAGLE}.target_hidden_size", int)
     if made_for != width:
         return f"it is made for hidden states of {made_for} numbers, the model's have {width}"
+    states = lib.llama_model_n_embd_out(draft.handle)
+    if states != own:
+        return f"its states have {own} numbers, its header says {states}"
     last = lib.llama_model_n_layer(model.handle) - (architecture not in GIVES_OUTPUTS)
     layers = header.metadata.get(f"{EAGLE}.target_layers")
     draft.target_layers = [at for at in layers if isinstance(at, int)] if isinstance(layers, list) else []
@@ -121,6 +124,10 @@ def _eagle_misfit(model: Model, draft: Model) -> str | None:
         return f"it has embeddings of {embeddings[-1]} tokens, not {tokens}"
     if shapes.get("blk.0.attn_k.weight") != shapes.get("blk.0.attn_v.weight"):
         return "its keys and its values have heads of different lengths"
+    head = shapes["blk.0.attn_q.weight"][-1] // max(1, lib.llama_model_n_head(draft.handle))
+    turned = header.typed(f"{EAGLE}.rope.dimension_count", int)
+    if turned is not None and (turned % 2 or not 0 < turned <= head):
+        return f"its positions turn {turned} of the {head} numbers of a head"
     return _map_misfit(draft, header, tokens, output is not None)
 
 
