@@ -71,8 +71,15 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark those with a real model before some are picked by their marks; then deal out the slow ones."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Leave out those of other forms; mark those with a real model before some are picked by their marks.
+
+    Then deal out the slow ones.
+    """
+    runtime = config.getoption("--runtime")
+    others = [item for item in items if not _is_of(runtime, item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _is_of(runtime, item)]
     for item in items:
         if isinstance(item, pytest.Function) and "model_path" in item.fixturenames:
             item.add_marker(pytest.mark.real)
@@ -84,6 +91,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     yield
     if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
         items[:] = dealt(items, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+def _is_of(runtime: str, item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("form")
+    return mark is None or runtime in mark.args
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

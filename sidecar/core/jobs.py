@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar.core.llama import crash
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError, error_object
 from sidecar.message_handler.framing import encode
@@ -72,7 +73,8 @@ class Job:
         self._jobs.close(self, response(self.id, result), wake)
 
     def fail(self, error: BaseException) -> None:
-        """Answer with an error."""
+        """Answer with an error. The crash of a library ends the process, which the router answers."""
+        crash.end_if_caught(error)
         if not isinstance(error, SidecarError):
             log.log_exception(f"{self.method} failed", error)
         self._jobs.close(self, error_response(self.id, error_object(error)), True)

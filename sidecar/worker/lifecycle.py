@@ -25,6 +25,9 @@ CONSOLE_S: Final = 4.0
 CTRL_CLOSE: Final = 2
 """Windows' number of that event. Those above are the end of the session and of the system."""
 
+NO_WINDOWS: Final = 0x8003
+"""Flags of SetErrorMode, which children inherit: no window waits for a click when a driver crashes or is damaged."""
+
 KILL_ON_JOB_CLOSE: Final = 0x2000
 JOB_LIMITS: Final = 9
 """Windows' number of JOBOBJECT_EXTENDED_LIMIT_INFORMATION: 36 words, of which the fifth are the flags."""
@@ -139,6 +142,7 @@ def guard_children() -> None:
 
     kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
     handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(end_with_console)
+    kernel32.SetErrorMode(NO_WINDOWS)
     kernel32.SetConsoleCtrlHandler(handler, True)
     kernel32.CreateJobObjectW.restype = kernel32.GetCurrentProcess.restype = ctypes.c_void_p
     job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))

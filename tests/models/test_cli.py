@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import console
 import gguf_files
 import psutil
 import pytest
@@ -142,10 +143,12 @@ def test_the_token_comes_from_the_environment_and_is_shown_nowhere(
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.CTRL_C_EVENT if sys.platform == "win32" else signal.SIGINT)
+    if sys.platform == "win32":
+        console.send(process.pid, "CTRL_C_EVENT")
+    else:
+        process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C goes to the test run, too")
 def test_an_interrupted_pull_keeps_its_bytes_and_the_same_command_continues(
     person: Person, hub: Hub, model: Synthetic
 ) -> None:

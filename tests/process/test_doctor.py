@@ -121,13 +121,12 @@ def test_a_hub_over_https_must_prove_who_it_is(program: list[str], tmp_path: Pat
 
 
 @pytest.fixture
-def copy(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of the installation that a test may damage: the folder of libraries and more."""
-    if request.config.getoption("--runtime") != "onedir":
-        pytest.skip("damages an installed folder")
+def copy(tmp_path: Path) -> Path:
+    """A copy of the folder, which a test may damage."""
     return Path(shutil.copytree(freeze.FOLDER, tmp_path / "llama-sidecar", symlinks=True))
 
 
+@pytest.mark.form("onedir")
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_file_is_named(copy: Path, tmp_path: Path, damage: str) -> None:
     name = f"_internal/llama_cpp/lib/{VARIANT}"
@@ -143,6 +142,7 @@ def test_a_damaged_file_is_named(copy: Path, tmp_path: Path, damage: str) -> Non
     assert found["self-test"]["status"] == "ok", "another variant is in use"
 
 
+@pytest.mark.form("onedir")
 def test_an_engine_that_cannot_start_is_a_problem_with_its_reason(copy: Path, tmp_path: Path) -> None:
     (copy / "_internal" / "llama_cpp" / "lib" / LLAMA).unlink()
     status, found = examine([str(copy / freeze.PROGRAM.name)], tmp_path, "--endpoint", NOWHERE)

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import console
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import LONG_LOAD, count, load, send_endless, send_long_prompt
+from process_work import ASKS, LONG_LOAD, ask_to_end, count, load, send_endless, send_long_prompt
 
 pytestmark = pytest.mark.process
 
@@ -24,8 +25,6 @@ machine the folder's start takes a second there, and removing the one file's fol
 
 START_S = 5.0
 """A program that has just been started first starts, and one that is a single file unpacks itself: at most so long."""
-
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 
 Stage = Callable[[Sidecar, str], list[Any]]
 """Brings a program into a state; returns the requests that are open then."""
@@ -176,36 +175,36 @@ def test_exit_ends_it_at_once(start: Start, model_path: str, stage: Stage) -> No
     assert_answered(sidecar, requests)
 
 
-@posix_only
 @pytest.mark.parametrize("stage", [idle, idle_with_a_model, *AT_WORK])
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ASKS)
 def test_a_signal_ends_it_cleanly(start: Start, model_path: str, stage: Stage, name: str) -> None:
-    sidecar = start()
+    sidecar = start(new_session=True)
     sidecar.call("ping")
     requests = stage(sidecar, model_path)
+    ask_to_end(sidecar, name)
     since = time.monotonic()
-    sidecar.process.send_signal(getattr(signal, name))
     assert_gone(sidecar, since, stage)
     assert_answered(sidecar, requests)
 
 
-@posix_only
 def test_a_signal_right_after_an_answer_is_not_missed(start: Start) -> None:
     """The main thread may or may not be waiting for input again at that moment."""
     for _ in range(20):
-        sidecar = start()
+        sidecar = start(new_session=True)
         sidecar.call("ping")
-        sidecar.process.send_signal(signal.SIGTERM)
+        ask_to_end(sidecar, ASKS[0])
         assert sidecar.wait_exit(5) == 0
 
 
-@posix_only
 @pytest.mark.parametrize("stage", [in_load, in_generation])
 def test_ctrl_c_in_a_terminal_ends_it_cleanly(start: Start, model_path: str, stage: Stage) -> None:
     sidecar = start(new_session=True)
     requests = stage(sidecar, model_path)
+    if sys.platform == "win32":
+        console.send(sidecar.process.pid, "CTRL_C_EVENT")
+    else:
+        os.killpg(sidecar.process.pid, signal.SIGINT)
     since = time.monotonic()
-    os.killpg(sidecar.process.pid, signal.SIGINT)
     assert_gone(sidecar, since, stage)
     assert_answered(sidecar, requests)
     assert "Traceback" not in sidecar.log()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import made_dll
 import made_models
 import pytest
 from conftest import Start
@@ -18,11 +19,11 @@ from process_work import COUNT, COUNTED, count, load
 from llama import packs
 from ship import freeze
 
-pytestmark = [pytest.mark.process, pytest.mark.real]
-
-makes_libraries = pytest.mark.skipif(
-    sys.platform == "win32" or shutil.which("cc") is None, reason="makes libraries with cc"
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.real,
+    pytest.mark.form("source", "onedir"),
+]  # a pack goes into a folder
 
 WINDOWS = sys.platform == "win32"
 LIBRARY = "ggml-{}.dll" if WINDOWS else "libggml-{}.so"
@@ -31,12 +32,16 @@ TOKENS = 4
 SOFTWARE_S = 600.0
 """Seconds that a software GPU may take for a prompt and TOKENS, including the compilation of its shaders."""
 
-WORDS = {
-    "return 0;": ("info", "fake is not used: no driver"),
-    "abort(); return 0;": ("warning", "fake is not used: its driver crashed"),
-    "*(volatile int *)8 = 1; return 0;": ("warning", "fake is not used: its driver crashed"),
+FAKES = {
+    "return 0;": (b"\x31\xc0\xc3", "info", "fake is not used: no driver"),
+    "abort(); return 0;": (b"\xb9\x07\0\0\0\xcd\x29", "warning", "fake is not used: its driver crashed"),
+    "*(volatile int *)8 = 1; return 0;": (
+        b"\xc7\x04\x25\x08\0\0\0\x01\0\0\0\x31\xc0\xc3",
+        "warning",
+        "fake is not used: its driver crashed",
+    ),
 }
-"""What the library of a pack does when it is loaded → the `info` of it."""
+"""What the library of a pack does when it is loaded → the same as machine code for Windows, and the `info` of it."""
 
 
 @pytest.fixture
@@ -45,8 +50,6 @@ def install(
 ) -> Callable[..., Sidecar]:
     """Start the program with one more library, made of C or copied."""
     runtime = request.config.getoption("--runtime")
-    if runtime == "onefile":
-        pytest.skip("a pack goes into the folder")
 
     def start_with(name: str, body: str = "", library: str | None = None, **more: str) -> Sidecar:
         env = environment(**more)
@@ -61,6 +64,10 @@ def install(
         target = folder / LIBRARY.format(name)
         if library is not None:
             shutil.copy2(library, target)
+        elif WINDOWS:
+            target.write_bytes(made_dll.library("ggml_backend_init", FAKES[body][0]))
+        elif shutil.which("cc") is None:
+            pytest.skip("makes a library with cc")
         else:
             source = tmp_path / "fake.c"
             source.write_text(f"#include <stdlib.h>\nvoid *ggml_backend_init(void) {{ {body} }}\n")
@@ -72,15 +79,14 @@ def install(
     return start_with
 
 
-@makes_libraries
-@pytest.mark.parametrize("body", WORDS)
+@pytest.mark.parametrize("body", FAKES)
 def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     install: Callable[..., Sidecar], body: str, model_path: str
 ) -> None:
     sidecar = install("fake", body)
     result = sidecar.call("init")
     assert (result["gpu"], result["llamaCpp"]["backends"]) == ("cpu", ["cpu"])
-    level, words = WORDS[body]
+    _, level, words = FAKES[body]
     infos = [m["params"] for m in sidecar.messages if m.get("method") == "info"]
     assert [info["level"] for info in infos if words in info["message"]] == [level]
     load(sidecar, model_path)
@@ -90,10 +96,9 @@ def test_a_pack_without_a_working_driver_is_reported_and_not_used(
     assert refused.value.kind == "backendNotAvailable"
 
 
-@makes_libraries
 def test_a_file_that_is_not_a_library_is_reported(install: Callable[..., Sidecar], tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
-    damaged.write_bytes(b"\x7fELF" + bytes(100))
+    damaged.write_bytes((b"MZ" if WINDOWS else b"\x7fELF") + bytes(100))
     sidecar = install("fake", library=str(damaged))
     assert sidecar.call("init")["gpu"] == "cpu"
     assert any(

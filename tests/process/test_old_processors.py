@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.process,
     pytest.mark.real,
     pytest.mark.slow,
+    pytest.mark.form("onedir"),
     pytest.mark.skipif(QEMU is None or platform.machine() != "x86_64", reason="needs qemu-user on x86-64"),
 ]
 
@@ -59,9 +60,7 @@ def emulated(processor: str, program: Path) -> list[str]:
 
 
 @pytest.fixture
-def program(request: pytest.FixtureRequest) -> Path:
-    if request.config.getoption("--runtime") != "onedir":
-        pytest.skip("runs the one-folder program")
+def program() -> Path:
     return freeze.PROGRAM
 
 

@@ -16,17 +16,31 @@ from hub import Hub, Synthetic
 from hub.client import wait_until
 from process_work import GONE_S, in_temp, load, send_endless
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.form("onefile")]
 
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
 FIRST_ANSWER_S = 20.0
 REMOVED_S = 20.0
+END_S = 5.0 if sys.platform != "win32" else 15.0
+"""Longest time until a launcher has removed its folder and ended: in Wine that takes seconds on a busy machine."""
 UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "client" / "unpacking.ts"
 
 
 def long_ago() -> float:
     """A time in the past: nothing that is in use was unpacked before it."""
     return time.time() - 3600
+
+
+def assert_removed(temporary: Path, start: Start) -> None:
+    """The folder of a program whose launcher was killed is gone.
+
+    Windows does not remove files in use: there the next start removes what the program could not.
+    """
+    if sys.platform == "win32":
+        start(env=in_temp(temporary)).call("ping")
+        wait_until(lambda: len(list(temporary.iterdir())) == 1, REMOVED_S)
+    else:
+        assert list(temporary.iterdir()) == []
 
 
 def test_workers_unpack_nothing(
@@ -49,7 +63,7 @@ def test_workers_unpack_nothing(
         hub.faults.clear()
         assert_whole(downloads.fetch(), content)
         sidecar.close_stdin()
-        assert sidecar.wait_exit(5) == 0
+        assert sidecar.wait_exit(END_S) == 0
     assert list(temporary.iterdir()) == []
 
 
@@ -64,7 +78,7 @@ def test_a_killed_launcher_ends_all_processes_while_the_app_continues(
         sidecar.wait_progress(send_endless(sidecar), "generate")
     sidecar.process.kill()
     assert not sidecar.survivors(GONE_S)
-    assert list(temporary.iterdir()) == []  # the last thing that its program does
+    assert_removed(temporary, start)  # the last thing that its program does
 
 
 def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
@@ -87,7 +101,7 @@ def test_the_launcher_ends_when_the_router_is_killed(one_file: Path, start: Star
     sidecar = start(env=in_temp(temporary))
     sidecar.call("init")
     sidecar.router().kill()
-    assert sidecar.wait_exit(5) != 0
+    assert sidecar.wait_exit(END_S) != 0
     assert not sidecar.survivors(GONE_S)
     assert list(temporary.iterdir()) == []
 
@@ -116,22 +130,23 @@ def test_the_next_start_removes_what_a_killed_program_left(
     assert living.call("init")["protocolVersion"] == 1  # and its folder is still whole
     living.close_stdin()
     other.close_stdin()
-    assert (living.wait_exit(5), other.wait_exit(5)) == (0, 0)
+    assert (living.wait_exit(END_S), other.wait_exit(END_S)) == (0, 0)
     assert sorted(temporary.iterdir()) == sorted(strangers)
 
 
 def test_half_unpacked_folders_are_removed_when_they_are_old(
     one_file: Path, start: Start, temporary: Path
 ) -> None:
+    library = "libz.so.1" if sys.platform != "win32" else "libssl-3-x64.dll"
     old, new = temporary / "_MEI7ffffffe000001", temporary / "_MEI7ffffffe000002"
     for folder in (old, new):
         folder.mkdir()
-        (folder / "libz.so.1").write_bytes(b"half")
+        (folder / library).write_bytes(b"half")
     os.utime(old, (long_ago(), long_ago()))
     sidecar = start(env=in_temp(temporary))
     sidecar.call("ping")
     (own,) = (path for path in temporary.iterdir() if path not in (old, new))
-    if not (own / "libz.so.1").exists():
+    if not (own / library).exists():
         pytest.skip("the program has another set of libraries here")
     wait_until(lambda: not old.exists(), REMOVED_S)
     assert new.exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import psutil
 import pytest
 from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
-from process_work import COUNTED, abort_and_check, count, load, send_endless
+from process_work import ASKS, COUNTED, abort_and_check, ask_to_end, count, load, send_endless
 from rpc_server import GREETING_BYTES, answer, free_port, listening
 from rpc_worker import Worker
 
@@ -64,7 +63,7 @@ def test_a_model_split_over_two_workers_says_the_same(start: Start, model_path: 
     assert count(local) == COUNTED
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads what a process has loaded")
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not tell what a process has loaded")
 def test_the_backend_is_loaded_only_where_servers_are_named(start: Start) -> None:
     sidecar = start()
     sidecar.call("init")
@@ -73,11 +72,8 @@ def test_the_backend_is_loaded_only_where_servers_are_named(start: Start) -> Non
     assert not any("ggml-rpc" in path for path in libraries)
 
 
-def test_a_build_without_the_backend_is_reported(
-    request: pytest.FixtureRequest, start: Start, tmp_path: Path
-) -> None:
-    if request.config.getoption("--runtime") != "source":
-        pytest.skip("computes only with what it ships")
+@pytest.mark.form("source")  # a frozen one computes only with what it ships
+def test_a_build_without_the_backend_is_reported(start: Start, tmp_path: Path) -> None:
     from sidecar.core.llama import bindings
 
     without = shutil.ignore_patterns("*ggml-rpc*")
@@ -244,12 +240,11 @@ def test_a_port_in_use_is_reported(program: list[str]) -> None:
     assert f"127.0.0.1:{port}: the port is in use already" in ran.stderr.decode()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ASKS)
 def test_a_signal_ends_it_quietly(start: Start, name: str) -> None:
-    worker = Worker(start)
+    worker = Worker(start, new_session=True)
     before = worker.program.log()
-    worker.program.process.send_signal(getattr(signal, name))
+    ask_to_end(worker.program, name)
     assert worker.program.wait_exit(WAIT_S) == 0
     said_since = worker.program.log()[len(before) :].splitlines()
     assert all(json.loads(line)["level"] == "info" for line in said_since)

@@ -46,6 +46,7 @@ ENGINE = {
             ".backends",
             ".bindings",
             ".cpu_backend",
+            ".crash",
             ".devices",
             ".ggml",
             ".log",

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.process
 
 DOCTOR_S = 120.0
 NOWHERE = "http://127.0.0.1:9"
+PIPES = 4
+"""Instances of a named pipe of Windows: as many may open it."""
 
 
 def link(source: str, target: Path) -> None:
@@ -84,12 +86,24 @@ def test_relative_paths_start_at_the_models_directory(start: Start, model_path: 
     assert sidecar.call("loadModel", {"path": "a.gguf"})["modelId"] == "model-1"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has no named pipes in the file system")
+def make_pipe(folder: Path) -> str:
+    """A named pipe, to which nobody writes; its path. On Windows it is there until this process ends."""
+    if sys.platform == "win32":
+        import _winapi
+
+        path = rf"\\.\pipe\{folder.parent.name}-{folder.name}"
+        both, any_number = _winapi.PIPE_ACCESS_DUPLEX, _winapi.PIPE_UNLIMITED_INSTANCES
+        for _ in range(PIPES):
+            _winapi.CreateNamedPipe(path, both, _winapi.PIPE_WAIT, any_number, 0, 0, 0, _winapi.NULL)
+        return path
+    os.mkfifo(folder / "pipe.gguf")
+    return str(folder / "pipe.gguf")
+
+
 def test_a_named_pipe_as_a_model_blocks_nothing(start: Start, tmp_path: Path) -> None:
-    fifo = tmp_path / "pipe.gguf"
-    os.mkfifo(fifo)
+    fifo = make_pipe(tmp_path)
     sidecar = start()
-    requests = [sidecar.send(method, {"path": str(fifo)}) for method in ("inspectModel", "loadModel")]
+    requests = [sidecar.send(method, {"path": fifo}) for method in ("inspectModel", "loadModel")]
     for request in requests:
         assert sidecar.response(request, 20)["error"]["data"]["kind"] == "fileNotReadable"
 

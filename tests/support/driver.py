@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import console
 import psutil
 from liveness import alive, command_line
 
@@ -49,7 +50,7 @@ class Sidecar:
         cwd: Path | None = None,
         new_session: bool = False,
     ) -> None:
-        """Start it. `stderr` None: a pipe that is never read."""
+        """Start it. `stderr` None: a pipe that is never read. `new_session`: on Windows a console of its own."""
         self.stderr = stderr
         self._stderr_file = stderr.open("wb") if stderr is not None else subprocess.PIPE
         self._mark = uuid.uuid4().hex
@@ -62,6 +63,7 @@ class Sidecar:
             env={**(env if env is not None else environment()), MARK: self._mark},
             cwd=cwd,
             start_new_session=new_session,
+            creationflags=console.OWN if new_session else 0,
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._in = self.process.stdin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import console
 import psutil
 from download_work import surroundings
 from driver import MARK
@@ -51,7 +52,7 @@ class Person:
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=self.environment,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            creationflags=console.OWN,
         )
 
     def at_terminal(self, columns: int, *arguments: str, **environment: str) -> Terminal:

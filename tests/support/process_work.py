@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import console
 from driver import Message, Sidecar, environment
 
 from models import GEMMA3
@@ -19,6 +21,9 @@ ABORTED = -32800
 GONE_S = 1.0 if sys.platform != "win32" else 2.0
 """How long processes may be there after the app, the launcher or the router was killed."""
 
+ASKS = ("SIGTERM", "SIGINT") if sys.platform != "win32" else ("CTRL_BREAK_EVENT",)
+"""How the system asks a program to end. Ctrl-C at a terminal reaches its children, too."""
+
 COUNT = "1, 2, 3, 4, 5,"
 COUNTED = " 6, 7, 8, 9, 10"
 """The model's greedy continuation by 15 tokens, each far more likely than the next best."""
@@ -28,6 +33,14 @@ EXACT: Message = {"kvCacheType": "f32", "flashAttention": False}
 
 LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
 """loadModel's params for a slow load that tests can interrupt: the file is read and copied."""
+
+
+def ask_to_end(sidecar: Sidecar, name: str) -> None:
+    """Send one of ASKS to a program that was started with `new_session`."""
+    if sys.platform == "win32":
+        console.send(sidecar.process.pid, name)
+    else:
+        sidecar.process.send_signal(getattr(signal, name))
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:

@@ -15,12 +15,15 @@ from sidecar.hardware import rpc_servers
 class Worker:
     """An rpc-worker on loopback."""
 
-    def __init__(self, start: Callable[..., Sidecar], port: int | None = None) -> None:
+    def __init__(
+        self, start: Callable[..., Sidecar], port: int | None = None, new_session: bool = False
+    ) -> None:
         port = port or free_port()
         self.port = port
         self.endpoint = f"127.0.0.1:{port}"
         # One thread: several wait for each other whenever something else computes on this machine, too.
-        self.program: Sidecar = start("rpc-worker", "--port", str(port), "--threads", "1")
+        arguments = ("rpc-worker", "--port", str(port), "--threads", "1")
+        self.program: Sidecar = start(*arguments, new_session=new_session)
         deadline = time.monotonic() + WAIT_S
         while rpc_servers.unavailable([self.endpoint]):
             assert time.monotonic() < deadline, self.program.log()

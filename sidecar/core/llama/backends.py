@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from sidecar.core.llama import bindings, cpu_backend, ggml
+from sidecar.core.llama import bindings, cpu_backend, crash, ggml
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler import log
 from sidecar.options import own_command
@@ -129,6 +129,7 @@ def run_trial(protocol_in: int, protocol_out: int) -> None:
     try:
         result = {"devices": _load(path)}
     except UNUSABLE as error:
+        crash.end_if_caught(error)
         result = {"error": str(error)}
     with open(protocol_out, "wb") as output:
         output.write(json.dumps(result).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from sidecar.core.jobs import Jobs
 from sidecar.message_handler.errors import SidecarError
+from sidecar.worker import exit_status
 
 
 @pytest.fixture
@@ -29,6 +31,26 @@ def test_only_the_first_answer_leaves(jobs: Jobs, sent: list[Any]) -> None:
     job.answer({"a": 2})
     job.fail(SidecarError("aborted", "x"))
     assert [m["result"] for m in sent] == [{"a": 1}]
+
+
+def test_the_crash_of_a_library_that_ctypes_has_caught_ends_the_engine(
+    jobs: Jobs, sent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows, where the engine would go on with damaged memory."""
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(SystemExit) as ended:
+        jobs.open(1, "chat", {}).fail(OSError("exception: access violation reading 0x0000000000000008"))
+    assert not sent, "the router answers"
+    assert isinstance(ended.value.code, int) and ended.value.code % 2**32 in exit_status.FAILURES
+    for number, harmless in enumerate(
+        (OSError(2, "exception"), OSError("no exception"), ValueError("exception"))
+    ):
+        jobs.open(2 + number, "chat", {}).fail(harmless)
+    assert len(sent) == 3
 
 
 def test_a_job_that_has_not_begun_is_aborted_at_once(jobs: Jobs, sent: list[Any]) -> None:
