@@ -52,7 +52,6 @@ OF_A_FORM: Final = (
     "tests/process/test_doctor.py",
     "tests/process/test_end.py::test_a_signal_ends_it_cleanly",
     "tests/process/test_end.py::test_at_the_end_of_stdin_it_answers_what_is_open_and_is_gone",
-    "tests/process/test_end.py::test_ctrl_c_in_a_terminal_ends_it_cleanly",
     "tests/process/test_frozen.py",
     "tests/process/test_gpu_pack.py",
     "tests/process/test_old_processors.py",

@@ -94,8 +94,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_of(runtime: str, item: pytest.Item) -> bool:
+    """Whether a test is one of this form of the program."""
     mark = item.get_closest_marker("form")
-    return mark is None or runtime in mark.args
+    if mark is None:
+        return True
+    if unknown := {*mark.args} - {"source", *freeze.PROGRAMS}:
+        raise pytest.UsageError(f"{item.nodeid}: there is no form {', '.join(sorted(unknown))}")
+    return runtime in mark.args
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

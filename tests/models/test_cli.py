@@ -144,7 +144,7 @@ def test_the_token_comes_from_the_environment_and_is_shown_nowhere(
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
-        console.send(process.pid, "CTRL_C_EVENT")
+        console.ctrl_c(process.pid)()
     else:
         process.send_signal(signal.SIGINT)
 

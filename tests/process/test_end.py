@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import console
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import ASKS, LONG_LOAD, ask_to_end, count, load, send_endless, send_long_prompt
+from process_work import ASKS, LONG_LOAD, asking, count, load, send_endless, send_long_prompt
 
 pytestmark = pytest.mark.process
 
@@ -73,6 +70,8 @@ def in_generation(sidecar: Sidecar, model: str) -> list[Any]:
 
 STAGES = [just_started, idle, idle_with_a_model, in_init, in_load, in_prompt, in_generation]
 AT_WORK = [in_init, in_load, in_prompt, in_generation]
+ASKED = [(name, stage) for name in ASKS[:2] for stage in (idle, idle_with_a_model, *AT_WORK)]
+ASKED += [(name, stage) for name in ASKS[2:] for stage in (in_load, in_generation)]
 
 
 def assert_gone(sidecar: Sidecar, since: float, stage: Stage) -> None:
@@ -175,39 +174,27 @@ def test_exit_ends_it_at_once(start: Start, model_path: str, stage: Stage) -> No
     assert_answered(sidecar, requests)
 
 
-@pytest.mark.parametrize("stage", [idle, idle_with_a_model, *AT_WORK])
-@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize(("name", "stage"), ASKED)
 def test_a_signal_ends_it_cleanly(start: Start, model_path: str, stage: Stage, name: str) -> None:
     sidecar = start(new_session=True)
     sidecar.call("ping")
+    ask = asking(sidecar, name)
     requests = stage(sidecar, model_path)
-    ask_to_end(sidecar, name)
+    ask()
     since = time.monotonic()
     assert_gone(sidecar, since, stage)
     assert_answered(sidecar, requests)
+    assert "Traceback" not in sidecar.log()
 
 
 def test_a_signal_right_after_an_answer_is_not_missed(start: Start) -> None:
     """The main thread may or may not be waiting for input again at that moment."""
     for _ in range(20):
         sidecar = start(new_session=True)
+        ask = asking(sidecar, ASKS[0])
         sidecar.call("ping")
-        ask_to_end(sidecar, ASKS[0])
+        ask()
         assert sidecar.wait_exit(5) == 0
-
-
-@pytest.mark.parametrize("stage", [in_load, in_generation])
-def test_ctrl_c_in_a_terminal_ends_it_cleanly(start: Start, model_path: str, stage: Stage) -> None:
-    sidecar = start(new_session=True)
-    requests = stage(sidecar, model_path)
-    if sys.platform == "win32":
-        console.send(sidecar.process.pid, "CTRL_C_EVENT")
-    else:
-        os.killpg(sidecar.process.pid, signal.SIGINT)
-    since = time.monotonic()
-    assert_gone(sidecar, since, stage)
-    assert_answered(sidecar, requests)
-    assert "Traceback" not in sidecar.log()
 
 
 def test_a_client_that_is_gone_from_stdout_ends_it(start: Start, model_path: str) -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
-from process_work import ASKS, COUNTED, abort_and_check, ask_to_end, count, load, send_endless
+from process_work import ASKS, COUNTED, abort_and_check, asking, count, load, send_endless
 from rpc_server import GREETING_BYTES, answer, free_port, listening
 from rpc_worker import Worker
 
@@ -244,7 +244,7 @@ def test_a_port_in_use_is_reported(program: list[str]) -> None:
 def test_a_signal_ends_it_quietly(start: Start, name: str) -> None:
     worker = Worker(start, new_session=True)
     before = worker.program.log()
-    ask_to_end(worker.program, name)
+    asking(worker.program, name)()
     assert worker.program.wait_exit(WAIT_S) == 0
     said_since = worker.program.log()[len(before) :].splitlines()
     assert all(json.loads(line)["level"] == "info" for line in said_since)

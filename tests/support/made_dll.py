@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-SECTION: Final = 0x1000
-"""Where the only section lies in memory; in the file it begins at FILE."""
 FILE: Final = 0x200
+"""Where the only section begins in the file."""
+SECTION: Final = 0x1000
+"""Where it lies in memory. The table of exports comes first."""
+CODE: Final = SECTION + 0x100
 SIZE: Final = 0x1000
 
 X86_64: Final = 0x8664
@@ -19,7 +21,7 @@ MAY_BE_MOVED: Final = 0x0140  # its code does not depend on its address
 def library(function: str, code: bytes) -> bytes:
     """The file's content. It has no entry point, imports nothing and exports `function`."""
     exports = _exports(function)
-    content = (exports + code).ljust(SIZE, b"\0")
+    content = (exports.ljust(CODE - SECTION, b"\0") + code).ljust(SIZE, b"\0")
     directories = struct.pack("<II", SECTION, len(exports)).ljust(16 * 8, b"\0")
     optional = struct.pack(
         "<HBBIIIIIQIIHHHHHHIIIIHHQQQQII",
@@ -33,18 +35,14 @@ def library(function: str, code: bytes) -> bytes:
     size = len(optional) + len(directories)
     head = struct.pack("<4sHHIIIHH", b"PE\0\0", X86_64, 1, 0, 0, 0, size, IS_A_LIBRARY)
     dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
-    headers = dos + head + optional + directories + section
-    return headers.ljust(FILE, b"\0") + content
+    return (dos + head + optional + directories + section).ljust(FILE, b"\0") + content
 
 
 def _exports(function: str) -> bytes:
-    """The table of exports; the code follows it."""
-    name, own_name = function.encode() + b"\0", b"made.dll\0"
+    """The table of exports: one name, and the address of the code."""
+    own_name, name = b"made.dll\0", function.encode() + b"\0"
     functions = SECTION + 40
-    names, ordinals = functions + 4, functions + 8
-    texts = ordinals + 2
-    size = 40 + 10 + len(name) + len(own_name)
-    code_at = SECTION + -(-size // 16) * 16
+    names, ordinals, texts = functions + 4, functions + 8, functions + 10
     table = struct.pack("<IIHHIIIIIII", 0, 0, 0, 0, texts, 1, 1, 1, functions, names, ordinals)
-    lists = struct.pack("<IIH", code_at, texts + len(own_name), 0)
-    return (table + lists + own_name + name).ljust(code_at - SECTION, b"\0")
+    lists = struct.pack("<IIH", CODE, texts + len(own_name), 0)
+    return table + lists + own_name + name

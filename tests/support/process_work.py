@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ ABORTED = -32800
 GONE_S = 1.0 if sys.platform != "win32" else 2.0
 """How long processes may be there after the app, the launcher or the router was killed."""
 
-ASKS = ("SIGTERM", "SIGINT") if sys.platform != "win32" else ("CTRL_BREAK_EVENT",)
+ASKS = ("SIGTERM", "SIGINT", "Ctrl-C") if sys.platform != "win32" else ("Ctrl-C",)
 """How the system asks a program to end. Ctrl-C at a terminal reaches its children, too."""
 
 COUNT = "1, 2, 3, 4, 5,"
@@ -35,12 +37,13 @@ LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
 """loadModel's params for a slow load that tests can interrupt: the file is read and copied."""
 
 
-def ask_to_end(sidecar: Sidecar, name: str) -> None:
-    """Send one of ASKS to a program that was started with `new_session`."""
+def asking(sidecar: Sidecar, name: str) -> Callable[[], None]:
+    """What sends one of ASKS to a program that was started with `new_session`. On Windows preparing takes a second."""
     if sys.platform == "win32":
-        console.send(sidecar.process.pid, name)
-    else:
-        sidecar.process.send_signal(getattr(signal, name))
+        return console.ctrl_c(sidecar.process.pid)
+    if name == "Ctrl-C":
+        return partial(os.killpg, sidecar.process.pid, signal.SIGINT)
+    return partial(sidecar.process.send_signal, getattr(signal, name))
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
