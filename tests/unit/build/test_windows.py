@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import suites
-from checkout import NPM_PACKAGE, Failed
+from checkout import NPM_PACKAGE, ROOT, Failed
 from foreign import pinned
 from ship import components, npm
 from windows import libraries, node, python, suite, tools, vulkan, wine
@@ -137,6 +137,14 @@ def test_from_source_each_suite_is_a_part_and_no_test_runs_twice() -> None:
     assert len(suite.parts("source", suites.OF_A_FORM, ["-k", "ping"])) > len(suite.FROM_SOURCE)
     assert list(suite.parts("onefile", suites.OF_A_FORM, [])) == ["pytest in Wine, windows-onefile"]
     assert "npm test in Wine, windows-onedir" in suite.parts("onedir", suites.OF_A_FORM, [])
+
+
+def test_what_an_emulator_of_linux_tests_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[object] = []
+    monkeypatch.setattr(suite, "_run", lambda _, arguments: ran.extend(arguments))
+    suite.parts("onefile", suites.OF_A_FORM, ["-x"])["pytest in Wine, windows-onefile"]()
+    assert suite.OF_LINUX in suites.OF_A_FORM and (ROOT / suite.OF_LINUX).is_file()
+    assert ran == ["-x", *(test for test in suites.OF_A_FORM if test != suite.OF_LINUX)]
 
 
 def test_the_npm_tests_of_windows_are_files_of_the_package() -> None:
