@@ -25,7 +25,7 @@ LAYERS: Layers = (
     frozenset({"sidecar.models.methods"}),
     frozenset({"sidecar.models"}),
     # The engine process.
-    frozenset({"sidecar.core.llama", "sidecar.core.jobs", "sidecar.core.schema_check"}),
+    frozenset({"sidecar.core.crash", "sidecar.core.llama", "sidecar.core.jobs", "sidecar.core.schema_check"}),
     frozenset({"sidecar.core.media"}),
     frozenset({"sidecar.core.model"}),
     frozenset({"sidecar.core.context", "sidecar.core.structured_output"}),

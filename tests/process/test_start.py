@@ -37,7 +37,10 @@ ENGINE = {
     ),
     *(
         f"sidecar.core{name}"
-        for name in ("", ".engine", ".engine_process", ".jobs", ".methods", ".methods.init", ".preparation")
+        for name in (
+            *("", ".crash", ".engine", ".engine_process", ".jobs"),
+            *(".methods", ".methods.init", ".preparation"),
+        )
     ),
     *(
         f"sidecar.core.llama{name}"
@@ -46,7 +49,6 @@ ENGINE = {
             ".backends",
             ".bindings",
             ".cpu_backend",
-            ".crash",
             ".devices",
             ".ggml",
             ".log",

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from sidecar.core.llama import bindings, cpu_backend, crash, ggml
+from sidecar.core import crash
+from sidecar.core.llama import bindings, cpu_backend, ggml
 from sidecar.core.llama.bindings import lib
 from sidecar.message_handler import log
 from sidecar.options import own_command
