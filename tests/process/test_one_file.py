@@ -137,7 +137,7 @@ def test_the_next_start_removes_what_a_killed_program_left(
 def test_half_unpacked_folders_are_removed_when_they_are_old(
     one_file: Path, start: Start, temporary: Path
 ) -> None:
-    library = "libz.so.1" if sys.platform != "win32" else "libssl-3-x64.dll"
+    library = "libz.so.1" if sys.platform != "win32" else "libssl-3.dll"
     old, new = temporary / "_MEI7ffffffe000001", temporary / "_MEI7ffffffe000002"
     for folder in (old, new):
         folder.mkdir()

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -15,13 +16,21 @@ from typing import Any
 
 import console
 import psutil
-from liveness import alive, command_line
+from liveness import alive, command_line, program_file
 
 WAIT_S = 60.0
 """How long a test waits for one message. Long, because it only limits failures."""
 
+END_S = 3.0 if sys.platform != "win32" else 15.0
+LEFT_S = 1.0 if sys.platform != "win32" else 3.0
+"""How long a program may take to end after a test, and all its processes after it. In Wine, on a busy machine, the
+launcher of the one file needs seconds to remove its folder."""
+
 MARK = "LLAMA_SIDECAR_TEST"
 """Environment variable by which all processes of one program can be found."""
+
+CONSOLE_HOST = "conhost.exe"
+"""Windows' own process, one for each console, with the environment of the program that it belongs to."""
 
 Message = dict[str, Any]
 
@@ -271,7 +280,7 @@ class Sidecar:
             process.info = {"cmdline": command_line(process)}
         return found
 
-    def survivors(self, timeout_s: float = 1.0) -> list[psutil.Process]:
+    def survivors(self, timeout_s: float = LEFT_S) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""
         deadline = time.monotonic() + timeout_s
         left = self.family()
@@ -286,7 +295,7 @@ class Sidecar:
             self._in.close()
         self._may_read.set()
         try:
-            self.process.wait(3)
+            self.process.wait(END_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -304,7 +313,8 @@ class Sidecar:
 
 def _has_mark(process: psutil.Process, mark: str) -> bool:
     try:
-        return process.environ().get(MARK) == mark and alive(process)
+        marked = process.environ().get(MARK) == mark
+        return marked and not program_file(process.pid).endswith(CONSOLE_HOST) and alive(process)
     except (psutil.Error, OSError):
         return False
 
