@@ -16,7 +16,7 @@ from typing import Any
 
 import console
 import psutil
-from liveness import alive, command_line, program_file
+from liveness import alive, alive_with, command_line
 
 WAIT_S = 60.0
 """How long a test waits for one message. Long, because it only limits failures."""
@@ -28,9 +28,6 @@ launcher of the one file needs seconds to remove its folder."""
 
 MARK = "LLAMA_SIDECAR_TEST"
 """Environment variable by which all processes of one program can be found."""
-
-CONSOLE_HOST = "conhost.exe"
-"""Windows' own process, one for each console, with the environment of the program that it belongs to."""
 
 Message = dict[str, Any]
 
@@ -275,7 +272,7 @@ class Sidecar:
 
     def family(self) -> list[psutil.Process]:
         """The living processes of this program, whatever their parent is now; `info` has the command line."""
-        found = [process for process in psutil.process_iter() if _has_mark(process, self._mark)]
+        found = [process for process in psutil.process_iter() if alive_with(process, MARK, self._mark)]
         for process in found:
             process.info = {"cmdline": command_line(process)}
         return found
@@ -309,14 +306,6 @@ class Sidecar:
             if file is not None and not isinstance(file, int):
                 file.close()
         return left
-
-
-def _has_mark(process: psutil.Process, mark: str) -> bool:
-    try:
-        marked = process.environ().get(MARK) == mark
-        return marked and not program_file(process.pid).endswith(CONSOLE_HOST) and alive(process)
-    except (psutil.Error, OSError):
-        return False
 
 
 def _is_progress(message: Any, request_id: Any, progress_type: str) -> bool:

@@ -13,6 +13,9 @@ MAY_ASK: Final = 0x1000
 LONGEST: Final = 1024
 """In characters: of a path."""
 
+CONSOLE_HOST: Final = "conhost.exe"
+"""Windows' own process, one for each console, with the environment of the program that it belongs to."""
+
 
 def alive(process: psutil.Process) -> bool:
     """Whether a process runs: a zombie does not, nor one of Windows that is listed because of an open handle."""
@@ -35,7 +38,7 @@ def command_line(process: psutil.Process) -> list[str]:
         return []
 
 
-def program_file(pid: int) -> str:
+def _program_file(pid: int) -> str:
     """The file that a process of Windows runs; empty if it has ended. psutil's own way does not end in Wine 8."""
     if sys.platform != "win32":
         return ""
@@ -48,3 +51,12 @@ def program_file(pid: int) -> str:
     kernel32.QueryFullProcessImageNameW(handle, 0, text, ctypes.byref(size))
     kernel32.CloseHandle(handle)
     return text.value
+
+
+def alive_with(process: psutil.Process, name: str, value: str) -> bool:
+    """Whether a process runs with this in its environment, and is not what Windows itself started for it."""
+    try:
+        marked = process.environ().get(name) == value
+        return marked and not _program_file(process.pid).endswith(CONSOLE_HOST) and alive(process)
+    except (psutil.Error, OSError):
+        return False
