@@ -14,8 +14,11 @@ from typing import Any
 import gguf_files
 import made_heads
 import made_models
+import media_cases
+import projectors
 import pytest
 from driver import Refused, Sidecar
+from media_talk import parts, text_of
 from process_work import EXACT, made_contexts
 
 from sidecar.core.speculation.speculation import FIRST_DRAFT_TOKENS, MAX_MISSES
@@ -147,6 +150,26 @@ def test_an_eagle_draft_reads_the_state_of_each_token(folder: Path, made: Made) 
     assert found["read"] == texts[0] + texts[1]
     assert found["whole"] == found["single"]
     assert found["whole"][1]
+
+
+@pytest.mark.parametrize("kind", ["mtp of a hybrid", "eagle"])
+def test_behind_a_picture_a_head_begins_anew(sidecar: Sidecar, folder: Path, made: Made, kind: str) -> None:
+    """Its rows have a position each with the one model, all the same with the other (M-RoPE)."""
+    projector = folder / f"{kind} sees.gguf"
+    projectors.tiny(projector, made_models.TALKING_WIDTH)
+    model = sidecar.call("loadModel", {**params_of(made, kind), "projectorPath": str(projector)})["modelId"]
+    message = {"role": "user", "content": parts("Say@ it.", media_cases.picture("red"))}
+    own = {"messages": [message], "chatTemplate": gguf_files.CHAT_TEMPLATE, "maxTokens": 30}
+    own |= {"temperature": 0, "ignoreEos": True}
+    with made_contexts(sidecar, modelId=model, contextSize=256, threads=1, **EXACT) as make:
+        plain, guessed = (
+            sidecar.call("chat", {"contextId": make(), "speculation": speculation, **own})
+            for speculation in ("none", "auto")
+        )
+    assert text_of(guessed) == text_of(plain)
+    assert guessed["usage"]["guessedTokens"] > 0
+    assert guessed["usage"]["acceptedTokens"] > 0 or kind != "eagle"
+    sidecar.call("unloadModel", {"modelId": model})
 
 
 def test_a_step_has_room_for_what_can_be_taken_back(sidecar: Sidecar, made: Made) -> None:

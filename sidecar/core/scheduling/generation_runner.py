@@ -162,7 +162,7 @@ class GenerationRunner:
             if len(generation.pending_tokens()) == 1 and speculation.takes_offer():
                 asking.append(speculation)
                 indices.append(sequence.index)
-                tokens.append(generation.text_tokens())
+                tokens.append(generation.tokens if self._draft_model.reads_rows else generation.text_tokens())
                 limits.append(most)
         if not asking:
             return

@@ -35,6 +35,9 @@ NO_ROOM: Final = 1
 class DraftModel:
     """Owns the draft model's context for one main context. Only the compute thread calls `propose`."""
 
+    reads_rows = False
+    """See Head."""
+
     def __init__(self, model: Model, main: Context, params: ContextParams) -> None:
         """Create it. `params`: those of the main context. Raises SidecarError as Context does."""
         self._context = Context(

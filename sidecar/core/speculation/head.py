@@ -1,8 +1,10 @@
 """Draft tokens of a head: it reads each token together with the model's hidden state of the token before.
 
 A head is a part of the model (mtp_head.py) or a file of its own (eagle_head.py). It has a KV cache of its own, so it
-must see each step of the model (`note`). What it has missed (a cache that was copied, cut or shifted) makes its guesses
-worse, never a result wrong: then it begins again where the model goes on. llama.cpp: common/speculative.cpp.
+must see each step of the model (`note`). What it has missed (a cache that was copied, cut or shifted, the rows of a
+picture) makes its guesses worse, never a result wrong: then it begins again where the model goes on. A token's position
+is its place in the text, also where a picture has fewer positions than rows: only distances count. llama.cpp:
+common/speculative.cpp.
 """
 
 from __future__ import annotations
@@ -74,6 +76,8 @@ class Head:
 
     most = MAX_DRAFT_TOKENS
     """Guesses in a row."""
+    reads_rows = True
+    """Whether `propose` takes texts with the rows of pictures and sound."""
     all_or_none = False
     """Whether a step gives logits for all of its tokens, if it gives any."""
 
@@ -132,8 +136,6 @@ class Head:
             begin, held = len(sequence.tokens), self._held[sequence.index]
             states = computed[at : at + len(chunk)]
             at += len(chunk)
-            if sequence.end != begin:  # pictures whose positions are not their places
-                continue
             self._keep(sequence.index, sequence.tokens + chunk, begin)
             for position in range(len(held.tokens), begin + len(chunk)):
                 before = states[position - 1 - begin] if position > begin else self._before(held, position)
@@ -198,7 +200,7 @@ class Head:
             held, end = self._held[index], len(text) - 1
             sequence = self.main.sequences[index]
             full = len(entries) + len(held.states) >= min(room, self.batch_size)
-            if full or end < self._first or not len(sequence.tokens) == sequence.end == end:
+            if full or end < self._first or len(sequence.tokens) != end:
                 continue
             self._keep(index, text[:end], end)
             state = self._before(held, end)

@@ -4,8 +4,7 @@ A step with several tokens costs hardly more than a step with one, since it read
 that the sampler also chooses are kept. Where they cost more time than they save (step_cost.py), they are not evaluated
 but only compared with the tokens that come. Speculation does not change the text, with one exception: llama.cpp
 rounds larger batches differently, so of two equally likely tokens the other one may come. Draft tokens come from
-earlier text (prompt_lookup.py), from a draft model (draft_model.py), or from a head
-(mtp_head.py, eagle_head.py).
+earlier text (prompt_lookup.py), from a draft model (draft_model.py), or from a head (mtp_head.py, eagle_head.py).
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Speculation:
     """The draft tokens of one request, and how many are accepted."""
 
     def __init__(self, lookup: PromptLookup | None) -> None:
-        """`lookup`: where the draft tokens come from; None: from the draft model or the MTP head, by `offer`."""
+        """`lookup`: where the draft tokens come from; None: from the draft model or the head, by `offer`."""
         self._lookup = lookup
         self._offered: list[int] = []
         self.limit = FIRST_DRAFT_TOKENS
