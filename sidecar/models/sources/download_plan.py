@@ -11,7 +11,7 @@ from sidecar.models.gguf.splits import quantization_of
 from sidecar.models.sources import model_reference, url
 from sidecar.models.sources.hub import choice as choices
 from sidecar.models.sources.hub.choice import Choice, RemoteFile
-from sidecar.models.sources.hub.client import Hub
+from sidecar.models.sources.hub.client import DOWNLOAD_TIMEOUT_S, Hub
 from sidecar.models.sources.model_reference import HubSource, UrlSource
 from sidecar.models.store.store import (
     DEFAULT_REVISION,
@@ -48,7 +48,8 @@ def make(hub: Hub, params: DownloadModelParams, budget_bytes: int, *, projector_
     if isinstance(source, UrlSource):
         relative = url_name(source.url)
         hub.check_online()
-        wanted = url.wanted(hub.client, source.url, relative, params.get("sha256"))
+        sha256 = params.get("sha256")
+        wanted = url.wanted(hub.client, source.url, relative, sha256, silent_s=DOWNLOAD_TIMEOUT_S)
         return Plan([wanted], quantization_of(wanted.relative), False)
     revision = source.revision or params.get("revision") or DEFAULT_REVISION
     listing = hub.list_files(source, revision)

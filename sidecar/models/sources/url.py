@@ -12,7 +12,6 @@ from sidecar.models.download.wanted import Wanted
 from sidecar.models.gguf.reader import MAGIC
 from sidecar.models.http.address import Address, retry_after
 from sidecar.models.http.url import without_secrets
-from sidecar.models.sources.hub.client import DOWNLOAD_TIMEOUT_S, TIMEOUT_S  # the user's, for all servers
 from sidecar.models.sources.retries import with_retries
 
 if TYPE_CHECKING:
@@ -22,8 +21,11 @@ MAX_SIZE_DIGITS: Final = 18
 """Of a file's size in bytes. Python makes no number of thousands of digits."""
 
 
-def wanted(client: httpx2.Client, url: str, relative: str, sha256: str | None) -> Wanted:
-    """Ask the server. `relative`: the file's place in the models directory. Raises SidecarError."""
+def wanted(client: httpx2.Client, url: str, relative: str, sha256: str | None, *, silent_s: float) -> Wanted:
+    """Ask the server. `relative`: the file's place in the models directory. Raises SidecarError.
+
+    `silent_s`: how long a server that sends the file may be silent. How long it may take to answer, `client` knows.
+    """
     status, headers, final_url = with_retries(lambda: _probe(client, url), partial(_refused, url))
     total = (
         headers.get("Content-Range", "").rpartition("/")[2]
@@ -35,7 +37,7 @@ def wanted(client: httpx2.Client, url: str, relative: str, sha256: str | None) -
     address = Address(
         url,
         {},
-        DOWNLOAD_TIMEOUT_S,
+        silent_s,
         size,
         headers.get("ETag"),
         final_url,
@@ -57,7 +59,7 @@ class _WebPage(Exception):
 def _probe(client: httpx2.Client, url: str) -> tuple[int, httpx2.Headers, str]:
     """Status, headers, and the URL after all redirects."""
     headers = {"Accept-Encoding": "identity", "Range": "bytes=0-0"}
-    with client.stream("GET", url, headers=headers, timeout=TIMEOUT_S) as answer:
+    with client.stream("GET", url, headers=headers) as answer:
         answer.raise_for_status()
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             begin = next(answer.iter_bytes(len(MAGIC)), b"")
