@@ -24,6 +24,7 @@ import startup  # noqa: E402
 from groups import (  # noqa: E402
     against,
     client,
+    contexts,
     conversations,
     engine,
     growth,
@@ -56,6 +57,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "prompts": (growth.prompts, "prompts of 16 to 4,096 tokens"),
     "engine": (engine.rows, "first tokens, a long prompt during streams, embeddings, prompt look-up"),
     "conversations": (conversations.rows, "the next turn of a conversation, a switch between conversations"),
+    "contexts": (contexts.rows, "one pool of tokens, and the same text on request, beside the default"),
     "structure": (structure.rows, "texts under a schema"),
     "media": (media.rows, "pictures: first tokens, pauses of other streams, memory of projectors"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),
