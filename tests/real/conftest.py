@@ -82,7 +82,6 @@ def chatml(*turns: tuple[str, str]) -> str:
 
 SYSTEM = ("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
 
-ITEMS = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 21))
 LONG = " ".join(f"Item {number} costs {number * 3} dollars." for number in range(1, 56))
 """A prompt of more than 520 tokens, which is more than one batch holds."""
 
@@ -97,7 +96,6 @@ PROMPTS: dict[str, tuple[str, int]] = {
     "japanese": ("日本語の文章です。日本語の文章です。", 18),
     "chinese": ("漢字" * 7, 18),
     "code": ("def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return", 18),
-    "items": (ITEMS, 12),
     "long": (LONG, 4),
     "chat": (chatml(SYSTEM, ("user", "Hi")), 20),
     "chat count": (chatml(SYSTEM, ("user", "Count from 1 to 20.")), 30),

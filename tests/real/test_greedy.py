@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
-from real.conftest import ITEMS, PROMPTS, Plain
+from real.conftest import PROMPTS, Plain
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +34,6 @@ TURN = "1, 2, 3, 4, 5, 6"
         "japanese",
         "chinese",
         "code",
-        "items",
         "long",
         "chat",
         "chat count",
@@ -93,51 +92,6 @@ def test_a_second_turn_reuses_the_first_and_says_what_a_fresh_context_says(
     assert [result["message"]["content"] for result in results] == [TURN, TURN]
     assert results[0]["usage"]["cachedTokens"] >= usage["promptTokens"] - 1
     assert results[1]["usage"]["cachedTokens"] == 0
-
-
-def test_the_same_prompt_again_evaluates_one_token_and_says_the_same(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
-) -> None:
-    context, expected = fresh(), plain["items"]
-    params = {"contextId": context, "prompt": expected.prompt, "maxTokens": 12, **GREEDY}
-    first, second = real.call("complete", params), real.call("complete", params)
-    assert first["text"] == second["text"] == expected.text
-    assert second["usage"]["cachedTokens"] == len(expected.prompt) - 1
-    assert second["timings"]["promptMs"] < first["timings"]["promptMs"] / 2
-
-
-def test_a_prompt_that_differs_in_the_middle_reuses_what_is_before(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
-) -> None:
-    context, expected = fresh(), plain["items"]
-    other = ITEMS.replace("Item 12 costs 36", "Thing 12 costs 37")
-    real.call("complete", {"contextId": context, "prompt": other, "maxTokens": 2, **GREEDY})
-    params = {"contextId": context, "prompt": expected.prompt, "maxTokens": 12, **GREEDY}
-    result = real.call("complete", params)
-    assert result["text"] == expected.text
-    assert 70 < result["usage"]["cachedTokens"] < 130
-
-
-def test_a_shorter_prompt_after_a_longer_one_is_right(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
-) -> None:
-    context = fresh()
-    longer = {"contextId": context, "prompt": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11", "maxTokens": 20, **GREEDY}
-    real.call("complete", longer)
-    shorter = {"contextId": context, "prompt": "1, 2, 3, 4, 5,", "maxTokens": 30, **GREEDY}
-    result = real.call("complete", shorter)
-    assert result["text"] == plain["count"].text
-    assert result["usage"]["cachedTokens"] == 13
-
-
-def test_a_small_batch_says_what_a_large_one_says(
-    real: Sidecar, plain: Any, fresh: Callable[..., str]
-) -> None:
-    context = fresh(batchSize=16)
-    for name in ("count", "alphabet", "letters and faces"):
-        expected = plain[name]
-        params = {"contextId": context, "prompt": expected.prompt, "maxTokens": len(expected.tokens)}
-        assert real.call("complete", {**params, **GREEDY})["text"] == expected.text
 
 
 def test_the_made_model_says_what_a_plain_loop_says_and_heeds_all_that_was_said(

@@ -10,18 +10,9 @@ import jinja2
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar
+from process_work import COUNT, COUNTED, count
 
 pytestmark = pytest.mark.real
-
-COUNT = "1, 2, 3, 4, 5,"
-COUNTED = " 6, 7, 8, 9, 10"
-
-
-def count(real: Sidecar, context_id: str) -> str:
-    """COUNTED, if the context works."""
-    params = {"contextId": context_id, "prompt": COUNT, "maxTokens": 15, "temperature": 0}
-    text: str = real.call("complete", params)["text"]
-    return text
 
 
 # ---- the model ---------------------------------------------------------------------------------------
@@ -125,7 +116,7 @@ def test_disposing_of_a_context_aborts_what_runs_and_waits_on_it(real: Sidecar) 
     context = real.call("createContext", {"modelId": "model-1", "contextSize": 2048})["contextId"]
     params = {"contextId": context, "prompt": COUNT, "ignoreEos": True, "temperature": 0}
     running, waiting = (real.send("complete", params) for _ in range(2))
-    elsewhere = real.send("complete", {**params, "contextId": "context-1", "maxTokens": 15})
+    elsewhere = real.send("complete", {**params, "contextId": "context-1", "maxTokens": 5})
     real.wait_progress(running, "generate")
     dispose = real.send("disposeContext", {"contextId": context})
     assert real.result(dispose) is None

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ALIGNMENT = 32
 UINT16, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 2, 4, 5, 6, 7, 8, 9, 10
 SCALARS = {0: "B", 1: "b", UINT16: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
@@ -225,7 +227,7 @@ def hollow_reranker(path: Path) -> str:
         "bert.pooling_type": (UINT32, 4),
         "tokenizer.ggml.token_type_count": (UINT32, 1),
     }
-    ends = ("weight", "bias")
+    ends, norms = ("weight", "bias"), ("attn_output_norm", "layer_output_norm")
     shapes = {
         "token_embd.weight": [width, len(TOKENS)],
         "position_embd.weight": [width, positions],
@@ -235,11 +237,7 @@ def hollow_reranker(path: Path) -> str:
     }
     for layer in (f"blk.{index}" for index in range(layers)):
         shapes |= {f"{layer}.attn_{part}.weight": [width, width] for part in ("q", "k", "v", "output")}
-        shapes |= {
-            f"{layer}.{norm}.{end}": [width]
-            for norm in ("attn_output_norm", "layer_output_norm")
-            for end in ends
-        }
+        shapes |= {f"{layer}.{norm}.{end}": [width] for norm in norms for end in ends}
         shapes |= {f"{layer}.ffn_up.weight": [width, feed_forward]}
         shapes |= {f"{layer}.ffn_down.weight": [feed_forward, width]}
     return hollow_model(path, metadata, shapes)
@@ -315,16 +313,18 @@ def _random_file(
     path: Path, entries: list[bytes], shapes: dict[str, Any], ranges: Any, seed: int = 1, silent: Any = ()
 ) -> str:
     """`silent`: tokens whose logit is 0, which is far from the highest."""
-    rows, data, chance = [], b"", random.Random(seed)
+    state, chance = random.Random(seed).getstate()[1], np.random.RandomState()
+    chance.set_state(("MT19937", state[:-1], state[-1]))  # the same numbers as Python's, sooner
+    rows, data = [], bytearray()
     for name, shape in shapes.items():
-        count, (kind, form) = math.prod(shape), (I64, "q") if name == "d2t" else (F32, "f")
+        count, (kind, form) = math.prod(shape), (I64, "<i8") if name == "d2t" else (F32, "<f4")
         rows.append(tensor_row(name, shape, kind, len(data)))
         first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
-        values: Any = range(count) if kind == I64 else [chance.uniform(first, last) for _ in range(count)]
+        values = np.arange(count) if kind == I64 else first + (last - first) * chance.random_sample(count)
         if first == last == 0:
-            values = [float(at % shape[0] == at // shape[0]) for at in range(count)]
+            values = np.eye(count // shape[0], shape[0]).reshape(-1)
         for token in silent if name == "output.weight" else ():
-            values[token * shape[0] : (token + 1) * shape[0]] = [0.0] * shape[0]
-        data = padded(data + struct.pack(f"<{count}{form}", *values))
+            values[token * shape[0] : (token + 1) * shape[0]] = 0
+        data += padded(values.astype(form).tobytes())
     path.write_bytes(header(entries, rows) + data)
     return str(path)

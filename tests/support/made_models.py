@@ -137,11 +137,11 @@ def latent(path: Path) -> str:
     return hollow_model(path, metadata, ENDS | OUTPUT | dense | sparse)
 
 
-def recurrent(path: Path, width: int = WIDTH, write: Write = hollow_model) -> str:
+def recurrent(path: Path, layers: int = 6, width: int = WIDTH, write: Write = hollow_model) -> str:
     """Mamba: no attention, a state of fixed size for each sequence."""
     inner, state, kernel, rank = 2 * width, 16, 4, 32
     metadata = numbers(
-        "mamba", block_count=6, ssm__conv_kernel=kernel, ssm__inner_size=inner, ssm__state_size=state,
+        "mamba", block_count=layers, ssm__conv_kernel=kernel, ssm__inner_size=inner, ssm__state_size=state,
         ssm__time_step_rank=rank, feed_forward_length=0, attention__head_count=0, embedding_length=width,
     )  # fmt: skip
     layer = {
@@ -157,7 +157,7 @@ def recurrent(path: Path, width: int = WIDTH, write: Write = hollow_model) -> st
         "ssm_out.weight": [inner, width],
     }
     ends = {"token_embd.weight": [width, len(TOKENS)], "output_norm.weight": [width]}
-    return write(path, metadata, ends | blocks(6, layer))
+    return write(path, metadata, ends | blocks(layers, layer))
 
 
 def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = hollow_model) -> str:
@@ -202,7 +202,7 @@ def talking_attention(path: Path, guessable: bool = False) -> str:
 
 def talking_recurrent(path: Path) -> str:
     """A small Mamba that generates text."""
-    return recurrent(path, TALKING_WIDTH, talking_model)
+    return recurrent(path, 3, TALKING_WIDTH, talking_model)
 
 
 def talking_hybrid(path: Path) -> str:

@@ -93,7 +93,7 @@ def _tiny(
 
 def without_attention(path: Path) -> str:
     """A small Mamba."""
-    return recurrent(path, 64, talking_model)
+    return recurrent(path, width=64, write=talking_model)
 
 
 def first_of_two(path: Path) -> str:

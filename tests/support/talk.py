@@ -52,7 +52,7 @@ class Talk:
         """Whether a cache can go back to each token."""
         self.long = 24 if kind in REAL else 40
         """Tokens to generate that take so long that something can happen meanwhile."""
-        length = LENGTHS.get(kind, 60)
+        length = LENGTHS.get(kind, 34)
         half = length // 2
         self.prompt = self.tokens(counted(range(1, length)), addSpecial=True)
         self.other = self.tokens(counted([*range(1, half), *range(half, 2 * length, 2)]), addSpecial=True)
@@ -127,5 +127,6 @@ MADE = {
     "windows": made_models.talking_windows,
 }
 REAL = {"llama": SMOLLM2, "gemma": GEMMA3}
-LENGTHS = {"llama": 44, "gemma": 160}
-"""Numbers that are counted. Gemma looks 512 tokens back, and a batch is kept as well."""
+LENGTHS = {"windows": 60, "llama": 44, "gemma": 160}
+"""Numbers that are counted. The cache of a window has 256 places, of which some must be overwritten. Gemma looks 512
+tokens back, and a batch is kept as well."""
