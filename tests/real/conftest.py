@@ -35,6 +35,21 @@ def made(program: list[str], made_path: str, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
+def worded(
+    program: list[str], worded_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sidecar]:
+    """The same with a made model that has the real one's vocabulary, for what depends on tokens and not on sense."""
+    sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("worded") / "stderr.txt")
+    yield from ready(sidecar, worded_path, **EXACT)
+
+
+@pytest.fixture(scope="session")
+def worded_path(model_path: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """That model."""
+    return gguf_files.worded_model(tmp_path_factory.mktemp("worded") / "worded.gguf", model_path)
+
+
+@pytest.fixture(scope="session")
 def made_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A made model: a token is a byte, and it says characters of ASCII without an end."""
     return gguf_files.ascii_model(tmp_path_factory.mktemp("made") / "made.gguf")
@@ -70,6 +85,13 @@ def fresh(real: Sidecar) -> Iterator[Callable[..., str]]:
 def anew(made: Sidecar) -> Iterator[Callable[..., str]]:
     """Makes contexts of the made model for one test."""
     with made_contexts(made, contextSize=SIZE, **EXACT) as make:
+        yield make
+
+
+@pytest.fixture
+def worded_anew(worded: Sidecar) -> Iterator[Callable[..., str]]:
+    """Makes contexts of the worded model for one test."""
+    with made_contexts(worded, contextSize=SIZE, **EXACT) as make:
         yield make
 
 

@@ -28,27 +28,29 @@ GREEDY = {
 """Name → a grammar that llama.cpp's own sampler before a greedy one also follows."""
 
 
-def complete(real: Sidecar, grammar: str, **params: Any) -> Message:
+def complete(worded: Sidecar, grammar: str, **params: Any) -> Message:
     asked = {"contextId": "context-1", "prompt": PROMPT, "maxTokens": 12, "grammar": grammar, **params}
-    return real.call("complete", asked)  # type: ignore[no-any-return]
+    return worded.call("complete", asked)  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
-def by_hand(model_path: str, once: Once) -> dict[str, list[int]]:
+def by_hand(worded_path: str, once: Once) -> dict[str, list[int]]:
     jobs = [
         {"prompt": PROMPT, "maxTokens": 12, "chain": [["grammar", "vocab", text, "root"], ["greedy"]]}
         for text in GREEDY.values()
     ]
-    results = once("grammars by hand", lambda: run_chains(model_path, jobs))
+    results = once("grammars by hand", lambda: run_chains(worded_path, jobs, exact=True))
     return {name: result["tokens"] for name, result in zip(GREEDY, results, strict=True)}
 
 
 @pytest.mark.parametrize("name", GREEDY)
 def test_the_most_likely_text_that_the_grammar_allows(
-    real: Sidecar, fresh: Callable[..., str], by_hand: dict[str, list[int]], name: str
+    worded: Sidecar, worded_anew: Callable[..., str], by_hand: dict[str, list[int]], name: str
 ) -> None:
-    result = complete(real, GREEDY[name], temperature=0, contextId=fresh())
-    assert result["text"] == real.call("detokenize", {"modelId": "model-1", "tokens": by_hand[name]})["text"]
+    result = complete(worded, GREEDY[name], temperature=0, contextId=worded_anew())
+    assert (
+        result["text"] == worded.call("detokenize", {"modelId": "model-1", "tokens": by_hand[name]})["text"]
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -62,13 +64,15 @@ def test_the_most_likely_text_that_the_grammar_allows(
     ],
     ids=["choice", "repetition", "several bytes", "the name of a control token"],
 )
-def test_an_ended_text_is_one_of_the_grammar(real: Sidecar, grammar: str, expression: str, seed: int) -> None:
-    result = complete(real, grammar, **HOT, seed=seed, maxTokens=30)
+def test_an_ended_text_is_one_of_the_grammar(
+    worded: Sidecar, grammar: str, expression: str, seed: int
+) -> None:
+    result = complete(worded, grammar, **HOT, seed=seed, maxTokens=30)
     if result["finishReason"] == "stop":
         assert re.fullmatch(expression, result["text"])
     else:
         assert result["finishReason"] == "length"
-    again = complete(real, grammar, **HOT, seed=seed, maxTokens=30)
+    again = complete(worded, grammar, **HOT, seed=seed, maxTokens=30)
     assert again["text"] == result["text"], "the seed does not repeat it"
 
 
@@ -77,52 +81,52 @@ def test_an_ended_text_is_one_of_the_grammar(real: Sidecar, grammar: str, expres
     SAMPLINGS,
     ids=str,
 )
-def test_every_sampler_works_under_a_grammar(real: Sidecar, params: dict[str, Any]) -> None:
+def test_every_sampler_works_under_a_grammar(worded: Sidecar, params: dict[str, Any]) -> None:
     for seed in range(2):
-        result = complete(real, 'root ::= "#" [0-9]{2} "#"', **params, seed=seed)
+        result = complete(worded, 'root ::= "#" [0-9]{2} "#"', **params, seed=seed)
         assert re.fullmatch("#[0-9]{2}#", result["text"])
         assert result["finishReason"] == "stop"
 
 
-def test_tokens_in_a_grammar(real: Sidecar) -> None:
-    (paris,) = real.call("tokenize", {"modelId": "model-1", "text": " Paris"})["tokens"]
-    assert complete(real, f"root ::= <[{paris}]> !<[{paris}]>", temperature=0)["text"].startswith(" Paris")
-    silent = complete(real, 'root ::= "a" <|im_start|> "b"', temperature=0)
+def test_tokens_in_a_grammar(worded: Sidecar) -> None:
+    (paris,) = worded.call("tokenize", {"modelId": "model-1", "text": " Paris"})["tokens"]
+    assert complete(worded, f"root ::= <[{paris}]> !<[{paris}]>", temperature=0)["text"].startswith(" Paris")
+    silent = complete(worded, 'root ::= "a" <|im_start|> "b"', temperature=0)
     assert silent["text"] == "ab"
 
 
-def test_parallel_streams_follow_their_own_grammars(real: Sidecar) -> None:
+def test_parallel_streams_follow_their_own_grammars(worded: Sidecar) -> None:
     grammars = ['root ::= "a"{5}', "root ::= [0-9]{5}", 'root ::= "x" "y"{4}', None]
     requests = []
     for grammar in grammars:
         held = {} if grammar is None else {"grammar": grammar}
         asked = {"contextId": "context-2", "prompt": PROMPT, "maxTokens": 12, "seed": 3, **held}
-        requests.append(real.send("complete", asked))
-    texts = [real.result(request)["text"] for request in requests]
+        requests.append(worded.send("complete", asked))
+    texts = [worded.result(request)["text"] for request in requests]
     assert texts[0] == "aaaaa"
     assert re.fullmatch("[0-9]{5}", texts[1])
     assert texts[2] == "xyyyy"
     assert len(texts[3]) > 5
 
 
-def test_stop_strings_and_lengths_still_end_it(real: Sidecar) -> None:
-    result = complete(real, "root ::= [0-9]{12}", stop="5", logitBias=[["5", 100]])
+def test_stop_strings_and_lengths_still_end_it(worded: Sidecar) -> None:
+    result = complete(worded, "root ::= [0-9]{12}", stop="5", logitBias=[["5", 100]])
     assert (result["finishReason"], result["stopString"]) == ("stop", "5")
-    assert complete(real, "root ::= [0-9]{12}", maxTokens=2)["finishReason"] == "length"
+    assert complete(worded, "root ::= [0-9]{12}", maxTokens=2)["finishReason"] == "length"
 
 
-def test_a_wrong_grammar_is_reported_with_line_and_column(real: Sidecar) -> None:
+def test_a_wrong_grammar_is_reported_with_line_and_column(worded: Sidecar) -> None:
     with pytest.raises(Refused) as refused:
-        complete(real, 'root ::= "a" |\n  nothing')
+        complete(worded, 'root ::= "a" |\n  nothing')
     assert refused.value.kind == "invalidGrammar"
     data = refused.value.data
     assert (data["pointer"], data["line"], data["column"]) == ("/grammar", 2, 3)
     assert "line 2, column 3: there is no rule 'nothing'" in refused.value.error["message"]
-    assert complete(real, 'root ::= "a"')["text"] == "a"
+    assert complete(worded, 'root ::= "a"')["text"] == "a"
 
 
-def test_a_text_that_cannot_continue_is_reported(real: Sidecar) -> None:
+def test_a_text_that_cannot_continue_is_reported(worded: Sidecar) -> None:
     with pytest.raises(Refused) as refused:
-        complete(real, 'root ::= "q"+', logitBias=[["q", False], ["qq", False]])
+        complete(worded, 'root ::= "q"+', logitBias=[["q", False], ["qq", False]])
     assert refused.value.kind == "noTokenAllowed"
-    assert complete(real, 'root ::= "q"{3}')["text"] == "qqq"
+    assert complete(worded, 'root ::= "q"{3}')["text"] == "qqq"

@@ -43,22 +43,22 @@ def validate(text: str, schema: Any) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_unlikely_random_texts_satisfy_the_schema_too(
-    real: Sidecar, fresh: Callable[..., str], seed: int
+    worded: Sidecar, worded_anew: Callable[..., str], seed: int
 ) -> None:
     hot = {"temperature": 1.8, "topK": 0, "topP": 1, "minP": 0, "seed": seed}
-    context = fresh(sequences=4)
+    context = worded_anew(sequences=4)
     names = ["pattern", "others and named ones", "oneOf by a constant", "enum"]
     requests = {
-        name: real.send("chat", {"contextId": context, **CHAT, **hot, "jsonSchema": SATISFIABLE[name]})
+        name: worded.send("chat", {"contextId": context, **CHAT, **hot, "jsonSchema": SATISFIABLE[name]})
         for name in names
     }
     reasons = []
     for name, request in requests.items():
-        result = real.result(request, PATIENCE_S)
+        result = worded.result(request, PATIENCE_S)
         reasons.append(result["finishReason"])
         if result["finishReason"] == "stop":
             validate(result["message"]["content"], SATISFIABLE[name])
-        assert real.streamed(request) == result["message"]["content"]
+        assert worded.streamed(request) == result["message"]["content"]
     assert "stop" in reasons
 
 
@@ -85,10 +85,12 @@ FEW_REFUSED = REFUSED[::8]
 
 @pytest.mark.parametrize(("schema", "kind", "pointer"), FEW_REFUSED, ids=lambda value: str(value)[:50])
 def test_a_schema_that_cannot_be_enforced_is_refused(
-    real: Sidecar, schema: Any, kind: str, pointer: str
+    worded: Sidecar, schema: Any, kind: str, pointer: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        real.call("complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, "jsonSchema": schema})
+        worded.call(
+            "complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, "jsonSchema": schema}
+        )
     assert refused.value.kind == kind
     assert refused.value.data["pointer"] == "/jsonSchema" + pointer
     if kind == "unsupportedSchema":
@@ -109,10 +111,10 @@ def test_a_schema_that_cannot_be_enforced_is_refused(
     ids=str,
 )
 def test_params_that_exclude_each_other_are_refused(
-    real: Sidecar, params: dict[str, Any], pointer: str
+    worded: Sidecar, params: dict[str, Any], pointer: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        real.call("complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, **params})
+        worded.call("complete", {"contextId": "context-1", "prompt": "x", "maxTokens": 1, **params})
     assert refused.value.kind == "invalidParams"
     assert refused.value.data["pointer"] == pointer
 
@@ -134,10 +136,10 @@ MASKED = {"logitBias": [["#", -0.001]]}
 """With a bias, a rejection leads to a mask; without, the next likely token is tested first."""
 
 
-def test_forced_tokens_change_nothing_but_the_time(real: Sidecar, fresh: Callable[..., str]) -> None:
+def test_forced_tokens_change_nothing_but_the_time(worded: Sidecar, worded_anew: Callable[..., str]) -> None:
     asked = {**CHAT, "temperature": 0, "maxTokens": 120, "jsonSchema": FIXED}
     results = [
-        real.call("chat", {"contextId": fresh(), **asked, **params}, PATIENCE_S)
+        worded.call("chat", {"contextId": worded_anew(), **asked, **params}, PATIENCE_S)
         for params in ({}, {"forcedTokens": False}, {"logprobs": True}, {"speculation": "lookup"}, MASKED)
     ]
     texts = [result["message"]["content"] for result in results]
@@ -153,14 +155,14 @@ def test_forced_tokens_change_nothing_but_the_time(real: Sidecar, fresh: Callabl
 
 
 def test_what_is_tried_first_after_a_refusal_does_not_change_the_choice(
-    real: Sidecar, fresh: Callable[..., str]
+    worded: Sidecar, worded_anew: Callable[..., str]
 ) -> None:
     unlikely = (
         "".join(f"[{pair}]" for pair in ("iJ", "Wm", "q7", "kF", "Z3", "xB", "0v", "Yg")) + "[a-z ,.]{9}"
     )
     asked = {"prompt": "Once", "temperature": 0, "regex": unlikely}
     texts = [
-        real.call("complete", {"contextId": fresh(), **asked, **params})["text"]
+        worded.call("complete", {"contextId": worded_anew(), **asked, **params})["text"]
         for params in ({}, MASKED, {"logprobs": True})
     ]
     assert texts == texts[:1] * len(texts)
@@ -168,17 +170,17 @@ def test_what_is_tried_first_after_a_refusal_does_not_change_the_choice(
 
 
 def test_forced_tokens_beside_other_streams_and_up_to_the_limit(
-    real: Sidecar, fresh: Callable[..., str]
+    worded: Sidecar, worded_anew: Callable[..., str]
 ) -> None:
-    context = fresh(sequences=3)
+    context = worded_anew(sequences=3)
     asked = {"contextId": context, **CHAT, "temperature": 0, "maxTokens": 40}
     requests = [
-        real.send("chat", {**asked, **held}) for held in ({"jsonSchema": FIXED}, {}, {"jsonSchema": FIXED})
+        worded.send("chat", {**asked, **held}) for held in ({"jsonSchema": FIXED}, {}, {"jsonSchema": FIXED})
     ]
-    first, free, second = (real.result(request, PATIENCE_S) for request in requests)
+    first, free, second = (worded.result(request, PATIENCE_S) for request in requests)
     assert first["message"] == second["message"]
-    assert free["message"] == real.call("chat", {**asked}, PATIENCE_S)["message"]
-    cut = real.call("chat", {**asked, "maxTokens": 4, "jsonSchema": FIXED}, PATIENCE_S)
+    assert free["message"] == worded.call("chat", {**asked}, PATIENCE_S)["message"]
+    cut = worded.call("chat", {**asked, "maxTokens": 4, "jsonSchema": FIXED}, PATIENCE_S)
     assert (cut["finishReason"], cut["usage"]["completionTokens"]) == ("length", 4)
     assert first["message"]["content"].startswith(cut["message"]["content"])
 
@@ -192,22 +194,22 @@ def test_forced_tokens_beside_other_streams_and_up_to_the_limit(
     ids=str,
 )
 def test_every_sampler_follows_a_mask_of_few_and_of_many_tokens(
-    real: Sidecar, params: dict[str, Any]
+    worded: Sidecar, params: dict[str, Any]
 ) -> None:
     asked = {"contextId": "context-1", "prompt": "The capital of France is", "maxTokens": 12, **params}
-    few = real.call("complete", {**asked, "regex": "#[0-9]{2}#", "seed": 1})
+    few = worded.call("complete", {**asked, "regex": "#[0-9]{2}#", "seed": 1})
     assert re.fullmatch("#[0-9]{2}#", few["text"])
     assert few["finishReason"] == "stop"
-    many = real.call("complete", {**asked, "regex": "[^ a-z]{2}[^ ]{0,4000}", "seed": 1, "maxTokens": 4})
+    many = worded.call("complete", {**asked, "regex": "[^ a-z]{2}[^ ]{0,4000}", "seed": 1, "maxTokens": 4})
     assert re.fullmatch("[^ a-z]{2}[^ ]*|[^ a-z]", many["text"])
     if "logitBias" in params:
         assert "a" not in few["text"]
 
 
-def test_a_layout_without_choice_forces_more(real: Sidecar, fresh: Callable[..., str]) -> None:
+def test_a_layout_without_choice_forces_more(worded: Sidecar, worded_anew: Callable[..., str]) -> None:
     asked = {**CHAT, "temperature": 0, "maxTokens": 120, "jsonSchema": FIXED}
     free, line = (
-        real.call("chat", {"contextId": fresh(), **asked, "jsonLayout": layout}, PATIENCE_S)
+        worded.call("chat", {"contextId": worded_anew(), **asked, "jsonLayout": layout}, PATIENCE_S)
         for layout in ("free", "line")
     )
     text = line["message"]["content"]
@@ -216,24 +218,31 @@ def test_a_layout_without_choice_forces_more(real: Sidecar, fresh: Callable[...,
     assert line["usage"]["forcedTokens"] > free["usage"]["forcedTokens"]
 
 
-def test_check_and_words_that_are_ignored_are_told(real: Sidecar) -> None:
-    asked = {"contextId": "context-1", "prompt": "x", "maxTokens": 20, "structure": "check", "temperature": 0}
+def test_check_and_words_that_are_ignored_are_told(worded: Sidecar) -> None:
+    asked = {
+        "contextId": "context-1",
+        "prompt": "x",
+        "maxTokens": 20,
+        "structure": "check",
+        "temperature": 0,
+        "jsonLayout": "line",
+    }
     same = {"type": "array", "items": {"const": 1}, "minItems": 2, "maxItems": 2, "uniqueItems": True}
     with pytest.raises(Refused) as wrong:
-        real.call("complete", {**asked, "jsonSchema": same})
+        worded.call("complete", {**asked, "jsonSchema": same})
     assert wrong.value.kind == "invalidOutput"
     assert json.loads(wrong.value.data["partial"]["text"]) == [1, 1]
-    told = real.call("complete", {**asked, "jsonSchema": {"const": 7, "links": [], "readonly": True}})
+    told = worded.call("complete", {**asked, "jsonSchema": {"const": 7, "links": [], "readonly": True}})
     assert (told["text"], told["ignoredKeywords"]) == ("7", ["links", "readonly"])
 
 
-def test_a_grammar_of_lark_is_followed(real: Sidecar) -> None:
+def test_a_grammar_of_lark_is_followed(worded: Sidecar) -> None:
     asked = {"contextId": "context-1", "prompt": "Say yes:", "maxTokens": 20}
     lark = 'start: ("yes" | "no") "!" <|im_start|>'
-    result = real.call("complete", {**asked, "grammar": lark, "grammarSyntax": "lark"})
+    result = worded.call("complete", {**asked, "grammar": lark, "grammarSyntax": "lark"})
     assert result["text"] in ("yes!", "no!")
     with pytest.raises(Refused) as refused:
-        real.call("complete", {**asked, "grammar": "start: a\na: none", "grammarSyntax": "lark"})
+        worded.call("complete", {**asked, "grammar": "start: a\na: none", "grammarSyntax": "lark"})
     assert (refused.value.kind, refused.value.data["line"], refused.value.data["column"]) == (
         "invalidGrammar",
         2,

@@ -44,7 +44,7 @@ def drafted(
         else gguf_files.ascii_model(folder / "made.gguf", {"output_norm.weight": (-SURE, SURE)})
     )
     if request.param == "wrong":
-        draft = gguf_files.sure_model(folder / "wrong.gguf", path)
+        draft = gguf_files.worded_model(folder / "wrong.gguf", path, {"": (-30.0, 30.0)})  # always sure
     sidecar = Sidecar(program, stderr=folder / "stderr.txt")
     sidecar.call("loadModel", {"path": path, "draftPath": draft})
     engines = sidecar.engines()

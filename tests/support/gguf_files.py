@@ -172,11 +172,11 @@ def ascii_model(path: Path, ranges: Any = (), template: str | None = None) -> st
     return _random_file(path, entries, tiny_shapes(len(TOKENS)), ranges, silent=silent)
 
 
-def sure_model(path: Path, source: str, seed: int = 1) -> str:
-    """Write a tiny model with the vocabulary of another one; it gives each random token a high probability."""
+def worded_model(path: Path, source: str, ranges: Any = (), seed: int = 1) -> str:
+    """Write a tiny model with the vocabulary and the template of another one; returns its path. It makes no sense."""
     entries = [entry(key, *value) for key, value in TINY.items()]
-    entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.ggml.")]
-    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), {"": (-30.0, 30.0)}, seed)
+    entries += [raw for key, raw in raw_entries(source) if key.startswith("tokenizer.")]
+    return _random_file(path, entries, tiny_shapes(_tokens_of(source)), ranges, seed)
 
 
 def raw_entries(source: str) -> Iterator[tuple[str, bytes]]:
