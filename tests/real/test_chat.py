@@ -1,4 +1,4 @@
-"""Chat with a real model: prompts as llama-server's, forced tool calls, reasoning with a budget."""
+"""Chat: prompts as llama-server's, forced tool calls, reasoning with a budget; with a real model where words matter."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ PERSON = {
 SAVE = {"type": "function", "function": {"name": "save_person", "parameters": PERSON}}
 
 
-def chat(real: Sidecar, **params: Any) -> dict[str, Any]:
+def chat(sidecar: Sidecar, **params: Any) -> dict[str, Any]:
     """The result of a chat; its deltas must be its texts."""
     params = {"contextId": "context-1", "messages": [ASK], "maxTokens": 64, "temperature": 0, **params}
-    request = real.send("chat", params)
-    result = real.result(request)
+    request = sidecar.send("chat", params)
+    result = sidecar.result(request)
     joined: dict[Any, str] = {}
-    for progress in real.progress(request, "generate"):
+    for progress in sidecar.progress(request, "generate"):
         key = (progress["segment"], progress.get("toolCall", {}).get("index"))
         joined[key] = joined.get(key, "") + progress["delta"]
     message = result["message"]
@@ -54,10 +54,10 @@ def chat(real: Sidecar, **params: Any) -> dict[str, Any]:
     return result
 
 
-def assert_llama_servers_prompts(real: Sidecar, model_id: str, file: str, **params: Any) -> None:
+def assert_llama_servers_prompts(sidecar: Sidecar, model_id: str, file: str, **params: Any) -> None:
     for name, theirs in expected()[file].items():
         if name not in TOOL_CASES and theirs != REFUSED:
-            prompt = real.call("applyTemplate", {"modelId": model_id, **CASES[name], **params})["prompt"]
+            prompt = sidecar.call("applyTemplate", {"modelId": model_id, **CASES[name], **params})["prompt"]
             assert fingerprint(prompt) == theirs, name
 
 
@@ -65,27 +65,27 @@ TOOL_CASES = {name for name, case in CASES.items() if "tools" in case}
 """The template of neither model supports tools: we describe them, llama-server leaves them out."""
 
 
-def test_the_prompts_of_the_test_model_are_llama_servers(real: Sidecar, model_path: str) -> None:
-    assert_llama_servers_prompts(real, "model-1", Path(model_path).name)
+def test_the_prompts_of_the_test_model_are_llama_servers(worded: Sidecar, model_path: str) -> None:
+    assert_llama_servers_prompts(worded, "model-1", Path(model_path).name)
 
 
-def test_a_model_without_a_template_chats_with_one_of_the_callers_own(real: Sidecar) -> None:
+def test_a_model_without_a_template_chats_with_one_of_the_callers_own(worded: Sidecar) -> None:
     file = "gemma-3-270m-q4_k_m.gguf"
-    model = real.call("loadModel", {"path": str(ROOT / ".models" / file)})["modelId"]
+    model = worded.call("loadModel", {"path": str(ROOT / ".models" / file)})["modelId"]
     try:
         with pytest.raises(Refused) as caught:
-            real.call("applyTemplate", {"modelId": model, "messages": [HI]})
+            worded.call("applyTemplate", {"modelId": model, "messages": [HI]})
         assert caught.value.kind == "noChatTemplate"
-        assert_llama_servers_prompts(real, model, file, chatTemplate=CHATML)  # what llama-server takes then
+        assert_llama_servers_prompts(worded, model, file, chatTemplate=CHATML)  # what llama-server takes then
     finally:
-        real.call("unloadModel", {"modelId": model})
+        worded.call("unloadModel", {"modelId": model})
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_forced_call_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
+def test_a_forced_call_names_a_tool_and_fits(worded: Sidecar, seed: int) -> None:
     tools = [WEATHER, TIME, SAVE]
     params = {"tools": tools, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
-    result = chat(real, **params)
+    result = chat(worded, **params)
     if result["finishReason"] == "length":
         pytest.fail("no end of the call within 400 tokens")
     assert result["finishReason"] == "toolCalls"
@@ -96,14 +96,14 @@ def test_a_forced_call_names_a_tool_and_fits(real: Sidecar, seed: int) -> None:
     Draft7Validator(schemas[call["function"]["name"]]).validate(json.loads(call["function"]["arguments"]))
 
 
-def test_a_call_of_a_tool_by_name_and_the_answer_to_it(real: Sidecar) -> None:
+def test_a_call_of_a_tool_by_name_and_the_answer_to_it(worded: Sidecar) -> None:
     choice = {"type": "function", "function": {"name": "get_time"}}
-    result = chat(real, tools=[WEATHER, TIME], toolChoice=choice)
+    result = chat(worded, tools=[WEATHER, TIME], toolChoice=choice)
     message = result["message"]
     assert message["content"] == ""
     assert [call["function"] for call in message["toolCalls"]] == [{"name": "get_time", "arguments": "{}"}]
     answer = says("tool", "14:05", toolCallId=message["toolCalls"][0]["id"], name="get_time")
-    rendered = real.call(
+    rendered = worded.call(
         "applyTemplate", {"modelId": "model-1", "messages": [ASK, message, answer], "tools": [TIME]}
     )
     assert '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>' in rendered["prompt"]
@@ -124,12 +124,12 @@ def test_reasoning_ends_at_its_budget_and_the_answer_begins(real: Sidecar) -> No
     assert free["message"]["reasoningContent"].startswith(reasoning)
 
 
-def test_no_reasoning_if_none_is_wanted_and_then_a_call(real: Sidecar) -> None:
-    result = chat(real, messages=[HI], chatTemplate=THINKING, reasoning=False, maxTokens=16)
+def test_no_reasoning_if_none_is_wanted_and_then_a_call(worded: Sidecar) -> None:
+    result = chat(worded, messages=[HI], chatTemplate=THINKING, reasoning=False, maxTokens=16)
     assert "reasoningContent" not in result["message"]
     assert result["message"]["content"]
     called = chat(
-        real, chatTemplate=THINKING, reasoning={"budgetTokens": 4}, tools=[TIME], toolChoice="required"
+        worded, chatTemplate=THINKING, reasoning={"budgetTokens": 4}, tools=[TIME], toolChoice="required"
     )
     assert called["message"]["reasoningContent"]
     assert called["message"]["toolCalls"][0]["function"]["name"] == "get_time"
@@ -154,14 +154,15 @@ def test_a_schema_restricts_the_answer_and_not_the_reasoning(real: Sidecar, aske
     assert len(result["logprobs"]) == result["usage"]["completionTokens"]
 
 
-def test_an_aborted_chat_has_its_reasoning_and_text(real: Sidecar) -> None:
-    params = {"contextId": "context-1", "messages": [HI], "chatTemplate": THINKING, "ignoreEos": True}
-    request = real.send("chat", params)
-    real.wait_progress(request, "generate")
-    real.call("abort", {"requestId": request})
-    partial = real.response(request)["error"]["data"]["partial"]
+def test_an_aborted_chat_has_its_reasoning_and_text(worded: Sidecar) -> None:
+    endless = {"ignoreEos": True, "contextOverflow": "shift", "maxTokens": 10**9}
+    params = {"contextId": "context-1", "messages": [HI], "chatTemplate": THINKING, **endless}
+    request = worded.send("chat", params)
+    worded.wait_progress(request, "generate")
+    worded.call("abort", {"requestId": request})
+    partial = worded.response(request)["error"]["data"]["partial"]
     assert partial["text"] == ""
-    assert partial["reasoningContent"] == real.streamed(request)
+    assert partial["reasoningContent"] == worded.streamed(request)
     assert partial["usage"]["completionTokens"] > 0
 
 
@@ -179,10 +180,10 @@ def written(name: str, arguments: str) -> str:
     return f'<tool_call>{{"name": "{name}", "arguments": {arguments}}}</tool_call>'
 
 
-def chat_saying(real: Sidecar, text: str, **params: Any) -> dict[str, Any]:
+def chat_saying(sidecar: Sidecar, text: str, **params: Any) -> dict[str, Any]:
     """The result of a chat with tools whose grammar allows this text only."""
     asked = {"contextId": "context-2", "tools": [WEATHER, TIME], **params}
-    return chat(real, grammar=f"root ::= {json.dumps(text)}", **asked)
+    return chat(sidecar, grammar=f"root ::= {json.dumps(text)}", **asked)
 
 
 @pytest.mark.parametrize(
@@ -194,17 +195,17 @@ def chat_saying(real: Sidecar, text: str, **params: Any) -> dict[str, Any]:
     ],
 )
 def test_a_call_that_is_wrong_costs_that_request_only(
-    real: Sidecar, name: str, arguments: str, kind: str
+    worded: Sidecar, name: str, arguments: str, kind: str
 ) -> None:
-    engines = real.engines()
+    engines = worded.engines()
     with pytest.raises(Refused) as caught:
-        chat_saying(real, "So: " + written(name, arguments))
+        chat_saying(worded, "So: " + written(name, arguments))
     assert caught.value.kind == kind
     partial = caught.value.data["partial"]
     assert partial["text"].strip() == "So:"
     assert partial["usage"]["completionTokens"] > 10
-    assert chat(real, maxTokens=4, contextId="context-2")["finishReason"] == "length"
-    assert real.engines() == engines
+    assert chat(worded, maxTokens=4, contextId="context-2")["finishReason"] == "length"
+    assert worded.engines() == engines
 
 
 def test_a_call_that_is_right_is_streamed(real: Sidecar) -> None:
@@ -218,8 +219,8 @@ def test_a_call_that_is_right_is_streamed(real: Sidecar) -> None:
         assert [json.loads(call["arguments"]) for call in calls] == [{"city": "Oslo"}, {}]
 
 
-def test_where_no_call_is_wanted_it_is_text(real: Sidecar) -> None:
+def test_where_no_call_is_wanted_it_is_text(worded: Sidecar) -> None:
     for text in (written("get_time", "{}"), written("nope", "{}")):
-        result = chat_saying(real, text, toolChoice="none")
+        result = chat_saying(worded, text, toolChoice="none")
         assert result["finishReason"] == "stop"
         assert result["message"] == {"role": "assistant", "content": text}
