@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -13,8 +14,8 @@ MAY_ASK: Final = 0x1000
 LONGEST: Final = 1024
 """In characters: of a path."""
 
-CONSOLE_HOST: Final = "conhost.exe"
-"""Windows' own process, one for each console, with the environment of the program that it belongs to."""
+OF_WINDOWS: Final = os.environ.get("SYSTEMROOT", r"C:\Windows").lower()
+"""The folder of Windows' own programs. It starts some for a console or a window, with the environment of whose it is."""
 
 
 def alive(process: psutil.Process) -> bool:
@@ -56,7 +57,10 @@ def _program_file(pid: int) -> str:
 def alive_with(process: psutil.Process, name: str, value: str) -> bool:
     """Whether a process runs with this in its environment, and is not what Windows itself started for it."""
     try:
-        marked = process.environ().get(name) == value
-        return marked and not _program_file(process.pid).endswith(CONSOLE_HOST) and alive(process)
+        if process.environ().get(name) != value:
+            return False
+        if sys.platform == "win32" and _program_file(process.pid).lower().startswith(OF_WINDOWS):
+            return False
+        return alive(process)
     except (psutil.Error, OSError):
         return False
