@@ -15,7 +15,7 @@ LONGEST: Final = 1024
 """In characters: of a path."""
 
 OF_WINDOWS: Final = os.environ.get("SYSTEMROOT", r"C:\Windows").lower()
-"""The folder of Windows' own programs. It starts some for a console or a window, with the environment of whose it is."""
+"""The folder of Windows' own programs. It starts some for consoles and windows, with the environment of a program."""
 
 
 def alive(process: psutil.Process) -> bool:
