@@ -20,6 +20,10 @@ from groups.speed import ONE, SPEED
 from windows import programs, python, wine
 
 BARE = "python.exe -c pass, to its end"
+IMPORTS = "import collections, contextlib, functools, json, queue, re, signal, threading, typing"
+IMPORTING = "python.exe that imports json, queue, re, signal, threading, typing"
+"""A part of what every start imports before it can answer, and what that takes alone."""
+
 LINUX = "the program for this system"
 ABORTS = 100
 END_S = 60.0
@@ -35,7 +39,13 @@ def rows(setting: Setting) -> list[Row]:
         {name: (f"in Wine: {START[name]}", "ms") for name in ("ping", "init")},
         BARE,
         partial(_start_ms, program),
-        _bare_ms,
+        partial(_python_ms, "pass"),
+    )
+    found += setting.compare_figures(
+        {"ping": (f"in Wine: {START['ping']}", "ms")},
+        IMPORTING,
+        partial(_start_ms, program),
+        partial(_python_ms, IMPORTS),
     )
     with (
         closing(ours.ready(program, setting.model, 1)) as mine,
@@ -76,11 +86,11 @@ def _start_ms(program: Program) -> dict[str, float]:
     return found
 
 
-def _bare_ms() -> dict[str, float]:
-    """What a Python in the same Wine takes for nothing; both figures are compared with it."""
+def _python_ms(code: str) -> dict[str, float]:
+    """What a Python in the same Wine takes for this, to its end; both figures are compared with it."""
     begin = time.perf_counter()
     quiet = subprocess.DEVNULL
-    command = in_wine(str(python.PROGRAM), "-I", "-c", "pass")
+    command = in_wine(str(python.PROGRAM), "-I", "-c", code)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as process:
         try:
             assert process.wait(END_S) == 0
