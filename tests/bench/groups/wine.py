@@ -1,5 +1,6 @@
 """The Windows program's folder in Wine, read from Linux: its start beside a Windows Python that does nothing,
 one stream beside this system's program, and aborts. `dev.py windows` makes it; without it there is nothing to read.
+Standard error must not be a regular file, with which no Python starts in Wine: `2>&1 | cat`.
 """
 
 from __future__ import annotations
