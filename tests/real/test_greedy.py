@@ -34,7 +34,6 @@ TURN = "1, 2, 3, 4, 5, 6"
         "japanese",
         "chinese",
         "code",
-        "long",
         "chat",
         "chat count",
     ],

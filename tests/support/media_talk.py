@@ -20,7 +20,7 @@ MARKS = len("<|vision_start|><|vision_end|>")
 """Tokens around a picture of qwen2vl: the made model has none of their own for these."""
 
 NEAR = 0.001
-"""Largest difference of logarithms of probabilities: a picture makes one of 0.01 and more."""
+"""Largest difference of logarithms of probabilities. Another picture makes a larger one."""
 
 
 class MediaTalk:
@@ -58,10 +58,9 @@ class MediaTalk:
         """Those of a chat: turns of user and assistant, each a text or a list of parts."""
         roles = ("user", "assistant")
         messages = [{"role": roles[n % 2], "content": content} for n, content in enumerate(turns)]
-        own: dict[str, Any] = (
-            {"chatTemplate": CHAT_TEMPLATE} if pair == "gemma3" else {}
-        )  # which has none of its own
-        own |= {"temperature": 0, "maxTokens": 8, "logprobs": True}
+        own: dict[str, Any] = {"temperature": 0, "maxTokens": 8, "logprobs": True}
+        if pair == "gemma3":  # it has no template of its own
+            own["chatTemplate"] = CHAT_TEMPLATE
         return {"contextId": context, "messages": messages, **own, **params}
 
     def say(self, pair: str, context: str, *turns: Any, **params: Any) -> dict[str, Any]:
