@@ -28,11 +28,16 @@ Result = TypeVar("Result")
 
 
 def with_retries(call: Callable[[], Result], explain: Callable[[Exception], SidecarError]) -> Result:
-    """Request metadata; temporary failures are tried again. Raises SidecarError: what `explain` returns."""
+    """Request metadata; temporary failures are tried again.
+
+    Raises SidecarError: that of `call`, or what `explain` returns for another exception.
+    """
     for attempt in range(1, MAX_TRIES + 1):
         pause = FIRST_PAUSE_S * 2 ** (attempt - 1)
         try:
             return call()
+        except SidecarError:
+            raise
         except UNREACHABLE as error:
             mapped = unreachable(error)
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from types import UnionType
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -62,7 +63,7 @@ class Listing:
 
 
 class Hub:
-    """A hub or a mirror, with the user's token, or `withheld`: why it does not get it. `client` is its HTTP client."""
+    """A hub or a mirror, with the user's token, or `withheld`: why it does not get it."""
 
     def __init__(self, endpoint: str | None, token: str | None) -> None:
         self.endpoint = parse_endpoint(endpoint, constants.ENDPOINT)
@@ -70,7 +71,18 @@ class Hub:
         if not (secret.isascii() and secret.isprintable()):
             raise _unauthorized("The token has characters that are not allowed in tokens")
         self._token = secret or False
-        self.client = httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S)
+
+    @cached_property
+    def client(self) -> httpx2.Client:
+        """The HTTP client. Raises SidecarError `offline` if the environment names what no client can use."""
+        try:
+            return httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S)
+        except OSError as error:
+            problem = "The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"
+            raise SidecarError("offline", problem, cause=type(error).__name__) from error
+        except (ImportError, ValueError):  # their texts may contain the proxy's password
+            problem = "The proxy that the environment names (HTTPS_PROXY, ALL_PROXY …) is not an http one"
+            raise SidecarError("offline", problem, cause="proxy") from None
 
     @property
     def hosts(self) -> tuple[str, ...]:
