@@ -70,10 +70,10 @@ def test_the_role_is_known_before_the_engine_is_imported(tmp_path: Path) -> None
     "back",
     [
         "from sidecar.core.sampling.request_sampler import Sampler",
-        "from .sampler import Sampler",
-        "from . import sampler",
+        "from .request_sampler import Sampler",
+        "from . import request_sampler",
         "def later():\n    import sidecar.core.sampling.request_sampler",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .sampler import Sampler",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .request_sampler import Sampler",
     ],
 )
 def test_a_circle_is_named(tmp_path: Path, back: str) -> None:
@@ -85,7 +85,11 @@ def test_a_circle_is_named(tmp_path: Path, back: str) -> None:
     (violation,) = found(tmp_path, files)
     names = violation.partition("import circle: ")[2].split(" → ")
     assert len(names) == 4 and names[0] == names[-1]
-    follows = {"sampler": "chain", "chain": "logprobs", "logprobs": "sampler"}
+    follows = {
+        "request_sampler": "sampler_chain",
+        "sampler_chain": "logprobs",
+        "logprobs": "request_sampler",
+    }
     short = [name.rpartition(".")[2] for name in names]
     assert all(follows[one] == other for one, other in pairwise(short))
 
