@@ -236,7 +236,7 @@ def _processed(message: Any, request: Any) -> int:
 def test_the_time_of_a_request_ends_while_its_picture_is_encoded(talk: MediaTalk) -> None:
     with talk.context("qwen2vl", contextSize=1280) as context:
         data = refused(
-            talk, "chat", talk.params("qwen2vl", context, [parts(COLOUR, LARGE)], timeoutMs=20, **ENDLESS)
+            talk, "chat", talk.params("qwen2vl", context, [parts(COLOUR, LARGE)], timeoutMs=5, **ENDLESS)
         )
         assert data["kind"] == "timedOut"
         assert text_of(talk.say("qwen2vl", context, parts(COLOUR, RED)))
