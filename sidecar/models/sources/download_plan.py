@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.download.wanted import Fetched, Wanted
 from sidecar.models.gguf.splits import quantization_of
+from sidecar.models.http.url import without_secrets
 from sidecar.models.sources import model_reference, url
 from sidecar.models.sources.hub import choice as choices
 from sidecar.models.sources.hub.choice import Choice, RemoteFile
@@ -60,7 +61,7 @@ def make(hub: Hub, params: DownloadModelParams, budget_bytes: int, *, projector_
     for file in [*choice.parts, *projectors]:
         address = hub.address(listing, file)
         described: ModelSource = {
-            "url": address.url,
+            "url": without_secrets(address.url),
             "repository": source.repository,
             "revision": listing.commit,
             "file": file.path,

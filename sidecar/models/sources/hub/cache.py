@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import CacheNotFound, constants, scan_cache_dir
 
+from sidecar.models.http.url import without_secrets
 from sidecar.models.sources.model_reference import file_url
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def cached_models() -> dict[str, ModelSource]:
                     path = file.file_path.relative_to(revision.snapshot_path).as_posix()
                     url = file_url(constants.ENDPOINT, repository.repo_id, revision.commit_hash, path)
                     found[str(file.file_path)] = {
-                        "url": url,
+                        "url": without_secrets(url),
                         "repository": repository.repo_id,
                         "revision": revision.commit_hash,
                         "file": path,

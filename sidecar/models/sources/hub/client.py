@@ -17,6 +17,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 import httpx2
 from huggingface_hub import constants, get_token, hf_raise_for_status
 from huggingface_hub.errors import (
+    DisabledRepoError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
@@ -33,6 +34,7 @@ import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.http.address import Address, retry_after
+from sidecar.models.http.url import without_secrets
 from sidecar.models.sources.hub.choice import RemoteFile, near
 from sidecar.models.sources.hub.token import choose
 from sidecar.models.sources.model_reference import HUB_HOSTS, HubSource, file_url, parse_endpoint
@@ -159,17 +161,16 @@ class Hub:
             return None
         if urlsplit(self.endpoint).hostname in HUB_HOSTS:  # something on the way answers
             return SidecarError("downloadFailed", "The hub's answer is not valid", cause=type(error).__name__)
-        problem = f"/endpoint: {self.endpoint!r} answers, but not as a hub does"
-        return SidecarError(
-            "invalidParams", problem, pointer="/endpoint", value=self.endpoint, allowed=["https://…"]
-        )
+        shown = without_secrets(self.endpoint)
+        problem = f"/endpoint: {shown!r} answers, but not as a hub does"
+        return SidecarError("invalidParams", problem, pointer="/endpoint", value=shown, allowed=["https://…"])
 
     def _explain(self, error: Exception, repository: str, revision: str) -> SidecarError:
         """The SidecarError for an exception of huggingface_hub, without its text, which may contain secret URLs."""
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         at, note = {"pointer": "/model", "value": repository}, f". {self.withheld}" if self.withheld else ""
         if isinstance(error, GatedRepoError):
-            page = f"{self.endpoint}/{repository}"
+            page = f"{without_secrets(self.endpoint)}/{repository}"
             problem = f"/model: {repository} is gated; accept its terms at {page}{note}"
             return SidecarError("gatedRepository", problem, **at)
         if isinstance(error, RepositoryNotFoundError):
@@ -179,6 +180,9 @@ class Hub:
             offer = f"; there is {', '.join(names)}" if names else ""
             problem = f"/model: the hub has no repository {repository!r}, or it is private{offer}{note}"
             return SidecarError("repositoryNotFound", problem, **at, allowed=names)
+        if isinstance(error, DisabledRepoError):
+            problem = f"/model: the hub has disabled {repository}"
+            return SidecarError("repositoryNotFound", problem, **at, allowed=[])
         if isinstance(error, RevisionNotFoundError):
             return _no_revision(repository, revision)
         if isinstance(error, RemoteEntryNotFoundError) or status == 404:

@@ -1,10 +1,14 @@
-"""An environment that no HTTP client can use."""
+"""What a hub answers, and an environment that no HTTP client can use."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx2
 import pytest
 
 from sidecar.message_handler.errors import SidecarError
+from sidecar.models.sources import download_plan
 from sidecar.models.sources.hub.client import Hub
 from sidecar.models.sources.model_reference import HubSource
 
@@ -27,3 +31,46 @@ def test_a_proxy_and_certificates_that_cannot_be_used_are_told(
         hub.list_files(HubSource("owner/repo"), None)
     assert caught.value.kind == "offline" and told in caught.value.problem
     assert "secret" not in caught.value.problem
+
+
+def hub_that_answers(*answers: httpx2.Response) -> tuple[Hub, list[httpx2.Request]]:
+    """A hub whose address has a password, and the requests that come."""
+    requests, left = list[httpx2.Request](), list(answers)
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        requests.append(request)
+        return left.pop(0)
+
+    hub = Hub("https://me:secret@hub.example", None)
+    hub.client = httpx2.Client(follow_redirects=True, transport=httpx2.MockTransport(answer))
+    return hub, requests
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "told"),
+    [
+        (404, {}, "invalidParams", "hub.example"),
+        (403, {"X-Error-Code": "GatedRepo"}, "gatedRepository", "https://hub.example/owner/repo"),
+        (403, {"X-Error-Message": "Access to this resource is disabled."}, "repositoryNotFound", "disabled"),
+    ],
+)
+def test_a_refusal_has_its_kind_and_tells_no_password(
+    status: int, headers: dict[str, str], kind: str, told: str
+) -> None:
+    hub, _ = hub_that_answers(httpx2.Response(status, headers=headers))
+    with pytest.raises(SidecarError) as caught:
+        hub.list_files(HubSource("owner/repo"), None)
+    assert caught.value.kind == kind and told in caught.value.problem
+    assert "secret" not in f"{caught.value.problem} {caught.value.details}"
+
+
+@pytest.mark.parametrize(("host", "sent"), [("", True), ("https://other.example", False)])
+def test_a_renamed_repository_is_followed_and_no_other_server_gets_the_password(
+    host: str, sent: bool
+) -> None:
+    info: Any = {"id": "new/repo", "sha": "c", "siblings": [{"rfilename": "a.gguf", "size": 3}]}
+    moved = httpx2.Response(307, headers={"Location": f"{host}/api/models/new/repo"})
+    hub, requests = hub_that_answers(moved, httpx2.Response(200, json=info))
+    (wanted,) = download_plan.make(hub, {"model": "hf:owner/repo"}, 2**40).wanted
+    assert wanted.source["url"] == "https://hub.example/owner/repo/resolve/c/a.gguf"
+    assert ["Authorization" in request.headers for request in requests] == [True, sent]
