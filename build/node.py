@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import cache
 import pins
@@ -84,8 +84,8 @@ def with_packages() -> Node:
     return node
 
 
-def test(script: str, frozen: Path | None, output: IO[bytes] | None) -> bool:
-    """Runs an npm script that tests, on this terminal or with its output in a file; returns whether it passed.
+def test(script: str, frozen: Path | None) -> bool:
+    """Runs an npm script that tests; returns whether it passed.
 
     Its clients start the program of this checkout, and ship `frozen` or else this checkout's own script.
     """
@@ -96,4 +96,4 @@ def test(script: str, frozen: Path | None, output: IO[bytes] | None) -> bool:
     env = {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}
     if frozen is not None:
         env["LLAMA_SIDECAR_PROGRAM"] = str(frozen)
-    return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE, output=output) == 0
+    return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE) == 0

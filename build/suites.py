@@ -101,12 +101,12 @@ def run(arguments: Sequence[str]) -> bool:
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))
     if options:
         return pytest(*options)
-    first, second, third = _thirds("source").items()
+    first, second, third = _thirds("source")
     return _beside(
-        dict([first, second]),
+        {first: lambda: pytest(*WAITING), "npm test": _npm},
         lambda output: {
-            third[0]: lambda: pytest(*DECODING, output=output),
-            "npm test": lambda: _npm(output),
+            third: lambda: pytest(*DECODING, output=output),
+            second: lambda: pytest(*LOADING, output=output),
         },
     )
 
@@ -139,13 +139,13 @@ def _thirds(name: str, *arguments: str) -> Parts:
     }
 
 
-def _npm(output: IO[bytes]) -> bool:
+def _npm() -> bool:
     if sys.platform != "linux":
-        return node.test("test", None, output)
+        return node.test("test", None)
     processors = os.sched_getaffinity(0)  # of this thread and what it starts; see WAITING
     os.sched_setaffinity(0, sorted(processors)[-1:])
     try:
-        return node.test("test", None, output)
+        return node.test("test", None)
     finally:
         os.sched_setaffinity(0, processors)
 

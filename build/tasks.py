@@ -57,7 +57,7 @@ def desktop(_arguments: Sequence[str]) -> bool:
     """Builds the desktop examples with the frozen program in them, and drives Tauri's window."""
     provision.everything()
     freeze.program()
-    return node.test("test:desktop", freeze.ONE_FILE, None)
+    return node.test("test:desktop", freeze.ONE_FILE)
 
 
 def check(arguments: Sequence[str]) -> bool:
@@ -153,7 +153,7 @@ def packages(arguments: Sequence[str]) -> bool:
     provision.everything()
     freeze.program()
     made = call([VENV_PYTHON, "-m", "ship.npm", *arguments], TOOLS) == 0
-    return made and node.test("test:pack", freeze.PROGRAM, None)
+    return made and node.test("test:pack", freeze.PROGRAM)
 
 
 TASKS = {
