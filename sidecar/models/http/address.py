@@ -53,6 +53,24 @@ class Changed(Exception):
     """The file on the server has changed since the download began."""
 
 
+def refuse_downgrade(answer: httpx2.Response) -> None:
+    """Raise SidecarError `downloadFailed` if an https server redirects to what others can read or change on the way.
+
+    For the `event_hooks` of a client that follows redirects.
+    """
+    if answer.has_redirect_location and answer.url.scheme == "https":
+        _safe(urljoin(str(answer.url), answer.headers["Location"]))
+
+
+def _safe(target: str) -> str:
+    """The target of a redirect. Raises SidecarError `downloadFailed` unless it is https, or on this machine."""
+    parts = urlsplit(target)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        cause = f"a redirect to {parts.scheme}"
+        raise SidecarError("downloadFailed", "The server redirects to an unsafe URL", cause=cause)
+    return target
+
+
 class Address:
     """Thread-safe. `headers` are sent to the first server only; `explain` returns the error for its refusal.
 
@@ -115,11 +133,7 @@ class Address:
         raise SidecarError("downloadFailed", "The server redirects too often", cause="too many redirects")
 
     def _next(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        parts = urlsplit(target)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-            cause = f"a redirect to {parts.scheme}"
-            raise SidecarError("downloadFailed", "The server redirects to an unsafe URL", cause=cause)
+        target = _safe(urljoin(url, location))
         if origin(target) != origin(self.url):
             with self._lock:
                 self._location = target

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
 import pytest
+
+GLIBC = platform.libc_ver()[0] == "glibc"
 
 WORK = """
 import random
@@ -31,7 +34,7 @@ def beyond(fixed: bool) -> int:
     return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
+@pytest.mark.skipif(not GLIBC, reason="glibc's own")
 def test_what_is_freed_between_other_blocks_goes_back() -> None:
     assert beyond(fixed=True) + 10_000_000 < beyond(fixed=False)
 
@@ -68,7 +71,7 @@ with tempfile.NamedTemporaryFile() as file:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
+@pytest.mark.skipif(not GLIBC, reason="glibc's own")
 def test_threads_share_a_heap_whose_free_pages_go_back() -> None:
     def run(shared: bool) -> list[int]:
         """Bytes that went back, and the number of heaps."""

@@ -33,7 +33,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # in its __al
 import sidecar
 from sidecar.message_handler import log
 from sidecar.message_handler.errors import SidecarError
-from sidecar.models.http.address import Address, retry_after
+from sidecar.models.http.address import Address, refuse_downgrade, retry_after
 from sidecar.models.http.url import without_secrets
 from sidecar.models.sources.hub.choice import RemoteFile, near
 from sidecar.models.sources.hub.token import choose
@@ -78,7 +78,8 @@ class Hub:
     def client(self) -> httpx2.Client:
         """The HTTP client. Raises SidecarError `offline` if the environment names what no client can use."""
         try:
-            return httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S)
+            hooks = {"response": [refuse_downgrade]}
+            return httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S, event_hooks=hooks)
         except OSError as error:
             problem = "The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"
             raise SidecarError("offline", problem, cause=type(error).__name__) from error

@@ -42,7 +42,7 @@ def hub_that_answers(*answers: httpx2.Response) -> tuple[Hub, list[httpx2.Reques
         return left.pop(0)
 
     hub = Hub("https://me:secret@hub.example", None)
-    hub.client = httpx2.Client(follow_redirects=True, transport=httpx2.MockTransport(answer))
+    hub.client._transport = httpx2.MockTransport(answer)
     return hub, requests
 
 
@@ -74,3 +74,22 @@ def test_a_renamed_repository_is_followed_and_no_other_server_gets_the_password(
     (wanted,) = download_plan.make(hub, {"model": "hf:owner/repo"}, 2**40).wanted
     assert wanted.source["url"] == "https://hub.example/owner/repo/resolve/c/a.gguf"
     assert ["Authorization" in request.headers for request in requests] == [True, sent]
+
+
+@pytest.mark.parametrize(
+    ("target", "followed"),
+    [("http://elsewhere.example/api", False), ("https://elsewhere.example/api", True), ("/api/moved", True)],
+)
+def test_a_list_of_files_comes_encrypted_if_it_was_asked_for_so(target: str, followed: bool) -> None:
+    moved, empty = (
+        httpx2.Response(307, headers={"Location": target}),
+        httpx2.Response(200, json={"id": "owner/repo"}),
+    )
+    hub, requests = hub_that_answers(moved, empty)
+    if followed:
+        assert hub.list_files(HubSource("owner/repo"), None).files == []
+        return
+    with pytest.raises(SidecarError) as caught:
+        hub.list_files(HubSource("owner/repo"), None)
+    assert caught.value.kind == "downloadFailed" and caught.value.details["cause"] == "a redirect to http"
+    assert len(requests) == 1
