@@ -1,6 +1,7 @@
 """Writes GGUF files for tests: any header, and whole tiny models.
 
-The format is described in ggml's docs/gguf.md. What is written here is little-endian, version 3.
+The format is described in ggml's docs/gguf.md. What is written here is little-endian, version 3. Without numpy, which
+Wine 8 cannot load.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 import math
 import random
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 ALIGNMENT = 32
 UINT16, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 2, 4, 5, 6, 7, 8, 9, 10
@@ -313,18 +313,18 @@ def _random_file(
     path: Path, entries: list[bytes], shapes: dict[str, Any], ranges: Any, seed: int = 1, silent: Any = ()
 ) -> str:
     """`silent`: tokens whose logit is 0, which is far from the highest."""
-    state, chance = random.Random(seed).getstate()[1], np.random.RandomState()
-    chance.set_state(("MT19937", state[:-1], state[-1]))  # the same numbers as Python's, sooner
-    rows, data = [], bytearray()
+    draw, rows, data = random.Random(seed).random, [], bytearray()
     for name, shape in shapes.items():
-        count, (kind, form) = math.prod(shape), (I64, "<i8") if name == "d2t" else (F32, "<f4")
+        count, width, (kind, form) = math.prod(shape), shape[0], (I64, "q") if name == "d2t" else (F32, "f")
         rows.append(tensor_row(name, shape, kind, len(data)))
         first, last = next((ranges[end] for end in ranges if name.endswith(end)), (-1.0, 1.0))
-        values = np.arange(count) if kind == I64 else first + (last - first) * chance.random_sample(count)
+        drawn = [first + (last - first) * draw() for _ in range(0 if kind == I64 else count)]
+        values = array(form, drawn or range(count))
         if first == last == 0:
-            values = np.eye(count // shape[0], shape[0]).reshape(-1)
+            for at in range(0, min(count, width**2), width + 1):
+                values[at] = 1
         for token in silent if name == "output.weight" else ():
-            values[token * shape[0] : (token + 1) * shape[0]] = 0
-        data += padded(values.astype(form).tobytes())
+            values[token * width : (token + 1) * width] = array(form, [0] * width)
+        data += padded(values.tobytes())
     path.write_bytes(header(entries, rows) + data)
     return str(path)
