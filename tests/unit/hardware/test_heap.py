@@ -51,6 +51,7 @@ def work():
     gate.wait(30)
     del held[:-1]  # the last one keeps all before it from going back by itself
     gate.wait(30)
+    gate.wait(30)  # a thread that ends frees its last one too
 threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads:
     thread.start()
@@ -59,6 +60,7 @@ gate.wait(30)
 full = psutil.Process().memory_info().rss
 heap.give_free_pages_back()
 print(full - psutil.Process().memory_info().rss)
+gate.wait(30)
 for thread in threads:
     thread.join()
 c = ctypes.CDLL(None)
