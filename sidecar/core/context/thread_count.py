@@ -11,7 +11,7 @@ processors that other programs keep busy, a prompt of 512 tokens was never slowe
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -30,7 +30,7 @@ SLOW: Final = 3.0
 DRIFT: Final = 1.002
 """The best time grows by this factor per step, since an old one may no longer be possible."""
 
-FIRST_RETRY_S: Final = 5.0
+FIRST_RETRY_S: Final = 2.0
 MAX_RETRY_S: Final = 60.0
 
 
@@ -41,7 +41,9 @@ class ThreadCount:
         self._all = self.threads = threads
         self._clock = clock
         self._best: dict[tuple[int, bool], float] = {}
-        """Shortest step with all threads, in seconds, per size class of the batch and per model."""
+        """Shortest step with all threads, in seconds per token, per size class of the batch and per model."""
+        self._steps: Counter[tuple[int, bool]] = Counter()
+        """How many steps with all threads each key of `_best` had. The first one may have read the model from disk."""
         self._probed: set[tuple[int, bool]] = set()
         """The keys of `_best` for which a step with half the threads has shown the possible best time."""
         self._asked: set[tuple[int, bool]] = set()
@@ -49,7 +51,7 @@ class ThreadCount:
         self._recent: deque[float] = deque(maxlen=AVERAGED_STEPS)
         """Times of the last steps in multiples of the best, corrected for fewer threads."""
         self._reduced: dict[tuple[int, bool], float] = {}
-        """Shortest step with fewer threads since the last reduction."""
+        """Shortest step with fewer threads since the last reduction, in seconds per token."""
         self._retry_s = FIRST_RETRY_S
         self._retry_at = 0.0
         """When all threads are tried again; 0: they are not reduced."""
@@ -63,8 +65,10 @@ class ThreadCount:
         if self._all == 1 or tokens > MAX_TOKENS:
             return
         size = tokens.bit_length(), draft  # draft tokens make steps of many sizes, too few of each
+        seconds /= tokens  # steps of a size class have up to twice as many tokens as others of it
         best = self._best.get(size, seconds)
         if self.threads == self._all:
+            self._steps[size] += 1
             longer = self._retry_at > 0 and seconds < self._reduced.get(size, 0.0)
             best = seconds if longer else min(seconds, best * DRIFT)
         elif self._retry_at > 0:
@@ -73,7 +77,7 @@ class ThreadCount:
             # With half the threads a step takes twice as long, if all of them ever had a processor.
             possible = seconds * self.threads / self._all
             self._probed.add(size)
-            if best > SLOW * possible:
+            if best > SLOW * possible and self._steps[size] >= PROBED_STEPS:
                 self._reduce(self.threads)
             else:
                 self._set(self._all)
@@ -93,7 +97,7 @@ class ThreadCount:
             self._retry_at, self._retry_s = 0.0, FIRST_RETRY_S
         elif self.threads < self._all and self._clock() >= self._retry_at:
             self._set(self._all)
-        elif not self._retry_at and size not in self._asked and len(self._recent) >= PROBED_STEPS:
+        elif not self._retry_at and size not in self._asked and self._steps[size] >= PROBED_STEPS:
             self._asked.add(size)
             self._set(self._all // 2)
 

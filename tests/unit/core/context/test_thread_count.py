@@ -46,6 +46,16 @@ def test_on_a_quiet_machine_nothing_changes() -> None:
     assert run.used == PROBE, "one step with half of them, to see what they are worth"
 
 
+def test_a_slow_first_step_of_a_size_is_no_sign_of_stuck_threads() -> None:
+    run = Run(2)
+    run.step(8)
+    run.record(24, 0.107)  # a prompt of 24 tokens, the first of its size
+    for _ in range(10):
+        for tokens, milliseconds in ((16, 35), (14, 33), *[(1, 6)] * 7):
+            run.record(tokens, milliseconds / 1000 * 2 / run.count.threads)
+    assert run.used == [1, 2] * 3, "each size is tried once with half of them"
+
+
 def test_where_all_are_stuck_from_the_first_step_that_is_found_out() -> None:
     run = Run(2)
     run.stuck_above = 1
