@@ -10,7 +10,8 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,8 @@ LARGEST = {"llava": 336, "gemma3": 896, "qwen2vl": 1288}
 """Sides of pictures for which libmtmd makes room when it loads a projector."""
 
 ABORTS = 12
+LARGEST_SIDE = 7071
+"""Pixels of the side of a square picture as large as the program takes."""
 ASKED, AGAIN = "What is the name of the color?", "Are you sure about that color?"
 SOUND_S = 2.0
 
@@ -72,7 +75,8 @@ def rows(setting: Setting) -> list[Row]:
                     setting.within(FIRST_S), what, "llava", LARGEST[kind], model, projector
                 )
         found += _pauses(setting, folder)
-        found.append(_aborts(setting, folder))
+        found.append(_aborts(setting, folder, LONG, new_picture, SIDES[LONG]))
+        found.append(_aborts(setting, folder, "llava", _plain_picture, LARGEST_SIDE))
         for kind in large_projectors.WRITERS:
             setting.say(f"memory of a projector of the kind {kind}")
             found.append(_memory(setting, kind, folder))
@@ -113,7 +117,11 @@ def _turns(ask: Any, pair: str, side: int) -> Figures:
 
 def _shown(side: int = SIDES[LONG]) -> Message:
     """A message with a new picture."""
-    return {"role": "user", "content": [url_part(new_picture(side)), text_part(ASKED)]}
+    return _message(new_picture(side))
+
+
+def _message(picture: bytes) -> Message:
+    return {"role": "user", "content": [url_part(picture), text_part(ASKED)]}
 
 
 def _ask_ours(pipe: Pipe, pair: str, messages: list[Message]) -> tuple[float, str]:
@@ -195,21 +203,23 @@ def _gap_of_server(peer: LlamaServer) -> Figures:
     return server.beside(peer, server.CHAT, _server_chat([_shown()], 1))
 
 
-def _aborts(setting: Setting, folder: Path) -> Row:
+def _aborts(setting: Setting, folder: Path, pair: str, new: Callable[[int], bytes], side: int) -> Row:
     """Of requests with a picture, at even distances from their begin to their first token."""
-    setting.say("abort of a request with a picture")
+    setting.say(f"abort of a request with a picture of {side} × {side}")
     times = []
-    with _ours(setting, *media_cases.pair(LONG, folder), 1) as pipe:
-        whole, _ = _ask_ours(pipe, LONG, [_shown()])
+    with _ours(setting, *media_cases.pair(pair, folder), 1) as pipe:
+        whole, _ = min(_ask_ours(pipe, pair, [_message(new(side))]) for _ in range(2))
         for index in range(ABORTS):
-            asked = pipe.send("chat", _chat(LONG, [_shown()], 1))
+            shown = _message(new(side))
+            asked = pipe.send("chat", _chat(pair, [shown], 1))
             time.sleep(whole / 1000 * index / ABORTS)
             begin = time.perf_counter()
             abort = pipe.send("abort", {"requestId": asked})
             message, at = pipe.responses({asked, abort})[asked]
             if "error" in message:
                 times.append(1000 * (at - begin))
-    return Row(f"abort of a request with a picture, the slowest of {len(times)}", "ms", max(times))
+    what = f"abort of a request with a picture of {side} × {side}, the slowest of {len(times)}"
+    return Row(what, "ms", max(times))
 
 
 # ---- memory --------------------------------------------------------------------------------------------
@@ -276,6 +286,13 @@ def new_picture(side: int) -> bytes:
     number = next(_numbers)
     own = [(number >> 16 & 255, number >> 8 & 255, number & 255)] * side
     return media_files.png([own, *media_files.stripes(["red"], side, side)[1:]])
+
+
+def _plain_picture(side: int) -> bytes:
+    """The same, of one colour: it may be large."""
+    deflate = zlib.compressobj(1)
+    line = b"\0" + next(_numbers).to_bytes(3, "big") * side
+    return media_files.png_of(side, side, b"".join(map(deflate.compress, [line] * side)) + deflate.flush())
 
 
 def url_part(data: bytes) -> Message:
