@@ -11,10 +11,12 @@ from pathlib import Path
 
 import made_dll
 import made_models
+import media_cases
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar, environment
-from process_work import COUNT, COUNTED, count, load
+from media_talk import NEAR, logprobs_of
+from process_work import COUNT, COUNTED, EXACT, count, load
 
 from llama import packs
 from ship import freeze
@@ -166,6 +168,36 @@ def test_layers_lie_on_vulkan_as_they_are_placed(
     context = sidecar.call("createContext", {"modelId": model, "contextSize": 64})["contextId"]
     asked = {"contextId": context, "prompt": "a", "maxTokens": 1, "ignoreEos": True}
     assert sidecar.call("complete", asked, SOFTWARE_S)["usage"]["completionTokens"] == 1
+
+
+@pytest.mark.slow
+def test_a_projector_computes_on_vulkan(
+    install: Callable[..., Sidecar], vulkan: str, software_vulkan: dict[str, str], tmp_path: Path
+) -> None:
+    """What is said about a picture is as likely as with the projector on the CPU."""
+    model, projector = media_cases.made_pair("llava", tmp_path)
+    exact = {"GGML_VK_DISABLE_F16": "1"}  # else it rounds to 16 bits
+    sidecar = install("vulkan", library=vulkan, **software_vulkan, **exact)
+    init = sidecar.call("init", {"gpu": "auto", "debug": True})
+    (name,) = [device["name"] for device in init["devices"] if device["type"] != "cpu"]
+    said: dict[str, list[list[float]]] = {}
+    for where, params in {
+        "CPU": {"gpuLayers": 0},
+        name: {"gpuLayers": 0, "projectorDevice": name},
+    }.items():
+        before = len(sidecar.log())
+        loaded = sidecar.call("loadModel", {"path": model, "projectorPath": projector, **params})
+        assert re.findall(r"CLIP using (\S+) backend", sidecar.log()[before:]) == [where]
+        asked = {"modelId": loaded["modelId"], "contextSize": 128, **EXACT}
+        context = sidecar.call("createContext", asked)["contextId"]
+        for colour in ("red", "blue"):
+            content = list(media_cases.Case("", "@?", (media_cases.picture(colour),)).parts())
+            turn = {"messages": [{"role": "user", "content": content}], "maxTokens": 1, "logprobs": True}
+            chat = {"contextId": context, "temperature": 0, **turn}
+            said.setdefault(where, []).append(logprobs_of(sidecar.call("chat", chat, SOFTWARE_S)))
+    red, blue = said["CPU"]
+    assert red != pytest.approx(blue, abs=10 * NEAR)
+    assert said[name] == [pytest.approx(red, abs=NEAR), pytest.approx(blue, abs=NEAR)]
 
 
 def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:

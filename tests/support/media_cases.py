@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import gguf_files
 import made_models
 import media_files
+import mrope_model
 import projectors
 from media_files import stripes, tone
 
@@ -111,7 +112,7 @@ def pair(name: str, folder: Path) -> tuple[str, str]:
     if name == "qwen2vl":
         renamed = folder / "SmolLM2-as-qwen2vl.gguf"
         if not renamed.exists():
-            projectors.as_qwen2vl(renamed, model)
+            mrope_model.as_qwen2vl(renamed, model)
         model = str(renamed)
     return model, str(projector)
 
@@ -123,7 +124,7 @@ def made_pair(name: str, folder: Path) -> tuple[str, str]:
         if name == "gemma3":
             made_models.talking_windows(model, window=512)
         elif name == "qwen2vl":
-            projectors.as_qwen2vl(model, made_pair("llava", folder)[0])
+            mrope_model.as_qwen2vl(model, made_pair("llava", folder)[0])
         else:
             gguf_files.ascii_model(model, MILD, gguf_files.CHAT_TEMPLATE)
         width = made_models.TALKING_WIDTH if name == "gemma3" else gguf_files.WIDTH
