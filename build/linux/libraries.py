@@ -19,9 +19,10 @@ VARIANTS: Final = HERE / "arm.cmake"
 
 
 def key(target: Target) -> str:
-    """The hash of everything that decides the wheel's content."""
+    """The hash of everything that decides the wheel's content; where the checkout lies does not."""
     parts = [
-        target.compiled,
+        *_settings(target, "", ""),
+        *_environment(target, "").values(),
         *(file.read_text(encoding="utf-8") for file in (wheel.INCLUDE, TOOLCHAIN, VARIANTS)),
         *pins.pinned([*pins.LLAMA_CPP, *pins.ZIG]),
         *wheel.DEFINES,
@@ -47,20 +48,29 @@ def compiler() -> Path:
 def _build(target: Target, into: Path) -> Path:
     print(f"Building llama.cpp for {target.name}: many minutes, once.", flush=True)
     tree = OUT / target.name / "llama.cpp"
-    settings = [
-        f"-DCMAKE_TOOLCHAIN_FILE={TOOLCHAIN.as_posix()}",
-        f"-DLLAMA_SIDECAR_ZIG={compiler() / 'zig'}",
-        f"-DLLAMA_SIDECAR_TARGET={target.compiled}",
-        *([f"-DCMAKE_PROJECT_ggml_INCLUDE={VARIANTS.as_posix()}"] if target.machine == "aarch64" else []),
-    ]
-    env = {
-        "ZIG_GLOBAL_CACHE_DIR": str(OUT / "zig"),
-        "_PYTHON_HOST_PLATFORM": f"linux-{target.machine}",  # the wheel's name
-    }
+    settings = _settings(target, HERE.as_posix(), str(compiler()))
     log = cache.folder() / "linux-wheels" / f"{key(target)}.log"
-    made = wheel.build(tree / key(target), settings, into, log, env)
+    made = wheel.build(tree / key(target), settings, into, log, _environment(target, str(OUT)))
     source.discard(tree)
     return made
+
+
+def _settings(target: Target, recipes: str, zig: str) -> list[str]:
+    """CMake's arguments, given this folder and that of the compiler."""
+    return [
+        f"-DCMAKE_TOOLCHAIN_FILE={recipes}/{TOOLCHAIN.name}",
+        f"-DLLAMA_SIDECAR_ZIG={zig}/zig",
+        f"-DLLAMA_SIDECAR_TARGET={target.compiled}",
+        *([f"-DCMAKE_PROJECT_ggml_INCLUDE={recipes}/{VARIANTS.name}"] if target.machine == "aarch64" else []),
+    ]
+
+
+def _environment(target: Target, out: str) -> dict[str, str]:
+    """What the build finds in its environment, given the folder of all that is made."""
+    return {
+        "ZIG_GLOBAL_CACHE_DIR": f"{out}/zig",
+        "_PYTHON_HOST_PLATFORM": f"linux-{target.machine}",  # the wheel's name
+    }
 
 
 def add_terms(site_packages: Path) -> None:

@@ -25,7 +25,10 @@ OPTIONS = {
     "vulkan": ("-DGGML_VULKAN=ON", f"-DCMAKE_PROJECT_ggml_INCLUDE={VULKAN.as_posix()}"),
     "cuda": ("-DGGML_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=75-virtual;86-real;89-real"),
 }
-UNNEEDED = ("TESTS", "TOOLS", "EXAMPLES", "SERVER")
+ALWAYS = (
+    *("-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"),
+    *(f"-DLLAMA_BUILD_{part}=OFF" for part in ("TESTS", "TOOLS", "EXAMPLES", "SERVER")),
+)
 SUFFIXES = (".so", ".dll")
 
 
@@ -53,7 +56,7 @@ def build(backend: str, cross: Cross | None = None) -> None:
 def _key(backend: str, cross: Cross | None) -> str:
     recipe = [
         VULKAN.read_text(encoding="utf-8"),
-        *(o for o in OPTIONS[backend] if VULKAN.name not in o),
+        *(option.replace(VULKAN.parent.as_posix(), "") for option in (*OPTIONS[backend], *ALWAYS)),
     ]
     parts = [backend, wheel.key(), *recipe, sysconfig.get_platform(), *([cross.key] if cross else [])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -65,8 +68,7 @@ def _build(backend: str, into: Path, cross: Cross | None) -> Path:
     with tempfile.TemporaryDirectory() as temporary:
         unpacked = llama_cpp(Path(temporary))
         output = Path(temporary) / "build"
-        defines = [*wheel.defines(), *OPTIONS[backend], "-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF"]
-        defines += [f"-DLLAMA_BUILD_{part}=OFF" for part in UNNEEDED]
+        defines = [*wheel.defines(), *OPTIONS[backend], *ALWAYS]
         if cross is not None:
             needed = Path(temporary) / "needed"
             needed.mkdir()

@@ -49,13 +49,14 @@ minutes are long: so the key has no hash of this file."""
 
 
 def key() -> str:
-    """The hash of everything that decides the wheel's content; of this file it has CHANGES only."""
+    """The hash of everything that decides the wheel's content; of this file it has DEFINES and CHANGES only."""
     version = subprocess.run([tools.COMPILER, "--version"], capture_output=True, text=True, check=False)
     parts = [
         wheel.INCLUDE.read_text(encoding="utf-8"),
         *(file.read_text(encoding="utf-8") for file in RECIPE),
         *pins.pinned(pins.LLAMA_CPP),
         *wheel.DEFINES,
+        *(define.replace(HERE.as_posix(), "") for define in DEFINES),
         *RUNTIME,
         *CHANGES,
         version.stdout.partition("\n")[0],

@@ -15,7 +15,7 @@ from checkout import Failed
 from foreign import pinned
 from linux import debian, libraries, programs, python, suite, targets, tools
 from linux.targets import TARGETS, Target
-from llama import wheel
+from llama import packs, wheel
 from ship import bundle
 
 X64, ARM64 = TARGETS
@@ -101,6 +101,33 @@ def test_the_libraries_key_tells_targets_compilers_and_settings_apart(
     monkeypatch.setattr(libraries.pins, "pinned", lambda names: [*pins_of(names), "ziglang==9"])
     keys.add(libraries.key(X64))
     assert len(keys) == 4
+
+
+def test_all_that_a_build_is_given_is_in_its_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(libraries, "OUT", tmp_path / "out")
+    monkeypatch.setattr(libraries, "compiler", lambda: tmp_path / "zig")
+    monkeypatch.setattr(libraries.wheel, "build", lambda *args: given.append((args[1], args[-1])) or tmp_path)
+    libraries._build(ARM64, tmp_path)
+    settings, environment = libraries._settings, libraries._environment
+    folder, zig, out = libraries.HERE.as_posix(), str(tmp_path / "zig"), str(tmp_path / "out")
+    assert given == [(settings(ARM64, folder, zig), environment(ARM64, out))]
+
+    keys = [libraries.key(ARM64)]
+    monkeypatch.setattr(libraries, "HERE", tmp_path)  # another checkout
+    assert libraries.key(ARM64) == keys[0]
+    monkeypatch.setattr(libraries, "_settings", lambda *args: [*settings(*args), "-DGGML_OTHER=ON"])
+    keys.append(libraries.key(ARM64))
+    monkeypatch.setattr(libraries, "_environment", lambda *args: {**environment(*args), "CFLAGS": "-Os"})
+    keys.append(libraries.key(ARM64))
+    assert len({*keys}) == 3
+
+
+@pytest.mark.parametrize("place", ["ALWAYS", "OPTIONS"])
+def test_the_key_of_a_pack_changes_with_its_settings(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    before, changed = packs._key("vulkan", None), (*packs.ALWAYS, "-DGGML_OTHER=ON")
+    monkeypatch.setattr(packs, place, changed if place == "ALWAYS" else {"vulkan": changed})
+    assert packs._key("vulkan", None) != before
 
 
 def elf(folder: Path, name: str, *versions: str) -> None:
