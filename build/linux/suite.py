@@ -19,7 +19,7 @@ from steps import ensure
 IN_AN_EMULATOR: Final = (
     "tests/test_transcripts.py",
     "tests/contract/test_command_line.py",
-    "tests/process/test_frozen.py::test_the_manifest_names_every_file_with_its_checksum",
+    "tests/process/test_frozen.py::test_the_manifest_lists_every_file_with_its_hash",
     "tests/process/test_frozen.py::test_the_manifest_says_what_the_program_is",
     "tests/process/test_frozen.py::test_every_component_is_listed_with_its_licence",
 )

@@ -20,8 +20,16 @@ from checkout import Failed
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("chosen", sorted({*suites.OF_A_FORM, *suites.OF_A_PROGRAM}))
-def test_what_is_chosen_for_a_frozen_form_is_there(chosen: str) -> None:
+CHOSEN = (
+    *suites.OF_A_FORM,
+    *suites.OF_A_PROGRAM,
+    *suites.linux_suite.IN_AN_EMULATOR,
+    *suites.suite.FROM_SOURCE,
+)
+
+
+@pytest.mark.parametrize("chosen", sorted({*CHOSEN, suites.suite.OF_LINUX}))
+def test_what_is_chosen_for_a_form_or_a_system_is_there(chosen: str) -> None:
     path, _, name = chosen.partition("::")
     assert (ROOT / path).exists()
     if name:
