@@ -29,6 +29,7 @@ from groups import (  # noqa: E402
     engine,
     growth,
     latency,
+    media,
     speed,
     start,
     structure,
@@ -52,12 +53,6 @@ QUICK_SECONDS, QUICK_PAIRS = 4.0, 5
 Measure = Callable[[Setting], list[Row]]
 
 
-def _media(setting: Setting) -> list[Row]:
-    from groups import media  # it imports numpy, which Wine 8 cannot load
-
-    return media.rows(setting)
-
-
 GROUPS: dict[str, tuple[Measure, str]] = {
     "speed": (speed.rows, "one stream, eight streams, a prompt, memory"),
     "streams": (growth.streams, "1 to 8 streams"),
@@ -66,7 +61,7 @@ GROUPS: dict[str, tuple[Measure, str]] = {
     "conversations": (conversations.rows, "the next turn of a conversation, a switch between conversations"),
     "contexts": (contexts.rows, "one pool of tokens, and the same text on request, beside the default"),
     "structure": (structure.rows, "texts under a schema"),
-    "media": (_media, "pictures: first tokens, pauses of other streams, memory of projectors"),
+    "media": (media.rows, "pictures: first tokens, pauses of other streams, memory of projectors"),
     "start": (partial(start.rows, programs=freeze.PROGRAMS), "size and start-up of each form"),
     "latency": (latency.rows, "abort, ping, idle, exit"),
     "client": (client.rows, "the npm package's client"),
@@ -151,7 +146,7 @@ def _arguments() -> argparse.Namespace:
         "--against",
         type=lambda path: Path(path).resolve(),
         metavar="PATH",
-        help="compare with the program of another checkout, which has its own .venv (groups start and speed)",
+        help="compare with another checkout, which has its own .venv, or with a frozen program (groups start, speed)",
     )
     parser.add_argument(
         "--pairs",

@@ -28,7 +28,9 @@ START = {
 
 
 def program(checkout: Path) -> Program:
-    """The program of a checkout, from source. Raises SystemExit if it has no environment."""
+    """The program of a checkout, from source, or a frozen one. Raises SystemExit if there is none."""
+    if checkout.is_file():
+        return Program([str(checkout)])
     for python in (checkout / ".venv" / "bin" / "python", checkout / ".venv" / "Scripts" / "python.exe"):
         if python.is_file():
             return Program([str(python), "-m", "sidecar"], checkout)
