@@ -103,7 +103,7 @@ def stream_of(writer: Writer, case: Case) -> str:
     if not all(each in written for each in (case.text, case.thought, *(name for name, _ in case.calls))):
         raise ValueError("the template leaves it out")
     written = written.removesuffix(END_OF_CALLS)
-    end = writer.turn_end() if writer.template is not None else ""
+    end = writer.turn_end if writer.template is not None else ""
     if end and written.rstrip().endswith(end):
         written = written.rstrip().removesuffix(end)
     written += case.after

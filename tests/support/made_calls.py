@@ -125,6 +125,7 @@ class Writer:
             and self._prompt(tools).rstrip().endswith(marks.start)
         )
 
+    @cached_property
     def turn_end(self) -> str:
         """What the template writes after the assistant's text."""
         return self._render([ASK, says("assistant", "qzend")]).rpartition("qzend")[2].strip()

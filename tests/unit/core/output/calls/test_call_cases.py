@@ -31,14 +31,21 @@ NONE = Case([], text="I need neither find nor {save_all}: 2 < 3.")
 """No call at all."""
 
 
-def read(writer: Writer, case: Case, *, each_character: bool) -> Reading:
+def read(writer: Writer, case: Case) -> Reading:
+    """What is read of the case's text, whether it comes whole or a character at a time."""
     stream = stream_of(writer, case)
+    whole = _read(writer, case, stream, [stream])
+    assert written(whole) == written(_read(writer, case, stream, list(stream))), case
+    return whole
+
+
+def _read(writer: Writer, case: Case, stream: str, parts: list[str]) -> Reading:
     reply = Reply(writer.reasoning, writer.form, Tools(TOOLS, "auto"), writer.headers)
     if writer.header:
         reply.feed(writer.header)
     if writer.opens(stream):
         reply.begin_reasoning()
-    for part in stream if each_character else [stream]:
+    for part in parts:
         reply.feed(part)
     reply.end("length" if case.cut else "stop")
     message: Any = reply.result()["message"]
@@ -68,13 +75,11 @@ def test_calls_are_read_as_they_are_meant(name: str) -> None:
     writer, different = writer_of(name, SOURCES[name]), {}
     for case in TABLE[name]:
         wanted = case_of(case, writer)
-        ours = [read(writer, wanted, each_character=each) for each in (False, True)]
-        assert written(ours[0]) == written(ours[1]), case
-        if written(ours[0]) != written(meant(wanted)):
-            different[case] = ours[0]
+        ours = read(writer, wanted)
+        if written(ours) != written(meant(wanted)):
+            different[case] = ours
     writer.tail = ""  # what follows a call
-    whole, parts = (read(writer, NONE, each_character=each) for each in (False, True))
-    assert whole == parts
+    whole = read(writer, NONE)
     text = MARK.sub("", whole.text)  # control tokens, which have no text
     assert (whole.calls, text[: len(NONE.text)]) == ([], NONE.text)
     assert different.keys() == {case for template, case in OTHER if template == name}, different
