@@ -151,9 +151,7 @@ def test_unload_works_while_the_client_does_not_read(unread: Sidecar) -> None:
     assert unread.result(unload)["memoryAfterBytes"] > 0
 
 
-def test_it_ends_in_time_for_a_client_that_never_reads_and_closes_stdin(
-    start: Start, made_path: str
-) -> None:
+def test_it_ends_in_time_for_a_client_that_never_reads_and_closes_stdin(start: Start, made_path: str) -> None:
     sidecar = start("--log-level", "debug", stderr=None)
     load(sidecar, made_path, sequences=2)
     sidecar.stop_reading()

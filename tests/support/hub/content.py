@@ -44,7 +44,7 @@ class Held:
     def read(self, offset: int, count: int) -> memoryview:
         return memoryview(self.data)[offset : offset + count]
 
-    @property
+    @functools.cached_property  # each answer names it several times
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
