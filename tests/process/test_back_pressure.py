@@ -19,6 +19,9 @@ MB = 1024 * 1024
 TOKENS = 4000
 """Of each stream that is not read: more than the buffers hold."""
 
+UNREAD_S = 1.5
+"""Longer than an aborted engine may take before it is killed."""
+
 ENDLESS: dict[str, Any] = {"contextOverflow": "shift"}
 """Params of a stream that goes on until it is aborted."""
 
@@ -125,7 +128,7 @@ def test_abort_works_while_the_client_does_not_read(unread: Sidecar, form: str) 
         abort = unread.send("abort", {"requestId": goes})
     else:
         unread.notify(form, {"id": goes})
-    time.sleep(1.5)  # longer than an aborted engine may take before it is killed
+    time.sleep(UNREAD_S)
     assert sorted(process.pid for process in unread.family()) == engine
     unread.start_reading()
     partial = assert_aborted(unread, goes)
@@ -133,7 +136,7 @@ def test_abort_works_while_the_client_does_not_read(unread: Sidecar, form: str) 
     if form == "abort":
         result = unread.result(abort)
         assert result["outcome"] == "aborted"
-        assert result["tookMs"] < 1000
+        assert result["tookMs"] < 1000 * UNREAD_S, "it waited for the reader"
     result = unread.result(stays)
     assert result["usage"]["completionTokens"] == TOKENS
     assert result["text"] == unread.streamed(stays)
@@ -156,11 +159,9 @@ def test_it_ends_in_time_for_a_client_that_never_reads_and_closes_stdin(start: S
     load(sidecar, made_path, sequences=2)
     sidecar.stop_reading()
     stall(sidecar, ENDLESS, ENDLESS, ENDLESS)
-    since = time.monotonic()
     sidecar.close_stdin()
-    assert sidecar.wait_exit(10) == 0
-    assert not sidecar.survivors(0.3)
-    assert time.monotonic() - since < 1.5
+    assert not sidecar.survivors(1.5)
+    assert sidecar.wait_exit(1) == 0
 
 
 def test_a_client_that_sends_and_does_not_read_does_not_fill_memory(start: Start) -> None:

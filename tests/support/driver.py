@@ -26,6 +26,8 @@ LEFT_S = 1.0 if sys.platform != "win32" else 3.0
 """How long a program may take to end after a test, and all its processes after it. In Wine, on a busy machine, the
 launcher of the one file needs seconds to remove its folder."""
 
+TURN_S = 0.01  # a sleep of `survivors`
+
 MARK = "LLAMA_SIDECAR_TEST"
 """Environment variable by which all processes of one program can be found."""
 
@@ -279,10 +281,11 @@ class Sidecar:
 
     def survivors(self, timeout_s: float = LEFT_S) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""
-        deadline = time.monotonic() + timeout_s
-        left = self.family()
-        while left and time.monotonic() < deadline:
-            time.sleep(0.005)
+        # Counted in turns of this process: where others keep the processors busy, all get theirs later.
+        left, turns = self.family(), round(timeout_s / TURN_S)
+        while left and turns > 0:
+            time.sleep(TURN_S)
+            turns -= 1
             left = [process for process in left if alive(process)] or self.family()
         return left
 
