@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OPENRPC = json.loads((ROOT / "sidecar/message_handler/openrpc.json").read_text(encoding="utf-8"))
 
 BIG = Synthetic(8_000_000, seed=1)
-ABORT_BOUND_S = 2.0
-"""Generous: the machine may be busy. The program's own figure is in tests/bench."""
+ABORT_BOUND_S = 10.0
+"""The machine may be busy; what an abort must not wait for takes 20 s at least. The program's own figure is in
+tests/bench."""
 
 
 @pytest.fixture(autouse=True)

@@ -99,23 +99,23 @@ def test_of_a_request_that_waits_for_a_sequence(busy: Sidecar) -> None:
 
 
 def test_in_load_at_random_moments_and_the_next_load_works(start: Start, model_path: str) -> None:
-    sidecar = start()
-    short = {"path": model_path, "useMmap": False}
+    sidecar, short = start(), {"path": model_path, "useMmap": False}
     for _ in range(2):  # the first takes longer: a program of one file unpacks itself
         started = time.monotonic()
         model_id = sidecar.call("loadModel", short)["modelId"]
         usual = time.monotonic() - started
         sidecar.call("unloadModel", {"modelId": model_id})
     outcomes = []
-    for number, moment in enumerate(moments(8, usual)):
+    for number, share in enumerate(moments(8, 1.0)):
         loading = sidecar.send("loadModel", short)
-        time.sleep(moment)
+        time.sleep(share * usual)
         outcome = sidecar.call("abort", {"requestId": loading})["outcome"]
         outcomes.append(outcome)
         if outcome == "aborted":
             assert_aborted(sidecar, loading)
         else:
             sidecar.call("unloadModel", {"modelId": sidecar.result(loading)["modelId"]})
+            usual *= share  # the machine is faster than it was
         assert sidecar.call("status")["models"] == []
         if number % 4 == 3:
             model_id = sidecar.call("loadModel", {"path": model_path})["modelId"]
@@ -163,11 +163,13 @@ def test_in_the_prompt_at_random_moments(busy: Sidecar) -> None:
 
 
 def test_in_the_generation_at_random_moments(busy: Sidecar) -> None:
-    for moment in moments(6, 0.4):
+    for number, moment in enumerate(moments(6, 0.4)):
         request = send_endless(busy)
+        if number % 2:
+            busy.wait_progress(request, "generate")
         time.sleep(moment)
         partial = abort_and_check(busy, request)
-        if moment > 0.3:
+        if number % 2:
             assert partial["usage"]["completionTokens"] > 0
         assert count(busy) == COUNTED
 
@@ -184,14 +186,14 @@ def test_in_the_generation_by_notification(busy: Sidecar) -> None:
 
 
 def test_without_streaming_the_error_has_the_partial_text_too(busy: Sidecar) -> None:
-    request = send_endless(busy, stream=False)
-    while busy.wait_progress(request, "prompt")["params"]["progress"] < 1:
-        pass
-    time.sleep(0.5)
+    request = send_endless(busy, "context-2", stream=False)
+    behind = send_endless(busy, "context-2")  # a token of each in turn
+    while not busy.streamed(behind).startswith(COUNTED):
+        busy.receive()
     busy.send("abort", {"requestId": request})
     error = busy.response(request)["error"]
-    assert error["code"] == ABORTED
-    assert error["data"]["partial"]["text"].startswith(" 6, 7")
+    assert (error["code"], error["data"]["partial"]["text"][: len(COUNTED)]) == (ABORTED, COUNTED)
+    abort_and_check(busy, behind)
 
 
 # ---- one of several --------------------------------------------------------------------------------
@@ -235,9 +237,8 @@ def test_of_a_member_of_a_batch_is_answered_within_the_batch(busy: Sidecar) -> N
     busy.send_line(json.dumps(batch))
     busy.wait_progress("endless", "generate")
     assert busy.call("abort", {"requestId": "endless"})["outcome"] == "aborted"
-    (answer,) = [m for m in busy.messages if isinstance(m, list)] or [
-        busy.wait_for(lambda m: isinstance(m, list))
-    ]
+    arrays = [m for m in busy.messages if isinstance(m, list)]
+    answer = arrays[0] if arrays else busy.wait_for(lambda m: isinstance(m, list))
     by_id = {member["id"]: member for member in answer}
     assert by_id["endless"]["error"]["data"]["partial"]["text"] == busy.streamed("endless")
     assert "result" in by_id["ping"]

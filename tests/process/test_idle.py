@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 from conftest import Start
 from driver import Sidecar
-from process_work import send_endless
+from process_work import abort_and_check, send_endless
 
 pytestmark = pytest.mark.process
 
@@ -46,6 +47,15 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@contextmanager
+def at_work(sidecar: Sidecar, context: str) -> Iterator[None]:
+    """Meanwhile a request runs."""
+    request = send_endless(sidecar, context, contextOverflow="shift", maxTokens=10**9)
+    sidecar.wait_progress(request, "generate")
+    yield
+    abort_and_check(sidecar, request)
+
+
 def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start, tiny: str) -> None:
     sidecar = start()
     model_id, context = load(sidecar, tiny, keepAliveMs=400)
@@ -53,8 +63,9 @@ def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start,
     params = {"contextId": context, **PARAMS}
     before = sidecar.call("complete", params)
     embedded = sidecar.call("embed", {"contextId": vectors, "input": "abc"})["embeddings"]
-    pid = sidecar.engines()[model_id]
-    known = status(sidecar, model_id)
+    with at_work(sidecar, context):
+        pid = sidecar.engines()[model_id]
+        known = status(sidecar, model_id)
     assert (known["state"], known["keepAliveMs"]) == ("ready", 400)
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
     wait_until(lambda: not psutil.pid_exists(pid))
@@ -66,22 +77,21 @@ def test_an_idle_engine_ends_and_the_next_request_finds_everything(start: Start,
     assert again["text"] == before["text"]
     assert again["usage"]["cachedTokens"] == 0
     assert sidecar.call("embed", {"contextId": vectors, "input": "abc"})["embeddings"] == embedded
-    assert status(sidecar, model_id)["state"] == "ready"
+    with at_work(sidecar, context):
+        assert status(sidecar, model_id)["state"] == "ready"
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
     sidecar.call("unloadModel", {"modelId": model_id})
     assert sidecar.call("status")["models"] == []
 
 
-def test_work_keeps_it_alive(start: Start, model_path: str) -> None:
+def test_work_keeps_it_alive(start: Start, tiny: str) -> None:
     sidecar = start()
-    model_id, context = load(sidecar, model_path, keepAliveMs=50)
-    request = send_endless(sidecar, context, maxTokens=60)
-    sidecar.wait_progress(request, "generate")
-    pid = sidecar.engines()[model_id]
-    time.sleep(0.3)
-    assert status(sidecar, model_id)["idleMs"] == 0
-    assert sidecar.engines() == {model_id: pid}
-    assert sidecar.result(request)["usage"]["completionTokens"] == 60
+    model_id, context = load(sidecar, tiny, keepAliveMs=50)
+    with at_work(sidecar, context):
+        pid = sidecar.engines()[model_id]
+        time.sleep(0.3)
+        assert status(sidecar, model_id)["idleMs"] == 0
+        assert sidecar.engines() == {model_id: pid}
     wait_until(lambda: status(sidecar, model_id)["state"] == "unloaded")
 
 

@@ -37,16 +37,17 @@ def test_an_enormous_batch_is_refused_as_one(shared: Sidecar) -> None:
 
 @pytest.fixture(scope="module")
 def writer(shared: Sidecar, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A contextId of a model that writes for a long time; the context has one sequence."""
+    """A contextId of a model that writes without an end; the context has one sequence."""
     path = gguf_files.tiny_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
     model = shared.call("loadModel", {"path": path})["modelId"]
-    context: str = shared.call("createContext", {"modelId": model, "contextSize": 4096})["contextId"]
+    context: str = shared.call("createContext", {"modelId": model, "contextSize": 256})["contextId"]
     return context
 
 
 def long_request(context: str, request_id: Any) -> dict[str, Any]:
-    """A request that ends only when the context is full, thousands of steps later."""
-    params = {"contextId": context, "prompt": "x", "ignoreEos": True}
+    """A request that lasts until it is aborted."""
+    endless = {"ignoreEos": True, "maxTokens": 10**9, "contextOverflow": "shift"}
+    params = {"contextId": context, "prompt": "x", **endless}
     return {"jsonrpc": "2.0", "id": request_id, "method": "complete", "params": params}
 
 
