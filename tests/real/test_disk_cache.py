@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Start
 from driver import Message, Refused, Sidecar
@@ -83,7 +84,9 @@ def cold(plain_model: str, start: Start, tmp_path: Path) -> tuple[Path, list[int
     prompt = first.tokens(1)
     turn = prompt + said(first.say(prompt)) + first.tokens(500)[:9]
     expected = first.say(turn)
-    first.sidecar.call("shutdown")
+    pid = first.sidecar.engines()["model-1"]
+    first.sidecar.call("unloadModel", {"modelId": "model-1"})
+    wait_until(lambda: not psutil.pid_exists(pid))  # it has more time to write than at a shutdown
     assert len(files(folder)) == 1
     return folder, turn, expected
 
@@ -271,8 +274,8 @@ def test_a_folder_that_vanishes_costs_nothing(plain_model: str, start: Start, tm
     folder = tmp_path / "cache"
     program = Program(start(), plain_model, folder)
     prompt = program.tokens(1)
+    shutil.rmtree(folder)  # before something is written
     program.say(prompt)
-    shutil.rmtree(folder)
     warned = program.sidecar.wait_for(lambda m: m.get("method") == "info" and "cache" in str(m))
     assert warned["params"]["level"] == "warning"
     assert origin(program.say(prompt)) == "sequence"
