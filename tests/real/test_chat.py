@@ -34,6 +34,10 @@ PERSON = {
     "additionalProperties": False,
 }
 SAVE = {"type": "function", "function": {"name": "save_person", "parameters": PERSON}}
+SHORT: list[dict[str, Any]] = json.loads(
+    json.dumps([WEATHER, TIME, SAVE]).replace('"string"', '"string", "maxLength": 20')
+)
+"""The same with texts that end, whatever the model says."""
 
 
 def chat(sidecar: Sidecar, **params: Any) -> dict[str, Any]:
@@ -83,15 +87,14 @@ def test_a_model_without_a_template_chats_with_one_of_the_callers_own(worded: Si
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_forced_call_names_a_tool_and_fits(worded: Sidecar, seed: int) -> None:
-    tools = [WEATHER, TIME, SAVE]
-    params = {"tools": tools, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
+    params = {"tools": SHORT, "toolChoice": "required", "temperature": 2.0, "seed": seed, "maxTokens": 400}
     result = chat(worded, **params)
     if result["finishReason"] == "length":
         pytest.fail("no end of the call within 400 tokens")
     assert result["finishReason"] == "toolCalls"
     (call,) = result["message"]["toolCalls"]
     assert call["type"] == "function"
-    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in SHORT}
     assert call["function"]["name"] in schemas
     Draft7Validator(schemas[call["function"]["name"]]).validate(json.loads(call["function"]["arguments"]))
 
