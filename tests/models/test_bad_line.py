@@ -20,6 +20,7 @@ from download_work import (
     assert_whole,
 )
 from hub import Hub, Proxy, Synthetic
+from rpc_server import refusing
 
 pytestmark = pytest.mark.process
 
@@ -238,9 +239,9 @@ def test_through_a_proxy(begin: Begin) -> None:
 
 
 def test_a_proxy_that_is_gone(begin: Begin) -> None:
-    with Proxy() as proxy:
-        url = proxy.url
-    error = begin(HTTP_PROXY=url, http_proxy=url).refused(SPEC)
+    with refusing() as gone:
+        url = f"http://{gone}"
+        error = begin(HTTP_PROXY=url, http_proxy=url).refused(SPEC)
     assert error["data"]["kind"] == "offline"
     assert "proxy" in error["data"]["remedy"]
 

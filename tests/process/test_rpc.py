@@ -16,7 +16,7 @@ import pytest
 from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
 from process_work import ASKS, COUNTED, abort_and_check, asking, count, load, send_endless
-from rpc_server import GREETING_BYTES, answer, free_port, listening
+from rpc_server import GREETING_BYTES, answer, free_port, listening, refusing
 from rpc_worker import Worker
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
@@ -88,9 +88,9 @@ def test_a_build_without_the_backend_is_reported(start: Start, tmp_path: Path) -
 def test_a_server_that_is_not_there_is_reported_and_the_next_line_works(
     start: Start, model_path: str
 ) -> None:
-    gone = f"127.0.0.1:{free_port()}"
     sidecar = start()
-    refused(sidecar, "init", {"rpcServers": [gone]}, gone)
+    with refusing() as gone:
+        refused(sidecar, "init", {"rpcServers": [gone]}, gone)
     assert sidecar.call("init", {"gpu": "cpu"})["gpu"] == "cpu"
     load(sidecar, model_path, contextSize=256)
     assert count(sidecar) == COUNTED

@@ -18,10 +18,18 @@ def answer(major: int = 7, minor: int = 0) -> bytes:
 
 
 def free_port() -> int:
-    """A loopback port on which no program listens."""
+    """A loopback port on which no program listens, unless one takes it now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """An endpoint where no program listens, nor can begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from rpc_server import GREETING_BYTES, answer, free_port, listening
+from rpc_server import GREETING_BYTES, answer, listening, refusing
 
 from sidecar.hardware import rpc_servers
 from sidecar.hardware.rpc_servers import BUSY, unavailable
@@ -47,8 +47,8 @@ def test_one_that_answers_something_else_is_reported(said: bytes, words: str) ->
 def test_those_that_are_silent_or_gone_are_reported_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc_servers, "ANSWER_S", 0.3)
     release = threading.Event()
-    gone, unknown = f"127.0.0.1:{free_port()}", f"{'a' * 64}:50052"  # no name that would be asked for
-    with listening(lambda _: release.wait()) as silent:
+    unknown = f"{'a' * 64}:50052"  # no name that would be asked for
+    with refusing() as gone, listening(lambda _: release.wait()) as silent:
         reasons = unavailable([silent, gone, unknown])
         release.set()
     assert list(reasons) == [silent, gone, unknown]

@@ -43,6 +43,13 @@ class Pipe:
             os.sched_yield() if hasattr(os, "sched_yield") else None
         return len(line)
 
+    def rest(self) -> None:
+        """Wait until the writer's thread waits for something to write."""
+        deadline = time.monotonic() + BOUND_S
+        while not self.writer._changed._waiters:  # type: ignore[attr-defined]
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
     def read_lines(self, last: bytes) -> list[bytes]:
         """Read until the line `last` has come."""
         data = b""
@@ -144,6 +151,7 @@ def test_text_of_a_later_request_does_not_join_that_of_an_earlier_one_of_the_sam
 
 
 def test_messages_queued_without_waking_are_written_with_the_next_that_wakes(pipe: Pipe) -> None:
+    pipe.rest()
     put(pipe, progress(1, "a"), wake=False)
     put(pipe, progress(2, "b"), wake=False)
     pipe.writer.wake()

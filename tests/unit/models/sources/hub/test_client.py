@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import httpx2
 import pytest
+from download_work import SURROUNDINGS
 
 from sidecar.message_handler.errors import SidecarError
 from sidecar.models.sources import download_plan
 from sidecar.models.sources.hub.client import Hub
 from sidecar.models.sources.model_reference import HubSource
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no offline mode of whoever runs the tests."""
+    for name in [name for name in os.environ if name.upper().startswith(SURROUNDINGS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read when it was imported
 
 
 @pytest.mark.parametrize(
