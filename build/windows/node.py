@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import cache
 import node
@@ -30,13 +30,13 @@ the same everywhere, or need a browser, a bundler or links to folders, which Win
 SECONDS: Final = 600.0
 
 
-def test(frozen: bool) -> bool:
+def test(frozen: bool, output: IO[bytes]) -> bool:
     """Runs these tests in Wine; returns whether all passed.
 
     `frozen`: with the program's folder, and with its one file where a program is looked for; else from source.
     """
     linux = node.with_packages()
-    if call([*linux.npm, "run", "build"], linux.env, cwd=NPM_PACKAGE) != 0:
+    if call([*linux.npm, "run", "build"], linux.env, cwd=NPM_PACKAGE, output=output) != 0:
         return False
     ensure([*python.steps(), Step(PROGRAM.with_name("stamp"), lambda: digest([SHA256]), _make)])
     env = {"LLAMA_SIDECAR_PYTHON": wine.windows_path(python.PROGRAM)}
@@ -49,7 +49,7 @@ def test(frozen: bool) -> bool:
     command = python.command(
         RELAY, wine.windows_path(NPM_PACKAGE), wine.windows_path(PROGRAM), "--test", *files
     )
-    return wine.call(command, env, SECONDS) == 0
+    return wine.call(command, env, SECONDS, output) == 0
 
 
 def _make() -> None:

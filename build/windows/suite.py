@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import IO, Final
 
 import provision
 from checkout import ROOT
@@ -41,7 +41,8 @@ OPTIONS: Final = ("--numprocesses=2", "--dist=worksteal", f"--ignore={OF_LINUX}"
 def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[str, Callable[[], bool]]:
     """Name → what runs it and returns whether all passed: the tests that the options name, else `tests`.
 
-    From source each suite is a part of its own: a suite that hangs does not keep the others from their turn.
+    From source each suite is a part of its own: a suite that hangs does not keep the others from their turn. First
+    `prepare` is to be called.
     """
     tests = [test for test in tests if test != OF_LINUX]
     paths = [option for option in options if option.startswith(TESTS)]
@@ -50,20 +51,20 @@ def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[st
     if runtime == "source" and not paths:
         rest = [test for test in tests if not test.startswith(FROM_SOURCE)]
         chosen = {**{suite: [suite] for suite in FROM_SOURCE}, "the rest of a form": rest}
-    pytest: dict[str, Callable[[], bool]] = {
+    return {
         f"pytest in Wine, {name}": partial(_run, runtime, [*others, *which]) for name, which in chosen.items()
     }
-    if paths or runtime == "onefile":  # the folder's turn tries the one file, too
-        return pytest
-    return {**pytest, f"npm test in Wine, {PREFIX}{runtime}": partial(_npm, runtime)}
 
 
-def _npm(runtime: str) -> bool:
-    _prepare(runtime)
-    return node.test(frozen=runtime != "source")
+def beside(runtime: str, options: Sequence[str], output: IO[bytes]) -> dict[str, Callable[[], bool]]:
+    """What runs at the same time, its output in a file: the npm package's tests, if no path of a test is given."""
+    if runtime == "onefile" or any(option.startswith(TESTS) for option in options):
+        return {}  # the folder's turn tries the one file, too
+    return {f"npm test in Wine, {PREFIX}{runtime}": lambda: node.test(runtime != "source", output)}
 
 
-def _prepare(runtime: str) -> None:
+def prepare(runtime: str) -> None:
+    """Makes the program that is to be tested, and what tests it."""
     tools.require()
     provision.everything()
     if runtime == "source":
@@ -73,7 +74,6 @@ def _prepare(runtime: str) -> None:
 
 
 def _run(runtime: str, arguments: Sequence[str]) -> bool:
-    _prepare(runtime)
     command = python.command("-m", "pytest", f"--runtime={runtime}", *OPTIONS, *arguments)
     with wine.screen() as screen:
         return wine.call(command, {**environment(), **screen}, SECONDS) == 0

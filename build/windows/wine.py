@@ -41,8 +41,15 @@ def step() -> Step:
     return Step(PREFIX / "stamp", lambda: digest(["win10", _version()]), _make)
 
 
-def call(command: Sequence[str | Path], env: Mapping[str, str], seconds: float) -> int:
-    """Runs a Windows program for at most `seconds`, its output on this terminal; returns its exit status."""
+def call(
+    command: Sequence[str | Path], env: Mapping[str, str], seconds: float, output: IO[bytes] | None = None
+) -> int:
+    """Runs a Windows program for at most `seconds`; its output is on this terminal, or in a file.
+
+    Returns its exit status.
+    """
+    if output is not None:
+        return _run(command, env, seconds, lambda line: output.write(line.encode()))
     return _run(command, env, seconds, lambda line: print(line, end="", flush=True))
 
 

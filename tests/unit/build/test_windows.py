@@ -8,10 +8,12 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -128,15 +130,34 @@ def test_a_file_of_linux_has_a_name_in_wine() -> None:
 
 def test_from_source_each_suite_is_a_part_and_no_test_runs_twice() -> None:
     assert list(suite.parts("source", suites.OF_A_FORM, ["-x"])) == [
-        *(f"pytest in Wine, {name}" for name in (*suite.FROM_SOURCE, "the rest of a form")),
-        "npm test in Wine, windows-source",
+        *(f"pytest in Wine, {name}" for name in (*suite.FROM_SOURCE, "the rest of a form"))
     ]
     assert list(suite.parts("source", suites.OF_A_FORM, ["tests/unit", "-x"])) == [
         "pytest in Wine, windows-source"
     ]
     assert len(suite.parts("source", suites.OF_A_FORM, ["-k", "ping"])) > len(suite.FROM_SOURCE)
     assert list(suite.parts("onefile", suites.OF_A_FORM, [])) == ["pytest in Wine, windows-onefile"]
-    assert "npm test in Wine, windows-onedir" in suite.parts("onedir", suites.OF_A_FORM, [])
+
+
+def test_the_npm_tests_run_beside_those_of_the_folder_and_their_output_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    at_once = threading.Barrier(2, timeout=60)
+
+    def npm_tests(frozen: bool, output: IO[bytes]) -> bool:
+        at_once.wait()
+        output.write(b"words of npm")
+        return frozen
+
+    prepared: list[str] = []
+    monkeypatch.setattr(suite, "prepare", prepared.append)
+    monkeypatch.setattr(suite, "_run", lambda *_: at_once.wait() >= 0)
+    monkeypatch.setattr(node, "test", npm_tests)
+    assert suites.run(["--runtime=windows-onedir"])
+    assert prepared == ["onedir"] and b"words of npm" in capfdbinary.readouterr().out
+    at_once = threading.Barrier(1)
+    assert suites.run(["--runtime=windows-onefile", "--unpacking"])
+    assert suites.run(["--runtime=windows-onedir", "tests/process/test_start.py"])
 
 
 def test_what_an_emulator_of_linux_tests_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
