@@ -118,7 +118,7 @@ def run(arguments: Sequence[str]) -> bool:
     if options:
         return pytest(*options)
     first, second, third = _thirds("source")
-    return _beside(
+    return beside(
         {first: lambda: pytest(*WAITING), "npm test": _npm},
         lambda output: {
             third: lambda: pytest(*DECODING, output=output),
@@ -127,8 +127,8 @@ def run(arguments: Sequence[str]) -> bool:
     )
 
 
-def _beside(parts: Parts, others: Callable[[IO[bytes]], Parts]) -> bool:
-    """Runs parts that wait while others compute; prints the output of the others after it, however they end."""
+def beside(parts: Parts, others: Callable[[IO[bytes]], Parts]) -> bool:
+    """Runs parts, and others at the same time; prints the output of the others at the end, however they end."""
     with tempfile.TemporaryFile() as output:
         try:
             with ThreadPoolExecutor(1) as background:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 import models
 import node
@@ -24,6 +24,9 @@ TOOLS: Final = {"PYTHONPATH": str(BUILD)}
 """For `python -m` with a module of this folder."""
 
 WINDOWS: Final = "--windows"
+
+Commands = Mapping[str, Sequence[str]]
+"""Name of a check → arguments of the environment's Python."""
 
 
 class Task(NamedTuple):
@@ -70,24 +73,29 @@ def check(arguments: Sequence[str]) -> bool:
         call([VENV_PYTHON, "-m", "ruff", "format", "--quiet"])
     concise = ["--quiet", "--output-format", "concise"]
     mypy = ["-m", "mypy", "--no-error-summary"]
-    commands = {
+    linux: Commands = {"types": [*mypy, "--platform", "linux"]}
+    others: Commands = {
+        # For both families of platforms, so that every machine reports the same.
+        "types on Windows": [*mypy, "--platform", "win32", "--cache-dir", "out/cache/mypy-win32"],
         "packages": ["-m", "pip", "check", "--quiet", "--disable-pip-version-check"],
         "format": ["-m", "ruff", "format", "--check", *concise],
         "lint": ["-m", "ruff", "check", *concise],
-        # For both families of platforms, so that every machine reports the same.
-        "types": [*mypy, "--platform", "linux"],
-        "types on Windows": [*mypy, "--platform", "win32", "--cache-dir", "out/cache/mypy-win32"],
         "generated": ["-m", "contract.generate", "--check"],
         "rules": ["-m", "checks"],
     }
     env = {**node.with_packages().env, **TOOLS}
-    return suites.in_turn(
-        {name: functools.partial(_passes, [VENV_PYTHON, *command], env) for name, command in commands.items()}
-    )
+
+    def parts(commands: Commands, output: IO[bytes] | None = None) -> suites.Parts:
+        return {
+            name: functools.partial(_passes, [VENV_PYTHON, *command], env, output)
+            for name, command in commands.items()
+        }
+
+    return suites.beside(parts(others), functools.partial(parts, linux))
 
 
-def _passes(command: Sequence[str | Path], env: dict[str, str]) -> bool:
-    return call(command, env) == 0
+def _passes(command: Sequence[str | Path], env: dict[str, str], output: IO[bytes] | None) -> bool:
+    return call(command, env, output=output) == 0
 
 
 def gen(_arguments: Sequence[str]) -> bool:
