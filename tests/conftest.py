@@ -8,6 +8,7 @@ import pickle
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from driver import Sidecar
 import cache
 from ship import freeze
 
+COMPILED = ROOT / "tests" / "__pycache__"
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 REAL_IN = {"unit": False, "real": True}
@@ -55,13 +57,32 @@ def pytest_configure(config: pytest.Config) -> None:
             os.sched_setaffinity(0, processors[worker % len(processors) :: workers])
 
 
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Nothing that importing the tests makes is garbage; looking for some would take a fifth of that time.
 
     What deals out tests to workers of pytest-xdist collects none, and is not told that collecting has ended.
     """
-    if not session.config.pluginmanager.has_plugin("dsession"):
-        gc.disable()
+    if session.config.pluginmanager.has_plugin("dsession"):
+        return (yield)
+    gc.disable()
+    with _first_alone(session.config):
+        return (yield)
+
+
+@contextmanager
+def _first_alone(config: pytest.Config) -> Iterator[None]:
+    """If the tests are not compiled yet, one worker of pytest-xdist does it while the others wait.
+
+    Compiling takes longer than importing, and each would do it.
+    """
+    with ExitStack() as held:
+        if "PYTEST_XDIST_WORKER" in os.environ and not sys.dont_write_bytecode:
+            folder = config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
+            held.enter_context(cache.exclusive(folder / "compile.lock"))
+            if any(COMPILED.glob("test_transcripts.*.pyc")):  # by an earlier run, or by the first one
+                held.close()
+        yield
 
 
 def pytest_collection_finish() -> None:
