@@ -84,7 +84,7 @@ def test_without_mapping_the_weights_count_once(model: str) -> None:
 
 @pytest.mark.parametrize("kind", ["dense", "hybrid"])
 def test_a_head_counts(tmp_path: Path, kind: str) -> None:
-    file, inner = tmp_path / "headed.gguf", 4 * made_models.TALKING_WIDTH
+    file, inner = tmp_path / "headed.gguf", 4 * made_models.GUESSING_WIDTH
     path = (
         made_heads.talking_mtp(file, inner=inner, write=hollow_model)
         if kind == "dense"
@@ -97,7 +97,7 @@ def test_a_head_counts(tmp_path: Path, kind: str) -> None:
     machine = Machine.here(system_info=result["systemInfo"])
     for (size, many, batch), params, taken in zip(sizes, contexts, result["contexts"], strict=True):
         handed_out = (
-            4 * made_models.TALKING_WIDTH * min(batch, size * many)
+            4 * made_models.GUESSING_WIDTH * min(batch, size * many)
         )  # states of the model; not in the log
         weights, caches = result["model"]["model"], taken["KV"] + taken.get("RS", 0)
         total = weights + caches + taken["compute"] + taken["output"] + handed_out

@@ -10,7 +10,7 @@ from conftest import Start
 from driver import Message, Refused, Sidecar
 from gguf_files import hollow_model
 from made_heads import talking_mtp
-from made_models import MADE, TALKING_WIDTH
+from made_models import GUESSING_WIDTH, MADE
 from model_memory import run
 from process_work import COUNTED, count
 from rpc_worker import Worker
@@ -53,7 +53,7 @@ def sidecar(start: Start, workers: list[Worker]) -> Sidecar:
 
 def test_the_plan_is_what_llama_cpp_reports(sidecar: Sidecar, workers: list[Worker], tmp_path: Path) -> None:
     path = MADE["mixture"](tmp_path / "mixture.gguf")
-    inner = 4 * TALKING_WIDTH
+    inner = 4 * GUESSING_WIDTH
     headed = talking_mtp(tmp_path / "headed.gguf", inner=inner, write=hollow_model)
     servers = [worker.endpoint for worker in workers]
     place_of = dict(zip(("RPC0", "RPC1"), servers, strict=True))

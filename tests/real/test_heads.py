@@ -156,7 +156,7 @@ def test_an_eagle_draft_reads_the_state_of_each_token(folder: Path, made: Made) 
 def test_behind_a_picture_a_head_begins_anew(sidecar: Sidecar, folder: Path, made: Made, kind: str) -> None:
     """Its rows have a position each with the one model, all the same with the other (M-RoPE)."""
     projector = folder / f"{kind} sees.gguf"
-    projectors.tiny(projector, made_models.TALKING_WIDTH)
+    projectors.tiny(projector, made_models.GUESSING_WIDTH)
     model = sidecar.call("loadModel", {**params_of(made, kind), "projectorPath": str(projector)})["modelId"]
     message = {"role": "user", "content": parts("Say@ it.", media_cases.picture("red"))}
     own = {"messages": [message], "chatTemplate": gguf_files.CHAT_TEMPLATE, "maxTokens": 30}

@@ -17,21 +17,21 @@ from gguf_files import (
     hollow_model,
     random_model,
 )
-from made_models import GUESSING, TALKING_WIDTH, Write, attention, blocks, experts, feed_forward, numbers
+from made_models import GUESSING, GUESSING_WIDTH, Write, attention, blocks, experts, feed_forward, numbers
 
 
 def talking_mtp(
     path: Path,
     guesses: bool = True,
     heads: int = 1,
-    inner: int = TALKING_WIDTH,
+    inner: int = GUESSING_WIDTH,
     write: Write | None = None,
 ) -> str:
     """A small GLM 4.5 with a head that guesses the token after the next one: often rightly, or never.
 
     `inner`: numbers within a feed-forward part. `write`: as hollow_model does, where its weights do not matter.
     """
-    width, head, arch = TALKING_WIDTH, 64, "glm4moe"
+    width, head, arch = GUESSING_WIDTH, 64, "glm4moe"
     metadata = numbers(
         arch, block_count=2 + heads, nextn_predict_layers=heads, feed_forward_length=inner,
         leading_dense_block_count=2, expert_count=2, expert_used_count=1, expert_shared_count=1,
@@ -67,7 +67,7 @@ def talking_mtp(
 
 def talking_hybrid_mtp(path: Path, write: Write | None = None) -> str:
     """A small Qwen 3.5 with such a head: a layer with a state, one with attention, and the head."""
-    width, head, keys, values, state = TALKING_WIDTH, 64, 2, 4, 32
+    width, head, keys, values, state = GUESSING_WIDTH, 64, 2, 4, 32
     metadata = numbers(
         "qwen35", block_count=3, nextn_predict_layers=1, full_attention_interval=2, feed_forward_length=width,
         attention__head_count=width // head, attention__head_count_kv=2, attention__key_length=head,
@@ -118,13 +118,13 @@ def talking_hybrid_mtp(path: Path, write: Write | None = None) -> str:
     return write(path, VOCABULARY | metadata, ends | shapes)
 
 
-def eagle(path: Path, write: Write, tokens: int = 0, read: int = TALKING_WIDTH, **changed: Typed) -> str:
+def eagle(path: Path, write: Write, tokens: int = 0, read: int = GUESSING_WIDTH, **changed: Typed) -> str:
     """An EAGLE-3 draft for the small Qwens, that borrows their embeddings and output.
 
     `tokens`: it knows only so many, and has an output of its own. `read`: the width of the model. Keyword arguments
     replace metadata (`__` stands for the dot of a key).
     """
-    width, head = TALKING_WIDTH, 64
+    width, head = GUESSING_WIDTH, 64
     _, value = changed.get("eagle3__attention__value_length", (UINT32, head))
     metadata = numbers(
         "eagle3", block_count=1, feed_forward_length=width, attention__head_count=width // head,
@@ -144,7 +144,7 @@ def eagle(path: Path, write: Write, tokens: int = 0, read: int = TALKING_WIDTH, 
 
 def dflash(path: Path) -> str:
     """A DFlash draft, which guesses several tokens at once."""
-    width, head = TALKING_WIDTH, 64
+    width, head = GUESSING_WIDTH, 64
     metadata = numbers(
         "dflash", block_count=1, feed_forward_length=width, attention__head_count=width // head, block_size=4,
         embedding_length=width,
@@ -162,7 +162,7 @@ def dflash(path: Path) -> str:
 
 def gemma4_assistant(path: Path) -> str:
     """A draft that reads the cache of a Gemma 4."""
-    width, head, arch = TALKING_WIDTH, 64, "gemma4-assistant"
+    width, head, arch = GUESSING_WIDTH, 64, "gemma4-assistant"
     metadata = numbers(
         arch, block_count=1, nextn_predict_layers=1, feed_forward_length=width, attention__head_count=width // head,
         embedding_length=width, embedding_length_out=2 * width, attention__sliding_window=512,

@@ -22,7 +22,9 @@ from gguf_files import (
 )
 
 WIDTH = 512
-TALKING_WIDTH = 256
+TALKING_WIDTH = 128
+GUESSING_WIDTH = 256
+"""Of models that talk, and of those whose next token a head guesses."""
 
 Shapes = dict[str, list[int]]
 Write = Callable[[Path, dict[str, Typed], Shapes], str]
@@ -184,7 +186,7 @@ def hybrid(path: Path, layers: int = 24, width: int = WIDTH, write: Write = holl
 
 def talking_attention(path: Path, guessable: bool = False) -> str:
     """A small Qwen 3 that generates text: every layer looks at all tokens. `guessable`: see GUESSING."""
-    width, head = TALKING_WIDTH, 64
+    width, head = GUESSING_WIDTH if guessable else TALKING_WIDTH, 64
     metadata = numbers(
         "qwen3", block_count=3, feed_forward_length=2 * width, attention__head_count=width // head,
         attention__head_count_kv=2, attention__key_length=head, attention__value_length=head,
@@ -202,12 +204,12 @@ def talking_attention(path: Path, guessable: bool = False) -> str:
 
 def talking_recurrent(path: Path) -> str:
     """A small Mamba that generates text."""
-    return recurrent(path, 3, TALKING_WIDTH, talking_model)
+    return recurrent(path, 5, TALKING_WIDTH, talking_model)
 
 
 def talking_hybrid(path: Path) -> str:
     """A small LFM 2 with two layers of attention that generates text."""
-    return hybrid(path, 6, TALKING_WIDTH, talking_model)
+    return hybrid(path, 8, TALKING_WIDTH, talking_model)
 
 
 def talking_windows(path: Path, window: int = 64) -> str:
