@@ -111,7 +111,7 @@ def run(arguments: Sequence[str]) -> bool:
         name = runtime.partition(suite.PREFIX)[2]
         others = [option for option in options if option != runtime]
         suite.prepare(name)
-        return _beside(suite.parts(name, which, others), partial(suite.beside, name, others))
+        return beside(suite.parts(name, which, others), partial(suite.beside, name, others))
     if runtime and all(option.startswith("-") for option in options):  # no path of a test
         which = OF_A_PROGRAM if "--all" in arguments else OF_A_FORM
         return in_turn(_thirds(runtime.partition("=")[2], *which, *options))

@@ -37,6 +37,22 @@ assert again is hashlib and hashlib.sha256 is sys.modules["_hashlib"].openssl_sh
 """)
 
 
+def test_what_another_thread_imports_meanwhile_hashes_with_openssl() -> None:
+    pytest.importorskip("_hashlib")
+    run("""
+import sys
+from sidecar.core.chat.rendering.sandbox import _without_openssl
+with _without_openssl():
+    import hashlib, jinja2
+    assert "_hashlib" not in sys.modules
+    with _without_openssl():
+        assert hashlib.sha256 is sys.modules["_hashlib"].openssl_sha256
+    import hashlib as whole
+import hashlib as again
+assert again is whole is not hashlib and again.sha256 is hashlib.sha256
+""")
+
+
 def test_the_bindings_are_imported_without_unused_modules_which_still_work() -> None:
     run("""
 import sys

@@ -81,7 +81,7 @@ def test_what_has_not_begun_does_not_begin_after_ctrl_c(
 
     monkeypatch.setattr(suites, "ThreadPoolExecutor", Background)
     with pytest.raises(KeyboardInterrupt):
-        suites._beside({"waits": interrupted}, others)
+        suites.beside({"waits": interrupted}, others)
     assert not ran
     assert b"words of the first" in capfdbinary.readouterr().out
 
@@ -99,7 +99,7 @@ def test_output_and_other_parts_are_kept_when_one_cannot_run(
         return {"bad": bad, "good": lambda: ran.append("good") or True}
 
     with pytest.raises(Failed):
-        suites._beside({"waits": lambda: True}, others)
+        suites.beside({"waits": lambda: True}, others)
     assert ran == ["good"]
     assert b"words" in capfdbinary.readouterr().out
 

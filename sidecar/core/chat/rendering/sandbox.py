@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -10,7 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.core.chat.rendering.step_limits import (
@@ -167,15 +169,29 @@ def _as_list(value: object) -> list[object]:
 def _without_openssl() -> Iterator[None]:
     """Import without OpenSSL, which takes 3.6 MB: Jinja2 imports hashlib only for caches on disk, which we do not use.
 
-    hashlib works without OpenSSL if Python was built with its own hashes, as it almost always is.
+    Meanwhile another thread may import hashlib: what stands for it has all that hashlib has.
     """
-    if "hashlib" not in sys.modules and all(map(importlib.util.find_spec, ("_md5", "_sha1"))):
-        sys.modules["_hashlib"] = None  # type: ignore[assignment]
+    if "hashlib" in sys.modules or importlib.util.find_spec("_sha1") is None:
+        yield
+        return
+    stand_in = ModuleType("hashlib")
+    sha1 = importlib.import_module("_sha1").sha1
+    vars(stand_in).update(sha1=sha1, __getattr__=partial(_of_hashlib, stand_in))
+    sys.modules["hashlib"] = stand_in
     try:
         yield
     finally:
-        if sys.modules.get("_hashlib", ...) is None:
-            del sys.modules["_hashlib"]
-            sys.modules.pop(
-                "hashlib", None
-            )  # a later import gets OpenSSL's hashes, which are 7 times as fast
+        _end(stand_in)
+
+
+def _of_hashlib(stand_in: ModuleType, name: str) -> object:
+    """What hashlib has under this name. From now on it is imported as a whole."""
+    if name.startswith("__"):  # what the import system asks of each module
+        raise AttributeError(name)
+    _end(stand_in)
+    return getattr(importlib.import_module("hashlib"), name)
+
+
+def _end(stand_in: ModuleType) -> None:
+    if sys.modules.get("hashlib") is stand_in:
+        sys.modules.pop("hashlib", None)
