@@ -135,6 +135,11 @@ def test_a_killed_spare_engine_is_replaced(start: Start, model_path: str) -> Non
     (spare,) = sidecar.workers()
     spare.kill()
     psutil.wait_procs([spare], timeout=5)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(
+        each["pid"] == spare.pid for each in sidecar.call("status")["processes"]
+    ):
+        time.sleep(0.01)  # the router has not noticed it yet
     assert sidecar.call("init")["protocolVersion"] == 1
     load(sidecar, model_path)
     assert count(sidecar)

@@ -25,6 +25,10 @@ IMPORTS = "import collections, contextlib, functools, json, queue, re, signal, t
 IMPORTING = "python.exe that imports json, queue, re, signal, threading, typing"
 """A part of what every start imports before it can answer, and what that takes alone."""
 
+STARTING = "python.exe that imports these and starts one that imports them and ctypes"
+STARTS = f"{IMPORTS}, subprocess, sys; subprocess.run([sys.executable, '-I', '-c', '{IMPORTS}, ctypes'])"
+"""A part of what every `init` takes: a second process, which also imports ctypes."""
+
 LINUX = "the program for this system"
 ABORTS = 100
 END_S = 60.0
@@ -47,6 +51,12 @@ def rows(setting: Setting) -> list[Row]:
         IMPORTING,
         partial(_start_ms, program),
         partial(_python_ms, IMPORTS),
+    )
+    found += setting.compare_figures(
+        {"init": (f"in Wine: {START['init']}", "ms")},
+        STARTING,
+        partial(_start_ms, program),
+        partial(_python_ms, STARTS),
     )
     with (
         closing(ours.ready(program, setting.model, 1)) as mine,
