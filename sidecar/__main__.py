@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import sys
 from collections.abc import Callable
@@ -55,6 +56,8 @@ def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: 
         from sidecar.core.llama.backends import run_trial as trial
 
         return lambda: trial(protocol_in, protocol_out)
+    if sys.platform == "win32":  # to wait for signals needs it: it loads five libraries beside the imports
+        _thread.start_new_thread(__import__, ("_socket",))
     from sidecar.worker.router import Router
 
     return Router(protocol_in, protocol_out, options).run

@@ -10,7 +10,6 @@ so nothing is lost. Then `has_room` is false, and producers of progress should w
 from __future__ import annotations
 
 import os
-import select
 import sys
 import threading
 import time
@@ -27,7 +26,16 @@ ROOM_BYTES: Final = 256 * 1024
 MAX_PENDING_INFO: Final = 64
 """Maximum number of `info` messages that wait in the queue; more are dropped."""
 
-DIRECT_BYTES: Final = getattr(select, "PIPE_BUF", 0)
+
+def _direct_bytes() -> int:
+    if sys.platform == "win32":  # there select is a library of its own, which looks at sockets only
+        return 0
+    import select
+
+    return getattr(select, "PIPE_BUF", 0)
+
+
+DIRECT_BYTES: Final = _direct_bytes()
 """A writable pipe accepts this many bytes without blocking. 0: the platform cannot tell."""
 
 ADD_UP: Final = ("delta", "logprobs")
@@ -67,6 +75,8 @@ def _writable_check(descriptor: int) -> Callable[[], bool]:
     """Returns a function that says whether a write of DIRECT_BYTES would not block."""
     if sys.platform == "win32":
         return lambda: False
+    import select
+
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return lambda: any(event == select.POLLOUT for _, event in poll.poll(0))

@@ -32,8 +32,13 @@ KILL_ON_JOB_CLOSE: Final = 0x2000
 JOB_LIMITS: Final = 9
 """Windows' number of JOBOBJECT_EXTENDED_LIMIT_INFORMATION: 36 words, of which the fifth are the flags."""
 
+MAY_JOIN: Final = 0x101
+"""Windows' rights to put a process into a job: PROCESS_SET_QUOTA and PROCESS_TERMINATE."""
+
 _kept: Final[list[object]] = []
 """What Windows uses until this process ends: the handle of its job, and what it calls."""
+
+_guarding: Final = threading.Lock()
 
 
 def watch_process(pid: int, on_gone: Callable[[], None]) -> None:
@@ -130,29 +135,42 @@ def on_end_signals(handler: Callable[[], None]) -> None:
     threading.Thread(target=run, name="sidecar:signals", daemon=True).start()
 
 
-def guard_children() -> None:
-    """Called before the first child starts. On Windows: however this process ends, its children end with it.
+def hide_errors() -> None:
+    """Called before a child starts. On Windows: no window waits for a click when a child cannot go on."""
+    if sys.platform == "win32":
+        import msvcrt
 
-    They end by themselves when their stdin ends; but one that hangs in a driver does not read. So this process puts
-    itself into a job, in which its children start, and whose only handle is closed with this process.
+        msvcrt.SetErrorMode(NO_WINDOWS)  # children inherit it
+
+
+def guard_child(pid: int) -> None:
+    """Called while a child starts. On Windows: however this process ends, the child ends with it.
+
+    It ends by itself when its stdin ends; but one that hangs in a driver does not read. So the children are in a job,
+    whose only handle is closed with this process.
     """
-    if sys.platform != "win32" or _kept:
+    if sys.platform != "win32":
         return
+    import _winapi
     import ctypes
 
     kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(end_with_console)
-    kernel32.SetErrorMode(NO_WINDOWS)
-    kernel32.SetConsoleCtrlHandler(handler, True)
-    kernel32.CreateJobObjectW.restype = kernel32.GetCurrentProcess.restype = ctypes.c_void_p
-    job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
-    _kept.extend((handler, job))
-    limits = (ctypes.c_uint32 * 36)()
-    limits[4] = KILL_ON_JOB_CLOSE
-    own = ctypes.c_void_p(kernel32.GetCurrentProcess())
-    done = kernel32.SetInformationJobObject(job, JOB_LIMITS, limits, ctypes.sizeof(limits))
-    if not (done and kernel32.AssignProcessToJobObject(job, own)):
-        log.log("warning", "hanging engines would outlive this process", cause=ctypes.get_last_error())
+    with _guarding:
+        if not _kept:
+            handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(end_with_console)
+            kernel32.SetConsoleCtrlHandler(handler, True)
+            kernel32.CreateJobObjectW.restype = ctypes.c_void_p
+            job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
+            limits = (ctypes.c_uint32 * 36)()
+            limits[4] = KILL_ON_JOB_CLOSE
+            kernel32.SetInformationJobObject(job, JOB_LIMITS, limits, ctypes.sizeof(limits))
+            _kept.extend((job, handler))
+    child = _winapi.OpenProcess(MAY_JOIN | _winapi.SYNCHRONIZE, False, pid)
+    joined = kernel32.AssignProcessToJobObject(_kept[0], ctypes.c_void_p(child))
+    cause = ctypes.get_last_error()
+    if not joined and _winapi.WaitForSingleObject(child, 0) != _winapi.WAIT_OBJECT_0:
+        log.log("warning", "a child that hangs would outlive this process", child=pid, cause=cause)
+    _winapi.CloseHandle(child)
 
 
 def end_with_console(event: int) -> int:

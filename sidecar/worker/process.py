@@ -52,7 +52,7 @@ class WorkerProcess:
         self.caches: dict[str, Params] = {}
         """contextId → the schema's CacheStatus, as it has told it."""
         self.started = time.monotonic()
-        lifecycle.guard_children()
+        lifecycle.hide_errors()
         self._popen = subprocess.Popen(
             own_command("--role", role, *arguments),
             stdin=subprocess.PIPE,
@@ -139,6 +139,7 @@ class WorkerProcess:
     def _relay(self) -> None:
         from sidecar.hardware import heap  # takes ctypes: while the child starts, nobody waits for this
 
+        lifecycle.guard_child(self.pid)
         heap.share_heaps()
         assert self._popen.stdout is not None
         for line in read_lines(self._popen.stdout.fileno(), NO_LIMIT):

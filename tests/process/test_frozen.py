@@ -215,6 +215,16 @@ def test_llama_cpp_comes_from_the_bundle_whatever_the_environment_says(
     assert folders == {inside / "llama_cpp" / "lib"}
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not tell what a process has loaded")
+def test_a_ping_loads_no_library_that_only_engines_need(start: Start, temporary: Path) -> None:
+    """PyInstaller's own start would import ctypes."""
+    sidecar = start(env=in_temp(temporary))
+    sidecar.call("ping")
+    loaded = {Path(each.path).name.partition(".")[0] for each in sidecar.router().memory_maps()}
+    assert any("python3" in name for name in loaded), "the list is whole"
+    assert not loaded & {"_ctypes", "libffi", "libffi-8", "_ssl", "_hashlib"}
+
+
 @pytest.mark.parametrize("killed", ["app", "engine"])
 def test_nothing_is_left_in_the_temporary_folder(
     runtime: str, start: Start, model_path: str, temporary: Path, killed: str

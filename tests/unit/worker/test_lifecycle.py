@@ -108,7 +108,7 @@ CONSOLE = """
 import os, sys
 from sidecar.worker import lifecycle
 lifecycle.on_end_signals(lambda: os._exit(7))
-lifecycle.guard_children()
+lifecycle.guard_child(os.getpid())
 event = int(sys.argv[1])
 sys.exit(lifecycle.end_with_console(event))
 """
