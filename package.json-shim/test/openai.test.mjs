@@ -251,7 +251,7 @@ test("an answer that others abort, as unloadModel does, is told to its end and t
 test("reasoning comes as reasoning_content and as an item; an effort limits it", TIMEOUT, async () => {
   const client = new OpenAI({ fetch, baseURL, apiKey: "none" });
   const thinking = madeModel(join(place, "thinking.gguf"), THINKING);
-  const asked = { model: thinking, max_completion_tokens: 300, reasoning_effort: "minimal", messages };
+  const asked = { model: thinking, max_completion_tokens: 300, reasoning_effort: "minimal", temperature: 0, messages };
   const { choices, usage } = await client.chat.completions.create(asked);
   assert.ok(choices[0].message.reasoning_content.length > 0 && choices[0].message.content.length > 0);
   assert.equal(usage.completion_tokens_details.reasoning_tokens, 128 + "\n</think>".length); // its tokens are characters
