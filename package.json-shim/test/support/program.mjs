@@ -22,7 +22,7 @@ export const PROGRAM_FILE =
 
 export const modelPath = here("../../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
 export const schema = (name) => createRequire(import.meta.url)(here(`../../../schema/${name}`));
-export const TIMEOUT = { timeout: 60_000 };
+export const TIMEOUT = { timeout: 180_000 };
 
 /** Puts a program that can be started by its path alone into a file; it ends in .exe on Windows. Returns the path. */
 export function placeProgram(path, first = "") {
