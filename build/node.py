@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import cache
 import pins
@@ -89,11 +90,28 @@ def test(script: str, frozen: Path | None) -> bool:
 
     Its clients start the program of this checkout, and ship `frozen` or else this checkout's own script.
     """
+    node, env = _ready()
+    if frozen is not None:
+        env["LLAMA_SIDECAR_PROGRAM"] = str(frozen)
+    return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE) == 0
+
+
+def test_files() -> list[Path]:
+    """The files of the script `test`, which first does `build` and `types`."""
+    return sorted((NPM_PACKAGE / "test").glob("*.test.mjs"))
+
+
+def test_some(files: Sequence[Path], output: IO[bytes] | None) -> bool:
+    """Runs these files, with their output on this terminal or in a file; returns whether all passed."""
+    node, env = _ready()
+    if len(node.npm) > 1:  # npm itself tells what it runs where it is
+        env["npm_execpath"] = node.npm[-1]
+    return call([node.program, "--test", *files], env, cwd=NPM_PACKAGE, output=output) == 0
+
+
+def _ready() -> tuple[Node, dict[str, str]]:
     node = with_packages()
     program = json.dumps([str(VENV_PYTHON), "-m", "sidecar"])
     # One folder for all checkouts: Cargo recognises by content what it has built.
     target = os.environ.get("CARGO_TARGET_DIR") or str(cache.folder() / "cargo")
-    env = {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}
-    if frozen is not None:
-        env["LLAMA_SIDECAR_PROGRAM"] = str(frozen)
-    return call([*node.npm, "run", script], env, cwd=NPM_PACKAGE) == 0
+    return node, {**node.env, "LLAMA_SIDECAR_COMMAND": program, "CARGO_TARGET_DIR": target}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import IO
 import pytest
 from conftest import dealt
 
+import node
 import suites
-from checkout import Failed
+from checkout import NPM_PACKAGE, Failed
 
 ROOT = Path(__file__).parents[3]
 
@@ -136,12 +137,9 @@ def test_the_arguments_pick_the_parts(
         return True
 
     monkeypatch.setattr(suites, "pytest", pytest_)
-    monkeypatch.setattr(suites.node, "test", lambda *_: ran.append("npm") or True)
-    before = os.sched_getaffinity(0) if sys.platform == "linux" else set()
+    monkeypatch.setattr(suites, "_npm", lambda: ran.append("npm") or True)
     assert suites.run(arguments)
     assert sorted(ran) == sorted(runs), "some run at the same time"
-    if sys.platform == "linux":
-        assert os.sched_getaffinity(0) == before, "only the npm tests are kept to one processor"
 
 
 class Item:
@@ -167,3 +165,32 @@ def test_each_worker_begins_with_slow_tests(names: str, workers: int) -> None:
         dealt_slow.append(len(slow))
     if len(names) > 5 * workers:
         assert max(dealt_slow) - min(dealt_slow) <= 1
+
+
+def test_what_the_npm_package_runs_is_what_two_halves_of_it_run() -> None:
+    scripts = json.loads((NPM_PACKAGE / "package.json").read_text(encoding="utf-8"))["scripts"]
+    assert scripts["test"] == "npm run build && npm run types && node --test test/*.test.mjs"
+    assert len(node.test_files()) > 20
+
+
+@pytest.mark.skipif(not suites.LINUX, reason="elsewhere they run as the script says")
+@pytest.mark.parametrize("failed", [None, "build", "types", "first half", "second half"])
+def test_each_file_of_the_npm_package_runs_once_and_what_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], failed: str | None
+) -> None:
+    ran: list[Path] = []
+
+    def some(files: list[Path], output: IO[bytes] | None) -> bool:
+        ran.extend(files)
+        if output is not None:
+            output.write(b"the second half")
+        return failed != ("first half" if output is None else "second half")
+
+    monkeypatch.setattr(node, "test", lambda script, _frozen: script != failed)
+    monkeypatch.setattr(node, "test_some", some)
+    before = os.sched_getaffinity(0)
+    assert suites._npm() is (failed is None)
+    assert os.sched_getaffinity(0) == before, "only the npm tests are kept to one processor"
+    if failed not in ("build", "types"):
+        assert sorted(ran) == node.test_files()
+        assert b"the second half" in capfdbinary.readouterr().out
