@@ -260,12 +260,12 @@ class Exchange(BaseHTTPRequestHandler):
             if after is not None
         ]
         stop, end = min(ends, key=lambda pair: pair[0]) if ends else (count, None)
-        speeds = [fault.bytes_per_second for fault in faults if fault.bytes_per_second is not None]
-        speed = min(speeds) if speeds else None
         wrong = {fault.corrupt_at for fault in faults if fault.corrupt_at is not None}
-        piece = PIECE if speed is None else max(1, min(PIECE, int(speed / SLICES_PER_SECOND)))
         began = time.monotonic()
         while self.request_.sent < stop:
+            speeds = [fault.bytes_per_second for fault in faults if fault.bytes_per_second is not None]
+            speed = min(speeds, default=None)  # a test may change it
+            piece = PIECE if speed is None else max(1, min(PIECE, int(speed / SLICES_PER_SECOND)))
             offset = first + self.request_.sent
             data = content.read(offset, min(piece, stop - self.request_.sent))
             self._send_piece(_corrupted(data, offset, wrong))
