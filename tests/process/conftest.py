@@ -1,12 +1,19 @@
-"""What the tests of the frozen program share: which form it is, and a temporary folder of its own."""
+"""What the tests of processes share: a made model, which form the program is, a temporary folder of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import gguf_files
 import pytest
 
 from ship import freeze
+
+
+@pytest.fixture(scope="session")
+def made_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that loads within milliseconds, whose tokens take no time."""
+    return gguf_files.ascii_model(tmp_path_factory.mktemp("made") / "made.gguf")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import gguf_files
 import psutil
 import pytest
 from conftest import Start
@@ -46,12 +45,6 @@ def wait_stalled(sidecar: Sidecar) -> None:
         if cpu_s(processes) - before <= 0.02:
             return
     raise AssertionError("it never stopped producing")
-
-
-@pytest.fixture(scope="module")
-def made_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model whose tokens take no time: it says more than the buffers hold."""
-    return gguf_files.ascii_model(tmp_path_factory.mktemp("made") / "made.gguf")
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import gguf_files
 import psutil
 import pytest
 from conftest import Start
-from driver import Refused, Sidecar
-from process_work import COUNT, COUNTED, LONG_LOAD, count, load, send_endless, send_long_prompt
+from driver import Message, Refused, Sidecar
+from process_work import COUNT, COUNTED, EXACT, LONG_LOAD, count, load, send_endless, send_long_prompt
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.real]
 
 
 def kill_engine(sidecar: Sidecar, model_id: str = "model-1") -> None:
@@ -36,24 +36,24 @@ def assert_crashed(sidecar: Sidecar, request: Any) -> None:
     assert len(sidecar.responses(request)) == 1
 
 
-def test_killed_in_generation_it_costs_the_request_and_nothing_else(start: Start, model_path: str) -> None:
+def test_killed_in_generation_it_costs_the_request_and_nothing_else(start: Start, made_path: str) -> None:
     sidecar = start()
-    load(sidecar, model_path)
-    sidecar.call("loadModel", {"path": model_path})
-    sidecar.call("createContext", {"modelId": "model-2", "contextSize": 2048})
+    load(sidecar, made_path, **EXACT)
+    sidecar.call("loadModel", {"path": made_path})
+    sidecar.call("createContext", {"modelId": "model-2", "contextSize": 2048, **EXACT})
     before = count(sidecar)
-    survivor = send_endless(sidecar, "context-2", maxTokens=60)
-    victim = send_endless(sidecar)
+    survivor = send_endless(sidecar, "context-2", maxTokens=10_000, contextOverflow="shift")
+    victim = send_endless(sidecar, contextOverflow="shift")
     sidecar.wait_progress(victim, "generate")
     survivor_pid = sidecar.engines()["model-2"]
     kill_engine(sidecar)
     assert_crashed(sidecar, victim)
     assert sidecar.call("ping")
-    assert count(sidecar) == before == COUNTED
+    assert count(sidecar) == before
     result = sidecar.result(survivor)
-    assert result["usage"]["completionTokens"] == 60
+    assert result["usage"]["completionTokens"] == 10_000
     assert result["text"] == sidecar.streamed(survivor)
-    assert result["text"].startswith(COUNTED)
+    assert result["text"].startswith(before)
     assert sidecar.engines()["model-2"] == survivor_pid
 
 
@@ -68,24 +68,32 @@ def test_killed_with_several_requests_each_is_answered_once(start: Start, model_
     assert count(sidecar) == COUNTED
 
 
+def there_and_back(sidecar: Sidecar) -> Message:
+    """A text's tokens, and their text."""
+    tokens = sidecar.call("tokenize", {"modelId": "model-1", "text": COUNT})["tokens"]
+    text = sidecar.call("detokenize", {"modelId": "model-1", "tokens": tokens})["text"]
+    return {"tokens": tokens, "text": text}
+
+
 def test_killed_while_idle_the_next_request_finds_its_model_and_contexts(
-    start: Start, model_path: str
+    start: Start, made_path: str
 ) -> None:
     sidecar = start()
-    load(sidecar, model_path)
+    load(sidecar, made_path, **EXACT)
     sidecar.call("createContext", {"modelId": "model-1", "contextSize": 512, "sequences": 2})
-    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256})
+    sidecar.call("createContext", {"modelId": "model-1", "contextSize": 256, **EXACT})
+    before, tokens = count(sidecar), there_and_back(sidecar)
+    assert len(tokens["tokens"]) >= len(COUNT) == len(tokens["text"])
     sidecar.call("disposeContext", {"contextId": "context-2"})
     kill_engine(sidecar)
     status = sidecar.call("status")
     assert status["models"][0]["state"] == "crashed"
-    assert [count(sidecar, name) for name in ("context-1", "context-3")] == [COUNTED, COUNTED]
+    assert [count(sidecar, name) for name in ("context-1", "context-3")] == [before, before]
     assert sidecar.call("status")["models"][0]["state"] == "ready"
     with pytest.raises(Refused) as refused:
         count(sidecar, "context-2")
     assert refused.value.kind == "contextNotFound"
-    tokens = sidecar.call("tokenize", {"modelId": "model-1", "text": COUNT})["tokens"]
-    assert sidecar.call("detokenize", {"modelId": "model-1", "tokens": tokens})["text"] == COUNT
+    assert there_and_back(sidecar) == tokens
 
 
 def test_a_context_made_after_a_crash_is_made_once(start: Start, model_path: str) -> None:
@@ -101,7 +109,7 @@ def test_a_context_made_after_a_crash_is_made_once(start: Start, model_path: str
     assert count(sidecar, "context-2") == COUNTED
 
 
-def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start, model_path: str) -> None:
+def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start, made_path: str) -> None:
     sidecar = start()
     sidecar.call("init")
     loading = sidecar.send("loadModel", LONG_LOAD)
@@ -112,30 +120,32 @@ def test_killed_in_load_it_is_a_typed_error_and_the_next_load_works(start: Start
     assert_crashed(sidecar, loading)
     assert sidecar.response(follower)["error"]["data"]["kind"] in ("modelNotFound", "engineCrashed")
     assert sidecar.call("status")["models"] == []
-    model = sidecar.call("loadModel", {"path": model_path})
+    model = sidecar.call("loadModel", {"path": made_path})
     context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
-    assert count(sidecar, context["contextId"]) == COUNTED
+    assert count(sidecar, context["contextId"])
 
 
 def test_killed_while_it_is_restored_the_request_is_answered_and_the_next_works(
-    start: Start, model_path: str
+    start: Start, made_path: str
 ) -> None:
     sidecar = start()
-    load(sidecar, model_path)
+    load(sidecar, made_path, **EXACT)
+    before = count(sidecar)
     kill_engine(sidecar)
-    request = send_endless(sidecar)
+    request = send_endless(sidecar, contextOverflow="shift")
     kill_engine(sidecar)
     assert_crashed(sidecar, request)
-    assert count(sidecar) == COUNTED
+    assert count(sidecar) == before
 
 
 def test_after_five_deaths_in_a_row_a_model_must_be_unloaded_and_loaded_again(
-    start: Start, model_path: str
+    start: Start, made_path: str
 ) -> None:
     sidecar = start()
-    load(sidecar, model_path)
+    load(sidecar, made_path, **EXACT)
+    before = count(sidecar)
     for _ in range(5):
-        request = send_endless(sidecar)
+        request = send_endless(sidecar, contextOverflow="shift")
         sidecar.wait_progress(request, "generate")
         kill_engine(sidecar)
         assert_crashed(sidecar, request)
@@ -148,10 +158,10 @@ def test_after_five_deaths_in_a_row_a_model_must_be_unloaded_and_loaded_again(
         sidecar.call("createContext", {"modelId": "model-1"})
     assert [c["contextId"] for c in sidecar.call("status")["contexts"]] == ["context-1"]
     sidecar.call("unloadModel", {"modelId": "model-1"})
-    model = sidecar.call("loadModel", {"path": model_path})
-    context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256})
+    model = sidecar.call("loadModel", {"path": made_path})
+    context = sidecar.call("createContext", {"modelId": model["modelId"], "contextSize": 256, **EXACT})
     assert model["modelId"] == "model-2"
-    assert count(sidecar, context["contextId"]) == COUNTED
+    assert count(sidecar, context["contextId"]) == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
@@ -173,17 +183,17 @@ def test_a_request_that_crashes_two_engines_is_refused_and_others_are_served(
         assert sidecar.call("complete", {"contextId": "context-1", "prompt": "a", "maxTokens": 1})
 
 
-def test_an_engine_that_dies_is_reported_as_info(start: Start, model_path: str) -> None:
+def test_an_engine_that_dies_is_reported_as_info(start: Start, made_path: str) -> None:
     sidecar = start()
-    load(sidecar, model_path)
+    load(sidecar, made_path)
     psutil.Process(sidecar.engines()["model-1"]).kill()
     info = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
     assert info["params"]["modelId"] == "model-1"
 
 
-def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, model_path: str) -> None:
+def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, made_path: str) -> None:
     sidecar = start()
-    load(sidecar, model_path)
+    load(sidecar, made_path)
     text = {"modelId": "model-1", "text": "a"}
     requests = [sidecar.send("tokenize", text) for _ in range(20)]
     psutil.Process(sidecar.engines()["model-1"]).kill()
