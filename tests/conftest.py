@@ -80,8 +80,10 @@ def _first_alone(config: pytest.Config) -> Iterator[None]:
         if "PYTEST_XDIST_WORKER" in os.environ and not sys.dont_write_bytecode:
             folder = config._tmp_path_factory.getbasetemp().parent  # type: ignore[attr-defined]
             held.enter_context(cache.exclusive(folder / "compile.lock"))
-            if any(COMPILED.glob("test_transcripts.*.pyc")):  # by an earlier run, or by the first one
+            compiled = folder / "compiled"  # by the first one, or by an earlier run
+            if compiled.exists() or any(COMPILED.glob("test_transcripts.*.pyc")):
                 held.close()
+            compiled.touch()
         yield
 
 
