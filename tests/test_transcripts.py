@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Start
+from download_work import surroundings
 from driver import Sidecar, same_id
 from jsonschema import Draft7Validator
 
@@ -184,12 +186,13 @@ def needs_a_model(path: Path) -> bool:
     [pytest.param(path, id=path.stem, marks=[pytest.mark.real] * needs_a_model(path)) for path in FILES],
 )
 def test_the_program_answers_as_the_transcript_says(
-    path: Path, sidecar: Sidecar, request: pytest.FixtureRequest, tmp_path: Path
+    path: Path, start: Start, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     _, steps = read(path)
     model_path = request.getfixturevalue("model_path") if needs_a_model(path) else ""
     folder = tmp_path / "empty"
     folder.mkdir()
+    sidecar = start(env=surroundings(tmp_path / "home"))
     Replay(sidecar, model_path, folder).run(steps)
 
 

@@ -85,7 +85,8 @@ def begin(start: Start, hub: Hub, tmp_path: Path) -> Begin:
 def person(program: list[str], hub: Hub, tmp_path: Path) -> Iterator[Person]:
     somebody = Person(program, hub, tmp_path)
     yield somebody
-    deadline = time.monotonic() + 5
-    while left := somebody.left_behind():
-        assert time.monotonic() < deadline, f"left behind: {left}"
+    for _ in range(100):  # 5 s, in turns of this process
+        if not (left := somebody.left_behind()):
+            return
         time.sleep(0.05)
+    raise AssertionError(f"left behind: {left}")
