@@ -67,11 +67,14 @@ def test_list_inspect_and_rm_take_the_names_that_list_shows(person: Person, hub:
 
     assert person.run("pull", REPO).returncode == 0
     listed = person.run("list").stdout
-    assert re.search(rf"^{re.escape(name)} +115 kB +llama +F32 +4096 +yes +never$", listed, re.MULTILINE)
+    listed_name = str(Path(REPO, FILE))
+    assert re.search(
+        rf"^{re.escape(listed_name)} +115 kB +llama +F32 +4096 +yes +never$", listed, re.MULTILINE
+    )
     (entry,) = json.loads(person.run("list", "--json").stdout)["models"]
     assert (entry["verified"], entry["path"]) == (True, str(person.directory / REPO / FILE))
 
-    for text in (name, FILE, entry["path"]):
+    for text in (name, listed_name, FILE, entry["path"]):
         inspected = person.run("inspect", text)
         assert f"file          {entry['path']}" in inspected.stdout, text
     removed = person.run("rm", name)
@@ -159,7 +162,9 @@ def test_an_interrupted_pull_keeps_its_bytes_and_the_same_command_continues(
         interrupt(process)
         said = process.stderr.read().decode()
         assert process.wait(BOUND_S) == 130
-    assert re.search(r"^Stopped\. .* are kept; the same command continues from there\.$", said, re.MULTILINE)
+    assert re.search(
+        r"^Stopped\. .* are kept; the same command continues from there\.\r?$", said, re.MULTILINE
+    )
     assert re.search(rf"{re.escape(FILE)} +[\d.]+ of 6\.00 MB", person.run("list").stdout)
     slow.times = 0
     again = person.run("pull", REPO)

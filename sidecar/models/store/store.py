@@ -118,7 +118,7 @@ class Store:
             for path in (place.path, place.part):
                 folder = os.path.dirname(path)
                 os.makedirs(folder, exist_ok=True)
-                if os.path.commonpath([root, os.path.realpath(folder)]) != root:
+                if not _is_inside(root, os.path.realpath(folder)):
                     problem = f"{folder!r} is a link that leads out of modelsDirectory"
                     raise SidecarError("directoryNotWritable", problem, value=folder, cause="a link")
         except OSError as error:
@@ -128,11 +128,13 @@ class Store:
     def place_of(self, path: str) -> Place | None:
         """The place of a path in this directory; None if it is outside, or not an allowed name."""
         path = os.path.abspath(os.path.join(self.directory, path))
-        relative = os.path.relpath(path, self.directory).replace(os.sep, "/")
+        try:
+            relative = os.path.relpath(path, self.directory).replace(os.sep, "/")
+        except ValueError:  # on another drive of Windows
+            return None
         if not is_ours(relative):
             return None
-        folder, root = os.path.realpath(os.path.dirname(path)), os.path.realpath(self.directory)
-        inside = folder == root or folder.startswith(root + os.sep)
+        inside = _is_inside(os.path.realpath(self.directory), os.path.realpath(os.path.dirname(path)))
         return Place(self.directory, relative) if inside else None
 
     def state_files(self, suffix: str) -> list[tuple[Place, str]]:
@@ -146,6 +148,11 @@ class Store:
                     place = Place(self.directory, relative.removesuffix(suffix))
                     found.append((place, os.path.join(folder, name)))
         return found
+
+
+def _is_inside(root: str, folder: str) -> bool:
+    """Whether a folder is this one or in it. Both are real paths; they may be on two drives of Windows."""
+    return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def is_ours(relative: str) -> bool:
