@@ -101,7 +101,7 @@ def test_it_does_not_fall_back_after_a_resume(downloads: Downloads) -> None:
     assert_whole(downloads.sidecar.result(second), BIG)
     before = of_type(all_progress(downloads, first), "download")[-1]["downloadedBytes"]
     after = of_type(all_progress(downloads, second), "download")[0]["downloadedBytes"]
-    assert kept <= after
+    assert kept <= after + MOST_TWICE, "one that is ended before it answers is told as it last reported"
     assert after >= before - MOST_TWICE
 
 

@@ -70,13 +70,13 @@ class Download:
         return self._part.journal.total if self._part is not None else self._on_disk()
 
     def discard(self) -> None:
-        """Delete the partial file if this download owns it, as far as the system allows while it is being written."""
+        """Delete the partial file if this download owns it, while other threads may write to it."""
         if not self._locked:
             return
         with self._opening:
             self._discarded = True
             with suppress(OSError):
-                durable_files.remove(self._place.part, 0)  # on Windows our own threads may hold it
+                durable_files.remove(self._place.part, 0)
             with suppress(OSError):
                 if self._part is not None:
                     self._part.journal.remove(0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.models.download.journal import Identity, Journal, joined
 from sidecar.models.http.url import Range
+from sidecar.models.store.durable_files import open_deletable
 
 if TYPE_CHECKING:
     from sidecar.message_handler._types import ModelSource
@@ -84,7 +85,7 @@ class PartialFile:
 
     def _sync(self) -> None:
         ranges = self.journal.ranges  # before the sync, which may miss what is journaled meanwhile
-        with open(self.path, "r+b", buffering=0) as file:
+        with open_deletable(self.path, "r+b") as file:
             os.fsync(file.fileno())
         self.journal.synced(ranges)
 
@@ -119,7 +120,7 @@ class PartialFile:
         digest = hashlib.sha256()
         buffer = bytearray(HASH_BYTES)
         view = memoryview(buffer)
-        with open(self.path, "rb", buffering=0) as file:
+        with open_deletable(self.path, "rb") as file:
             position = 0
             while position < size:
                 with self.changed:
@@ -144,7 +145,7 @@ class RangeWriter:
 
     def __init__(self, part: PartialFile, start: int) -> None:
         self._part = part
-        self._file = open(part.path, "r+b", buffering=0)  # noqa: SIM115 - closed by `close`
+        self._file = open_deletable(part.path, "r+b")  # closed by `close`
         self._file.seek(start)
         self.position = start
         self._journaled = start

@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from io import FileIO
+from typing import Final, Literal
 
 from sidecar.message_handler.errors import SidecarError
 
@@ -28,6 +29,9 @@ HELD_S: Final = 4.0
 
 RETRY_S: Final = 0.05
 
+SHARE_ALL: Final = 7
+"""Windows' flags for what others may do with an open file: read, write, delete."""
+
 
 def replace_file(path: str, content: bytes) -> None:
     """Replace the content of a small file, completely or not at all. Raises OSError."""
@@ -42,6 +46,20 @@ def replace_file(path: str, content: bytes) -> None:
 def replace(path: str, final: str) -> None:
     """Rename a file, also over another one. Raises OSError."""
     _patiently(lambda: os.replace(path, final), HELD_S)
+
+
+def open_deletable(path: str, mode: Literal["rb", "r+b"]) -> FileIO:
+    """Open a file, unbuffered, so that it can be deleted meanwhile: Windows must be asked for that. Raises OSError."""
+    if sys.platform != "win32":
+        return open(path, mode, buffering=0)
+    import _winapi
+    import msvcrt
+
+    writes = mode == "r+b"
+    access = _winapi.GENERIC_READ | (_winapi.GENERIC_WRITE if writes else 0)
+    handle = _winapi.CreateFile(path, access, SHARE_ALL, 0, _winapi.OPEN_EXISTING, 0, 0)
+    descriptor = msvcrt.open_osfhandle(handle, os.O_BINARY | (os.O_RDWR if writes else os.O_RDONLY))
+    return open(descriptor, mode, buffering=0)
 
 
 def publish(path: str, final: str) -> None:
