@@ -22,7 +22,7 @@ def key(target: Target) -> str:
     """The hash of everything that decides the wheel's content; where the checkout lies does not."""
     parts = [
         *_settings(target, "", ""),
-        *_environment(target, "").values(),
+        *map("=".join, _environment(target, "").items()),
         *(file.read_text(encoding="utf-8") for file in (wheel.INCLUDE, TOOLCHAIN, VARIANTS)),
         *pins.pinned([*pins.LLAMA_CPP, *pins.ZIG]),
         *wheel.DEFINES,
