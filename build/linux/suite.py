@@ -25,6 +25,9 @@ IN_AN_EMULATOR: Final = (
 )
 """The rest waits for what an emulator takes twenty times as long for."""
 
+WAIT_IN_AN_EMULATOR_S: Final = "600"
+"""Longest time for one message of the program: a token of a real model takes seconds there."""
+
 TESTS: Final = "tests/"
 """How the path of a test begins; other words belong to options, as in `-k name`."""
 
@@ -70,5 +73,6 @@ def run(which: Chosen, tests: Sequence[str], options: Sequence[str]) -> bool:
 
 
 def environment(target: Target) -> Mapping[str, str]:
-    """Where the tests find the frozen programs."""
-    return {"LLAMA_SIDECAR_DIST": str(programs.dist(target)), "LLAMA_SIDECAR_TRIPLE": target.triple}
+    """Where the tests find the frozen programs, and how long they wait."""
+    found = {"LLAMA_SIDECAR_DIST": str(programs.dist(target)), "LLAMA_SIDECAR_TRIPLE": target.triple}
+    return {**found, "LLAMA_SIDECAR_TEST_WAIT_S": WAIT_IN_AN_EMULATOR_S} if target.foreign else found

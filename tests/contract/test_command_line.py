@@ -6,15 +6,14 @@ import json
 import subprocess
 
 import pytest
-from driver import environment
+from driver import WAIT_S, environment
 
 import sidecar
 
 
 def run(program: list[str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment()
-    )
+    command, stdin = [*program, *arguments], subprocess.DEVNULL
+    return subprocess.run(command, stdin=stdin, capture_output=True, timeout=WAIT_S, env=environment())
 
 
 def text_of(shown: subprocess.CompletedProcess[bytes]) -> str:

@@ -198,6 +198,10 @@ def test_no_library_is_in_it_twice() -> None:
 def test_it_is_small(runtime: str) -> None:
     files = [freeze.ONE_FILE] if runtime == "onefile" else list(freeze.FOLDER.rglob("*"))
     size = sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+    # A Python for older Linux has OpenSSL in two of its modules. Hashes by Python's own code take three times as long.
+    size -= sum(
+        file.stat().st_size for file in files if file.match("_hashlib.*") and file.stat().st_size > 1e6
+    )
     assert size <= {"onefile": 26e6, "onedir": 50e6}[runtime]
 
 

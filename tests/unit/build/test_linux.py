@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from driver import WAIT_S
 
 import suites
 import tasks
@@ -170,7 +171,10 @@ def test_the_tests_of_a_target_run_in_its_debian_or_its_emulator(monkeypatch: py
     monkeypatch.setattr(suite, "call", call)
     assert suites.run(["--runtime=linux-x64-glibc2.31-onedir", "-k", "ping"])
     assert suites.run(["--runtime=linux-arm64-onefile", "tests/test_transcripts.py"])
-    (in_debian, its_env), (in_emulator, _) = ran
+    (in_debian, its_env), (in_emulator, slow_env) = ran
+    name = "LLAMA_SIDECAR_TEST_WAIT_S"
+    assert name not in its_env
+    assert float(slow_env[name]) > WAIT_S
     assert its_env["LLAMA_SIDECAR_DIST"] == str(programs.dist(X64))
     assert {str(debian.IN_THE_ROOT), str(python.program(X64)), "--runtime=onedir", "-k", "ping"} <= {
         *in_debian
