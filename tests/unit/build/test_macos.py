@@ -28,11 +28,14 @@ def run_spec(monkeypatch: pytest.MonkeyPatch, platform: str) -> list[Call]:
         def make(*arguments: Any, **options: Any) -> SimpleNamespace:  # whatever it takes
             calls.append((kind, arguments, options))
             toc = {"pure": [], "binaries": [("libssl.3.dylib", "/lib/libssl.3.dylib", "BINARY")]}
-            empty = {"scripts": [], "datas": []}
+            empty = {"scripts": [], "datas": [], "dependencies": [("pyimod03_ctypes", "", "PYMODULE")]}
             return SimpleNamespace(name=f"/dist/{options.get('name')}", **toc, **empty)
 
         return make
 
+    # PyInstaller's own modules cannot be imported as on another platform.
+    compiling = SimpleNamespace(compile_pymodule=lambda *_, **__: "")
+    monkeypatch.setitem(sys.modules, "PyInstaller.building.utils", compiling)  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(bundle, "describe", lambda *_: [])
     monkeypatch.setattr(bundle, "describe_one_file", lambda *_: None)
@@ -40,7 +43,8 @@ def run_spec(monkeypatch: pytest.MonkeyPatch, platform: str) -> list[Call]:
     monkeypatch.setenv("LLAMA_SIDECAR_CODESIGN_IDENTITY", IDENTITY)
     monkeypatch.setenv("LLAMA_SIDECAR_ONE_FILE", ONE_FILE)
     names = {kind: noting(kind) for kind in ("Analysis", "PYZ", "EXE", "COLLECT")}
-    exec(compile(SPEC.read_text(encoding="utf-8"), SPEC, "exec"), {"SPECPATH": str(SPEC.parent), **names})
+    places = {"SPECPATH": str(SPEC.parent), "workpath": "/work"}
+    exec(compile(SPEC.read_text(encoding="utf-8"), SPEC, "exec"), {**places, **names})
     return calls
 
 
