@@ -35,7 +35,7 @@ def run_spec(monkeypatch: pytest.MonkeyPatch, platform: str) -> list[Call]:
 
     # PyInstaller's own modules cannot be imported as on another platform.
     compiling = SimpleNamespace(compile_pymodule=lambda *_, **__: "")
-    monkeypatch.setitem(sys.modules, "PyInstaller.building.utils", compiling)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "PyInstaller.building.utils", compiling)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(bundle, "describe", lambda *_: [])
     monkeypatch.setattr(bundle, "describe_one_file", lambda *_: None)
