@@ -165,7 +165,10 @@ def guard_child(pid: int) -> None:
             limits[4] = KILL_ON_JOB_CLOSE
             kernel32.SetInformationJobObject(job, JOB_LIMITS, limits, ctypes.sizeof(limits))
             _kept.extend((job, handler))
-    child = _winapi.OpenProcess(MAY_JOIN | _winapi.SYNCHRONIZE, False, pid)
+    try:
+        child = _winapi.OpenProcess(MAY_JOIN | _winapi.SYNCHRONIZE, False, pid)
+    except OSError:  # it has ended
+        return
     joined = kernel32.AssignProcessToJobObject(_kept[0], ctypes.c_void_p(child))
     cause = ctypes.get_last_error()
     if not joined and _winapi.WaitForSingleObject(child, 0) != _winapi.WAIT_OBJECT_0:
