@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 PIXELS_PER_SIDE: Final = 4096
 """Of the picture that shows how many rows a chunk may have."""
 
-
 SMALL_BYTES: Final = 32 * 1024 * 1024
 """A projector whose file has fewer bytes encodes with one thread, within a few milliseconds. ggml starts all others
-anew with each encoding; one that gets no processor at once holds the first one up for 10 ms."""
+anew with each encoding; one that gets no processor at once makes the first one wait for 10 ms."""
 
 
 class Chunk(NamedTuple):
