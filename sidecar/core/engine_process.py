@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 FAULT_FLUSH_S: Final = 0.2
-"""Seconds that `fault` may take to leave before the process ends."""
+"""Seconds that `fault` and the log may take to leave before the process ends."""
 
 
 class EngineProcess:
@@ -130,6 +130,7 @@ class EngineProcess:
             else:
                 params = params[0] if isinstance(params, list) else params
                 self._queue.put(jobs.open(message["id"], message["method"], params or {}))
+        log.flush(FAULT_FLUSH_S)
         os._exit(0)
 
     # ---- the request thread ----------------------------------------------------------------------

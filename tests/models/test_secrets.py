@@ -11,6 +11,7 @@ import psutil
 import pytest
 from download_work import FILE, REPO, SPEC, TARGET, Begin, Downloads, assert_whole, files_below
 from hub import Hub, Synthetic
+from late_log import wait_log
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +32,7 @@ def assert_nowhere(downloads: Downloads, *secrets: str) -> None:
     ]
     said += [path.read_text(encoding="utf-8", errors="replace") for path in files]
     said += [str(path) for path in files_below(downloads.directory.parent)]
-    assert downloads.sidecar.log(), "this test looks for the wrong log"
+    assert wait_log(downloads.sidecar, bool), "this test looks for the wrong log"
     found = [text[max(0, text.find(s) - 200) :][:400] for s in secrets for text in said if s in text]
     assert found == []
 

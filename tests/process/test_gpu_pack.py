@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import media_cases
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar, environment
+from late_log import wait_log
 from media_talk import NEAR, logprobs_of
 from process_work import COUNT, COUNTED, EXACT, count, load
 
@@ -136,7 +138,8 @@ def test_a_model_computes_on_vulkan(
     result = sidecar.call("init", {"gpu": "auto", "debug": True})
     assert (result["gpu"], result["llamaCpp"]["backends"]) == ("vulkan", ["cpu", "vulkan"])
     load(sidecar, model_path, contextSize=256)
-    offloaded = re.findall(r"offloaded (\d+)/(\d+) layers to GPU", sidecar.log())
+    log = wait_log(sidecar, lambda log: "layers to GPU" in log)
+    offloaded = re.findall(r"offloaded (\d+)/(\d+) layers to GPU", log)
     assert [(int(layers) > 0, layers == every) for layers, every in offloaded] == [(True, True)]
     params = {"contextId": "context-1", "prompt": COUNT, "maxTokens": TOKENS, "temperature": 0}
     text = sidecar.call("complete", params, SOFTWARE_S)["text"]
@@ -154,20 +157,21 @@ def test_layers_lie_on_vulkan_as_they_are_placed(
     with pytest.raises(Refused) as refused:
         sidecar.call("loadModel", {"path": path, "devices": [name, "Vulkan9"]})
     assert (refused.value.kind, refused.value.data["allowed"]) == ("deviceNotFound", [name])
+    estimated: dict[int, list[int]] = {}  # pid of an engine → bytes on the CPU and on the device
     for params in ({"gpuLayers": 3}, {"expertsOnCpu": True}, {"expertsOnCpu": 2}):
         placed = {"path": path, "devices": [name], "gpuLayers": 99, **params}
         cpu, gpu = sidecar.call("estimateModel", placed)["devices"]
-        before = len(sidecar.log())
         model = sidecar.call("loadModel", placed)["modelId"]
-        found = re.findall(r"(\S+) +model buffer size = +([\d.]+) MiB", sidecar.log()[before:])
-        sizes = {"gpu": 0.0, "cpu": 0.0}
-        for buffer, mebibytes in found:
-            sizes["gpu" if buffer == name else "cpu"] += float(mebibytes)
-        for kind, device in (("cpu", cpu), ("gpu", gpu)):
-            assert abs(sizes[kind] - device["weightsBytes"] / 2**20) < 1, (params, found, cpu, gpu)
+        estimated[sidecar.engines()[model]] = [cpu["weightsBytes"], gpu["weightsBytes"]]
     context = sidecar.call("createContext", {"modelId": model, "contextSize": 64})["contextId"]
     asked = {"contextId": context, "prompt": "a", "maxTokens": 1, "ignoreEos": True}
     assert sidecar.call("complete", asked, SOFTWARE_S)["usage"]["completionTokens"] == 1
+    sidecar.end()
+    taken = {pid: [0.0, 0.0] for pid in estimated}
+    for record in map(json.loads, sidecar.log().splitlines()):
+        if found := re.search(r"(\S+) +model buffer size = +([\d.]+) MiB", record["message"]):
+            taken[record["pid"]][found[1] == name] += float(found[2]) * 2**20
+    assert taken == {pid: pytest.approx(sizes, abs=2**20) for pid, sizes in estimated.items()}
 
 
 @pytest.mark.slow
@@ -185,9 +189,7 @@ def test_a_projector_computes_on_vulkan(
         "CPU": {"gpuLayers": 0},
         name: {"gpuLayers": 0, "projectorDevice": name},
     }.items():
-        before = len(sidecar.log())
         loaded = sidecar.call("loadModel", {"path": model, "projectorPath": projector, **params})
-        assert re.findall(r"CLIP using (\S+) backend", sidecar.log()[before:]) == [where]
         asked = {"modelId": loaded["modelId"], "contextSize": 128, **EXACT}
         context = sidecar.call("createContext", asked)["contextId"]
         for colour in ("red", "blue"):
@@ -198,6 +200,8 @@ def test_a_projector_computes_on_vulkan(
     red, blue = said["CPU"]
     assert red != pytest.approx(blue, abs=10 * NEAR)
     assert said[name] == [pytest.approx(red, abs=NEAR), pytest.approx(blue, abs=NEAR)]
+    sidecar.end()
+    assert re.findall(r"CLIP using (\S+) backend", sidecar.log()) == list(said)
 
 
 def test_the_vulkan_pack_without_a_driver_is_reported(install: Callable[..., Sidecar], vulkan: str) -> None:

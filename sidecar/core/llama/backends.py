@@ -104,7 +104,7 @@ def _try(path: str) -> str | None:
         tried = subprocess.run(
             own_command("--role", "trial"),
             input=path.encode(),
-            stdout=subprocess.PIPE,
+            capture_output=True,  # stderr too: drivers write there what is not the log
             timeout=TRIAL_S,
             check=False,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -117,7 +117,8 @@ def _try(path: str) -> str | None:
     if "error" in result:
         return f"no driver: {result['error']}"
     if tried.returncode != 0 or "devices" not in result:
-        log.log("warning", "a backend crashed when it was tried", library=path, status=tried.returncode)
+        said = tried.stderr.decode(errors="replace")
+        log.log("warning", "a backend crashed in its trial", library=path, status=tried.returncode, said=said)
         return f"its driver crashed when it was tried (exit status {tried.returncode})"
     return None if result["devices"] else "no device was found"
 
