@@ -43,8 +43,13 @@ def is_crash(status: int) -> bool:
     return status < 0 and status not in KILLED
 
 
-def in_words(status: int) -> str:
-    """The signal's name, or the exit status; Windows' own statuses as its documentation writes them."""
+def in_words(status: int | None) -> str:
+    """The signal's name, or the exit status; Windows' own statuses as its documentation writes them.
+
+    None: the process was killed and is still there.
+    """
+    if status is None:
+        return "it cannot be killed"
     if status < 0:
         try:
             return signal.Signals(-status).name

@@ -123,7 +123,7 @@ def _lost_servers(
 
 def cause_of_death(process: WorkerProcess) -> str:
     """One phrase: llama.cpp's last message if there was one, and the signal or exit status."""
-    how = exit_status.in_words(process.exit_status or 0)
+    how = exit_status.in_words(process.exit_status)
     return f"{process.fault} ({how})" if process.fault else how
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from sidecar.message_handler import log
@@ -24,6 +25,13 @@ SAVE_TIMEOUT_S: Final = 5.0
 
 SAVE_SHARE: Final = 0.6
 """If something waits, it may take this share of the time that it has for its end."""
+
+KILLED_S: Final = 10.0
+"""How long a killed child may take to be gone. After this its requests are answered: one that hangs in a driver may
+stay for ever."""
+
+END: Final = b"\0"
+"""Written behind a child's output. No message has this byte."""
 
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
@@ -53,19 +61,27 @@ class WorkerProcess:
         """contextId → the schema's CacheStatus, as it has told it."""
         self.started = time.monotonic()
         lifecycle.hide_errors()
-        self._popen = subprocess.Popen(
-            own_command("--role", role, *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        assert self._popen.stdin is not None and self._popen.stdout is not None
+        self._output, self._end_of_output = os.pipe()
+        try:
+            self._popen = subprocess.Popen(
+                own_command("--role", role, *arguments),
+                stdin=subprocess.PIPE,
+                stdout=self._end_of_output,
+                bufsize=0,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError:
+            os.close(self._output)
+            os.close(self._end_of_output)
+            raise
+        assert self._popen.stdin is not None
         self.pid = self._popen.pid
         self.writer = Writer(self._popen.stdin.fileno(), lambda: None, f"to-{role}-{self.pid}")
         self._on_message = on_message
         self._on_end = on_end
         self.ended = threading.Event()
+        self._ending_output = threading.Lock()
+        """The first thread that ends the output takes it, and never releases it."""
         name = f"sidecar:from-{role}-{self.pid}"
         threading.Thread(target=self._relay, name=name, daemon=True).start()
 
@@ -89,6 +105,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End it now, whatever it is doing."""
         self._popen.kill()
+        threading.Thread(target=self._give_up, name=f"sidecar:killed-{self.pid}", daemon=True).start()
 
     def close(self) -> None:
         """Ask it to end by ending its stdin. It ends at once, even in the middle of work."""
@@ -128,7 +145,7 @@ class WorkerProcess:
 
     @property
     def exit_status(self) -> int | None:
-        """As Popen.returncode: negative for a signal, None while it runs."""
+        """As Popen.returncode: negative for a signal, None while it runs; also at its end if it could not be killed."""
         return self._popen.returncode
 
     @property
@@ -139,16 +156,19 @@ class WorkerProcess:
     def _relay(self) -> None:
         from sidecar.hardware import heap  # takes ctypes: while the child starts, nobody waits for this
 
+        threading.Thread(target=self._wait, name=f"sidecar:end-of-{self.pid}", daemon=True).start()
         lifecycle.guard_child(self.pid)
         heap.share_heaps()
-        assert self._popen.stdout is not None
-        for line in read_lines(self._popen.stdout.fileno(), NO_LIMIT):
+        for line in read_lines(self._output, NO_LIMIT):
+            if line == END:
+                break
             try:
                 assert isinstance(line, bytes)
                 self._on_message(self, decode(line), line + b"\n")
             except Exception as error:  # one bad message must not end the relay
                 log.log_exception(f"cannot relay a message of the {self.role}", error)
-        self._reap()
+        os.close(self._output)
+        log.log("debug", f"{self.role} {self.pid} ended", status=self.exit_status)
         self.writer.stop()
         try:
             self._on_end(self)
@@ -156,12 +176,18 @@ class WorkerProcess:
             self.ended.set()  # after this, all requests are answered
         heap.give_free_pages_back()
 
-    def _reap(self) -> None:
-        import subprocess
+    def _wait(self) -> None:
+        """Wait for the child itself, not for the end of the pipe: a process that it has started may hold it open."""
+        self._popen.wait()
+        self._end_output()
 
-        try:
-            self._popen.wait(EXIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._popen.wait()
-        log.log("debug", f"{self.role} {self.pid} ended", status=self._popen.returncode)
+    def _give_up(self) -> None:
+        self.ended.wait(KILLED_S)
+        self._end_output()
+
+    def _end_output(self) -> None:
+        """Let the relay read all that the child has written, and no further."""
+        if self._ending_output.acquire(blocking=False):
+            with suppress(OSError):  # the relay could not read and has ended
+                os.write(self._end_of_output, b"\n" + END + b"\n")
+            os.close(self._end_of_output)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,30 @@ def test_an_engine_that_dies_is_reported_as_info(start: Start, made_path: str) -
     psutil.Process(sidecar.engines()["model-1"]).kill()
     info = sidecar.wait_for(lambda m: m.get("method") == "info" and m["params"]["level"] == "warning")
     assert info["params"]["modelId"] == "model-1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder in /proc")
+def test_a_death_is_noticed_though_another_process_holds_the_engines_output(
+    start: Start, made_path: str
+) -> None:
+    sidecar = start()
+    load(sidecar, made_path)
+    victim = send_endless(sidecar, contextOverflow="shift")
+    sidecar.wait_progress(victim, "generate")
+    engine = sidecar.engines()["model-1"]
+    held: list[int] = []
+    for path in Path(f"/proc/{engine}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was open for a moment
+            if str(path.readlink()).startswith("pipe:"):
+                held.append(os.open(path, os.O_WRONLY))
+    try:
+        kill_engine(sidecar)
+        assert_crashed(sidecar, victim)
+        sidecar.send("tokenize", {"modelId": "model-1", "text": "a"}, victim)  # its id is free
+        assert sidecar.wait_for(lambda m: m.get("id") == victim and "result" in m)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def test_requests_sent_at_the_moment_of_death_are_all_answered(start: Start, made_path: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from sidecar.core import crash
@@ -19,6 +20,9 @@ from sidecar.options import own_command
 
 TRIAL_S: Final = 15.0
 """Seconds that a driver may take to list its devices and to open them."""
+
+KILLED_S: Final = 1.0
+"""Seconds that its process may take to be gone after it was killed."""
 
 NO_PACKS: Final = ("base", "cpu", "rpc")
 """Libraries that are always there. `rpc` is loaded only on demand (rpc.py)."""
@@ -101,25 +105,29 @@ def _try(path: str) -> str | None:
     import subprocess
 
     try:
-        tried = subprocess.run(
+        trial = subprocess.Popen(
             own_command("--role", "trial"),
-            input=path.encode(),
-            capture_output=True,  # stderr too: drivers write there what is not the log
-            timeout=TRIAL_S,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # drivers write there what is not the log
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        result: dict[str, Any] = json.loads(tried.stdout or b"{}")  # Any: JSON of the trial, see run_trial
+        output, errors = trial.communicate(path.encode(), TRIAL_S)
+        result: dict[str, Any] = json.loads(output or b"{}")  # Any: JSON of the trial, see run_trial
     except subprocess.TimeoutExpired:
+        # Not subprocess.run: it waits for the end of the pipes, which a process of the driver's may hold open.
+        trial.kill()
+        with suppress(subprocess.TimeoutExpired):
+            trial.wait(KILLED_S)
         return f"its driver gave no answer within {TRIAL_S:.0f} s"
     except (OSError, ValueError) as error:
         return f"it could not be tried: {error}"
     if "error" in result:
         return f"no driver: {result['error']}"
-    if tried.returncode != 0 or "devices" not in result:
-        said = tried.stderr.decode(errors="replace")
-        log.log("warning", "a backend crashed in its trial", library=path, status=tried.returncode, said=said)
-        return f"its driver crashed when it was tried (exit status {tried.returncode})"
+    if trial.returncode != 0 or "devices" not in result:
+        said = errors.decode(errors="replace")
+        log.log("warning", "a backend crashed in its trial", library=path, status=trial.returncode, said=said)
+        return f"its driver crashed when it was tried (exit status {trial.returncode})"
     return None if result["devices"] else "no device was found"
 
 

@@ -1,14 +1,49 @@
-"""What the router does with its own memory when a child begins and ends."""
+"""How the router reads a child to its end, and what it does with its own memory when a child begins and ends."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from sidecar.hardware import heap
+from sidecar.message_handler.writer import RpcMessage
 from sidecar.worker import process
+
+WAIT_S = 30
+
+GRANDCHILD = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=sys.stdin, stdout=sys.stdout)
+for number in range(40):
+    os.write(1, b'{"number": %d}\\n' % number)
+os.write(1, b'{"number": 40, "cut')
+"""
+"""A child that leaves a process behind, which has its pipes until its input ends."""
+
+
+@contextmanager
+def started(
+    monkeypatch: pytest.MonkeyPatch, script: str, on_message: Callable[[process.WorkerProcess, int], object]
+) -> Iterator[process.WorkerProcess]:
+    """A child that runs a script; `on_message` gets it and the number in its message."""
+
+    def take(child: process.WorkerProcess, message: RpcMessage, _line: bytes) -> None:
+        on_message(child, message["number"])
+
+    monkeypatch.setattr(process, "own_command", lambda *_: [sys.executable, "-S", "-c", script])
+    child = process.WorkerProcess("engine", [], take, lambda _: None)
+    try:
+        yield child
+    finally:
+        child.close()
+        child._popen.kill()
+        with child._popen:  # closes its stdin
+            pass
 
 
 def test_threads_share_a_heap_and_its_pages_go_back_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +60,41 @@ def test_threads_share_a_heap_and_its_pages_go_back_after_the_end(monkeypatch: p
     with child._popen:  # closes the pipes
         assert given_back.wait(30)
     assert seen == ["one heap", "message", "free pages"]
+
+
+def test_what_a_child_wrote_before_its_end_is_read_though_another_process_holds_its_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers: list[int] = []
+
+    def take(child: process.WorkerProcess, number: int) -> None:
+        numbers.append(number)
+        while child.exit_status is None:  # the rest waits in the pipe when the child is gone
+            time.sleep(0.001)
+
+    with started(monkeypatch, GRANDCHILD, take) as child:
+        assert child.ended.wait(WAIT_S), "it waits for the end of the pipe"
+        assert child.exit_status == 0
+    assert numbers == [*range(40)]
+
+
+def test_a_killed_child_has_ended_though_another_process_holds_its_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def take(child: process.WorkerProcess, number: int) -> None:
+        if number == 39:
+            child.kill()
+
+    with started(monkeypatch, GRANDCHILD + "sys.stdin.read()", take) as child:
+        assert child.ended.wait(WAIT_S), "it waits for the end of the pipe"
+        assert child.exit_status not in (None, 0)
+
+
+def test_a_child_that_cannot_be_killed_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "KILLED_S", 0.1)
+    with started(monkeypatch, "import sys; sys.stdin.read()", lambda *_: None) as child:
+        with monkeypatch.context() as driver:
+            driver.setattr(child._popen, "kill", lambda: None)
+            child.kill()
+            assert child.ended.wait(WAIT_S)
+        assert child.exit_status is None and not child.crashed
