@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ from hub.client import fetch, hub_link, read_until_it_ends, wait_until
 
 BIG = Synthetic(3_000_000, seed=1)
 TARGET = "owner/repo/model.gguf"
+
+# Wine 8's closesocket shuts a connection down in order first, whatever SO_LINGER says.
+RESET = (ConnectionResetError, *([http.client.IncompleteRead] if sys.platform == "win32" else []))
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def test_drop_and_cut_as_often_as_ordered(hub: Hub, commit: str) -> None:
     url = hub_link(hub)
     hub.fault(TARGET, drop_after=1_000_000)
     came, error = read_until_it_ends(url)
-    assert came <= 1_000_000 and error is ConnectionResetError
+    assert came <= 1_000_000 and error in RESET
     hub.fault(TARGET, cut_after=500_000)
     assert read_until_it_ends(url) == (500_000, http.client.IncompleteRead)
     assert read_until_it_ends(url) == (BIG.size, None)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sparse_files import write_hollow
+
 ALIGNMENT = 32
 UINT16, UINT32, INT32, FLOAT32, BOOL, STRING, ARRAY, UINT64 = 2, 4, 5, 6, 7, 8, 9, 10
 SCALARS = {0: "B", 1: "b", UINT16: "H", 3: "h", UINT32: "I", INT32: "i", FLOAT32: "f", BOOL: "?", UINT64: "Q"}
@@ -98,9 +100,7 @@ def hollow_model(path: Path, metadata: dict[str, Typed], shapes: dict[str, list[
         rows.append(tensor_row(name, shape, kind, end))
         end += -(-math.prod(shape) * size // ALIGNMENT) * ALIGNMENT
     head = header([entry(key, *value) for key, value in (VOCABULARY | metadata).items()], rows)
-    with path.open("wb") as file:
-        file.write(head)
-        file.truncate(len(head) + end)
+    write_hollow(path, head, len(head) + end)
     return str(path)
 
 

@@ -19,8 +19,9 @@ BATCH: Final = 2048
 
 
 def whole_stdin() -> str:
-    """All of stdin, without the newline at its end."""
-    return _decoded(_bounded(sys.stdin.buffer.read(MAX_TEXT_BYTES + 1), "stdin"), "stdin").removesuffix("\n")
+    """All of stdin, without the newline at its end; Windows' shells write two characters there."""
+    text = _decoded(_bounded(sys.stdin.buffer.read(MAX_TEXT_BYTES + 1), "stdin"), "stdin")
+    return text.removesuffix("\r\n" if text.endswith("\r\n") else "\n")
 
 
 def read_file(name: str) -> str:

@@ -99,6 +99,12 @@ def test_texts_on_stdin_that_are_none(data: bytes, said: str, monkeypatch: pytes
         next(read)
 
 
+@pytest.mark.parametrize("data", [b"a\r\nb", b"a\r\nb\n", b"a\r\nb\r\n", b"\xef\xbb\xbfa\r\nb"])
+def test_all_of_stdin_comes_without_its_last_newline(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+    assert texts.whole_stdin() == "a\r\nb"
+
+
 def test_words_may_come_before_and_after_options(capsys: pytest.CaptureFixture[str]) -> None:
     for line in ("embed m a b --json", "embed --json m a b", "embed m --json a b", "embed m a --json b"):
         options = parse(line.split())
