@@ -45,7 +45,7 @@ DECODING: Final = ("-m", "real and not process", *NO_UNIT, *TWO_HALVES)
 """The same for those that decode. On Linux half of the processors decode for one and half for the other: two
 threads for one small model are not twice as fast as one."""
 
-OF_A_FORM: Final = (
+OF_A_FORM: Final[tuple[str, ...]] = (
     "tests/test_transcripts.py",  # a conversation, embeddings, a state, aborts
     "tests/contract/test_command_line.py",
     "tests/models/test_chat.py::test_what_was_typed_comes_back_in_the_next_chat",  # prompt_toolkit
@@ -75,7 +75,8 @@ OF_UNPACKING: Final = (
     "tests/process/test_orphans.py",
     "tests/process/test_rpc.py::test_a_model_split_over_two_workers_says_the_same",
     "tests/process/test_stdio.py",
-    "tests/process/test_surroundings.py",
+    "tests/process/test_surroundings.py::test_it_runs_from_a_folder_with_any_name_in_any_locale",
+    "tests/process/test_surroundings.py::test_it_runs_with_an_empty_environment",
 )
 """Of these, what can break because the one file unpacks itself and its launcher waits for the program: `--unpacking`,
 where the folder was tested with all of them."""

@@ -27,6 +27,9 @@ LLAMA, VARIANT = (
 NOWHERE = "http://127.0.0.1:9"
 """A port on which no program listens."""
 
+NO_PLACE = "Q:/models" if sys.platform == "win32" else "/proc/models"
+"""A folder that nobody can make: on a drive that is not there, or where the system allows none."""
+
 
 def run(program: list[str], home: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
@@ -90,15 +93,7 @@ def test_the_page_for_people_says_the_same(program: list[str], tmp_path: Path) -
     assert "warning  hub" in page and "Do: " in page
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "file/models",
-        pytest.param(
-            "/proc/models", marks=pytest.mark.skipif(sys.platform != "linux", reason="has no /proc")
-        ),
-    ],
-)
+@pytest.mark.parametrize("place", ["file/models", NO_PLACE])
 def test_what_cannot_be_reached_or_written_is_a_warning(
     program: list[str], tmp_path: Path, place: str
 ) -> None:
