@@ -105,7 +105,7 @@ def test_a_named_pipe_as_a_model_blocks_nothing(start: Start, tmp_path: Path) ->
     sidecar = start()
     requests = [sidecar.send(method, {"path": fifo}) for method in ("inspectModel", "loadModel")]
     for request in requests:
-        assert sidecar.response(request, 20)["error"]["data"]["kind"] == "fileNotReadable"
+        assert sidecar.response(request)["error"]["data"]["kind"] == "fileNotReadable"
 
 
 def test_it_runs_with_an_empty_environment(start: Start, model_path: str) -> None:
