@@ -14,6 +14,10 @@ pytestmark = pytest.mark.process
 
 BIG = Synthetic(6_000_000, seed=1)
 
+SLOWLY = 10_000
+"""Bytes per second and connection: a download takes more than a minute, which is long enough on any machine for
+another process to begin."""
+
 
 @pytest.fixture(autouse=True)
 def commit(hub: Hub) -> str:
@@ -39,7 +43,7 @@ def test_three_requests(downloads: Downloads) -> None:
 
 
 def test_a_waiting_request_sees_the_progress_of_the_other(downloads: Downloads) -> None:
-    slower = downloads.hub.fault(TARGET, bytes_per_second=20_000, times=None, origin="cdn")
+    slower = downloads.hub.fault(TARGET, bytes_per_second=SLOWLY, times=None, origin="cdn")
     first = downloads.send()
     downloads.wait_bytes(first, 1)
     second = downloads.send()
@@ -60,14 +64,18 @@ def counts(downloads: Downloads, request: int) -> list[int]:
 
 def test_forced_at_the_same_time(downloads: Downloads) -> None:
     """A request that waited for a forced download has what it asked for, too."""
+    slower = downloads.hub.fault(TARGET, bytes_per_second=SLOWLY, times=None, origin="cdn")
     requests = [downloads.send(force=True) for _ in range(2)]
+    for request in requests:
+        downloads.wait_bytes(request, 1)
+    slower.bytes_per_second = None
     for request in requests:
         assert_whole(downloads.sidecar.result(request), BIG)
     assert_fetched_once(downloads)
 
 
 def test_two_programs(begin: Begin) -> None:
-    first, second = begin(), begin()
+    first, second = (begin(HF_HUB_DOWNLOAD_TIMEOUT="60") for _ in range(2))  # no byte comes twice
     requests = [first.send(), second.send()]
     assert_whole(first.sidecar.result(requests[0]), BIG)
     assert_whole(second.sidecar.result(requests[1]), BIG)
@@ -77,11 +85,11 @@ def test_two_programs(begin: Begin) -> None:
 @pytest.mark.parametrize("end", ["abort", "kill the transfer", "kill the program"])
 def test_a_waiting_request_continues_when_the_other_ends(begin: Begin, end: str) -> None:
     first, second = begin(), begin()
-    first.hub.fault(TARGET, bytes_per_second=50_000, times=None, origin="cdn")
+    first.hub.fault(TARGET, bytes_per_second=SLOWLY, times=None, origin="cdn")
     fetching = first.send()
-    first.wait_bytes(fetching, 1_000_000)
+    first.wait_bytes(fetching, 100_000)
     waiting = second.send()
-    second.wait_bytes(waiting, 1_000_000)
+    second.wait_bytes(waiting, 100_000)
     first.hub.faults.clear()
     if end == "abort":
         first.abort(fetching)

@@ -61,6 +61,8 @@ class Download:
                         return existing
                 return self._fetch()
             finally:
+                if self._part is not None:
+                    self._part.journal.close()  # Windows lets nobody replace an open file, as the next try does
                 lock.release()
         except OSError as error:
             raise durable_files.disk_error(error, self._store.directory) from error
@@ -171,7 +173,7 @@ class Download:
         fetch = Fetch(self._client, self._wanted.address, part, self._wanted.size)
 
         def on_tick() -> None:
-            self._report.downloaded(part.received)
+            self._report.downloaded(part.journal.total)  # what is kept if this process is killed now
 
         if self._wanted.size is None:
             fetch.run(on_tick)
