@@ -18,6 +18,7 @@ from download_work import (
     kill,
     sha256_of,
 )
+from driver import WAIT_S
 from hub import Hub, Synthetic
 from hub.client import wait_until
 
@@ -93,7 +94,7 @@ def test_after_the_app_ended(begin: Begin) -> None:
     download = first.send()
     first.wait_bytes(download, SOME)
     first.sidecar.close_stdin()
-    assert first.sidecar.wait_exit(5.0) == 0
+    assert first.sidecar.wait_exit(WAIT_S) == 0
     assert not first.sidecar.survivors()
     finish(begin(), SOME - MOST_TWICE)
 
@@ -105,7 +106,7 @@ def test_after_shutdown_it_is_answered_and_kept(begin: Begin) -> None:
     first.sidecar.call("shutdown")
     error = first.sidecar.response(download)["error"]
     assert error["data"]["kind"] in ("shuttingDown", "aborted")
-    first.sidecar.wait_exit(5.0)
+    first.sidecar.wait_exit(WAIT_S)
     finish(begin(), SOME - MOST_TWICE)
 
 
@@ -260,5 +261,6 @@ def test_whole_files_of_a_split_model_stay(downloads: Downloads) -> None:
     result = downloads.fetch(f"hf:{REPO}:Q2_K")
     assert [file["fromCache"] for file in result["files"]] == [True, False]
     assert result["files"][1]["resumedBytes"] == result["resumedBytes"] >= kept - first.size
+    downloads.hub.settle()
     assert downloads.hub.sent(f"{REPO}/{names[0]}") == first.size
     assert Path(result["path"]).name == names[0]

@@ -26,13 +26,14 @@ def commit(hub: Hub) -> str:
 
 def assert_nowhere(downloads: Downloads, *secrets: str) -> None:
     """They are in no output of the program and in no file except the model itself."""
-    said = [downloads.sidecar.log(), downloads.sidecar.raw.decode()]
+    log = wait_log(downloads.sidecar, bool)
+    assert log, "this test looks for the wrong log"
+    said = [log, downloads.sidecar.raw.decode()]
     files = [
         path for path in files_below(downloads.directory.parent) if path.suffix not in (".part", ".gguf")
     ]
     said += [path.read_text(encoding="utf-8", errors="replace") for path in files]
     said += [str(path) for path in files_below(downloads.directory.parent)]
-    assert wait_log(downloads.sidecar, bool), "this test looks for the wrong log"
     found = [text[max(0, text.find(s) - 200) :][:400] for s in secrets for text in said if s in text]
     assert found == []
 

@@ -223,7 +223,7 @@ def test_of_a_long_prompt_while_a_stream_runs_leaves_the_stream_as_it_was(busy: 
             goes = send_long_prompt(busy, "context-2")
             busy.wait_progress(goes, "prompt")
             time.sleep(random.uniform(0, 0.12))
-            busy.call("abort", {"requestId": goes}, timeout_s=10)
+            busy.call("abort", {"requestId": goes})
             assert_aborted(busy, goes)
         assert busy.result(stays)["text"] == alone == busy.streamed(stays)
 

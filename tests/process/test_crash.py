@@ -14,7 +14,7 @@ import gguf_files
 import psutil
 import pytest
 from conftest import Start
-from driver import Message, Refused, Sidecar
+from driver import WAIT_S, Message, Refused, Sidecar
 from process_work import COUNT, COUNTED, EXACT, LONG_LOAD, count, load, send_endless, send_long_prompt
 
 pytestmark = [pytest.mark.process, pytest.mark.real]
@@ -24,7 +24,7 @@ def kill_engine(sidecar: Sidecar, model_id: str = "model-1") -> None:
     """Kill the engine of a model, and wait until the program has noticed."""
     pid = sidecar.engines()[model_id]
     psutil.Process(pid).kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     while any(p["pid"] == pid for p in sidecar.call("status")["processes"]):
         assert time.monotonic() < deadline, "the death of an engine was not noticed"
 

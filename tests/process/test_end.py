@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Start
-from driver import Sidecar
+from driver import WAIT_S, Sidecar
 from process_work import ASKS, LONG_LOAD, asking, count, load, send_endless, send_long_prompt
 
 pytestmark = pytest.mark.process
@@ -108,7 +108,7 @@ def test_with_finish_it_does_what_is_open_before_it_ends(start: Start, model_pat
     assert sidecar.result(loading)["modelId"] == "model-1"
     assert sidecar.result(creating)["contextId"] == "context-1"
     assert sidecar.result(completing)["usage"]["completionTokens"] == 30
-    assert sidecar.wait_exit(5) == 0
+    assert sidecar.wait_exit(WAIT_S) == 0
     assert not sidecar.survivors()
 
 
@@ -121,7 +121,7 @@ def test_with_finish_a_slow_reader_gets_every_answer(start: Start) -> None:
     sidecar.start_reading()
     sidecar.drain()
     assert [len(sidecar.responses(request)) for request in requests] == [1] * 20
-    assert sidecar.wait_exit(5) == 0
+    assert sidecar.wait_exit(WAIT_S) == 0
 
 
 @pytest.mark.parametrize("stage", AT_WORK)
@@ -140,7 +140,7 @@ def test_shutdown_with_the_end_of_stdin_right_behind_is_answered_null(start: Sta
         sidecar = start()
         shutdown = sidecar.send("shutdown")
         sidecar.close_stdin()
-        assert sidecar.wait_exit(10) == 0
+        assert sidecar.wait_exit(WAIT_S) == 0
         sidecar.drain()
         assert sidecar.response(shutdown)["result"] is None
 
@@ -187,7 +187,7 @@ def test_a_signal_right_after_an_answer_is_not_missed(start: Start) -> None:
         ask = asking(sidecar, ASKS[0])
         sidecar.call("ping")
         ask()
-        assert sidecar.wait_exit(5) == 0
+        assert sidecar.wait_exit(WAIT_S) == 0
 
 
 def test_a_client_that_is_gone_from_stdout_ends_it(start: Start, model_path: str) -> None:
@@ -195,7 +195,7 @@ def test_a_client_that_is_gone_from_stdout_ends_it(start: Start, model_path: str
     load(sidecar, model_path)
     send_endless(sidecar)
     sidecar.close_stdout()
-    sidecar.wait_exit(5)
+    sidecar.wait_exit(WAIT_S)
     assert not sidecar.survivors()
 
 
@@ -206,5 +206,5 @@ def test_requests_that_come_while_it_ends_are_answered_too(start: Start, model_p
     assert count(sidecar)
     requests = [send_endless(sidecar) for _ in range(40)]
     sidecar.close_stdin()
-    sidecar.wait_exit(10)
+    sidecar.wait_exit(WAIT_S)
     assert_answered(sidecar, requests)

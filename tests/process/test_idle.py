@@ -13,12 +13,11 @@ import gguf_files
 import psutil
 import pytest
 from conftest import Start
-from driver import Sidecar
+from driver import WAIT_S, Sidecar
 from process_work import abort_and_check, send_endless
 
 pytestmark = pytest.mark.process
 
-DEADLINE_S = 20.0
 PARAMS: dict[str, Any] = {"prompt": "abc", "maxTokens": 8, "temperature": 0, "ignoreEos": True}
 
 
@@ -41,7 +40,7 @@ def status(sidecar: Sidecar, model_id: str) -> dict[str, Any]:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + WAIT_S
     while not true():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.01)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Start
 from download_work import FILE, REPO, TARGET, Downloads, assert_whole, surroundings
+from driver import WAIT_S
 from hub import Hub, Synthetic
 from hub.client import wait_until
 from process_work import GONE_S, in_temp, load, send_endless
@@ -19,10 +20,6 @@ from process_work import GONE_S, in_temp, load, send_endless
 pytestmark = [pytest.mark.process, pytest.mark.form("onefile")]
 
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n'
-FIRST_ANSWER_S = 20.0
-REMOVED_S = 20.0
-END_S = 5.0 if sys.platform != "win32" else 15.0
-"""Longest time until a launcher has removed its folder and ended: in Wine that takes seconds on a busy machine."""
 UNPACKING = Path(__file__).parents[2] / "package.json-shim" / "src" / "client" / "unpacking.ts"
 
 
@@ -38,7 +35,7 @@ def assert_removed(temporary: Path, start: Start) -> None:
     """
     if sys.platform == "win32":
         start(env=in_temp(temporary)).call("ping")
-        wait_until(lambda: len(list(temporary.iterdir())) == 1, REMOVED_S)
+        wait_until(lambda: len(list(temporary.iterdir())) == 1)
     else:
         assert list(temporary.iterdir()) == []
 
@@ -63,7 +60,7 @@ def test_workers_unpack_nothing(
         hub.faults.clear()
         assert_whole(downloads.fetch(), content)
         sidecar.close_stdin()
-        assert sidecar.wait_exit(END_S) == 0
+        assert sidecar.wait_exit(WAIT_S) == 0
     assert list(temporary.iterdir()) == []
 
 
@@ -93,7 +90,7 @@ def test_a_launcher_that_is_killed_while_it_starts_leaves_no_process(
         os.utime(left, (long_ago(), long_ago()))
     living = start(env=in_temp(temporary))
     living.call("ping")
-    wait_until(lambda: len(list(temporary.iterdir())) == 1, REMOVED_S)
+    wait_until(lambda: len(list(temporary.iterdir())) == 1)
     assert living.call("init")["protocolVersion"] == 1
 
 
@@ -101,7 +98,7 @@ def test_the_launcher_ends_when_the_router_is_killed(one_file: Path, start: Star
     sidecar = start(env=in_temp(temporary))
     sidecar.call("init")
     sidecar.router().kill()
-    assert sidecar.wait_exit(END_S) != 0
+    assert sidecar.wait_exit(WAIT_S) != 0
     assert not sidecar.survivors(GONE_S)
     assert list(temporary.iterdir()) == []
 
@@ -122,7 +119,7 @@ def test_the_next_start_removes_what_a_killed_program_left(
         (stranger / "base_library.zip").write_text("of another program")
     living = start(env=in_temp(temporary))
     living.call("ping")
-    wait_until(lambda: not left.exists(), REMOVED_S)
+    wait_until(lambda: not left.exists())
     assert all((stranger / "base_library.zip").exists() for stranger in strangers)
     other = start(env=in_temp(temporary))
     other.call("ping")
@@ -130,7 +127,7 @@ def test_the_next_start_removes_what_a_killed_program_left(
     assert living.call("init")["protocolVersion"] == 1  # and its folder is still whole
     living.close_stdin()
     other.close_stdin()
-    assert (living.wait_exit(END_S), other.wait_exit(END_S)) == (0, 0)
+    assert (living.wait_exit(WAIT_S), other.wait_exit(WAIT_S)) == (0, 0)
     assert sorted(temporary.iterdir()) == sorted(strangers)
 
 
@@ -148,7 +145,7 @@ def test_half_unpacked_folders_are_removed_when_they_are_old(
     (own,) = (path for path in temporary.iterdir() if path not in (old, new))
     if not (own / library).exists():
         pytest.skip("the program has another set of libraries here")
-    wait_until(lambda: not old.exists(), REMOVED_S)
+    wait_until(lambda: not old.exists())
     assert new.exists()
 
 
@@ -168,7 +165,7 @@ def test_a_bad_temporary_folder_ends_it_with_an_error_that_the_npm_client_knows(
             input=PING,
             capture_output=True,
             env=in_temp(folder),
-            timeout=FIRST_ANSWER_S,
+            timeout=WAIT_S,
             check=False,
         )
         assert done.returncode not in (0, None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from conftest import Start
-from driver import Sidecar
+from driver import WAIT_S, Sidecar
 from process_work import GONE_S, count, load, send_endless
 
 pytestmark = pytest.mark.process
@@ -56,7 +56,7 @@ def test_it_ends_with_its_parent_though_another_process_holds_the_pipe(
     assert sidecar.process.poll() is None
     app.kill()
     assert_gone(sidecar)
-    assert sidecar.wait_exit(5) == 0
+    assert sidecar.wait_exit(WAIT_S) == 0
 
 
 def test_a_killed_launcher_whose_pipes_are_inherited_ends_all_processes(
@@ -122,7 +122,7 @@ def test_no_child_outlives_ten_rounds_of_load_and_kill(start: Start, model_path:
     for _ in range(10):
         sidecar = start()
         sidecar.send("loadModel", {"path": model_path})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + WAIT_S
         while not sidecar.workers() and time.monotonic() < deadline:
             time.sleep(0.001)
         os.kill(sidecar.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -134,8 +134,8 @@ def test_a_killed_spare_engine_is_replaced(start: Start, model_path: str) -> Non
     sidecar.call("init")
     (spare,) = sidecar.workers()
     spare.kill()
-    psutil.wait_procs([spare], timeout=5)
-    deadline = time.monotonic() + 10
+    psutil.wait_procs([spare], timeout=WAIT_S)
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline and any(
         each["pid"] == spare.pid for each in sidecar.call("status")["processes"]
     ):

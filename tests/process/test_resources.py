@@ -9,7 +9,7 @@ import psutil
 import pytest
 import time_slices
 from conftest import Start
-from driver import Refused
+from driver import WAIT_S, Refused
 from process_work import COUNTED, LONG_LOAD, assert_aborted, count, load, send_endless
 
 from sidecar.core.llama.time_slice import SLICE_NS
@@ -92,16 +92,13 @@ def test_loading_and_unloading_leaves_no_thread_descriptor_or_process(start: Sta
         return router.num_threads(), descriptors, len(sidecar.family())
 
     round_trip()
-    before = settled = held()
+    before = held()
     for _ in range(4):
         round_trip()
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        settled = held()
-        if settled <= before:
-            break
+    deadline = time.monotonic() + WAIT_S
+    while any(now > then for now, then in zip(held(), before, strict=True)):
+        assert time.monotonic() < deadline, f"{before} became {held()}"
         time.sleep(0.05)
-    assert all(now <= then for now, then in zip(settled, before, strict=True)), f"{before} became {settled}"
 
 
 def test_disposing_of_a_context_gives_its_memory_back(start: Start, model_path: str) -> None:

@@ -14,9 +14,8 @@ def shared(program: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The program of this module."""
     sidecar = Sidecar(program, stderr=tmp_path_factory.mktemp("shared") / "stderr.txt")
     yield sidecar
-    log = sidecar.log()
-    sidecar.end()
-    assert "Traceback" not in log
+    sidecar.end()  # then the log is whole
+    assert "Traceback" not in sidecar.log()
 
 
 @pytest.fixture(scope="module")

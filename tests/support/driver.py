@@ -26,7 +26,8 @@ LEFT_S = 1.0 if sys.platform != "win32" else 3.0
 """How long a program may take to end after a test, and all its processes after it. In Wine, on a busy machine, the
 launcher of the one file needs seconds to remove its folder."""
 
-TURN_S = 0.01  # a sleep of `survivors`
+TURN_S = 0.01
+"""A sleep. Where others keep the processors busy, so many turns take longer, and the program gets its time, too."""
 
 MARK = "LLAMA_SIDECAR_TEST"
 """Environment variable by which all processes of one program can be found."""
@@ -281,7 +282,6 @@ class Sidecar:
 
     def survivors(self, timeout_s: float = LEFT_S) -> list[psutil.Process]:
         """The processes of this program that are still there after a while; returns as soon as none is."""
-        # Counted in turns of this process: where others keep the processors busy, all get theirs later.
         left, turns = self.family(), round(timeout_s / TURN_S)
         while left and turns > 0:
             time.sleep(TURN_S)
@@ -294,11 +294,12 @@ class Sidecar:
         if not self._in.closed:
             self._in.close()
         self._may_read.set()
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for _ in range(round(END_S / TURN_S)):
+            if self.process.poll() is not None:
+                break
+            time.sleep(TURN_S)
+        self.process.kill()  # does nothing if it has ended
+        self.process.wait()
         left = self.survivors()
         for process in left:
             process.kill()

@@ -17,7 +17,8 @@ from sidecar.message_handler.errors import SidecarError
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Compiling does not end until the event is set."""
+    """Compiling does not end until the event is set. No thread of an earlier test still holds a place."""
+    wait_for_threads()
     go_on = threading.Event()
     compile_it = Matcher.compile
 
@@ -29,12 +30,16 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(compiling, "PATIENCE_S", 0.001)
     yield go_on
     go_on.set()
-    for thread in compiling_threads():
+    wait_for_threads()
+
+
+def wait_for_threads() -> None:
+    for thread in threads("sidecar:compile", "sidecar:calls"):
         thread.join()
 
 
-def compiling_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "sidecar:compile"]
+def threads(*names: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name in names]
 
 
 def test_it_ends_when_nobody_wants_it_any_more(
@@ -61,7 +66,7 @@ def test_it_ends_after_a_time_and_only_so_many_run(
     with pytest.raises(SidecarError) as ended:
         json_schema.enforced(MODEL, {"const": "behind them"}, "/jsonSchema", Options())
     assert ended.value.kind == "overloaded", "it is not the fault of this schema"
-    assert len(compiling_threads()) == compiling.MAX_COMPILING
+    assert len(threads("sidecar:compile")) == compiling.MAX_COMPILING
 
 
 def test_a_thread_that_does_not_start_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:

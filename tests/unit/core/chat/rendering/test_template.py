@@ -184,6 +184,8 @@ def test_the_time_in_which_the_process_stands_still_does_not_count(
 def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_RENDER_S", 0.05)
     monkeypatch.setattr(limits, "STOP_TIMEOUT_S", 0.1)
+    drops = limits.STOP_TRIES - 1
+    monkeypatch.setattr(limits, "STOP_TRIES", 100)  # two may come at once where the thread gets no time
     dropped: list[int] = []
     until = time.monotonic() + BOUND_S
 
@@ -194,7 +196,7 @@ def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest
                     time.sleep(0.001)  # Python 3.13 leaves an empty loop's jump outside of the try
             except SystemExit:
                 dropped.append(1)
-                if len(dropped) == limits.STOP_TRIES - 1:
+                if len(dropped) == drops:
                     raise
         return "it was never stopped"
 
@@ -202,7 +204,7 @@ def test_a_stop_that_python_drops_is_tried_again(jobs: Jobs, monkeypatch: pytest
     jobs.begin(job)
     with pytest.raises(SidecarError, match="still running"):
         limits.run("", work, job)
-    assert len(dropped) == limits.STOP_TRIES - 1
+    assert len(dropped) == drops
     assert not [t for t in threading.enumerate() if t.name == "sidecar:template" and t.is_alive()]
 
 
