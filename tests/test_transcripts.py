@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from conftest import Start
 from download_work import surroundings
-from driver import Sidecar, same_id
+from driver import WAIT_S, Sidecar, same_id
 from jsonschema import Draft7Validator
 
 from sidecar.message_handler.document import openrpc_document
@@ -28,7 +28,6 @@ SCHEMA = Path(__file__).parents[1] / "schema"
 METHODS = json.loads((SCHEMA / "methods.json").read_text(encoding="utf-8"))
 ERRORS = {e["kind"]: e for e in json.loads((SCHEMA / "errors.json").read_text(encoding="utf-8"))["errors"]}
 SOURCES = ("issue ", "DESIGN ", "JSON-RPC 2.0", "LSP ")
-EXIT_S = 10.0
 PLACEHOLDERS = {"<any>": object, "<string>": str, "<number>": (int, float), "<integer>": int}
 
 FILES = sorted(FOLDER.glob("*.jsonl"))
@@ -136,7 +135,7 @@ class Replay:
                 self._receive()
         except EOFError:
             pass
-        assert self._sidecar.wait_exit(EXIT_S) == 0
+        assert self._sidecar.wait_exit(WAIT_S) == 0
         assert [m for m in self._open if isinstance(m, list) or "id" in m] == [], "unexpected answers"
         self._check_the_whole(steps)
 

@@ -20,6 +20,7 @@ from download_work import (
     assert_whole,
 )
 from hub import Hub, Proxy, Synthetic
+from hub.client import wait_until
 from rpc_server import refusing
 
 pytestmark = pytest.mark.process
@@ -50,8 +51,13 @@ def assert_longer_and_longer_pauses(hub: Hub) -> None:
 
 @pytest.mark.parametrize("speed", [250_000, 500_000, 1_000_000])
 def test_several_ranges_at_once_where_each_connection_is_slow(downloads: Downloads, speed: int) -> None:
-    downloads.hub.fault(TARGET, bytes_per_second=speed, times=None)
-    fetch(downloads, interruptions=0)
+    slow = downloads.hub.fault(TARGET, bytes_per_second=speed / 8, times=None)
+    download = downloads.send()
+    wait_until(lambda: downloads.hub.at_once(TARGET) > 1)
+    slow.bytes_per_second = speed  # two are so much faster than one that no pause of this machine hides it
+    assert_whole(downloads.sidecar.result(download), BIG)
+    assert not downloads.unfinished()
+    downloads.hub.settle()
     assert 4 <= downloads.hub.at_once(TARGET) <= CONNECTIONS
     bodies = downloads.hub.bodies(TARGET)
     assert {body.status for body in bodies} == {206}
@@ -60,9 +66,14 @@ def test_several_ranges_at_once_where_each_connection_is_slow(downloads: Downloa
 
 
 def test_a_connection_serves_one_piece_after_the_other(downloads: Downloads) -> None:
+    large = Synthetic(12_000_000, seed=2)  # more pieces than there are connections
+    downloads.hub.add(REPO, {FILE: large})
     downloads.hub.fault(TARGET, latency_s=0.02, times=None)
-    fetch(downloads, interruptions=0)
-    assert len(downloads.hub.bodies(TARGET)) >= BIG.size // (1 << 20)
+    assert_whole(downloads.fetch(SPEC), large)
+    assert not downloads.unfinished()
+    downloads.hub.settle()
+    assert downloads.hub.sent(TARGET) == large.size
+    assert len(downloads.hub.bodies(TARGET)) >= large.size // (1 << 20)
     assert downloads.hub.cdn_connections < len(downloads.hub.bodies(TARGET))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import socket
+from collections.abc import Iterator
 
 import pytest
 from download_work import FILE, REPO, SPEC, TARGET, Begin, Downloads, assert_whole
 from driver import Message
 from hub import Hub, Synthetic
+from rpc_server import refusing
 
 pytestmark = pytest.mark.process
 
@@ -141,26 +142,26 @@ def test_a_missing_plain_file(downloads: Downloads) -> None:
     assert (data["value"], data["allowed"]) == (url, [])
 
 
-def closed_port() -> str:
+@pytest.fixture
+def nowhere() -> Iterator[str]:
     """An address on which no server listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    with refusing() as endpoint:
+        yield f"http://{endpoint}"
 
 
-def test_no_server(downloads: Downloads) -> None:
-    data = check(downloads.refused(SPEC, endpoint=closed_port()), 1055, "offline")
+def test_no_server(downloads: Downloads, nowhere: str) -> None:
+    data = check(downloads.refused(SPEC, endpoint=nowhere), 1055, "offline")
     assert data["retryable"] is True
-    check(downloads.refused(f"{closed_port()}/model.gguf"), 1055, "offline")
+    check(downloads.refused(f"{nowhere}/model.gguf"), 1055, "offline")
 
 
-def test_no_server_but_the_model_is_here(downloads: Downloads) -> None:
+def test_no_server_but_the_model_is_here(downloads: Downloads, nowhere: str) -> None:
     first = downloads.fetch(SPEC)
-    again = downloads.fetch(SPEC, endpoint=closed_port())
+    again = downloads.fetch(SPEC, endpoint=nowhere)
     assert again["fromCache"] and again["path"] == first["path"] and again["sha256"] == SMALL.sha256
-    best = downloads.fetch(f"hf:{REPO}", endpoint=closed_port())
+    best = downloads.fetch(f"hf:{REPO}", endpoint=nowhere)
     assert best["path"] == first["path"], "of what is here, it is the best"
-    check(downloads.refused(f"hf:{REPO}:Q8_0", endpoint=closed_port()), 1055, "offline")
+    check(downloads.refused(f"hf:{REPO}:Q8_0", endpoint=nowhere), 1055, "offline")
 
 
 def test_offline_mode(begin: Begin, downloads: Downloads) -> None:

@@ -16,7 +16,7 @@ import elf
 import psutil
 import pytest
 from conftest import Start
-from driver import Sidecar
+from driver import WAIT_S, Sidecar
 from process_work import COUNTED, count, in_temp, load, send_endless
 
 import pins
@@ -25,7 +25,6 @@ from sidecar import __version__ as sidecar_version
 
 pytestmark = [pytest.mark.process, pytest.mark.form("onedir", "onefile")]
 
-EXIT_S = 10.0
 MIT_TERMS = 800
 """Length in characters of a very short licence."""
 
@@ -245,6 +244,6 @@ def test_nothing_is_left_in_the_temporary_folder(
             psutil.Process(sidecar.engines()["model-1"]).kill()
             assert sidecar.response(request)["error"]["data"]["kind"] == "engineCrashed"
             sidecar.close_stdin()
-        assert sidecar.wait_exit(EXIT_S) == 0
+        assert sidecar.wait_exit(WAIT_S) == 0
         app.kill()
     assert list(temporary.iterdir()) == []

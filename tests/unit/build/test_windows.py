@@ -209,7 +209,7 @@ def as_wine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
     """Put a shell script in the place of Wine and its server."""
     monkeypatch.setattr(wine, "environment", lambda: {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"})
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(wine, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(wine, "DRAIN_SECONDS", 1.0)
 
     def make(script: str) -> None:
         for name in ("wine", "wineserver"):
@@ -243,5 +243,6 @@ def test_a_program_that_hangs_in_wine_is_ended_after_its_time(
     as_wine: Callable[[str], None], tmp_path: Path
 ) -> None:
     pid = tmp_path / "pid"
-    as_wine(f'[ "$1" = -k ] && kill $(cat "{pid}") && exit; echo $$ > "{pid}"; exec sleep 60')
+    end = f'until [ -s "{pid}" ]; do sleep 0.01; done; kill $(cat "{pid}"); exit'
+    as_wine(f'if [ "$1" = -k ]; then {end}; fi; echo $$ > "{pid}"; exec sleep 60')
     assert wine.call(["program"], {}, 0.3) != 0
