@@ -68,7 +68,9 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=self._end_of_output,
                 bufsize=0,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=getattr(
+                    subprocess, "DETACHED_PROCESS", 0
+                ),  # a console would be one more process
             )
         except OSError:
             os.close(self._output)

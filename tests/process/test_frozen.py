@@ -229,6 +229,14 @@ def test_a_ping_loads_no_library_that_only_engines_need(start: Start, temporary:
     assert not loaded & {"_ctypes", "libffi", "libffi-8", "_ssl", "_hashlib"}
 
 
+def test_an_engine_starts_no_other_process(start: Start, temporary: Path) -> None:
+    """Windows starts one for each console."""
+    sidecar = start(env=in_temp(temporary))
+    sidecar.call("init")
+    (engine,) = sidecar.workers()
+    assert engine.children() == []
+
+
 @pytest.mark.parametrize("killed", ["app", "engine"])
 def test_nothing_is_left_in_the_temporary_folder(
     runtime: str, start: Start, model_path: str, temporary: Path, killed: str

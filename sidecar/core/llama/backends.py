@@ -110,7 +110,7 @@ def _try(path: str) -> str | None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,  # drivers write there what is not the log
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
         )
         output, errors = trial.communicate(path.encode(), TRIAL_S)
         result: dict[str, Any] = json.loads(output or b"{}")  # Any: JSON of the trial, see run_trial
