@@ -83,7 +83,7 @@ def inputs() -> list[str | Path]:
     """What goes into the program on every platform: its sources, its recipe, the pins and who signs it."""
     sources = [file for file in (ROOT / "sidecar").rglob("*") if file.suffix in (".py", ".json")]
     recipe = [HERE / name for name in ("sidecar.spec", "entry.py", "bundle.py", "components.py", "freeze.py")]
-    recipe += [HERE / name for name in ("pyimod03_ctypes.py", "entitlements.plist", "windows.manifest")]
+    recipe += [HERE / name for name in ("bootstrap.py", "entitlements.plist", "windows.manifest")]
     recipe += (HERE / "hooks").glob("*.py")
     identity = os.environ.get("LLAMA_SIDECAR_CODESIGN_IDENTITY", "")
     return [pins.LOCK, *sorted(sources), *sorted(recipe), identity]

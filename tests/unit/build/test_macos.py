@@ -28,14 +28,11 @@ def run_spec(monkeypatch: pytest.MonkeyPatch, platform: str) -> list[Call]:
         def make(*arguments: Any, **options: Any) -> SimpleNamespace:  # whatever it takes
             calls.append((kind, arguments, options))
             toc = {"pure": [], "binaries": [("libssl.3.dylib", "/lib/libssl.3.dylib", "BINARY")]}
-            empty = {"scripts": [], "datas": [], "dependencies": [("pyimod03_ctypes", "", "PYMODULE")]}
+            empty = {"scripts": [], "datas": [], "dependencies": [("pyiboot01_bootstrap", "", "PYSOURCE")]}
             return SimpleNamespace(name=f"/dist/{options.get('name')}", **toc, **empty)
 
         return make
 
-    # PyInstaller's own modules cannot be imported as on another platform.
-    compiling = SimpleNamespace(compile_pymodule=lambda *_, **__: "")
-    monkeypatch.setitem(sys.modules, "PyInstaller.building.utils", compiling)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(bundle, "describe", lambda *_: [])
     monkeypatch.setattr(bundle, "describe_one_file", lambda *_: None)
