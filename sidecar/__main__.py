@@ -45,6 +45,10 @@ def main() -> int:
 def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: int) -> Callable[[], None]:
     """Prepare a role; returns the function that serves."""
     if options.role == "engine":
+        if sys.platform == "win32":
+            from sidecar.core import preload
+
+            preload.begin()
         from sidecar.core.engine_process import EngineProcess
 
         return EngineProcess(protocol_in, protocol_out, log_level=options.log_level).run

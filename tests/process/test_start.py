@@ -56,6 +56,7 @@ ENGINE = {
             ".time_slice",
         )
     ),
+    *(("sidecar.core.preload",) if sys.platform == "win32" else ()),
 }
 """Until it is ready. It imports the rest while the app reads the answer to `init`."""
 
