@@ -10,7 +10,7 @@ import gguf_files
 import pytest
 from conftest import Start
 from driver import Refused, Sidecar
-from process_work import assert_not_held_up
+from process_work import ENDLESS, assert_not_held_up
 
 pytestmark = pytest.mark.real
 
@@ -86,8 +86,7 @@ def test_all_sets_at_once_say_the_same(adapted: Sidecar, expected: dict[str, str
 def test_a_long_prompt_for_one_set_does_not_stop_a_stream_of_another(adapted: Sidecar) -> None:
     context = adapted.call("createContext", {"modelId": "model-1", "contextSize": 1024, "sequences": 2})
     params = {"contextId": context["contextId"], "temperature": 0}
-    endless = {"prompt": PROMPT, "maxTokens": 400, "ignoreEos": True}
-    stream = adapted.send("complete", {**params, **endless, **ASKED["first"]})
+    stream = adapted.send("complete", {**params, "prompt": PROMPT, **ENDLESS, **ASKED["first"]})
     adapted.wait_progress(stream, "generate")
     words = " ".join(f"{number}," for number in range(110))
     long = adapted.send("complete", {**params, "prompt": words, "maxTokens": 1, **ASKED["second"]})

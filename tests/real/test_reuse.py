@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from driver import Sidecar
-from process_work import EXACT, made_contexts
+from process_work import EXACT, cut_after, made_contexts
 from real.conftest import run_plain
 from talk import (
     ENDLESS,
@@ -283,20 +283,18 @@ def test_an_abort_while_another_runs(talk: Talk, make: Make) -> None:
 
 
 def test_a_background_request_gives_way_and_goes_on(talk: Talk, make: Make) -> None:
-    length = 4 * talk.long  # so that it mostly lasts until the other request comes
-    alone, other = talk.say(make(**EXACT), talk.prompt, length), talk.say(make(**EXACT), talk.other)
-    for _ in range(5):
-        context = make(**EXACT)
-        background = talk.send(context, talk.prompt, length, priority="background")
-        talk.sidecar.wait_progress(background, "generate")
-        result = talk.say(context, talk.other)
-        gave_way = not talk.sidecar.has_response(background)
-        for found, expected in ((result, other), (talk.sidecar.result(background), alone)):
-            assert said(found) == said(expected)
-            assert likely(found) == pytest.approx(likely(expected), abs=NEAR)
-        if gave_way:
-            return
-    pytest.fail("it always ended before the other request came")
+    context = make(**EXACT)
+    background = talk.send(context, talk.prompt, **ENDLESS, priority="background")
+    talk.sidecar.wait_progress(background, "generate")
+    result = talk.say(context, talk.other)
+    assert not talk.sidecar.has_response(background)
+    cut_after(talk.sidecar, background, len(talk.sidecar.streamed(background)) + talk.long)
+    told = talk.sidecar.progress(background, "generate")
+    went_on = {"logprobs": [entry for each in told for entry in each["logprobs"]]}
+    for found, prompt in ((result, talk.other), (went_on, talk.prompt)):
+        expected = talk.say(make(**EXACT), prompt, len(said(found)))
+        assert said(found) == said(expected)
+        assert likely(found) == pytest.approx(likely(expected), abs=NEAR)
 
 
 # ---- what is removed -------------------------------------------------------------------------------

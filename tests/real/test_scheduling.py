@@ -9,7 +9,7 @@ from typing import Any
 import gguf_files
 import pytest
 from driver import Refused, Sidecar
-from process_work import made_contexts
+from process_work import cut_after, made_contexts
 
 pytestmark = pytest.mark.real
 
@@ -17,6 +17,10 @@ WORDS = "The quick brown fox jumps over the lazy dog and runs far away from the 
 SYSTEM = WORDS * 5
 COUNT = "\n1, 2, 3, 4, 5, 6, 7, 8, 9,"
 """The model continues it with tokens far more likely than the next best, so that rounding changes none."""
+
+NUMBERS = "one two three four five six seven eight nine ten,"
+LISTED = " ".join([NUMBERS] * 8)
+"""The model continues to repeat it, each token far more likely than the next best."""
 
 TEXTS = [f"Item {number} costs {number * 3} dollars." for number in range(100)]
 
@@ -70,15 +74,15 @@ def test_interactive_requests_overtake_background_ones(real: Sidecar, contexts: 
 
 
 def test_a_background_request_gives_way_and_goes_on_with_the_same_text(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=512)
-    alone = real.result(start(real, context, "A long tale:", 50))["text"]
-    background = start(real, context, "A long tale:", 50, priority="background")
+    context, shift = contexts(contextSize=512), {"contextOverflow": "shift"}
+    background = start(real, context, LISTED, ENDLESS, priority="background", **shift)
     real.wait_progress(background, "generate")
-    interactive = start(real, context, "Quick question:", 5)
-    assert answered(real, background, interactive) == [interactive, background]
-    result = real.result(background)
-    assert result["text"] == alone == real.streamed(background)
-    assert result["usage"]["completionTokens"] == 50
+    real.result(start(real, context, "Quick question:", 5))
+    assert not real.has_response(background)
+    partial = cut_after(real, background, len(real.streamed(background)) + 100)
+    tokens = partial["usage"]["completionTokens"]
+    alone = real.result(start(real, contexts(contextSize=512), LISTED, tokens, **shift))
+    assert alone["text"].startswith(partial["text"])
 
 
 def test_a_waiting_background_request_is_served_when_nothing_else_is(real: Sidecar, contexts: Any) -> None:
@@ -144,14 +148,15 @@ def test_enough_time_changes_nothing(real: Sidecar, contexts: Any) -> None:
 
 def test_texts_in_the_background_wait_for_others(real: Sidecar, contexts: Any) -> None:
     context = contexts(embeddings=True, contextSize=256, batchSize=64)
-    background = real.send("embed", {"contextId": context, "input": TEXTS[:32], "priority": "background"})
-    real.wait_progress(background, "embed")
-    other = real.send("embed", {"contextId": context, "input": TEXTS[95:]})
-    real.result(other)
-    assert not real.has_response(background)
-    between = [p["processedTexts"] for p in real.progress(background, "embed")]
-    assert between[-1] < 20, "they took turns"
-    assert len(real.result(background)["embeddings"]) == 32
+    own = {"contextId": context, "priority": "background"}
+    long, short = (real.send("embed", {**own, "input": texts}) for texts in (TEXTS * 20, TEXTS[:32]))
+    real.wait_progress(long, "embed")
+    real.call("embed", {"contextId": context, "input": TEXTS[95:]})
+    assert not real.has_response(long)
+    between = [p["processedTexts"] for p in real.progress(long, "embed")]
+    assert between[-1] < 10 * len(TEXTS), "they took turns"
+    real.call("abort", {"requestId": long})
+    assert len(real.result(short)["embeddings"]) == 32
 
 
 def test_texts_whose_time_is_up_are_given_up(real: Sidecar, contexts: Any) -> None:
@@ -195,8 +200,8 @@ def test_a_running_conversation_shares_its_beginning(real: Sidecar, contexts: An
 
 
 def test_a_short_prompt_is_not_held_up_by_a_long_one(real: Sidecar, contexts: Any) -> None:
-    context = contexts(contextSize=1024, sequences=2, batchSize=128)
-    long = start(real, context, WORDS * 40, 1)
+    context = contexts(contextSize=4096, sequences=2, batchSize=128)
+    long = start(real, context, WORDS * 180, 1)  # takes many seconds if it is not aborted
     short = start(real, context, "Hello", 1)
     real.result(short)
     assert not real.has_response(long)
@@ -269,10 +274,6 @@ def test_an_abort_in_a_shifted_text(made: Sidecar, anew: Any) -> None:
 
 
 # ---- speculation -------------------------------------------------------------------------------------
-
-NUMBERS = "one two three four five six seven eight nine ten,"
-LISTED = " ".join([NUMBERS] * 8)
-"""The model continues to repeat it, each token far more likely than the next best."""
 
 
 def test_draft_tokens_give_the_same_text(real: Sidecar, contexts: Any) -> None:

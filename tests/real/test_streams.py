@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from driver import Sidecar
-from process_work import assert_not_held_up
+from process_work import ENDLESS, assert_not_held_up, cut_after
 
 pytestmark = pytest.mark.real
 
@@ -23,30 +23,43 @@ def send(real: Sidecar, expected: Any, context_id: str) -> Any:
     return real.send("complete", {**params, "temperature": 0})
 
 
+def send_endless(real: Sidecar, expected: Any, context_id: str) -> Any:
+    """A text that begins as the expected one and lasts until it is aborted."""
+    return real.send("complete", {"contextId": context_id, "prompt": expected.prompt, **ENDLESS})
+
+
 def test_two_at_once_interleave_and_both_are_right(real: Sidecar, plain: Any) -> None:
-    first, second = (send(real, plain[name], "context-2") for name in ("count", "chat count"))
-    assert real.result(first)["text"] == plain["count"].text == real.streamed(first)
-    assert real.result(second)["text"] == plain["chat count"].text == real.streamed(second)
+    requests = {send_endless(real, plain[name], "context-2"): plain[name] for name in ("count", "chat count")}
+    while any(len(real.streamed(request)) < len(each.text) for request, each in requests.items()):
+        real.receive()
+    for request, expected in requests.items():
+        assert cut_after(real, request, 0)["text"].startswith(expected.text)
     order = [
         m["params"]["requestId"]
         for m in real.messages
         if m.get("method") == "progress" and m["params"]["progressType"] == "generate"
     ]
-    turns = sum(1 for one, next_one in itertools.pairwise(order) if {one, next_one} == {first, second})
+    turns = sum(1 for one, next_one in itertools.pairwise(order) if {one, next_one} == requests.keys())
     assert turns > 20, "they did not share batches"
 
 
 def test_eight_at_once_on_four_sequences_are_all_right(real: Sidecar, plain: Any) -> None:
+    before = [send_endless(real, plain["count"], "context-2") for _ in range(4)]
+    for request in before:
+        real.wait_progress(request, "generate")
     requests = {send(real, plain[name], "context-2"): plain[name] for name in SURE * 2}
+    while not all(real.progress(request, "queue") for request in requests):
+        real.receive()
+    for request in before:
+        cut_after(real, request, 0)
     for request, expected in requests.items():
         result = real.result(request)
         assert result["text"] == expected.text == real.streamed(request)
-    waited = [request for request in requests if real.progress(request, "queue")]
-    assert waited == list(requests)[4:]
-    for request in waited:
+    for request in requests:
         positions = [p["position"] for p in real.progress(request, "queue")]
         assert positions == sorted(positions, reverse=True)
         assert all(p["progress"] is None for p in real.progress(request, "queue"))
+    for request in list(requests)[4:]:
         assert real.result(request)["timings"]["queueMs"] > 10
 
 
@@ -59,14 +72,11 @@ def test_thirty_at_once_are_served_in_their_order(real: Sidecar, plain: Any) -> 
 
 
 def test_a_long_prompt_does_not_stop_a_stream(real: Sidecar, plain: Any) -> None:
-    stream = real.send(
-        "complete",
-        {"contextId": "context-2", "prompt": plain["count"].prompt, "maxTokens": 100, "temperature": 0},
-    )
+    stream = send_endless(real, plain["count"], "context-2")
     real.wait_progress(stream, "generate")
     long = send(real, plain["long"], "context-2")
     arrivals = []
-    while not real.has_response(long) and not real.has_response(stream):
+    while not real.has_response(long):
         message = real.receive()
         if message.get("method") == "progress" and message["params"]["progressType"] == "generate":
             arrivals.append((message["params"]["requestId"], time.monotonic()))
@@ -76,15 +86,15 @@ def test_a_long_prompt_does_not_stop_a_stream(real: Sidecar, plain: Any) -> None
     gaps = [later - earlier for earlier, later in itertools.pairwise(during)]
     assert statistics.median(gaps) < (during[-1] - during[0]) / 4
     assert real.result(long)["text"] == plain["long"].text
-    assert real.result(stream)["text"].startswith(plain["count"].text)
+    said = cut_after(real, stream, len(plain["count"].text))["text"]
+    assert said.startswith(plain["count"].text)
 
 
 def test_a_long_prompt_in_another_context_does_not_stop_a_stream_either(
     real: Sidecar, plain: Any, fresh: Callable[..., str]
 ) -> None:
     contexts = [fresh(contextSize=1024), fresh(contextSize=2048)]
-    params = {"contextId": contexts[0], "prompt": plain["count"].prompt, "maxTokens": 200, "temperature": 0}
-    stream = real.send("complete", {**params, "ignoreEos": True})
+    stream = send_endless(real, plain["count"], contexts[0])
     real.wait_progress(stream, "generate")
     words = [f"{number}," for number in range(110)]
     long = real.send("complete", {"contextId": contexts[1], "prompt": " ".join(words), "maxTokens": 1})
@@ -94,11 +104,11 @@ def test_a_long_prompt_in_another_context_does_not_stop_a_stream_either(
 
 def test_contexts_of_one_model_run_at_once(real: Sidecar, plain: Any, fresh: Callable[..., str]) -> None:
     contexts = [fresh(), fresh(sequences=2), fresh(kvCacheType="f32")]
-    requests = [send(real, plain["count"], context) for context in contexts]
-    assert [real.result(request)["text"] for request in requests] == [plain["count"].text] * 3
-    first = next(real.messages.index(m) for m in real.messages if m.get("method") == "progress"
-             and m["params"]["requestId"] == requests[2])  # fmt: skip
-    assert first < real.messages.index(real.response(requests[0])), "one waited for the other"
+    requests = [send_endless(real, plain["count"], context) for context in contexts]
+    while any(len(real.streamed(request)) < len(plain["count"].text) for request in requests):
+        real.receive()  # if one waited for the other, this would not end
+    for request in requests:
+        assert cut_after(real, request, 0)["text"].startswith(plain["count"].text)
 
 
 def test_a_sequence_goes_to_the_request_that_can_reuse_it(

@@ -86,7 +86,7 @@ def test_bad_schemas_and_grammars_cost_nothing_else(made: Sidecar) -> None:
 
 def test_an_abort_while_a_schema_compiles_costs_nothing_else(made: Sidecar) -> None:
     slow = {**HUGE, "required": NAMES[1:]}  # another one: the first may be kept
-    huge = made.send("complete", complete(jsonSchema=slow))
+    huge = made.send("complete", complete(jsonSchema=slow, maxTokens=10**9, contextOverflow="shift"))
     made.call("abort", {"requestId": huge})
     after = made.send("complete", complete(regex="[0-9]{4}"))
     assert made.response(huge)["error"]["code"] == ABORTED

@@ -33,6 +33,9 @@ COUNTED = " 6, 7"
 EXACT: Message = {"kvCacheType": "f32", "flashAttention": False}
 """Params of contexts that round in the same way for each batch."""
 
+ENDLESS: Message = {"maxTokens": 10**9, "contextOverflow": "shift", "ignoreEos": True, "temperature": 0}
+"""Params of a greedy text that lasts until it is aborted, however late that is."""
+
 LONG_LOAD: Message = {"path": str(GEMMA3.path), "useMmap": False}
 """loadModel's params for a slow load that tests can interrupt: the file is read and copied."""
 
@@ -72,6 +75,13 @@ def count(sidecar: Sidecar, context_id: str = "context-1") -> str:
     params = {"contextId": context_id, "prompt": COUNT, "maxTokens": 5, "temperature": 0}
     text: str = sidecar.call("complete", params)["text"]
     return text
+
+
+def cut_after(sidecar: Sidecar, request_id: Any, characters: int) -> Message:
+    """Abort an endless text when so much of it has come; returns its `partial`."""
+    while len(sidecar.streamed(request_id)) < characters:
+        sidecar.receive()
+    return abort_and_check(sidecar, request_id)
 
 
 def send_endless(sidecar: Sidecar, context_id: str = "context-1", **params: Any) -> Any:
