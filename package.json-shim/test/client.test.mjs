@@ -11,7 +11,7 @@ import { runInNewContext } from "node:vm";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
 import { folder } from "./support/files.mjs";
 import {
-  ask, BIG, BRIEF, command, madeModel, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
+  ask, BIG, BRIEF, command, LONG_LOAD, madeModel, modelPath, ODD_TEXT, PROGRAM_FILE, sayOddText, start, startContext, TIMEOUT, textOf,
 } from "./support/program.mjs";
 
 assert.ok(existsSync(modelPath), `${modelPath} is missing; run: python build/dev.py setup`);
@@ -68,7 +68,7 @@ test("the main job, with promises and with loops", TIMEOUT, async (t) => {
 test("an aborted generation returns the text so far; an aborted load leaves nothing running", TIMEOUT, async (t) => {
   const { llama, model, context } = await startContext(t);
   const stopping = new AbortController();
-  const load = llama.loadModel({ path: modelPath, useMmap: false, signal: stopping.signal, onProgress: () => stopping.abort() });
+  const load = llama.loadModel({ ...LONG_LOAD, signal: stopping.signal, onProgress: () => stopping.abort() });
   await assert.rejects(load, { name: "AbortError" });
 
   const reason = new Error("the user pressed stop");

@@ -7,7 +7,7 @@ import { before, test } from "node:test";
 import { Ajv } from "ajv";
 import { METHODS } from "../dist/index.mjs";
 import { folder, serve } from "./support/files.mjs";
-import { ask, FILLER, madeModel, modelPath, schema, startContext, TIMEOUT } from "./support/program.mjs";
+import { ask, FILLER, LONG_LOAD, madeModel, modelPath, schema, startContext, TIMEOUT } from "./support/program.mjs";
 
 const { requests } = schema("methods.json");
 const { components } = schema("../sidecar/message_handler/openrpc.json");
@@ -144,7 +144,7 @@ test("every method that reports progress can be aborted in the middle", LONG, as
   const texts = Array.from({ length: 500 }, (_, i) => `Item ${i} costs ${3 * i} dollars, which is more than item ${i - 1}.`);
   const work = {
     downloadModel: [llama, slow],
-    loadModel: [llama, { path: modelPath, useMmap: false }],
+    loadModel: [llama, LONG_LOAD],
     complete: [context, { prompt: "Once upon a time", ...long }],
     chat: [context, ask("Tell a story.", long)],
     infill: [contexts.infill, { prefix: "a", suffix: "b", ...long }],

@@ -201,7 +201,9 @@ test("the client over a port aborts, gets errors, and its objects survive the pr
   const story = () => context.chat(ask("Tell a story.", { maxTokens: 900, ignoreEos: true }));
   for await (const _ of story()) break;
   const controller = new AbortController();
-  const aborted = context.chat(ask("Tell a story.", { maxTokens: 900, signal: controller.signal, onProgress: () => controller.abort() }));
+  const aborted = context.chat(
+    ask("Tell a story.", { maxTokens: 900, ignoreEos: true, signal: controller.signal, onProgress: () => controller.abort() }),
+  );
   await assert.rejects(aborted, (error) => error instanceof AbortError && typeof error.partial.text === "string");
 
   const { processes } = await llama.status();

@@ -21,6 +21,8 @@ export const PROGRAM_FILE =
   process.env.LLAMA_SIDECAR_PROGRAM ?? join(dirname(command[0]), windows ? "llama-sidecar.exe" : "llama-sidecar");
 
 export const modelPath = here("../../../.models/SmolLM2-135M-Instruct.Q4_1.gguf");
+/** Params of a slow load, which can be interrupted: the file is large, read, copied and checked. */
+export const LONG_LOAD = { path: here("../../../.models/gemma-3-270m-q4_k_m.gguf"), useMmap: false, checkTensors: true };
 export const schema = (name) => createRequire(import.meta.url)(here(`../../../schema/${name}`));
 export const TIMEOUT = { timeout: 180_000 };
 
