@@ -194,10 +194,11 @@ def test_a_link_that_expires_in_the_middle(downloads: Downloads) -> None:
     """Each connection has one piece at most, so more must be asked for."""
     large = Synthetic(24_000_000, seed=2)
     downloads.hub.add(REPO, {FILE: large})
-    downloads.hub.fault(TARGET, bytes_per_second=2_000_000, times=None)
+    slow = downloads.hub.fault(TARGET, bytes_per_second=2_000_000, trickle_after=2_000_000, times=None)
     download = downloads.send()
     downloads.wait_bytes(download, 1_000_000)
     downloads.hub.expire_links()
+    slow.trickle_after = None
     assert_whole(downloads.sidecar.result(download), large)
     statuses = [body.status for body in downloads.hub.bodies(TARGET)]
     assert 403 in statuses, "it had nothing to ask for any more"

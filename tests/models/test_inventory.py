@@ -150,10 +150,9 @@ def test_a_split_model_is_one_and_goes_as_one(downloads: Downloads, hub: Hub, tm
 def test_an_unfinished_download_is_listed_and_can_be_deleted(begin: Begin, hub: Hub) -> None:
     downloads = begin()
     hub.add(REPO, {"Model-Q4_K_M.gguf": Synthetic(64 << 20, seed=1)})
-    slower = hub.fault(bytes_per_second=1e6, times=None)
+    hub.fault(bytes_per_second=1e6, trickle_after=4 << 20, times=None)
     request = downloads.send()
     downloads.wait_bytes(request, 2 << 20)
-    slower.bytes_per_second = 50_000  # it does not end meanwhile
     final = str(downloads.directory / "owner" / "Model-GGUF" / "Model-Q4_K_M.gguf")
     assert refused(downloads, final) == "modelInUse"
     kill(downloads.transfer())

@@ -191,7 +191,7 @@ def test_the_network_fails_in_the_middle(downloads: Downloads) -> None:
     """The server no longer answers: what came is kept, and the error says that the network failed."""
     big = Synthetic(4_000_000, seed=9)
     downloads.hub.add(REPO, {FILE: big})
-    downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=500_000, times=None)
+    downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=500_000, trickle_after=1_000_000, times=None)
     request = downloads.send()
     downloads.wait_bytes(request, 500_000)
     downloads.hub.close()

@@ -85,11 +85,11 @@ def test_two_programs(begin: Begin) -> None:
 @pytest.mark.parametrize("end", ["abort", "kill the transfer", "kill the program"])
 def test_a_waiting_request_continues_when_the_other_ends(begin: Begin, end: str) -> None:
     first, second = begin(), begin()
-    first.hub.fault(TARGET, bytes_per_second=SLOWLY, times=None, origin="cdn")
+    first.hub.fault(TARGET, bytes_per_second=400_000, trickle_after=2_000_000, times=None, origin="cdn")
     fetching = first.send()
-    first.wait_bytes(fetching, 100_000)
+    first.wait_bytes(fetching, 1_000_000)
     waiting = second.send()
-    second.wait_bytes(waiting, 100_000)
+    second.wait_bytes(waiting, 1_000_000)
     first.hub.faults.clear()
     if end == "abort":
         first.abort(fetching)

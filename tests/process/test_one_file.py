@@ -46,7 +46,7 @@ def test_workers_unpack_nothing(
     content = Synthetic(4_000_000)
     with Hub() as hub:
         hub.add(REPO, {FILE: content})
-        hub.fault(TARGET, bytes_per_second=200_000, times=None, origin="cdn")
+        hub.fault(TARGET, trickle_after=100_000, times=None, origin="cdn")
         sidecar = start(env={**surroundings(tmp_path / "home"), **in_temp(temporary)})
         load(sidecar, model_path)
         sidecar.call("init")

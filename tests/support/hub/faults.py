@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from hub.records import Request
+
+TRICKLE: Final = 500.0
+"""Bytes per second: a megabyte takes 33 minutes, and no client takes the connection for a dead one."""
 
 
 @dataclass
@@ -35,6 +39,10 @@ class Fault:
     corrupt_at: int | None = None
     """Flip the bits of the byte at this offset of the file; hits only requests that get this byte."""
     bytes_per_second: float | None = None
+    """Of each connection. A test may change it."""
+    trickle_after: int | None = None
+    """After this number of bytes, all connections together, send TRICKLE bytes per second and connection. So a test
+    finds a download that still runs, however long the test takes. A test may change it."""
 
     # What the answer says.
     status: int | None = None
@@ -60,6 +68,8 @@ class Fault:
     hits: int = 0
     """How many requests it has hit."""
     passed: int = 0
+    sent: int = 0
+    """Bytes of all bodies that it has hit, about: connections count at the same time."""
 
     def matches(self, request: Request) -> bool:
         """Whether it is meant for this request."""
@@ -80,8 +90,16 @@ class Fault:
     @property
     def of_body(self) -> bool:
         """Whether it needs a body to show."""
-        numbers = (self.drop_after, self.stall_after, self.cut_after, self.corrupt_at, self.bytes_per_second)
+        ends = (self.drop_after, self.stall_after, self.cut_after)
+        numbers = (*ends, self.corrupt_at, self.bytes_per_second, self.trickle_after)
         return any(number is not None for number in numbers)
+
+    @property
+    def speed(self) -> float | None:
+        """Bytes per second that a connection sends now; None: as fast as it can."""
+        if self.trickle_after is not None and self.sent >= self.trickle_after:
+            return TRICKLE
+        return self.bytes_per_second
 
 
 class Faults:

@@ -261,16 +261,17 @@ class Exchange(BaseHTTPRequestHandler):
         ]
         stop, end = min(ends, key=lambda pair: pair[0]) if ends else (count, None)
         wrong = {fault.corrupt_at for fault in faults if fault.corrupt_at is not None}
-        began = time.monotonic()
+        due = time.monotonic()
         while self.request_.sent < stop:
-            speeds = [fault.bytes_per_second for fault in faults if fault.bytes_per_second is not None]
-            speed = min(speeds, default=None)  # a test may change it
+            speed = min((speed for fault in faults if (speed := fault.speed) is not None), default=None)
             piece = PIECE if speed is None else max(1, min(PIECE, int(speed / SLICES_PER_SECOND)))
             offset = first + self.request_.sent
             data = content.read(offset, min(piece, stop - self.request_.sent))
             self._send_piece(_corrupted(data, offset, wrong))
-            if speed is not None:
-                self.wait(began + self.request_.sent / speed - time.monotonic())
+            for fault in faults:
+                fault.sent += len(data)
+            due = time.monotonic() if speed is None else due + len(data) / speed
+            self.wait(due - time.monotonic())
         if end is not None:
             end()
 
