@@ -19,6 +19,9 @@ PREFIX: Final = "windows-"
 SECONDS: Final = 1500.0
 """Longest time of one run; its processes are ended then."""
 
+WAIT_IN_WINE_S: Final = "180"
+"""Longest time for one message of the program: a start takes half a minute where other programs are busy."""
+
 FROM_SOURCE: Final = (
     "tests/test_transcripts.py",
     "tests/models",
@@ -87,5 +90,8 @@ def bench(arguments: Sequence[str]) -> bool:
 
 
 def environment() -> Mapping[str, str]:
-    """Where the tests find the frozen programs."""
-    return {"LLAMA_SIDECAR_DIST": wine.windows_path(programs.DIST)}
+    """Where the tests find the frozen programs, and how long they wait."""
+    return {
+        "LLAMA_SIDECAR_DIST": wine.windows_path(programs.DIST),
+        "LLAMA_SIDECAR_TEST_WAIT_S": WAIT_IN_WINE_S,
+    }

@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import threading
+from contextlib import suppress
 from typing import Final
 
 from sidecar.message_handler import log
@@ -53,12 +54,12 @@ def rpc_worker(options: argparse.Namespace) -> int:
 
 def _address(host: str) -> str:
     """The IPv4 address of a host: llama.cpp accepts neither names nor IPv6. Raises OSError."""
-    try:
-        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise OSError(
-            0, f"--host: {host!r} is neither an IPv4 address nor a host name that has one."
-        ) from None
+    found = []
+    if host:  # to Windows an empty one means every address of this machine
+        with suppress(OSError, UnicodeError):
+            found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+    if not found:
+        raise OSError(0, f"--host: {host!r} is neither an IPv4 address nor a host name that has one.")
     return str(found[0][4][0])
 
 

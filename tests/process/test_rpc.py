@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from conftest import Start
 from driver import WAIT_S, Refused, Sidecar, environment
@@ -167,7 +166,6 @@ def test_killed_in_generation_a_worker_costs_that_model_until_it_is_back(
     assert count(sidecar) == COUNTED
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="stops a process")
 def test_a_worker_that_no_longer_answers_does_not_delay_an_abort(start: Start, model_path: str) -> None:
     worker = Worker(start)
     sidecar = start()
@@ -186,9 +184,9 @@ def test_a_worker_that_no_longer_answers_does_not_delay_an_abort(start: Start, m
 
 def test_it_listens_on_loopback_by_default(start: Start) -> None:
     worker = Worker(start)  # which names no host
-    connections = worker.program.router().net_connections()
-    listens_on = {each.laddr for each in connections if each.status == psutil.CONN_LISTEN}
-    assert listens_on == {("127.0.0.1", worker.port)}
+    with socket.socket() as other:
+        other.settimeout(WAIT_S)
+        assert other.connect_ex(("127.0.0.2", worker.port)) != 0, "it listens on other addresses, too"
     assert "not a loopback address" not in worker.program.log()
 
 
