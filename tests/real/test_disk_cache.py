@@ -43,6 +43,12 @@ class Program:
         result: Message = self.sidecar.call("complete", {**asked, "ignoreEos": True, "logprobs": True})
         return result
 
+    def unload(self) -> None:
+        """Wait until its engine has written and ended: it has much more time for that than at a shutdown."""
+        pid = self.sidecar.engines()["model-1"]
+        self.sidecar.call("unloadModel", {"modelId": "model-1"})
+        wait_until(lambda: not psutil.pid_exists(pid))
+
     def cache(self) -> Message:
         (context,) = self.sidecar.call("status")["contexts"]
         cache: Message = context["cache"]
@@ -84,9 +90,7 @@ def cold(plain_model: str, start: Start, tmp_path: Path) -> tuple[Path, list[int
     prompt = first.tokens(1)
     turn = prompt + said(first.say(prompt)) + first.tokens(500)[:9]
     expected = first.say(turn)
-    pid = first.sidecar.engines()["model-1"]
-    first.sidecar.call("unloadModel", {"modelId": "model-1"})
-    wait_until(lambda: not psutil.pid_exists(pid))  # it has more time to write than at a shutdown
+    first.unload()
     assert len(files(folder)) == 1
     return folder, turn, expected
 
@@ -99,7 +103,7 @@ def test_a_conversation_is_warm_in_the_next_program(model: str, start: Start, tm
     first.sidecar.call("createContext", {"modelId": "model-1", "contextSize": SIZE, "threads": 1})
     first.say(prompt, "context-2")
     expected = first.say(turn, "context-2")
-    first.sidecar.call("shutdown")
+    first.unload()
     assert [each.stat().st_mode & 0o077 for each in (folder, *files(folder))] == [0, 0]
     second = Program(start(), model, folder)
     result = second.say(turn)
@@ -107,7 +111,7 @@ def test_a_conversation_is_warm_in_the_next_program(model: str, start: Start, tm
     assert said(result) == said(expected)
     assert origin(second.say(turn)) == "sequence"
     wait_until(lambda: second.cache()["diskHits"] == 1)
-    second.sidecar.call("shutdown")
+    second.unload()
     (longer,) = files(folder)  # it replaces the one that it begins with
     assert len(state_file.read_tokens(str(longer), SIZE).tokens) == len(turn) + SHORT - 1
 

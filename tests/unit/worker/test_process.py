@@ -25,6 +25,12 @@ os.write(1, b'{"number": 40, "cut')
 """
 """A child that leaves a process behind, which has its pipes until its input ends."""
 
+SAVES = """
+import json, sys
+print(json.dumps({"number": json.loads(sys.stdin.readline())["params"]["seconds"]}))
+"""
+"""A child that ends when it was told how long it may take to save, and says that."""
+
 
 @contextmanager
 def started(
@@ -98,3 +104,18 @@ def test_a_child_that_cannot_be_killed_is_given_up(monkeypatch: pytest.MonkeyPat
             child.kill()
             assert child.ended.wait(WAIT_S)
         assert child.exit_status is None and not child.crashed
+
+
+def test_a_child_that_saves_is_told_how_long_it_may_and_ends_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "SAVE_TIMEOUT_S", WAIT_S)
+    told: list[float] = []
+    for end in (process.WorkerProcess.end_when_saved, lambda child: child.end(WAIT_S)):
+        with started(monkeypatch, SAVES, lambda _, seconds: told.append(seconds)) as child:
+            child.saves = True
+            end(child)
+            assert child.ended.is_set() and child.exit_status == 0
+    assert told == [WAIT_S, process.SAVE_SHARE * WAIT_S], (
+        "at the end of the program it has a share of the time"
+    )
