@@ -56,7 +56,8 @@ def once(command: list[str]) -> Start:
 def _bare_ms() -> float:
     """How long a Python takes that does nothing, from its start to its end."""
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=60)
+    # With a pipe: without one, `run` looks for the end only now and then.
+    subprocess.run([sys.executable, "-c", "pass"], check=True, timeout=60, stdout=subprocess.PIPE)
     return 1000 * (time.perf_counter() - begin)
 
 
@@ -64,7 +65,12 @@ def imports(arguments: list[str], stdin: bytes) -> dict[str, float]:
     """Module → milliseconds of its own import, without those it imports, in the order in which they end."""
     command = [sys.executable, "-X", "importtime", *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, check=True, timeout=60)
-    rows = map(_ROW.match, done.stderr.decode().splitlines())
+    return told(done.stderr.decode())
+
+
+def told(log: str) -> dict[str, float]:
+    """What `-X importtime` has written, as `imports` gives it."""
+    rows = map(_ROW.match, log.splitlines())
     return {row["module"]: int(row["own"]) / 1000 for row in rows if row}
 
 

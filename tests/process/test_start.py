@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
+from driver import Sidecar
+from late_log import wait_log
+from process_work import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 import startup
@@ -102,23 +104,21 @@ def test_an_engine_is_ready_before_it_has_imported_what_answers_requests() -> No
     assert not found & {"argparse", "dataclasses", "inspect", "numpy", "jinja2", "jsonschema", "asyncio"}
 
 
-LIFE = (
-    ("init", {}),
-    ("loadModel", {"path": None}),
-    ("createContext", {"modelId": "model-1", "contextSize": 256}),
-    ("chat", {"contextId": "context-1", "messages": [{"role": "user", "content": "Hi"}], "maxTokens": 2}),
-)
-
-
 @pytest.mark.real
-def test_a_run_without_errors_imports_nothing_slow(model_path: str) -> None:
+def test_a_run_without_errors_imports_nothing_slow(model_path: str, tmp_path: Path) -> None:
     """Each of these took 1 to 7 MB of the router and up to 130 ms of a first load."""
-    lines = [
-        json.dumps({"jsonrpc": "2.0", "id": at, "method": method, "params": {**params, **extra}})
-        for at, (method, params) in enumerate(LIFE)
-        for extra in ({"path": model_path} if "path" in params else {},)
-    ]
-    found = set(startup.imports(["-m", "sidecar", "--finish"], "\n".join(lines).encode()))
-    assert {"sidecar.models.store.store", "sidecar.message_handler.fast_check"} <= found, "it came to the end"
+    command = [sys.executable, "-X", "importtime", "-m", "sidecar"]
+    sidecar = Sidecar(command, stderr=tmp_path / "imports.txt")
+    try:
+        sidecar.call("init")
+        load(sidecar, model_path, contextSize=256)
+        asked = {"messages": [{"role": "user", "content": "Hi"}], "maxTokens": 2}
+        sidecar.call("chat", {"contextId": "context-1", **asked})
+        # Imported last, beside the requests: to note when the model was used.
+        log = wait_log(sidecar, lambda log: "sidecar.models.store.store" in startup.told(log))
+    finally:
+        sidecar.end()
+    found = set(startup.told(log))
+    assert {"sidecar.models.store.store", "sidecar.message_handler.fast_check"} <= found
     slow = {"argparse", "dataclasses", "hashlib", "inspect", "jsonschema", "psutil", "shutil", "urllib.parse"}
     assert not found & slow
