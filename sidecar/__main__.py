@@ -60,11 +60,20 @@ def _role(options: Namespace | SimpleNamespace, protocol_in: int, protocol_out: 
         from sidecar.core.llama.backends import run_trial as trial
 
         return lambda: trial(protocol_in, protocol_out)
-    if sys.platform == "win32":  # to wait for signals needs it: it loads five libraries beside the imports
-        _thread.start_new_thread(__import__, ("_socket",))
+    if sys.platform == "win32":
+        _thread.start_new_thread(_import_beside, ())
     from sidecar.worker.router import Router
 
     return Router(protocol_in, protocol_out, options).run
+
+
+def _import_beside() -> None:
+    """On Windows, beside the router's own imports: what waiting for signals needs, and what starts its first child.
+
+    The first loads five libraries, and lets other threads run meanwhile.
+    """
+    import _socket  # noqa: F401
+    import subprocess  # noqa: F401
 
 
 if __name__ == "__main__":

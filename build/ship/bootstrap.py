@@ -18,6 +18,8 @@ LAST_STANDARD = 2
 SHARED = 7
 """Windows' FILE_SHARE_READ, FILE_SHARE_WRITE and FILE_SHARE_DELETE."""
 
+LIBRARY = "base_library.zip"
+
 _descriptors: dict[str, int] = {}
 _lock = _thread.allocate_lock()
 
@@ -82,6 +84,13 @@ def opened(path: str) -> int:
         os.close(descriptor)
 
 
+def in_zip_file(path: str) -> zipimport.zipimporter:
+    """The finder of a folder in base_library.zip. zipimport's own looks on the disk for each package of the program."""
+    if LIBRARY not in path:
+        raise ImportError
+    return zipimport.zipimporter(path)
+
+
 class Io:
     """What zipimport uses of `_io`."""
 
@@ -91,4 +100,5 @@ class Io:
 pyimod02_importers.install()
 pyimod01_archive.open = Plain  # for the modules of the program
 zipimport._io = Io  # for base_library.zip, which has those that every Python imports
+sys.path_hooks[sys.path_hooks.index(zipimport.zipimporter)] = in_zip_file
 sys.frozen = True

@@ -24,6 +24,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setitem(sys.modules, "pyimod01_archive", archive)
     monkeypatch.setitem(sys.modules, "pyimod02_importers", importers)
     monkeypatch.setattr(zipimport, "_io", zipimport._io)
+    monkeypatch.setattr(sys, "path_hooks", [*sys.path_hooks])
     monkeypatch.setattr(sys, "frozen", False, raising=False)
     return {**runpy.run_path(str(SCRIPT)), "archive": archive}
 
@@ -35,7 +36,9 @@ def test_modules_in_a_zip_file_are_read_through_one_descriptor(
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name in ("first", "second"):
             made.writestr(f"{name}.py", f"NAME = {name!r}\n" + "# filler\n" * 1000)
-    importer = zipimport.zipimporter(path)
+    importer = sys.path_hooks[0](path)
+    with pytest.raises(ImportError):
+        sys.path_hooks[0](str(tmp_path))
     for name in ("first", "second"):
         found: dict[str, object] = {}
         exec(importer.get_code(name), found)
