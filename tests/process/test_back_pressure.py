@@ -8,8 +8,16 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Start
-from driver import TURN_S, WAIT_S, Sidecar
-from process_work import EXACT, assert_aborted, assert_silent_after_response, count, load, send_endless
+from driver import WAIT_S, Sidecar
+from process_work import (
+    EXACT,
+    assert_aborted,
+    assert_silent_after_response,
+    count,
+    let_work,
+    load,
+    send_endless,
+)
 
 pytestmark = pytest.mark.process
 
@@ -33,12 +41,6 @@ def memory(sidecar: Sidecar) -> int:
 def cpu_s(processes: list[psutil.Process]) -> float:
     """Processor time that these processes have used so far."""
     return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
-
-
-def let_work(seconds: float) -> None:
-    """Wait, counted in turns."""
-    for _ in range(round(seconds / TURN_S)):
-        time.sleep(TURN_S)
 
 
 def wait_stalled(sidecar: Sidecar) -> None:

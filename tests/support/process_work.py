@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import console
-from driver import Message, Sidecar, environment
+from driver import TURN_S, Message, Sidecar, environment
 
 from models import GEMMA3
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING as PIECE
@@ -47,6 +48,12 @@ def asking(sidecar: Sidecar, name: str) -> Callable[[], None]:
     if name == "Ctrl-C":
         return partial(os.killpg, sidecar.process.pid, signal.SIGINT)
     return partial(sidecar.process.send_signal, getattr(signal, name))
+
+
+def let_work(seconds: float) -> None:
+    """Wait, counted in turns."""
+    for _ in range(round(seconds / TURN_S)):
+        time.sleep(TURN_S)
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:
