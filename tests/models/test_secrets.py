@@ -47,11 +47,11 @@ def seen_by_others(process: psutil.Process) -> str:
 def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
     downloads = begin("--log-level", "debug")
     token = downloads.hub.token
-    downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=1_000_000, times=None)
+    slow = downloads.hub.fault(TARGET, origin="cdn", bytes_per_second=50_000, times=None)
     downloads.hub.fault(TARGET, origin="cdn", status=503)
-    downloads.hub.fault(TARGET, origin="cdn", cut_after=300_000)
+    downloads.hub.fault(TARGET, origin="cdn", cut_after=30_000)
     request = downloads.send(token=token)
-    downloads.wait_bytes(request, 500_000)
+    downloads.wait_bytes(request, 100_000)  # the rest takes ten seconds
     family = downloads.sidecar.family()
     assert len(family) >= 2
     for process in family:
@@ -62,6 +62,7 @@ def test_a_token_of_the_request(begin: Begin, at_the_end: str) -> None:
         assert re.search(r"Max core file size +0 +0 ", limits), "its core dump would have the token"
         assert int((about / "coredump_filter").read_text(encoding="utf-8"), 16) == 0
     if at_the_end == "done":
+        slow.bytes_per_second = None
         assert_whole(downloads.sidecar.result(request), BIG)
     elif at_the_end == "abort":
         downloads.abort(request)

@@ -100,8 +100,14 @@ class Downloads:
 
     def transfer(self) -> psutil.Process:
         """The one transfer process, as soon as it is there."""
-        wait_until(lambda: len(self.transfers()) == 1)
-        return psutil.Process(self.transfers()[0])
+        found: list[int] = []
+
+        def has_come() -> bool:
+            found[:] = self.transfers()
+            return len(found) == 1
+
+        wait_until(has_come)
+        return psutil.Process(found[0])
 
     def infos(self) -> list[str]:
         """The messages of all `info` so far."""
