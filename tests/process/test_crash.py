@@ -77,8 +77,9 @@ def test_killed_in_generation_it_costs_the_request_and_nothing_else(start: Start
 def test_killed_with_several_requests_each_is_answered_once(start: Start, model_path: str) -> None:
     sidecar = start()
     load(sidecar, model_path, sequences=2)
-    requests = [send_endless(sidecar) for _ in range(5)] + [send_long_prompt(sidecar)]
-    sidecar.wait_progress(requests[0], "generate")
+    requests = [send_endless(sidecar)]
+    sidecar.wait_progress(requests[0], "generate")  # else it might be one that waits
+    requests += [*(send_endless(sidecar) for _ in range(4)), send_long_prompt(sidecar)]
     kill_engine(sidecar)
     for request in requests:
         assert_crashed(sidecar, request)

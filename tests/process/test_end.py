@@ -62,8 +62,10 @@ def in_prompt(sidecar: Sidecar, model: str) -> list[Any]:
 
 def in_generation(sidecar: Sidecar, model: str) -> list[Any]:
     load(sidecar, model, sequences=2)
-    requests = [send_endless(sidecar) for _ in range(3)]
-    sidecar.wait_progress(requests[0], "generate")
+    requests = [send_endless(sidecar)]
+    sidecar.wait_progress(requests[0], "generate")  # else it might be the one that waits
+    requests += [send_endless(sidecar) for _ in range(2)]
+    sidecar.call("ping")  # now all are read
     return requests
 
 
