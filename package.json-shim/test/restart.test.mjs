@@ -180,6 +180,35 @@ test("a model that cannot be loaded again fails only its own calls", removed, as
   await assert.rejects(lostContext.chat(ask("x")), { kind: "fileNotFound" });
 });
 
+test("a program has a minute to answer init, and as long as it needs to load its models again", TIMEOUT, async (t) => {
+  const starts = join(folder(t), "starts");
+  const program = script(
+    t,
+    `const fs = require("fs"); fs.appendFileSync(${JSON.stringify(starts)}, "x");
+     const second = fs.statSync(${JSON.stringify(starts)}).size === 2;
+     onRequest((r) => {
+       if (r.method === "ping" && !second) process.exit(7);
+       if (r.method === "loadModel" && second) console.error("loads again");
+       answer(r, { init: ${INIT}, loadModel: { modelId: "m" } }[r.method] ?? {});
+     });`,
+  );
+  const { setTimeout, clearTimeout } = globalThis;
+  const minutes = new Set(); // timers of a minute that run
+  let made = 0;
+  t.mock.method(globalThis, "setTimeout", (run, ms, ...rest) => {
+    const timer = setTimeout(run, ms, ...rest);
+    if (ms === 60_000 && minutes.add(timer)) made++;
+    return timer;
+  });
+  t.mock.method(globalThis, "clearTimeout", (timer) => (minutes.delete(timer), clearTimeout(timer)));
+  const running = [];
+  const llama = await start(t, { program, restart: { delayMs: 10 }, onLog: () => running.push(minutes.size) });
+  await llama.loadModel({ path: "a.gguf" });
+  await assert.rejects(llama.ping(), { kind: "exited" });
+  await llama.ping();
+  assert.deepEqual([made, running], [2, [0]]);
+});
+
 test("the client gives up a program that dies again and again, after growing pauses", TIMEOUT, async (t) => {
   const counter = join(folder(t), "starts");
   const mortal = script(

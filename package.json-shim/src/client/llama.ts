@@ -19,7 +19,7 @@ import { AbortError, SidecarError } from "./errors.js";
 import { Model, type SendFirst, type SendWithIds } from "./model.js";
 import type { Launch } from "./peer.js";
 import { Stream } from "./stream.js";
-import { type RestartOptions, Supervisor, type Watchers } from "./supervisor.js";
+import { inTimeToStart, type RestartOptions, Supervisor, type Watchers } from "./supervisor.js";
 
 /** How to start the program: the settings of `init`, and what to do when the program dies. */
 export interface StartOptions extends Omit<InitParams, "protocolVersion">, Watchers {
@@ -138,14 +138,14 @@ export class Llama extends LlamaMethods {
     await this.dispose();
   }
 
-  /** Send `init`, then load everything that the former program had loaded. */
+  /** Send `init`, then load everything that the former program had loaded, however long that takes. */
   async #prepare(connection: Connection): Promise<void> {
     const send: SendFirst = (method, params) => {
       const call = new Call(method, () => params);
       connection.send(call);
       return call.promise;
     };
-    const info = (await send("init", this.#init)) as InitResult;
+    const info = (await inTimeToStart(send("init", this.#init))) as InitResult;
     if (info?.protocolVersion !== PROTOCOL_VERSION) {
       const message = `The program speaks protocol version ${info?.protocolVersion}, this client ${PROTOCOL_VERSION}. Ship the client and the program of the same release.`;
       throw new SidecarError("unsupportedProtocolVersion", message);

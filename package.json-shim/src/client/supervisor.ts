@@ -29,7 +29,7 @@ export interface Watchers {
 const RESET_MS = 60_000;
 
 /** From the start of the program to the answer of `init`. A virus scanner may read the whole program first. */
-export const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** How many calls may wait for the next program. */
 const MAX_WAITING = 1000;
@@ -110,7 +110,7 @@ export class Supervisor {
     });
     gone.catch(() => {});
     if (this.#over) return void peer.stop();
-    await within(START_TIMEOUT_MS, Promise.race([this.#prepare(connection), gone]));
+    await Promise.race([this.#prepare(connection), gone]);
     if (this.#over) return;
     this.#connection = connection;
     gone.catch((error: SidecarError) => this.#died(error, Date.now() - started));
@@ -180,12 +180,12 @@ function keepAlive(timer: unknown, alive: boolean): void {
   else node?.unref?.();
 }
 
-/** The promise. Rejects if it takes longer than `ms` milliseconds. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+/** The promise of the answer to `init`. Rejects if it takes longer than START_TIMEOUT_MS. */
+export async function inTimeToStart<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    const message = `The program did not answer \`init\` within ${ms / 1000} s. Is it llama-sidecar?`;
-    timer = setTimeout(() => reject(new SidecarError("startFailed", message)), ms);
+    const message = `The program did not answer \`init\` within ${START_TIMEOUT_MS / 1000} s. Is it llama-sidecar?`;
+    timer = setTimeout(() => reject(new SidecarError("startFailed", message)), START_TIMEOUT_MS);
     keepAlive(timer, false);
   });
   try {
