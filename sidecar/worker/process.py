@@ -31,7 +31,7 @@ KILLED_S: Final = 10.0
 stay for ever."""
 
 END: Final = b"\0"
-"""Written behind a child's output. No message has this byte."""
+"""Written behind a child's output. No message has this byte; what stands before it in its line is half a message."""
 
 Params = dict[str, Any]  # of a request: JSON that the schema of its method has validated
 
@@ -162,10 +162,10 @@ class WorkerProcess:
         lifecycle.guard_child(self.pid)
         heap.share_heaps()
         for line in read_lines(self._output, NO_LIMIT):
-            if line == END:
+            assert isinstance(line, bytes)
+            if line.endswith(END):
                 break
             try:
-                assert isinstance(line, bytes)
                 self._on_message(self, decode(line), line + b"\n")
             except Exception as error:  # one bad message must not end the relay
                 log.log_exception(f"cannot relay a message of the {self.role}", error)
@@ -191,5 +191,5 @@ class WorkerProcess:
         """Let the relay read all that the child has written, and no further."""
         if self._ending_output.acquire(blocking=False):
             with suppress(OSError):  # the relay could not read and has ended
-                os.write(self._end_of_output, b"\n" + END + b"\n")
+                os.write(self._end_of_output, END + b"\n")
             os.close(self._end_of_output)

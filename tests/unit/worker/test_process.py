@@ -78,10 +78,13 @@ def test_what_a_child_wrote_before_its_end_is_read_though_another_process_holds_
         while child.exit_status is None:  # the rest waits in the pipe when the child is gone
             time.sleep(0.001)
 
+    logged: list[object] = []
+    monkeypatch.setattr(process.log, "log_exception", lambda *error: logged.append(error))
     with started(monkeypatch, GRANDCHILD, take) as child:
         assert child.ended.wait(WAIT_S), "it waits for the end of the pipe"
         assert child.exit_status == 0
     assert numbers == [*range(40)]
+    assert logged == [], "half a message was taken for a whole one"
 
 
 def test_a_killed_child_has_ended_though_another_process_holds_its_output(
