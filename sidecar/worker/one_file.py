@@ -27,6 +27,9 @@ LAST_PART: Final = "base_library.zip"
 UNPACKING_S: Final = 60.0
 """Longest time that unpacking may take."""
 
+CLOCKS_DIFFER_S: Final = 2.0
+"""So much later than the folder its launcher may seem to be made."""
+
 _launcher_gone: Final = threading.Event()
 _held: Final[list[object]] = []
 """Keeps the lock on our folder until this process ends."""
@@ -115,18 +118,24 @@ def _unpacking_s(place: str) -> float:
 
 
 def _is_abandoned(place: str) -> bool:
-    if _runs(_launcher(place)):
+    about = os.lstat(place)
+    made_at = getattr(about, "st_birthtime", about.st_ctime)  # Linux: when it last changed, which is later
+    if _runs(_launcher(place), made_at):
         return False
     # A launcher in another container is not visible here, but the lock of its program is.
     return not os.path.exists(os.path.join(place, MARK)) or _lock(place, alone=True) is not None
 
 
-def _runs(pid: int) -> bool:
-    """Whether a process runs. A zombie, which was killed and never waited for, does not."""
+def _runs(launcher: int, made_at: float) -> bool:
+    """Whether the process runs that has made the folder, and not another one that has got its number since.
+
+    A zombie, which was killed and never waited for, does not.
+    """
     import psutil
 
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(launcher)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() < made_at + CLOCKS_DIFFER_S
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

@@ -11,6 +11,16 @@ import psutil
 MAY_ASK: Final = 0x1000
 """Windows' right to ask a process what it is."""
 
+MAY_READ: Final = 0x10
+"""Windows' right to read its memory."""
+
+PARAMETERS: Final = 0x20
+"""Where the address of its parameters stands in the first block of a process of 64 bits (PEB)."""
+
+ENVIRONMENT: Final = 0x80
+ENVIRONMENT_BYTES: Final = 0x3F0
+"""Where the address of its environment, and its size, stand in its parameters (RTL_USER_PROCESS_PARAMETERS)."""
+
 LONGEST: Final = 1024
 """In characters: of a path."""
 
@@ -54,10 +64,44 @@ def _program_file(pid: int) -> str:
     return text.value
 
 
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    """Its environment, empty if it has ended.
+
+    psutil's way asks about the process's memory. In Wine the process itself answers that, and one that ends just then
+    never does: whoever asked hangs, with all its threads.
+    """
+    if sys.platform != "win32":
+        return process.environ()
+    import ctypes
+
+    kernel32, ntdll = ctypes.WinDLL("kernel32"), ctypes.WinDLL("ntdll")
+    kernel32.OpenProcess.restype = ctypes.c_void_p
+    handle = ctypes.c_void_p(kernel32.OpenProcess(MAY_ASK | MAY_READ, False, process.pid))
+
+    def read(place: int, size: int) -> bytes:
+        buffer, count = ctypes.create_string_buffer(size), ctypes.c_size_t()
+        at = (handle, ctypes.c_void_p(place), buffer, ctypes.c_size_t(size), ctypes.byref(count))
+        return buffer.raw[: count.value] if kernel32.ReadProcessMemory(*at) else b""
+
+    def number(place: int) -> int:
+        return int.from_bytes(read(place, 8), "little")
+
+    try:
+        basic = (ctypes.c_size_t * 6)()  # PROCESS_BASIC_INFORMATION; its second member is the PEB's address
+        if not handle or ntdll.NtQueryInformationProcess(handle, 0, basic, ctypes.sizeof(basic), None):
+            return {}
+        parameters = number(basic[1] + PARAMETERS)
+        text = read(number(parameters + ENVIRONMENT), number(parameters + ENVIRONMENT_BYTES))
+        entries = text.decode("utf-16-le", "replace").split("\0")
+        return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+    finally:
+        kernel32.CloseHandle(handle)
+
+
 def alive_with(process: psutil.Process, name: str, value: str) -> bool:
     """Whether a process runs with this in its environment, and is not what Windows itself started for it."""
     try:
-        if process.environ().get(name) != value:
+        if environment_of(process).get(name) != value:
             return False
         if sys.platform == "win32" and _program_file(process.pid).lower().startswith(OF_WINDOWS):
             return False

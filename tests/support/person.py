@@ -10,6 +10,7 @@ import psutil
 from download_work import surroundings
 from driver import MARK
 from hub import Hub
+from liveness import environment_of
 from terminal import Terminal
 
 BOUND_S = 60
@@ -64,7 +65,7 @@ class Person:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get(MARK) == self.environment[MARK]:
+                if environment_of(process).get(MARK) == self.environment[MARK]:
                     found.append(process)
             except psutil.Error:
                 continue

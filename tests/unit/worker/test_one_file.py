@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sidecar.worker import one_file
@@ -49,6 +50,16 @@ def test_half_unpacked_folders_are_removed_when_they_are_old(
     one_file.sweep(str(own))
     assert len(slept) == 1 and 0 < slept[0] <= one_file.UNPACKING_S / 2
     assert list(tmp_path.iterdir()) == [own]
+
+
+@pytest.mark.parametrize("later_s", [-1.0, one_file.CLOCKS_DIFFER_S + 1])
+def test_a_folder_whose_launcher_runs_stays_but_not_for_another_process_with_its_number(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later_s: float
+) -> None:
+    other = half_unpacked(tmp_path / f"_MEI{os.getpid():08x}other", one_file.UNPACKING_S + 1)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: other.lstat().st_ctime + later_s)
+    one_file.sweep(str(own))
+    assert other.exists() == (later_s < 0)
 
 
 def test_without_half_unpacked_folders_nothing_waits(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
