@@ -154,7 +154,7 @@ def _lock(place: str, alone: bool = False) -> object:
     `alone`: an exclusive lock.
     """
     if sys.platform == "win32":
-        return place  # Windows does not remove files in use, so no lock is needed
+        return place  # Windows does not remove libraries in use, so no lock is needed
     import fcntl
 
     try:

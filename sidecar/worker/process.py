@@ -68,9 +68,8 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=self._end_of_output,
                 bufsize=0,
-                creationflags=getattr(
-                    subprocess, "DETACHED_PROCESS", 0
-                ),  # a console would be one more process
+                # For a console, Windows would start one more process.
+                creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
             )
         except OSError:
             os.close(self._output)
