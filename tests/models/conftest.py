@@ -89,4 +89,4 @@ def person(program: list[str], hub: Hub, tmp_path: Path) -> Iterator[Person]:
         if not (left := somebody.left_behind()):
             return
         time.sleep(0.05)
-    raise AssertionError(f"left behind: {left}")
+    raise AssertionError(f"left behind: {[process.pid for process in left]}")

@@ -1,65 +1,49 @@
-"""A terminal whose rows tests can read: what a command shows to a person. Not on Windows."""
+"""A terminal whose rows tests can read: what a command shows to a person."""
 
 from __future__ import annotations
 
-import os
+import codecs
 import re
-import select
-import subprocess
+import sys
+from typing import Final
 
+import pyte
 from driver import WAIT_S
+
+if sys.platform == "win32":
+    from pseudo_console import PseudoConsole as Device
+else:
+    from pseudo_terminal import PseudoTerminal as Device
+
+ROWS: Final = 24
+
+CURSOR: Final = re.compile(r"\x1b\[\?25[hl]")
+"""Shows or hides the cursor. A console of Windows does that around all that it writes."""
 
 
 class Terminal:
-    """A pseudo-terminal with a command on it; `rows` is what it shows, lines that wrapped as two."""
+    """A terminal with a command on it. `text` is all that came but CURSOR, `shown` what it shows."""
 
     def __init__(self, command: list[str], columns: int, environment: dict[str, str]) -> None:
-        import fcntl
-        import pty
-        import struct
-        import termios
-
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         kept = {name: value for name, value in environment.items() if name != "COLUMNS"}
-
-        def take_terminal() -> None:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=kept,
-            start_new_session=True,
-            preexec_fn=take_terminal,
-        )
-        os.close(slave)
-        self.columns = columns
-        self.text = ""
-        self.rows = [""]
-        self._cursor = 0
+        self._device = Device(command, columns, ROWS, kept)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._screen = pyte.Screen(columns, ROWS)
+        self._drawing = pyte.Stream(self._screen)
+        self.pid = self._device.pid
+        self.text = self._came = ""
         self._seen = 0
 
     def read(self) -> bool:
         """Take in what the command writes next; False at the end of its output."""
-        assert select.select([self._master], [], [], WAIT_S)[0], f"nothing more came: {self.text}"
         try:
-            data = os.read(self._master, 65536)
-        except OSError:  # Linux's way to say that the other side is closed
-            data = b""
-        for character in data.decode("utf-8", "replace"):
-            self.text += character
-            if character == "\r":
-                self._cursor = 0
-            elif character == "\n" or self._cursor == self.columns:
-                self.rows.append("")
-                self._cursor = 0
-            if character not in "\r\n":
-                row = self.rows[-1].ljust(self._cursor)
-                self.rows[-1] = row[: self._cursor] + character + row[self._cursor + 1 :]
-                self._cursor += 1
+            data = self._device.read(WAIT_S)
+        except TimeoutError:
+            raise AssertionError(f"nothing more came: {self.text}") from None
+        text = self._decoder.decode(data)
+        self._came += text
+        self.text = CURSOR.sub("", self._came)
+        self._drawing.feed(text)
         return bool(data)
 
     def wait_for(self, pattern: str) -> str:
@@ -71,17 +55,23 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         """Press keys; "\\r" is Enter."""
-        os.write(self._master, keys.encode())
+        self._device.write(keys.encode())
 
     def press_ctrl_c(self) -> None:
-        os.write(self._master, b"\x03")
+        self._device.press_ctrl_c()
+
+    def poll(self) -> int | None:
+        """The exit status of the command, None while it runs."""
+        return self._device.poll()
 
     def end(self) -> int:
         """Read to the end; returns the exit status."""
         while self.read():
             pass
-        os.close(self._master)
-        return self.process.wait(WAIT_S)
+        status = self._device.wait(WAIT_S)
+        self._device.close()
+        return status
 
     def shown(self) -> list[str]:
-        return [row.rstrip() for row in self.rows if row.strip()]
+        """Its rows that are not empty; a line that wrapped is two."""
+        return [row.rstrip() for row in self._screen.display if row.strip()]
