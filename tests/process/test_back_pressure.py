@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import psutil
 import pytest
 from conftest import Start
 from driver import WAIT_S, Sidecar
@@ -16,6 +15,7 @@ from process_work import (
     count,
     let_work,
     load,
+    processor_s,
     send_endless,
 )
 
@@ -38,19 +38,14 @@ def memory(sidecar: Sidecar) -> int:
     return sum(process.memory_info().rss for process in sidecar.family())
 
 
-def cpu_s(processes: list[psutil.Process]) -> float:
-    """Processor time that these processes have used so far."""
-    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
-
-
 def wait_stalled(sidecar: Sidecar) -> None:
     """Wait until the program stops working because the client does not read."""
     processes = sidecar.family()
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        before = cpu_s(processes)
+        before = sum(map(processor_s, processes))
         let_work(0.5)
-        if cpu_s(processes) - before <= 0.02:
+        if sum(map(processor_s, processes)) - before <= 0.02:
             return
     raise AssertionError("it never stopped producing")
 
@@ -85,7 +80,7 @@ def test_memory_stays_flat_while_two_streams_run_unread(unread: Sidecar) -> None
     running = unread.family()
     measured = [memory(unread)]
     before = -1.0
-    while before < (now := cpu_s(running)):  # until all is generated
+    while before < (now := sum(map(processor_s, running))):  # until all is generated
         before = now
         let_work(0.5)
         measured.append(memory(unread))

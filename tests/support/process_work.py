@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import console
+import psutil
 from driver import TURN_S, Message, Sidecar, environment
+from wine_8 import IN_WINE
 
 from models import GEMMA3
 from sidecar.core.scheduling.runner import PROMPT_CHUNK_WHILE_STREAMING as PIECE
@@ -54,6 +56,17 @@ def let_work(seconds: float) -> None:
     """Wait, counted in turns."""
     for _ in range(round(seconds / TURN_S)):
         time.sleep(TURN_S)
+
+
+def processor_s(process: psutil.Process) -> float:
+    """The processor time that a process has used, in seconds; in Wine that of the threads that it still has.
+
+    Wine 8 tells the caller's own time for every process (GetProcessTimes), and the right one for a thread.
+    """
+    if IN_WINE:
+        return sum(thread.user_time + thread.system_time for thread in process.threads())
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def load(sidecar: Sidecar, model_path: str, **context: Any) -> None:

@@ -13,7 +13,8 @@ from sidecar.models.store.store import Store
 
 def test_a_path_on_another_drive_is_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows has no relative path from one drive to another."""
-    monkeypatch.setattr(os.path, "relpath", lambda *_: ntpath.relpath("D:\\other.gguf", "C:\\models"))
+    of_windows = ntpath.relpath  # os.path's own there
+    monkeypatch.setattr(os.path, "relpath", lambda *_: of_windows("D:\\other.gguf", "C:\\models"))
     assert Store("models").place_of("other.gguf") is None
 
 
