@@ -30,21 +30,21 @@ the same everywhere, or need a browser, a bundler or links to folders, which Win
 SECONDS: Final = 600.0
 
 
-def test(frozen: bool, output: IO[bytes]) -> bool:
-    """Runs these tests in Wine; returns whether all passed.
+def test(output: IO[bytes]) -> bool:
+    """Runs these tests in Wine with the program's folder, and with its one file where a program is looked for.
 
-    `frozen`: with the program's folder, and with its one file where a program is looked for; else from source.
+    Returns whether all passed.
     """
     linux = node.with_packages()
     if call([*linux.npm, "run", "build"], linux.env, cwd=NPM_PACKAGE, output=output) != 0:
         return False
     ensure([*python.steps(), Step(PROGRAM.with_name("stamp"), lambda: digest([SHA256]), _make)])
-    env = {"LLAMA_SIDECAR_PYTHON": wine.windows_path(python.PROGRAM)}
-    program = [wine.windows_path(python.PROGRAM), "-X", "utf8", "-m", "sidecar"]
-    if frozen:
-        program = [wine.windows_path(programs.FOLDER / f"{programs.FOLDER.name}.exe")]
-        env["LLAMA_SIDECAR_PROGRAM"] = wine.windows_path(programs.ONE_FILE)
-    env["LLAMA_SIDECAR_COMMAND"] = json.dumps(program)
+    program = programs.FOLDER / f"{programs.FOLDER.name}.exe"
+    env = {
+        "LLAMA_SIDECAR_PYTHON": wine.windows_path(python.PROGRAM),
+        "LLAMA_SIDECAR_COMMAND": json.dumps([wine.windows_path(program)]),
+        "LLAMA_SIDECAR_PROGRAM": wine.windows_path(programs.ONE_FILE),
+    }
     files = [f"test/{name}.test.mjs" for name in TESTS]
     command = python.command(
         RELAY, wine.windows_path(NPM_PACKAGE), wine.windows_path(PROGRAM), "--test", *files

@@ -16,7 +16,7 @@ from windows import node, programs, python, tools, wine
 
 PREFIX: Final = "windows-"
 
-SECONDS: Final = 1500.0
+SECONDS: Final = 2400.0
 """Longest time of one run; its processes are ended then."""
 
 WAIT_IN_WINE_S: Final = "180"
@@ -60,10 +60,13 @@ def parts(runtime: str, tests: Sequence[str], options: Sequence[str]) -> dict[st
 
 
 def beside(runtime: str, options: Sequence[str], output: IO[bytes]) -> dict[str, Callable[[], bool]]:
-    """What runs at the same time, its output in a file: the npm package's tests, if no path of a test is given."""
-    if runtime == "onefile" or any(option.startswith(TESTS) for option in options):
-        return {}  # the folder's turn tries the one file, too
-    return {f"npm test in Wine, {PREFIX}{runtime}": lambda: node.test(runtime != "source", output)}
+    """What runs at the same time, its output in a file: the npm package's tests, if no path of a test is given.
+
+    It runs with the folder, whose turn tries the one file, too: an app does not start the program from source.
+    """
+    if runtime != "onedir" or any(option.startswith(TESTS) for option in options):
+        return {}
+    return {f"npm test in Wine, {PREFIX}{runtime}": lambda: node.test(output)}
 
 
 def prepare(runtime: str) -> None:

@@ -10,10 +10,9 @@ import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { getLlama, PATH_VARIABLE, SidecarError } from "../dist/index.mjs";
 import { folder } from "./support/files.mjs";
-import { alive, INIT, placeProgram, PROGRAM_FILE, script, start, TIMEOUT, until } from "./support/program.mjs";
+import { alive, INIT, placeProgram, script, start, TIMEOUT, until } from "./support/program.mjs";
 
 const windows = process.platform === "win32";
-const noProgram = windows && !existsSync(PROGRAM_FILE) && "needs a program that is one file";
 const run = promisify(execFile);
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 
@@ -46,7 +45,7 @@ test("the error for a program that is not found names every place that was searc
   });
 });
 
-test("it is found by the environment variable and in Electron's resources", { skip: noProgram, ...TIMEOUT }, async (t) => {
+test("it is found by the environment variable and in Electron's resources", TIMEOUT, async (t) => {
   const resources = folder(t);
   mkdirSync(join(resources, "llama-sidecar"));
   const program = placeProgram(join(resources, "llama-sidecar", "llama-sidecar"));
@@ -61,7 +60,7 @@ test("it is found by the environment variable and in Electron's resources", { sk
   assert.ok(await (await start(t, { program: undefined })).ping());
 });
 
-test("it is found next to the app's own program", { skip: noProgram, ...TIMEOUT }, async (t) => {
+test("it is found next to the app's own program", TIMEOUT, async (t) => {
   const place = folder(t);
   const node = join(place, windows ? "app.exe" : "app");
   try {
@@ -78,7 +77,7 @@ test("it is found next to the app's own program", { skip: noProgram, ...TIMEOUT 
   assert.equal((await run(node, ["-e", code], { env })).stdout, "well\n");
 });
 
-test("it is found in the platform's package and checked, also next to an asar archive", { skip: noProgram, ...TIMEOUT }, async (t) => {
+test("it is found in the platform's package and checked, also next to an asar archive", TIMEOUT, async (t) => {
   const marker = join(folder(t), "started");
   const platform = `${process.platform}-${process.arch}`;
   for (const [modules, program] of [
